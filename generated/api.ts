@@ -1,0 +1,2884 @@
+// Made from openapi/api.yaml by `npm run generate`. Do not edit: edit the contract.
+export interface paths {
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Is the process alive?
+         * @description Answers at once and asks nothing else: not the database, not the engine. For supervisors and
+         *     load balancers that restart a process that does not answer. Costs nothing.
+         */
+        get: operations["getHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Can the server take calls?
+         * @description Asks each thing that the server depends on. `200` when calls can be served, `503` when they
+         *     cannot, with the same body. An engine that is down shows as `degraded` with `200`: everything
+         *     but chat still works. While the server shuts down it answers `503`, so that a load balancer
+         *     stops sending. Costs nothing.
+         */
+        get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What server is this?
+         * @description The version, since when it runs, and which engine answers. `ruleBased` is true when the
+         *     built-in engine answers: it follows rules and is not a language model.
+         */
+        get: operations["getStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/modes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the chat modes
+         * @description A mode is a manner of answering: a system prompt and a sampling preset under a name. Send its
+         *     `id` as `mode` with a message, or set it on a conversation or in your profile.
+         */
+        get: operations["listModes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log in
+         * @description Opens a session and answers its first pair of tokens. A wrong password and an unknown email
+         *     answer alike, in words and in time. After five failures for one account from one address
+         *     within 15 minutes further tries from there are refused with `429`; the account's owner at
+         *     another address is not affected.
+         */
+        post: operations["logIn"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refresh the tokens
+         * @description Answers the next pair of the session and ends the refresh token that was sent. If this answer
+         *     is lost, the same token may be sent again within 30 seconds and gets the same successor. Any
+         *     other second use ends the session. A session slides by seven days with each refresh, up to 30
+         *     days after its login.
+         */
+        post: operations["refreshTokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Log out (by GET)
+         * @deprecated
+         * @description Ends the session of the access token. Kept for clients of the first plan; `POST /auth/logout`
+         *     does the same, and more. A GET that changes something can be set off by a mere link, so it
+         *     goes away on the day that `Sunset` names.
+         */
+        get: operations["logOutByLink"];
+        put?: never;
+        /**
+         * Log out
+         * @description Ends sessions of the caller: the `current` one, all `others`, or `all`. Their access tokens
+         *     and refresh tokens are refused at once.
+         */
+        post: operations["logOut"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List conversations
+         * @description The caller's conversations, the latest activity first. Follow `nextCursor` to the end; it is
+         *     bound to the filters it was given for.
+         */
+        get: operations["listConversations"];
+        put?: never;
+        /**
+         * Create a conversation
+         * @description An empty conversation. Without a `mode` it takes the default mode of your profile. You need
+         *     not call this to chat: a message without a `conversationId` makes its own conversation.
+         */
+        post: operations["createConversation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/conversations/{conversationId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The conversation.
+                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a conversation
+         * @description The conversation with its latest 50 messages, oldest first. When there are earlier ones,
+         *     `messagesCursor` is given: `GET …/messages` reads the whole conversation from its start.
+         */
+        get: operations["getConversation"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a conversation
+         * @description Removes the conversation with its messages and their feedback, for good. An answer that is
+         *     still being made is stopped. Usage that was counted stays counted.
+         */
+        delete: operations["deleteConversation"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a conversation
+         * @description Changes the properties that are sent and leaves the others. Send `If-Match` with the `ETag`
+         *     that you read, and the change is refused (`412`) if somebody was faster.
+         */
+        patch: operations["changeConversation"];
+        trace?: never;
+    };
+    "/conversations/{conversationId}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The conversation.
+                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List messages
+         * @description The messages of a conversation, oldest first. Follow `nextCursor` to the end. An answer that
+         *     is still being made has the status `inProgress` and no text yet: its text is on its stream.
+         */
+        get: operations["listMessages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message, receive the whole answer
+         * @description Adds your message to the conversation and answers when the engine's answer is complete and
+         *     kept. Without a `conversationId` a conversation is made, titled after the message.
+         *     A problem of 5xx before the engine began means that nothing was kept. If the engine breaks
+         *     off later, you receive `200` and a message with the status `failed` and the text so far.
+         */
+        post: operations["sendMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/chat/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a message, receive the answer as it is made
+         * @description As `POST /chat`, but the answer arrives word by word as `text/event-stream`. See *Streaming*
+         *     above for the events. Exactly one terminal event ends the stream on every way out.
+         *     If you hang up, the answer is finished and kept without you, unless you asked for
+         *     `onDisconnect: cancel`: then it stops within a second and the text so far is kept.
+         */
+        post: operations["streamMessage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your feedback
+         * @description What you said of answers, the latest first.
+         */
+        get: operations["listFeedback"];
+        put?: never;
+        /**
+         * Give feedback on an answer
+         * @description One feedback per person and message: a second one replaces the first and keeps its `id`.
+         */
+        post: operations["giveFeedback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/feedback/{feedbackId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The feedback.
+                 * @example 0199b3a5-01aa-7b3c-9e0d-6f4a2c8b1d77
+                 */
+                feedbackId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Take feedback back
+         * @description Removes your feedback for good.
+         */
+        delete: operations["deleteFeedback"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read your profile
+         * @description Who you are to the server, and what you may do: `scopes` lists it.
+         */
+        get: operations["getProfile"];
+        /**
+         * Replace your profile
+         * @description Sets your display name and your preferences as a whole: a preference that is left out is
+         *     unset. Send `If-Match` with the `ETag` that you read, and the change is refused (`412`) if
+         *     the profile was changed in the meantime.
+         */
+        put: operations["replaceProfile"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read your usage
+         * @description What you have used, by hour or by day, in UTC. `totals` is always the sum of the buckets, and
+         *     the buckets the sum of what was generated: deleting a conversation does not undo it. A bucket
+         *     without usage is left out. `limits` shows what you have left just now.
+         */
+        get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find the health check
+         * @deprecated
+         * @description The first server's way to see whether it lives. It is `GET /api/v1/health` now. The other
+         *     paths of the first server (`/chat`, `/feedback`, `/status` and `/modes`) are described with
+         *     their successors: their second server entry is the old place.
+         */
+        get: operations["testServer"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description A message and its answer, both kept. */
+        ChatReply: {
+            /**
+             * Format: uuid
+             * @description The making of this answer.
+             */
+            generationId: string;
+            /**
+             * Format: uuid
+             * @description The conversation, made by this call if none was named.
+             */
+            conversationId: string;
+            userMessage: components["schemas"]["Message"];
+            message: components["schemas"]["Message"];
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description A message to be answered. */
+        ChatRequest: {
+            /** @description What you say. Anything but mere white space. */
+            message: string;
+            /**
+             * Format: uuid
+             * @description The conversation that it belongs to. Left out, a new one is made.
+             */
+            conversationId?: string;
+            mode?: components["schemas"]["ModeId"];
+            onDisconnect?: components["schemas"]["OnDisconnect"];
+        };
+        /** @description One event of a stream. `type` equals the event's name. */
+        ChatStreamEvent: components["schemas"]["MessageStartEvent"] | components["schemas"]["MessageDeltaEvent"] | components["schemas"]["MessageEndEvent"] | components["schemas"]["MessageCancelledEvent"] | components["schemas"]["MessageErrorEvent"];
+        /** @description An ordered list of messages with a title. */
+        Conversation: {
+            /** Format: uuid */
+            id: string;
+            title: components["schemas"]["ConversationTitle"];
+            mode: components["schemas"]["ModeId"];
+            /** @description Put away by its owner. */
+            archived: boolean;
+            /** @description Kept in view by its owner. It does not change the order of lists. */
+            pinned: boolean;
+            /** @description How many messages it holds, of both sides. */
+            messageCount: number;
+            createdAt: components["schemas"]["Timestamp"];
+            updatedAt: components["schemas"]["Timestamp"];
+        };
+        /** @description What is to change. A property that is left out stays as it is. */
+        ConversationChanges: {
+            title?: components["schemas"]["ConversationTitle"];
+            mode?: components["schemas"]["ModeId"];
+            /** @description Put it away, or fetch it back. */
+            archived?: boolean;
+            /** @description Keep it in view, or let it go. */
+            pinned?: boolean;
+        };
+        /** @description A conversation with its latest messages. */
+        ConversationDetail: {
+            /** Format: uuid */
+            id: string;
+            title: components["schemas"]["ConversationTitle"];
+            mode: components["schemas"]["ModeId"];
+            /** @description Put away by its owner. */
+            archived: boolean;
+            /** @description Kept in view by its owner. */
+            pinned: boolean;
+            /** @description How many messages it holds, of both sides. */
+            messageCount: number;
+            createdAt: components["schemas"]["Timestamp"];
+            updatedAt: components["schemas"]["Timestamp"];
+            /** @description The latest messages, oldest first. */
+            messages: components["schemas"]["Message"][];
+            /**
+             * @description Given when there are messages before these. As `cursor` of `GET …/messages` it reads from
+             *     the start of the conversation.
+             */
+            messagesCursor?: string;
+        };
+        /** @description One page of conversations. */
+        ConversationPage: {
+            data: components["schemas"]["Conversation"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description A name for people. Anything but mere white space. */
+        ConversationTitle: string;
+        Count: number;
+        /** @description Who logs in. */
+        Credentials: {
+            email: components["schemas"]["Email"];
+            /** Format: password */
+            password: string;
+        };
+        /** @description How a person wants to be called. Anything but mere white space. */
+        DisplayName: string;
+        /** @description An ASCII email address. White space around it and the case of its letters do not count. */
+        Email: string;
+        /** @description What answers. */
+        EngineDescription: {
+            /**
+             * @description The built-in rules, or a model server behind Parley.
+             * @enum {string}
+             */
+            kind: "builtin" | "openai-compatible";
+            /** @description The model that answers, where it is known. */
+            model?: string;
+            /** @description True when the answers follow rules and no language model is behind them. */
+            ruleBased: boolean;
+        };
+        /** @description What a person thought of an answer. */
+        Feedback: {
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The answer that it is about.
+             */
+            messageId: string;
+            rating: components["schemas"]["Rating"];
+            tags?: components["schemas"]["FeedbackTags"];
+            comment?: components["schemas"]["FeedbackComment"];
+            createdAt: components["schemas"]["Timestamp"];
+            updatedAt: components["schemas"]["Timestamp"];
+        };
+        /** @description In a person's own words. */
+        FeedbackComment: string;
+        /** @description One page of feedback. */
+        FeedbackPage: {
+            data: components["schemas"]["Feedback"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description Short labels of your own choice. */
+        FeedbackTags: string[];
+        /**
+         * @default day
+         * @enum {string}
+         */
+        Granularity: "hour" | "day";
+        /** @description That the process is alive. */
+        Health: {
+            /** @enum {string} */
+            status: "up";
+        };
+        /** @description What is left of one limit. */
+        LimitState: {
+            policy: components["schemas"]["PolicyName"];
+            /** @description Calls in a window. */
+            quota: number;
+            windowSeconds: number;
+            remaining: number;
+            resetsAt: components["schemas"]["Timestamp"];
+        };
+        /** @description Which sessions end. */
+        LogoutRequest: {
+            /**
+             * @description This session, every other one of yours, or all of them.
+             * @enum {string}
+             */
+            scope: "current" | "others" | "all";
+        };
+        /** @description One thing that was said. */
+        Message: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            conversationId: string;
+            /** @enum {string} */
+            role: "user" | "assistant";
+            /** @description The text. Empty while the answer is `inProgress`. */
+            content: string;
+            /**
+             * @description `complete`; `inProgress` while the answer is being made; `cancelled` when it was stopped,
+             *     `failed` when the engine broke off and `interrupted` when the server did, each with the
+             *     text that was kept.
+             * @enum {string}
+             */
+            status: "complete" | "inProgress" | "cancelled" | "failed" | "interrupted";
+            mode?: components["schemas"]["ModeId"];
+            /** @description The model that made the answer. */
+            model?: string;
+            usage?: components["schemas"]["Usage"];
+            createdAt: components["schemas"]["Timestamp"];
+        };
+        /** @description The answer was stopped. The last event. */
+        MessageCancelledEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.cancelled";
+            message: components["schemas"]["Message"];
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description The next piece of the text. */
+        MessageDeltaEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.delta";
+            text: string;
+        };
+        /** @description The answer is complete and kept. The last event. */
+        MessageEndEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.end";
+            message: components["schemas"]["Message"];
+            usage: components["schemas"]["Usage"];
+        };
+        /** @description The answer broke off. `message` is what was kept. The last event. */
+        MessageErrorEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.error";
+            problem: components["schemas"]["Problem"];
+            message?: components["schemas"]["Message"];
+        };
+        /** @description One page of messages, oldest first. */
+        MessagePage: {
+            data: components["schemas"]["Message"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description The engine has begun. The first event. */
+        MessageStartEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message.start";
+            /** Format: uuid */
+            generationId: string;
+            /** Format: uuid */
+            conversationId: string;
+            userMessage: components["schemas"]["Message"];
+            /**
+             * Format: uuid
+             * @description The answer's id.
+             */
+            messageId: string;
+            requestId: string;
+            mode: components["schemas"]["ModeId"];
+        };
+        /** @description A manner of answering. */
+        Mode: {
+            id: components["schemas"]["ModeId"];
+            title: string;
+            description: string;
+            /** @description Taken where no mode is named. */
+            default: boolean;
+        };
+        /** @description The id of a mode. `GET /modes` lists them; more may come. */
+        ModeId: string;
+        /** @description All modes. */
+        ModeList: {
+            data: components["schemas"]["Mode"][];
+        };
+        /** @description A conversation to be made. */
+        NewConversation: {
+            title?: components["schemas"]["ConversationTitle"];
+            mode?: components["schemas"]["ModeId"];
+        };
+        /** @description Feedback to be kept. */
+        NewFeedback: {
+            /**
+             * Format: uuid
+             * @description An answer in one of your conversations.
+             */
+            messageId: string;
+            rating: components["schemas"]["Rating"];
+            tags?: components["schemas"]["FeedbackTags"];
+            comment?: components["schemas"]["FeedbackComment"];
+        };
+        /** @description Send it as `cursor` for the next page. Left out on the last page. */
+        NextCursor: string;
+        /**
+         * @description What becomes of the answer when you hang up before it is complete: it is finished and kept
+         *     without you, or stopped and kept as far as it came.
+         * @default continue
+         * @enum {string}
+         */
+        OnDisconnect: "continue" | "cancel";
+        /** @description The name of a limit. */
+        PolicyName: string;
+        /** @description How a person likes things. Each is optional. */
+        Preferences: {
+            defaultMode?: components["schemas"]["ModeId"];
+            /** @description A language tag (BCP 47). */
+            locale?: string;
+            /** @description A name of the IANA time zone database. */
+            timeZone?: string;
+        };
+        /** @description What went wrong (RFC 9457). Decide by `code`. */
+        Problem: {
+            /**
+             * Format: uri-reference
+             * @description Where this code is explained.
+             */
+            type: string;
+            /** @description What went wrong, in words that never vary for a code. */
+            title: string;
+            /** @description The HTTP status. */
+            status: number;
+            /** @description What went wrong this time, for people. */
+            detail?: string;
+            /**
+             * Format: uri-reference
+             * @description The path that was called.
+             */
+            instance: string;
+            code: components["schemas"]["ProblemCode"];
+            /** @description The value of `X-Request-Id`. */
+            requestId: string;
+            /** @description Whether the same call may succeed later. */
+            retryable: boolean;
+            /** @description Each place where the request does not fit. */
+            errors?: components["schemas"]["RequestError"][];
+            /** @description The limits that are spent. */
+            violatedPolicies?: components["schemas"]["PolicyName"][];
+            /**
+             * Format: uuid
+             * @description The answer that the conversation is busy with.
+             */
+            activeGenerationId?: string;
+        };
+        /**
+         * @description The closed list of what can go wrong.
+         * @enum {string}
+         */
+        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "conversation-busy" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "quota-exceeded" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
+        /** @description Who a caller is to the server. */
+        Profile: {
+            /** Format: uuid */
+            id: string;
+            email?: components["schemas"]["Email"];
+            displayName: components["schemas"]["DisplayName"];
+            /** @enum {string} */
+            role: "user" | "admin" | "service";
+            /** @description What the caller may do. */
+            scopes: components["schemas"]["Scope"][];
+            preferences: components["schemas"]["Preferences"];
+            createdAt: components["schemas"]["Timestamp"];
+            updatedAt: components["schemas"]["Timestamp"];
+        };
+        /** @description The profile as it shall be. */
+        ProfileChanges: {
+            displayName: components["schemas"]["DisplayName"];
+            preferences: components["schemas"]["Preferences"];
+        };
+        /** @enum {string} */
+        Rating: "up" | "down";
+        /** @description Whether calls can be served, and what it depends on. */
+        Readiness: {
+            /** @enum {string} */
+            status: "ready" | "degraded" | "unavailable";
+            checks: components["schemas"]["ReadinessCheck"][];
+        };
+        /** @description One thing that the server depends on. */
+        ReadinessCheck: {
+            /** @enum {string} */
+            name: "database" | "limits" | "engine" | "listener";
+            /** @enum {string} */
+            status: "up" | "down";
+        };
+        /** @description The refresh token that you hold. */
+        RefreshRequest: {
+            refreshToken: string;
+        };
+        /** @description One place where a request does not fit the contract. */
+        RequestError: {
+            /** @enum {string} */
+            in: "body" | "query" | "path" | "header";
+            /** @description In the body a JSON Pointer (RFC 6901), elsewhere the parameter's name. */
+            pointer: string;
+            /** @description The rule that it breaks, such as `required`, `maxLength` or `unknown`. */
+            code: string;
+            detail: string;
+        };
+        /**
+         * @description Something that a caller may do.
+         * @enum {string}
+         */
+        Scope: "profile:read" | "profile:write" | "conversations:read" | "conversations:write" | "chat:write" | "feedback:read" | "feedback:write" | "usage:read" | "admin:users" | "admin:service-accounts" | "admin:audit" | "admin:feedback" | "admin:usage";
+        /** @description The server's own description. */
+        Status: {
+            name: string;
+            /** @description The version of the contract that it keeps. */
+            version: string;
+            startedAt: components["schemas"]["Timestamp"];
+            uptimeSeconds: number;
+            engine: components["schemas"]["EngineDescription"];
+        };
+        /**
+         * Format: date-time
+         * @description A time in UTC with milliseconds (RFC 3339).
+         */
+        Timestamp: string;
+        /** @description What a session is carried on with. */
+        TokenPair: {
+            /** @description Send it as `Authorization: Bearer …`. */
+            accessToken: string;
+            /** @description Use it once, for the next pair. */
+            refreshToken: string;
+            /** @enum {string} */
+            tokenType: "Bearer";
+            /** @description For how many seconds the access token lives. */
+            expiresIn: number;
+            /** @description For how many seconds the refresh token lives. */
+            refreshExpiresIn: number;
+            /** Format: uuid */
+            sessionId: string;
+        };
+        /** @description What an answer took, in tokens. A number that is not known is left out. */
+        Usage: {
+            inputTokens?: components["schemas"]["Count"];
+            outputTokens?: components["schemas"]["Count"];
+            totalTokens?: components["schemas"]["Count"];
+            /**
+             * @description Counted by the model server, or estimated from the text.
+             * @enum {string}
+             */
+            source: "upstream" | "estimated";
+        };
+        /** @description The usage of one hour or day. */
+        UsageBucket: {
+            startAt: components["schemas"]["Timestamp"];
+            requests: components["schemas"]["Count"];
+            messages: components["schemas"]["Count"];
+            inputTokens: components["schemas"]["Count"];
+            outputTokens: components["schemas"]["Count"];
+            totalTokens: components["schemas"]["Count"];
+        };
+        /** @description What was used in a span of time. */
+        UsageReport: {
+            from: components["schemas"]["Timestamp"];
+            to: components["schemas"]["Timestamp"];
+            granularity: components["schemas"]["Granularity"];
+            totals: components["schemas"]["UsageTotals"];
+            buckets: components["schemas"]["UsageBucket"][];
+            limits: components["schemas"]["LimitState"][];
+        };
+        /** @description The sum of the buckets. */
+        UsageTotals: {
+            requests: components["schemas"]["Count"];
+            messages: components["schemas"]["Count"];
+            inputTokens: components["schemas"]["Count"];
+            outputTokens: components["schemas"]["Count"];
+            totalTokens: components["schemas"]["Count"];
+        };
+    };
+    responses: {
+        /** @description The request does not fit this document; `errors` names each place. */
+        BadRequest: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/invalid-request",
+                 *       "title": "The request does not fit the contract.",
+                 *       "status": 400,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "invalid-request",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false,
+                 *       "detail": "body /message: must NOT have fewer than 1 characters",
+                 *       "errors": [
+                 *         {
+                 *           "in": "body",
+                 *           "pointer": "/message",
+                 *           "code": "minLength",
+                 *           "detail": "must NOT have fewer than 1 characters"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The conversation is still answering an earlier message. */
+        ConversationBusy: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/conversation-busy",
+                 *       "title": "The conversation is still answering.",
+                 *       "status": 409,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "conversation-busy",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true,
+                 *       "activeGenerationId": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The caller may not do this. */
+        Forbidden: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/insufficient-scope",
+                 *       "title": "The caller lacks a scope that the operation needs.",
+                 *       "status": 403,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "insufficient-scope",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false,
+                 *       "detail": "Needs chat:write."
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A mistake of ours. It is logged under `requestId`. */
+        Internal: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/internal",
+                 *       "title": "Something went wrong on our side.",
+                 *       "status": 500,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "internal",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Email and password do not belong together. */
+        InvalidCredentials: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/invalid-credentials",
+                 *       "title": "Email and password do not belong together.",
+                 *       "status": 401,
+                 *       "instance": "/api/v1/auth/login",
+                 *       "code": "invalid-credentials",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It lives under `/api/v1` now. Repeat the same call at `Location`. */
+        Moved: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                Location: components["headers"]["Location"];
+                Deprecation: components["headers"]["Deprecation"];
+                Sunset: components["headers"]["Sunset"];
+                Link: components["headers"]["Link"];
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
+        /** @description `Accept` excludes the media type of the answer. */
+        NotAcceptable: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/not-acceptable",
+                 *       "title": "None of the media types in Accept can be answered.",
+                 *       "status": 406,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "not-acceptable",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false,
+                 *       "detail": "Answers application/json."
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing, or it is not yours. */
+        NotFound: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/not-found",
+                 *       "title": "There is no such thing.",
+                 *       "status": 404,
+                 *       "instance": "/api/v1/conversations/0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                 *       "code": "not-found",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It still has the version that you named. */
+        NotModified: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["Revalidate"];
+                ETag: components["headers"]["ETag"];
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
+        /** @description The body is larger than 256 kB. */
+        PayloadTooLarge: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/payload-too-large",
+                 *       "title": "The body is too large.",
+                 *       "status": 413,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "payload-too-large",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false,
+                 *       "detail": "The limit is 262144 bytes."
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The thing has another version than `If-Match` names. `ETag` is its version now. */
+        PreconditionFailed: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                ETag: components["headers"]["ETag"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/precondition-failed",
+                 *       "title": "The thing has changed since it was read.",
+                 *       "status": 412,
+                 *       "instance": "/api/v1/users/profile",
+                 *       "code": "precondition-failed",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A limit is spent. Wait for `Retry-After` seconds. */
+        QuotaExceeded: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/quota-exceeded",
+                 *       "title": "A limit is spent.",
+                 *       "status": 429,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "quota-exceeded",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true,
+                 *       "violatedPolicies": [
+                 *         "chat"
+                 *       ]
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request did not arrive in time. */
+        RequestTimeout: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/request-timeout",
+                 *       "title": "The request did not arrive in time.",
+                 *       "status": 408,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "request-timeout",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The credential is missing, expired or not ours. */
+        Unauthorized: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "WWW-Authenticate": components["headers"]["WwwAuthenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/token-expired",
+                 *       "title": "The token has expired.",
+                 *       "status": 401,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "token-expired",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Something that the server needs is not there just now. */
+        Unavailable: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/unavailable",
+                 *       "title": "The server cannot do this just now.",
+                 *       "status": 503,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "unavailable",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request does not fit this document. Costs nothing. */
+        UncountedBadRequest: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/invalid-request",
+                 *       "title": "The request does not fit the contract.",
+                 *       "status": 400,
+                 *       "instance": "/api/v1/health",
+                 *       "code": "invalid-request",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false,
+                 *       "detail": "query x: is not a parameter of this operation",
+                 *       "errors": [
+                 *         {
+                 *           "in": "query",
+                 *           "pointer": "x",
+                 *           "code": "unknown",
+                 *           "detail": "is not a parameter of this operation"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A mistake of ours. Costs nothing. */
+        UncountedInternal: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/internal",
+                 *       "title": "Something went wrong on our side.",
+                 *       "status": 500,
+                 *       "instance": "/api/v1/health",
+                 *       "code": "internal",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `Accept` excludes the media type of the answer. Costs nothing. */
+        UncountedNotAcceptable: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/not-acceptable",
+                 *       "title": "None of the media types in Accept can be answered.",
+                 *       "status": 406,
+                 *       "instance": "/api/v1/health",
+                 *       "code": "not-acceptable",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false,
+                 *       "detail": "Answers application/json."
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is not `application/json`, or it is compressed. */
+        UnsupportedMediaType: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/unsupported-media-type",
+                 *       "title": "The body must be application/json.",
+                 *       "status": 415,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "unsupported-media-type",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The engine failed before it answered. Nothing was kept. */
+        UpstreamFailed: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/upstream-failed",
+                 *       "title": "The engine behind chat failed.",
+                 *       "status": 502,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "upstream-failed",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The engine stayed silent. Nothing was kept. */
+        UpstreamTimeout: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/upstream-timeout",
+                 *       "title": "The engine behind chat did not answer in time.",
+                 *       "status": 504,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "upstream-timeout",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: {
+        /**
+         * @description The conversation.
+         * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+         */
+        ConversationId: string;
+        /**
+         * @description The `nextCursor` of the page before. Leave it out for the first page.
+         * @example eyJwIjpbMV19.1f0c3d2a9b
+         */
+        Cursor: string;
+        /**
+         * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+         * @example "7"
+         */
+        IfMatch: string;
+        /**
+         * @description Answer `304` if the thing still has one of these versions (`ETag`).
+         * @example "7"
+         */
+        IfNoneMatch: string;
+        /**
+         * @description How many things a page holds at the most.
+         * @example 20
+         */
+        Limit: number;
+    };
+    requestBodies: never;
+    headers: {
+        /**
+         * @description Tells a proxy in between not to hold the stream back.
+         * @example no
+         */
+        AccelBuffering: "no";
+        /**
+         * @description Since when this is deprecated (RFC 9745), as `@` and seconds since 1970.
+         * @example @1795392000
+         */
+        Deprecation: string;
+        /**
+         * @description The version of the thing, the same for every caller. Send it back in `If-None-Match` to read
+         *     only what has changed, or in `If-Match` to change only what you have read.
+         * @example "7"
+         */
+        ETag: string;
+        /**
+         * @description Where to read about the deprecation, and what comes instead (RFC 8288).
+         * @example </docs#section/Versions-and-changes>; rel="deprecation"; type="text/html"
+         */
+        Link: string;
+        /**
+         * @description Where it is.
+         * @example /api/v1/conversations/0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+         */
+        Location: string;
+        /**
+         * @description The answer is for you alone and changes; no cache keeps it.
+         * @example no-store
+         */
+        NoStore: "no-store";
+        /**
+         * @description No cache keeps the stream, and no proxy compresses or rewrites it.
+         * @example no-store, no-transform
+         */
+        NoStoreNoTransform: "no-store, no-transform";
+        /**
+         * @description For each policy that the call counted against, what is left (`r`) and in how many seconds the
+         *     window ends (`t`).
+         * @example "user";r=987;t=1830, "chat";r=9;t=52
+         */
+        RateLimit: string;
+        /**
+         * @description The policies that the call counted against: the quota (`q`) in a window of seconds (`w`).
+         * @example "user";q=1000;w=3600, "chat";q=10;w=60
+         */
+        RateLimitPolicy: string;
+        /**
+         * @description The id of this call, the same as in the server's log. Send your own (1 to 128 of letters,
+         *     digits, `.`, `_` and `-`) and it is kept.
+         * @example 0199b3a4-9b2c-7f3e-8a41-000000000001
+         */
+        RequestId: string;
+        /**
+         * @description How many seconds to wait before the call can succeed.
+         * @example 30
+         */
+        RetryAfter: number;
+        /**
+         * @description Only your own cache may keep the answer, and it asks before it uses it again.
+         * @example private, no-cache
+         */
+        Revalidate: "private, no-cache";
+        /**
+         * @description The day on which this goes away (RFC 8594).
+         * @example Tue, 30 Nov 2027 00:00:00 GMT
+         */
+        Sunset: string;
+        /**
+         * @description How to authenticate (RFC 6750). Without a credential it names no `error`; with one that was
+         *     refused it says `error="invalid_token"`.
+         * @example Bearer realm="parley", error="invalid_token", error_description="The access token has expired."
+         */
+        WwwAuthenticate: string;
+    };
+    pathItems: never;
+}
+export type ChatReply = components['schemas']['ChatReply'];
+export type ChatRequest = components['schemas']['ChatRequest'];
+export type ChatStreamEvent = components['schemas']['ChatStreamEvent'];
+export type Conversation = components['schemas']['Conversation'];
+export type ConversationChanges = components['schemas']['ConversationChanges'];
+export type ConversationDetail = components['schemas']['ConversationDetail'];
+export type ConversationPage = components['schemas']['ConversationPage'];
+export type ConversationTitle = components['schemas']['ConversationTitle'];
+export type Count = components['schemas']['Count'];
+export type Credentials = components['schemas']['Credentials'];
+export type DisplayName = components['schemas']['DisplayName'];
+export type Email = components['schemas']['Email'];
+export type EngineDescription = components['schemas']['EngineDescription'];
+export type Feedback = components['schemas']['Feedback'];
+export type FeedbackComment = components['schemas']['FeedbackComment'];
+export type FeedbackPage = components['schemas']['FeedbackPage'];
+export type FeedbackTags = components['schemas']['FeedbackTags'];
+export type Granularity = components['schemas']['Granularity'];
+export type Health = components['schemas']['Health'];
+export type LimitState = components['schemas']['LimitState'];
+export type LogoutRequest = components['schemas']['LogoutRequest'];
+export type Message = components['schemas']['Message'];
+export type MessageCancelledEvent = components['schemas']['MessageCancelledEvent'];
+export type MessageDeltaEvent = components['schemas']['MessageDeltaEvent'];
+export type MessageEndEvent = components['schemas']['MessageEndEvent'];
+export type MessageErrorEvent = components['schemas']['MessageErrorEvent'];
+export type MessagePage = components['schemas']['MessagePage'];
+export type MessageStartEvent = components['schemas']['MessageStartEvent'];
+export type Mode = components['schemas']['Mode'];
+export type ModeId = components['schemas']['ModeId'];
+export type ModeList = components['schemas']['ModeList'];
+export type NewConversation = components['schemas']['NewConversation'];
+export type NewFeedback = components['schemas']['NewFeedback'];
+export type NextCursor = components['schemas']['NextCursor'];
+export type OnDisconnect = components['schemas']['OnDisconnect'];
+export type PolicyName = components['schemas']['PolicyName'];
+export type Preferences = components['schemas']['Preferences'];
+export type Problem = components['schemas']['Problem'];
+export type ProblemCode = components['schemas']['ProblemCode'];
+export type Profile = components['schemas']['Profile'];
+export type ProfileChanges = components['schemas']['ProfileChanges'];
+export type Rating = components['schemas']['Rating'];
+export type Readiness = components['schemas']['Readiness'];
+export type ReadinessCheck = components['schemas']['ReadinessCheck'];
+export type RefreshRequest = components['schemas']['RefreshRequest'];
+export type RequestError = components['schemas']['RequestError'];
+export type Scope = components['schemas']['Scope'];
+export type Status = components['schemas']['Status'];
+export type Timestamp = components['schemas']['Timestamp'];
+export type TokenPair = components['schemas']['TokenPair'];
+export type Usage = components['schemas']['Usage'];
+export type UsageBucket = components['schemas']['UsageBucket'];
+export type UsageReport = components['schemas']['UsageReport'];
+export type UsageTotals = components['schemas']['UsageTotals'];
+export type ResponseBadRequest = components['responses']['BadRequest'];
+export type ResponseConversationBusy = components['responses']['ConversationBusy'];
+export type ResponseForbidden = components['responses']['Forbidden'];
+export type ResponseInternal = components['responses']['Internal'];
+export type ResponseInvalidCredentials = components['responses']['InvalidCredentials'];
+export type ResponseMoved = components['responses']['Moved'];
+export type ResponseNotAcceptable = components['responses']['NotAcceptable'];
+export type ResponseNotFound = components['responses']['NotFound'];
+export type ResponseNotModified = components['responses']['NotModified'];
+export type ResponsePayloadTooLarge = components['responses']['PayloadTooLarge'];
+export type ResponsePreconditionFailed = components['responses']['PreconditionFailed'];
+export type ResponseQuotaExceeded = components['responses']['QuotaExceeded'];
+export type ResponseRequestTimeout = components['responses']['RequestTimeout'];
+export type ResponseUnauthorized = components['responses']['Unauthorized'];
+export type ResponseUnavailable = components['responses']['Unavailable'];
+export type ResponseUncountedBadRequest = components['responses']['UncountedBadRequest'];
+export type ResponseUncountedInternal = components['responses']['UncountedInternal'];
+export type ResponseUncountedNotAcceptable = components['responses']['UncountedNotAcceptable'];
+export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
+export type ResponseUpstreamFailed = components['responses']['UpstreamFailed'];
+export type ResponseUpstreamTimeout = components['responses']['UpstreamTimeout'];
+export type ParameterConversationId = components['parameters']['ConversationId'];
+export type ParameterCursor = components['parameters']['Cursor'];
+export type ParameterIfMatch = components['parameters']['IfMatch'];
+export type ParameterIfNoneMatch = components['parameters']['IfNoneMatch'];
+export type ParameterLimit = components['parameters']['Limit'];
+export type HeaderAccelBuffering = components['headers']['AccelBuffering'];
+export type HeaderDeprecation = components['headers']['Deprecation'];
+export type HeaderETag = components['headers']['ETag'];
+export type HeaderLink = components['headers']['Link'];
+export type HeaderLocation = components['headers']['Location'];
+export type HeaderNoStore = components['headers']['NoStore'];
+export type HeaderNoStoreNoTransform = components['headers']['NoStoreNoTransform'];
+export type HeaderRateLimit = components['headers']['RateLimit'];
+export type HeaderRateLimitPolicy = components['headers']['RateLimitPolicy'];
+export type HeaderRequestId = components['headers']['RequestId'];
+export type HeaderRetryAfter = components['headers']['RetryAfter'];
+export type HeaderRevalidate = components['headers']['Revalidate'];
+export type HeaderSunset = components['headers']['Sunset'];
+export type HeaderWwwAuthenticate = components['headers']['WwwAuthenticate'];
+export type $defs = Record<string, never>;
+export interface operations {
+    getHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The process is alive. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "up"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            400: components["responses"]["UncountedBadRequest"];
+            406: components["responses"]["UncountedNotAcceptable"];
+            500: components["responses"]["UncountedInternal"];
+        };
+    };
+    getReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Calls can be served. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "ready",
+                     *       "checks": [
+                     *         {
+                     *           "name": "database",
+                     *           "status": "up"
+                     *         },
+                     *         {
+                     *           "name": "limits",
+                     *           "status": "up"
+                     *         },
+                     *         {
+                     *           "name": "engine",
+                     *           "status": "up"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            400: components["responses"]["UncountedBadRequest"];
+            406: components["responses"]["UncountedNotAcceptable"];
+            500: components["responses"]["UncountedInternal"];
+            /** @description Calls cannot be served just now. The one `503` that is not a problem. */
+            503: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "status": "unavailable",
+                     *       "checks": [
+                     *         {
+                     *           "name": "database",
+                     *           "status": "down"
+                     *         },
+                     *         {
+                     *           "name": "limits",
+                     *           "status": "up"
+                     *         },
+                     *         {
+                     *           "name": "engine",
+                     *           "status": "up"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Readiness"];
+                };
+            };
+        };
+    };
+    getStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The server's own description. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "Parley",
+                     *       "version": "1.0.0",
+                     *       "startedAt": "2026-11-23T09:00:00.000Z",
+                     *       "uptimeSeconds": 3600,
+                     *       "engine": {
+                     *         "kind": "builtin",
+                     *         "model": "parley-rules-1",
+                     *         "ruleBased": true
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            308: components["responses"]["Moved"];
+            400: components["responses"]["BadRequest"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listModes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All modes; exactly one is the default. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "balanced",
+                     *           "title": "Balanced",
+                     *           "description": "Clear and friendly answers of moderate length.",
+                     *           "default": true
+                     *         },
+                     *         {
+                     *           "id": "concise",
+                     *           "title": "Concise",
+                     *           "description": "The shortest answer that is still complete.",
+                     *           "default": false
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ModeList"];
+                };
+            };
+            308: components["responses"]["Moved"];
+            400: components["responses"]["BadRequest"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    logIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Who logs in. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "password": "correct horse battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Credentials"];
+            };
+        };
+        responses: {
+            /** @description The session is open. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk5YjNhNCJ9.c2lnbmF0dXJl",
+                     *       "refreshToken": "parley_refresh_AZmzpAAAfAiAAAAAAAAAAAAAAAB3eHl6",
+                     *       "tokenType": "Bearer",
+                     *       "expiresIn": 900,
+                     *       "refreshExpiresIn": 604800,
+                     *       "sessionId": "0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TokenPair"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["InvalidCredentials"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    refreshTokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The refresh token that you hold. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "refreshToken": "parley_refresh_AZmzpAAAfAiAAAAAAAAAAAAAAAB3eHl6"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RefreshRequest"];
+            };
+        };
+        responses: {
+            /** @description The next pair of tokens. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk5YjNhNCJ9.bmV4dA",
+                     *       "refreshToken": "parley_refresh_AZmzpAAAfAiAAAABAAAAAAAAAAB3eHl6",
+                     *       "tokenType": "Bearer",
+                     *       "expiresIn": 900,
+                     *       "refreshExpiresIn": 604800,
+                     *       "sessionId": "0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["TokenPair"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    logOutByLink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. Its tokens are refused from now on. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    Deprecation: components["headers"]["Deprecation"];
+                    Sunset: components["headers"]["Sunset"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    logOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Which sessions end. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "scope": "current"
+                 *     }
+                 */
+                "application/json": components["schemas"]["LogoutRequest"];
+            };
+        };
+        responses: {
+            /** @description The sessions have ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listConversations: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only those whose title contains this text, whatever its case.
+                 * @example holiday
+                 */
+                q?: string;
+                /**
+                 * @description Only the archived ones (`true`), or only the others (`false`). Both if left out.
+                 * @example false
+                 */
+                archived?: boolean;
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of conversations. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *           "title": "Plans for the holiday",
+                     *           "mode": "balanced",
+                     *           "archived": false,
+                     *           "pinned": false,
+                     *           "messageCount": 2,
+                     *           "createdAt": "2026-11-23T09:12:31.120Z",
+                     *           "updatedAt": "2026-11-23T09:12:33.457Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConversationPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What the conversation is to be. An empty object will do. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Plans for the holiday",
+                 *       "mode": "balanced"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewConversation"];
+            };
+        };
+        responses: {
+            /** @description The conversation exists. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "title": "Plans for the holiday",
+                     *       "mode": "balanced",
+                     *       "archived": false,
+                     *       "pinned": false,
+                     *       "messageCount": 0,
+                     *       "createdAt": "2026-11-23T09:12:31.120Z",
+                     *       "updatedAt": "2026-11-23T09:12:31.120Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getConversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Answer `304` if the thing still has one of these versions (`ETag`).
+                 * @example "7"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description The conversation.
+                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The conversation. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["Revalidate"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "title": "Plans for the holiday",
+                     *       "mode": "balanced",
+                     *       "archived": false,
+                     *       "pinned": false,
+                     *       "messageCount": 2,
+                     *       "createdAt": "2026-11-23T09:12:31.120Z",
+                     *       "updatedAt": "2026-11-23T09:12:33.457Z",
+                     *       "messages": [
+                     *         {
+                     *           "id": "0199b3a4-9b2d-7a60-b1a5-70f6a9f0c3d2",
+                     *           "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *           "role": "user",
+                     *           "content": "Hello! My name is Ada.",
+                     *           "status": "complete",
+                     *           "createdAt": "2026-11-23T09:12:31.120Z"
+                     *         },
+                     *         {
+                     *           "id": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *           "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *           "role": "assistant",
+                     *           "content": "Nice to meet you, Ada.",
+                     *           "status": "complete",
+                     *           "mode": "balanced",
+                     *           "model": "parley-rules-1",
+                     *           "usage": {
+                     *             "inputTokens": 6,
+                     *             "outputTokens": 6,
+                     *             "totalTokens": 12,
+                     *             "source": "estimated"
+                     *           },
+                     *           "createdAt": "2026-11-23T09:12:31.120Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ConversationDetail"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteConversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @example "7"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description The conversation.
+                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The conversation is gone. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    changeConversation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @example "7"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description The conversation.
+                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        /** @description What is to change. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "title": "Two weeks in Jeju",
+                 *       "pinned": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["ConversationChanges"];
+            };
+        };
+        responses: {
+            /** @description The conversation as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "title": "Two weeks in Jeju",
+                     *       "mode": "balanced",
+                     *       "archived": false,
+                     *       "pinned": true,
+                     *       "messageCount": 2,
+                     *       "createdAt": "2026-11-23T09:12:31.120Z",
+                     *       "updatedAt": "2026-11-23T09:20:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Conversation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listMessages: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The conversation.
+                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of messages. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b3a4-9b2d-7a60-b1a5-70f6a9f0c3d2",
+                     *           "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *           "role": "user",
+                     *           "content": "Hello! My name is Ada.",
+                     *           "status": "complete",
+                     *           "createdAt": "2026-11-23T09:12:31.120Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": "eyJwIjpbMV19.1f0c3d2a9b"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MessagePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    sendMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The message. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "message": "Hello! My name is Ada.",
+                 *       "mode": "balanced"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description The answer, complete and kept. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "generationId": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66",
+                     *       "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "userMessage": {
+                     *         "id": "0199b3a4-9b2d-7a60-b1a5-70f6a9f0c3d2",
+                     *         "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *         "role": "user",
+                     *         "content": "Hello! My name is Ada.",
+                     *         "status": "complete",
+                     *         "createdAt": "2026-11-23T09:12:31.120Z"
+                     *       },
+                     *       "message": {
+                     *         "id": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *         "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *         "role": "assistant",
+                     *         "content": "Nice to meet you, Ada.",
+                     *         "status": "complete",
+                     *         "mode": "balanced",
+                     *         "model": "parley-rules-1",
+                     *         "usage": {
+                     *           "inputTokens": 6,
+                     *           "outputTokens": 6,
+                     *           "totalTokens": 12,
+                     *           "source": "estimated"
+                     *         },
+                     *         "createdAt": "2026-11-23T09:12:31.120Z"
+                     *       },
+                     *       "usage": {
+                     *         "inputTokens": 6,
+                     *         "outputTokens": 6,
+                     *         "totalTokens": 12,
+                     *         "source": "estimated"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ChatReply"];
+                };
+            };
+            308: components["responses"]["Moved"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["ConversationBusy"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            502: components["responses"]["UpstreamFailed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["UpstreamTimeout"];
+        };
+    };
+    streamMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The message. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "message": "And what is 6 times 7?",
+                 *       "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                 *       "onDisconnect": "continue"
+                 *     }
+                 */
+                "application/json": components["schemas"]["ChatRequest"];
+            };
+        };
+        responses: {
+            /** @description The engine has begun to answer. Each event's `data` is one `ChatStreamEvent` as JSON. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "X-Accel-Buffering": components["headers"]["AccelBuffering"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "message.delta",
+                     *       "text": "Nice "
+                     *     }
+                     */
+                    "text/event-stream": components["schemas"]["ChatStreamEvent"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["ConversationBusy"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            502: components["responses"]["UpstreamFailed"];
+            503: components["responses"]["Unavailable"];
+            504: components["responses"]["UpstreamTimeout"];
+        };
+    };
+    listFeedback: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of feedback. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b3a5-01aa-7b3c-9e0d-6f4a2c8b1d77",
+                     *           "messageId": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *           "rating": "up",
+                     *           "tags": [
+                     *             "helpful"
+                     *           ],
+                     *           "createdAt": "2026-11-23T09:13:05.002Z",
+                     *           "updatedAt": "2026-11-23T09:13:05.002Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FeedbackPage"];
+                };
+            };
+            308: components["responses"]["Moved"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    giveFeedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What you thought of the answer. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "messageId": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                 *       "rating": "up",
+                 *       "tags": [
+                 *         "helpful"
+                 *       ],
+                 *       "comment": "It remembered my name."
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewFeedback"];
+            };
+        };
+        responses: {
+            /** @description The feedback as it is kept. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a5-01aa-7b3c-9e0d-6f4a2c8b1d77",
+                     *       "messageId": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *       "rating": "up",
+                     *       "tags": [
+                     *         "helpful"
+                     *       ],
+                     *       "comment": "It remembered my name.",
+                     *       "createdAt": "2026-11-23T09:13:05.002Z",
+                     *       "updatedAt": "2026-11-23T09:13:05.002Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Feedback"];
+                };
+            };
+            308: components["responses"]["Moved"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteFeedback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The feedback.
+                 * @example 0199b3a5-01aa-7b3c-9e0d-6f4a2c8b1d77
+                 */
+                feedbackId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The feedback is gone. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getProfile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Answer `304` if the thing still has one of these versions (`ETag`).
+                 * @example "7"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The profile. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["Revalidate"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "email": "ada@example.com",
+                     *       "displayName": "Ada",
+                     *       "role": "user",
+                     *       "scopes": [
+                     *         "chat:write",
+                     *         "conversations:read",
+                     *         "conversations:write",
+                     *         "feedback:read",
+                     *         "feedback:write",
+                     *         "profile:read",
+                     *         "profile:write",
+                     *         "usage:read"
+                     *       ],
+                     *       "preferences": {
+                     *         "defaultMode": "balanced",
+                     *         "locale": "en-GB",
+                     *         "timeZone": "Europe/London"
+                     *       },
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replaceProfile: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @example "7"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The profile as it shall be. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "displayName": "Ada L.",
+                 *       "preferences": {
+                 *         "defaultMode": "concise",
+                 *         "locale": "ko-KR",
+                 *         "timeZone": "Asia/Seoul"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["ProfileChanges"];
+            };
+        };
+        responses: {
+            /** @description The profile as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "email": "ada@example.com",
+                     *       "displayName": "Ada L.",
+                     *       "role": "user",
+                     *       "scopes": [
+                     *         "chat:write",
+                     *         "profile:read",
+                     *         "profile:write"
+                     *       ],
+                     *       "preferences": {
+                     *         "defaultMode": "concise",
+                     *         "locale": "ko-KR",
+                     *         "timeZone": "Asia/Seoul"
+                     *       },
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-23T09:30:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getUsage: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Count from this time on. The default is 30 days before `to`.
+                 * @example 2026-11-01T00:00:00Z
+                 */
+                from?: string;
+                /**
+                 * @description Count up to this time, itself excluded. The default is now.
+                 * @example 2026-12-01T00:00:00Z
+                 */
+                to?: string;
+                /**
+                 * @description The width of a bucket. With `hour`, `from` and `to` may lie up to 31 days apart, with
+                 *     `day` up to 366.
+                 * @example day
+                 */
+                granularity?: components["schemas"]["Granularity"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The usage. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "from": "2026-11-01T00:00:00.000Z",
+                     *       "to": "2026-12-01T00:00:00.000Z",
+                     *       "granularity": "day",
+                     *       "totals": {
+                     *         "requests": 1,
+                     *         "messages": 1,
+                     *         "inputTokens": 6,
+                     *         "outputTokens": 6,
+                     *         "totalTokens": 12
+                     *       },
+                     *       "buckets": [
+                     *         {
+                     *           "startAt": "2026-11-23T00:00:00.000Z",
+                     *           "requests": 1,
+                     *           "messages": 1,
+                     *           "inputTokens": 6,
+                     *           "outputTokens": 6,
+                     *           "totalTokens": 12
+                     *         }
+                     *       ],
+                     *       "limits": [
+                     *         {
+                     *           "policy": "user",
+                     *           "quota": 1000,
+                     *           "windowSeconds": 3600,
+                     *           "remaining": 987,
+                     *           "resetsAt": "2026-11-23T10:00:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UsageReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testServer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            308: components["responses"]["Moved"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+}

@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs'
+import { parseEnv } from 'node:util'
+import {
+  createEnvironment,
+  misspeltNames,
+  type Env,
+  type Environment,
+} from './config/environment.ts'
+import * as values from './config/values.ts'
+import type { LimitOverride } from './config/values.ts'
+import { rateLimitVariable, VARIABLES } from './config/variables.ts'
+
+export { ConfigMistakes } from './config/mistakes.ts'
+export type { LimitOverride } from './config/values.ts'
+
+/** What the operator decided: read once, checked whole, frozen. It holds secrets: never log it. */
+export type Config = ReturnType<typeof readConfig>
+
+/**
+ * The configuration in the given variables. An empty variable counts as not set.
+ * @param policyNames the rate limit policies of the contract, each with its `RATE_LIMIT_…`
+ * @throws ConfigMistakes with every mistake at once, and no value
+ */
+export function readConfig(env: Env, policyNames: readonly string[]) {
+  const from = createEnvironment(env)
+  const config = {
+    server: readServer(from),
+    store: readStore(from),
+    engine: readEngine(from),
+    identity: readIdentity(from),
+    limits: readLimits(from, policyNames),
+    log: {
+      level: from.read(
+        'LOG_LEVEL',
+        values.oneOf('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+      ),
+    },
+  }
+  const known = [...Object.keys(VARIABLES), ...policyNames.map(rateLimitVariable)]
+  misspeltNames(env, known).forEach(from.refuse)
+  from.finish()
+  return deepFreeze(config)
+}
+
+/**
+ * The configuration of this process: its environment, and below that a `.env` file if there is one.
+ * @throws ConfigMistakes with every mistake at once, and no value
+ */
+export function loadConfig(policyNames: readonly string[], envFile = '.env'): Config {
+  return readConfig({ ...readEnvFile(envFile), ...process.env }, policyNames)
+}
+
+function readServer(from: Environment) {
+  requireTogether(from, 'TLS_CERT_FILE', 'TLS_KEY_FILE')
+  const certFile = from.find('TLS_CERT_FILE', values.line)
+  const keyFile = from.find('TLS_KEY_FILE', values.line)
+  const port = from.read('PORT', values.integer(0, 65_535))
+  const metricsPort = from.find('METRICS_PORT', values.integer(0, 65_535))
+  if (port && port === metricsPort) from.refuse('METRICS_PORT must differ from PORT.')
+  return {
+    port,
+    host: from.read('HOST', values.host),
+    requireHttps: from.read('REQUIRE_HTTPS', values.flag),
+    tls: certFile && keyFile ? { certFile, keyFile } : undefined,
+    /** A number of hops, or addresses and CIDRs, as Express's `trust proxy` takes them. */
+    trustProxy: from.read('TRUST_PROXY', values.proxies),
+    corsOrigins: from.find('CORS_ORIGINS', values.origins) ?? [],
+    metricsPort,
+    shutdownGraceSeconds: from.read('SHUTDOWN_GRACE_SECONDS', values.integer(0, 3600)),
+  }
+}
+
+function readStore(from: Environment) {
+  return {
+    dataDir: from.read('DATA_DIR', values.line),
+    databaseUrl: from.find('DATABASE_URL', values.connectionUrl('postgresql:', 'postgres:')),
+    redisUrl: from.find('REDIS_URL', values.connectionUrl('redis:', 'rediss:')),
+  }
+}
+
+function readEngine(from: Environment) {
+  for (const name of ['CHAT_UPSTREAM_KEY', 'CHAT_UPSTREAM_MODEL'] as const) {
+    if (from.has(name) && !from.has('CHAT_UPSTREAM_URL')) {
+      from.refuse(`${name} means nothing without CHAT_UPSTREAM_URL.`)
+    }
+  }
+  return {
+    url: from.find('CHAT_UPSTREAM_URL', values.baseUrl),
+    key: from.find('CHAT_UPSTREAM_KEY', values.headerToken),
+    model: from.find('CHAT_UPSTREAM_MODEL', values.line),
+    timeoutSeconds: from.read('CHAT_UPSTREAM_TIMEOUT_SECONDS', values.integer(1, 600)),
+  }
+}
+
+function readIdentity(from: Environment) {
+  requireTogether(from, 'ADMIN_EMAIL', 'ADMIN_PASSWORD')
+  for (const name of ['SIGNING_KEYS_FILE', 'SERVER_SECRET'] as const) {
+    // Made here they would stay here, and other instances on the database would have their own.
+    if (from.has('DATABASE_URL') && !from.has(name)) {
+      from.refuse(`${name} must be given with DATABASE_URL: "npm run secrets" makes one.`)
+    }
+  }
+  return {
+    accessTokenTtlSeconds: from.read('ACCESS_TOKEN_TTL_SECONDS', values.integer(1, 86_400)),
+    refreshTokenTtlSeconds: from.read('REFRESH_TOKEN_TTL_SECONDS', values.integer(1, 2_592_000)),
+    bcryptCost: from.read('BCRYPT_COST', values.integer(4, 16)),
+    registration: from.read('REGISTRATION', values.oneOf('closed', 'open')),
+    adminEmail: from.find('ADMIN_EMAIL', values.email),
+    adminPassword: from.find('ADMIN_PASSWORD', values.password),
+    signingKeysFile: from.find('SIGNING_KEYS_FILE', values.line),
+    serverSecret: from.find('SERVER_SECRET', values.serverSecret),
+  }
+}
+
+function readLimits(from: Environment, policyNames: readonly string[]) {
+  const overrides: Record<string, LimitOverride> = {}
+  for (const policyName of policyNames) {
+    const override = from.find(rateLimitVariable(policyName), values.limit)
+    if (override) overrides[policyName] = override
+  }
+  return {
+    /** By policy name; a policy that is not here counts as the contract says. */
+    overrides: overrides as Readonly<Record<string, LimitOverride>>,
+    maxOpenStreams: from.read('MAX_OPEN_STREAMS', values.integer(1, 1000)),
+  }
+}
+
+function requireTogether(
+  from: Environment,
+  ...[first, second]: [keyof typeof VARIABLES, keyof typeof VARIABLES]
+): void {
+  if (from.has(first) === from.has(second)) return
+  const [given, missing] = from.has(first) ? [first, second] : [second, first]
+  from.refuse(`${missing} must be given with ${given}.`)
+}
+
+function readEnvFile(path: string): Env {
+  try {
+    return parseEnv(readFileSync(path, 'utf8'))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
+    throw error
+  }
+}
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+
+function deepFreeze<T extends object>(value: T): DeepReadonly<T> {
+  Object.values(value)
+    .filter((inner) => typeof inner === 'object' && inner !== null)
+    .forEach(deepFreeze)
+  return Object.freeze(value) as DeepReadonly<T>
+}

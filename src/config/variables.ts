@@ -1,0 +1,91 @@
+/** One environment variable, as `.env.example` explains it. */
+export interface Variable {
+  /** What holds if it is not set; absent if it is then simply off. */
+  readonly default?: string
+  /** One line for `.env.example`. */
+  readonly about: string
+}
+
+/** Every variable that Parley reads, but for `RATE_LIMIT_<POLICY>`. The order of `.env.example`. */
+export const VARIABLES = {
+  PORT: { default: '3000', about: 'Port of the API; 0 takes any free one.' },
+  HOST: { default: '0.0.0.0', about: 'Address to listen on; 127.0.0.1 for this machine only.' },
+  REQUIRE_HTTPS: { default: 'false', about: 'true refuses requests that did not come by HTTPS.' },
+  TLS_CERT_FILE: { about: 'PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS.' },
+  TLS_KEY_FILE: { about: 'PEM private key of TLS_CERT_FILE.' },
+  TRUST_PROXY: {
+    default: '0',
+    about: 'Proxies whose X-Forwarded-For counts: addresses and CIDRs, or how many hops.',
+  },
+  CORS_ORIGINS: { about: 'Browser origins that may call, exactly: https://app.example.com.' },
+  METRICS_PORT: { about: 'Port of /metrics; off if empty. Keep it private.' },
+  SHUTDOWN_GRACE_SECONDS: {
+    default: '30',
+    about: 'How long running requests may go on at SIGTERM.',
+  },
+  LOG_LEVEL: { default: 'info', about: 'trace, debug, info, warn, error, fatal or silent.' },
+
+  DATA_DIR: { default: './data', about: 'Folder of the embedded database, keys and secret.' },
+  DATABASE_URL: { about: 'postgresql://… instead of the embedded database.' },
+  REDIS_URL: { about: 'redis://… to count limits across several instances.' },
+
+  CHAT_UPSTREAM_URL: {
+    about: 'Base URL of an OpenAI-compatible API; if empty, the built-in engine answers.',
+  },
+  CHAT_UPSTREAM_KEY: { about: 'Its API key.' },
+  CHAT_UPSTREAM_MODEL: { about: 'The model to ask it for.' },
+  CHAT_UPSTREAM_TIMEOUT_SECONDS: {
+    default: '60',
+    about: 'How long it may go without sending anything.',
+  },
+
+  ADMIN_EMAIL: { about: 'Made an admin at the first start, with ADMIN_PASSWORD.' },
+  ADMIN_PASSWORD: { about: 'If both are empty, a password is made and printed once.' },
+  REGISTRATION: { default: 'closed', about: 'open lets anyone register.' },
+  ACCESS_TOKEN_TTL_SECONDS: { default: '900', about: 'Life of an access token.' },
+  REFRESH_TOKEN_TTL_SECONDS: {
+    default: '604800',
+    about: 'Life of a refresh token since its last use.',
+  },
+  BCRYPT_COST: { default: '11', about: 'Each step doubles the work of checking a password.' },
+  SIGNING_KEYS_FILE: {
+    about:
+      'Private JWK Set, Ed25519, the first signs; required with DATABASE_URL: npm run secrets.',
+  },
+  SERVER_SECRET: {
+    about: '32 bytes or more, never changed; required with DATABASE_URL: npm run secrets.',
+  },
+
+  MAX_OPEN_STREAMS: { default: '5', about: 'Streams that one caller may have open at once.' },
+} as const satisfies Record<string, Variable>
+
+/** The name of a variable in the table. */
+export type VariableName = keyof typeof VARIABLES
+
+/**
+ * Names that begin so are Parley's: one that the table does not know is a misspelling. Left out
+ * are words that other programs on a machine use too (ADMIN, DATA, DATABASE, HOST, LOG, METRICS,
+ * PORT, REDIS, TLS).
+ */
+export const OUR_PREFIXES = [
+  'ACCESS_TOKEN_',
+  'BCRYPT_',
+  'CHAT_UPSTREAM_',
+  'CORS_ORIGIN',
+  'MAX_OPEN_',
+  'RATE_LIMIT_',
+  'REFRESH_TOKEN_',
+  'REGISTRATION',
+  'REQUIRE_HTTPS',
+  'SERVER_SECRET',
+  'SHUTDOWN_GRACE_',
+  'SIGNING_KEY',
+  'TLS_CERT',
+  'TLS_KEY',
+  'TRUST_PROX',
+] as const
+
+/** The variable that overrides a policy: `sign-in-account` has `RATE_LIMIT_SIGN_IN_ACCOUNT`. */
+export function rateLimitVariable(policyName: string): string {
+  return `RATE_LIMIT_${policyName.toUpperCase().replaceAll('-', '_')}`
+}

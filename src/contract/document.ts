@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parse } from 'yaml'
+import { packageRoot } from '../package-root.ts'
+
+/** The methods that an OpenAPI path item may hold, of which Parley uses these. */
+export const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const
+export type Method = (typeof METHODS)[number]
+
+/** What the code reads of an OpenAPI 3.0 document; the validator reads the rest by itself. */
+export type ContractDocument = {
+  openapi: string
+  info: { title: string; version: string; description?: string }
+  servers: ServerEntry[]
+  security?: Record<string, string[]>[]
+  paths: Record<string, PathItem>
+  components: {
+    schemas: Record<string, SchemaObject>
+    parameters?: Record<string, ParameterObject>
+    responses?: Record<string, ResponseObject>
+    headers?: Record<string, unknown>
+    securitySchemes?: Record<string, unknown>
+  }
+  [extension: `x-${string}`]: unknown
+}
+export type ServerEntry = {
+  url: string
+  description?: string
+  [extension: `x-${string}`]: unknown
+}
+export type PathItem = { servers?: ServerEntry[]; parameters?: (ParameterObject | Reference)[] } & {
+  [M in Method]?: OperationObject
+}
+export type OperationObject = {
+  operationId: string
+  deprecated?: boolean
+  tags?: string[]
+  security?: Record<string, string[]>[]
+  parameters?: (ParameterObject | Reference)[]
+  requestBody?: unknown
+  responses: Record<string, ResponseObject | Reference>
+  [extension: `x-${string}`]: unknown
+}
+export type Reference = { $ref: string }
+export type ParameterObject = { name: string; in: string; schema: SchemaObject | Reference }
+export type ResponseObject = {
+  description: string
+  headers?: Record<string, unknown>
+  content?: Record<string, { schema: unknown; example?: unknown }>
+}
+export type SchemaObject = { type?: string; enum?: string[]; [keyword: string]: unknown }
+
+/** Where the contract stands, from the root of the package. */
+export const CONTRACT_FILE = 'openapi/api.yaml'
+
+/** The contract as it was written by hand: its bytes, and what they say. */
+export type Contract = { yaml: string; document: ContractDocument }
+
+/**
+ * Reads the contract, once, at start-up. Source: openapi/api.yaml.
+ * @throws when the file is missing or is not YAML, with the place of the mistake
+ */
+export function loadContract(): Contract {
+  const yaml = readFileSync(join(packageRoot, CONTRACT_FILE), 'utf8')
+  return { yaml, document: parse(yaml) as ContractDocument }
+}
+
+/** Follows a `$ref` within the document; a thing that is none is returned as it is. */
+export function resolve<T extends object>(document: ContractDocument, thing: T | Reference): T {
+  if (!('$ref' in thing)) return thing
+  const path = (thing.$ref as string).replace(/^#\//, '').split('/')
+  const found = path.reduce<unknown>(
+    (at, key) => (at as Record<string, unknown> | undefined)?.[key],
+    document,
+  )
+  if (found === undefined) throw new Error(`openapi/api.yaml: nothing at ${String(thing.$ref)}`)
+  return found as T
+}

@@ -1,0 +1,42 @@
+/** An answer ends at 64 kB of text (CONTRACT: streams). UTF-16 units. */
+export const LONGEST_ANSWER = 65_536
+
+const TITLE_LENGTH = 60
+
+/** The text of an answer as it grows, never longer than the limit and never ending in half a character. */
+export class AnswerText {
+  #text = ''
+  #isFull = false
+
+  get text(): string {
+    return this.#text
+  }
+
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
+  /** Adds as much of the piece as there is room for, and returns that much. */
+  add(piece: string): string {
+    const room = LONGEST_ANSWER - this.#text.length
+    const fitting = piece.length <= room ? piece : withoutHalf(piece.slice(0, room))
+    this.#text += fitting
+    this.#isFull = fitting.length < piece.length || this.#text.length === LONGEST_ANSWER
+    return fitting
+  }
+}
+
+function withoutHalf(text: string): string {
+  const last = text.charCodeAt(text.length - 1)
+  return last >= 0xd800 && last <= 0xdbff ? text.slice(0, -1) : text
+}
+
+/** A conversation's title from its first message: its beginning, on one line, cut between words. */
+export function titleOf(message: string): string {
+  const line = message.replace(/\s+/g, ' ').trim()
+  const characters = [...line]
+  if (characters.length <= TITLE_LENGTH) return line
+  const start = characters.slice(0, TITLE_LENGTH).join('')
+  const word = start.lastIndexOf(' ')
+  return `${(word > TITLE_LENGTH / 2 ? start.slice(0, word) : start).trimEnd()}…`
+}

@@ -1,0 +1,117 @@
+import type { Dependencies } from '../dependencies.ts'
+import type { Conversation, Message } from '../store/store.ts'
+import { type Access, found } from './access.ts'
+import { defaultMode, requireMode } from './modes.ts'
+import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
+import type { Principal } from './principal.ts'
+import { refuseStale } from './versions.ts'
+
+/** How many messages a conversation shows with itself; the contract's `maxItems`. */
+const LATEST_MESSAGES = 50
+const UNTITLED = 'New conversation'
+
+export type Conversations = ReturnType<typeof createConversations>
+export type ConversationWithMessages = {
+  conversation: Conversation
+  messages: Message[]
+  messagesCursor?: string
+}
+
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & { access: Access }
+
+/** A caller's conversations and what was said in them. */
+export function createConversations({ store, clock, ids, cursors, access }: Deps) {
+  const messageFilters = (conversationId: string) => ({ list: 'messages', conversationId })
+
+  return {
+    async create(
+      caller: Principal,
+      { title, mode }: { title?: string; mode?: string },
+    ): Promise<Conversation> {
+      if (mode !== undefined) requireMode(mode, '/mode')
+      const preferred = mode ?? (await access.account(caller)).preferences.defaultMode
+      return store.conversations.create({
+        id: ids.next(),
+        ownerId: caller.id,
+        title: title?.trim() ?? UNTITLED,
+        mode: preferred ?? defaultMode.id,
+        now: clock.now(),
+      })
+    },
+
+    list(
+      caller: Principal,
+      { q, archived, ...page }: PageRequest & { q?: string; archived?: boolean },
+    ): Promise<Page<Conversation>> {
+      const filter = {
+        ownerId: caller.id,
+        ...(q !== undefined && { search: q }),
+        ...(archived !== undefined && { archived }),
+      }
+      const list = {
+        filters: { list: 'conversations', ...filter },
+        read: (limit: number, after?: readonly (string | number)[]) =>
+          store.conversations.list({ ...filter, limit, ...(after && { after: afterChange(after) }) }),
+        positionOf: positionByChange,
+      }
+      return readPage(cursors, list, page)
+    },
+
+    async read(caller: Principal, id: string): Promise<ConversationWithMessages> {
+      const { conversation, messages, hasEarlier } = found(
+        await store.conversations.findWithLatestMessages({
+          id,
+          ownerId: caller.id,
+          limit: LATEST_MESSAGES,
+        }),
+      )
+      if (!hasEarlier) return { conversation, messages }
+      const messagesCursor = cursors.seal([0], messageFilters(id))
+      return { conversation, messages, messagesCursor }
+    },
+
+    async change(
+      caller: Principal,
+      id: string,
+      changes: { title?: string; mode?: string; archived?: boolean; pinned?: boolean },
+      expectedVersion: number | undefined,
+    ): Promise<Conversation> {
+      if (changes.mode !== undefined) requireMode(changes.mode, '/mode')
+      const { title } = changes
+      const changed = await store.conversations.update({
+        id,
+        ownerId: caller.id,
+        changes: { ...changes, ...(title !== undefined && { title: title.trim() }) },
+        ...(expectedVersion !== undefined && { expectedVersion }),
+        now: clock.now(),
+      })
+      if (changed === 'stale') return refuseStale(await access.conversation(caller, id))
+      return found(changed)
+    },
+
+    async remove(caller: Principal, id: string, expectedVersion?: number): Promise<void> {
+      const outcome = await store.conversations.remove({
+        id,
+        ownerId: caller.id,
+        ...(expectedVersion !== undefined && { expectedVersion }),
+      })
+      if (outcome === 'stale') refuseStale(await access.conversation(caller, id))
+      found(outcome)
+    },
+
+    async listMessages(caller: Principal, id: string, page: PageRequest): Promise<Page<Message>> {
+      await access.conversation(caller, id)
+      const list = {
+        filters: messageFilters(id),
+        read: (limit: number, after?: readonly (string | number)[]) =>
+          store.messages.list({
+            conversationId: id,
+            limit,
+            ...(after && { after: Number(after[0]) }),
+          }),
+        positionOf: (message: Message) => [message.position],
+      }
+      return readPage(cursors, list, page)
+    },
+  }
+}

@@ -1,0 +1,58 @@
+import type { TokenUsage } from '../engine/engine.ts'
+import type { Message } from '../store/store.ts'
+import { createDeferred } from './deferred.ts'
+import type { Problem } from './problem.ts'
+
+/** What happens while an answer is made: one start, any number of pieces, exactly one end. */
+export type GenerationEvent =
+  | { type: 'start'; userMessage: Message; message: Message; requestId: string }
+  | { type: 'piece'; text: string }
+  /** `message` as it is kept, `problem` where it broke off; without a message nothing is known. */
+  | { type: 'end'; message?: Message; usage?: TokenUsage; problem?: Problem }
+
+/** An event with its number, from 1 without gaps. */
+export type NumberedEvent = { seq: number; event: GenerationEvent }
+
+export type EventLog = ReturnType<typeof createEventLog>
+
+/**
+ * The events of one generation. The generation appends whether or not anyone reads; any number of
+ * readers follow at their own pace. Its size is bounded by the longest answer.
+ */
+export function createEventLog() {
+  const events: NumberedEvent[] = []
+  let ended = false
+  let wake = createDeferred<void>()
+
+  const wakeReaders = () => {
+    wake.resolve()
+    wake = createDeferred<void>()
+  }
+
+  return {
+    /** Nothing comes after an end. */
+    append(event: GenerationEvent): void {
+      if (ended) return
+      events.push({ seq: events.length + 1, event })
+      ended = event.type === 'end'
+      wakeReaders()
+    },
+
+    /** All events from the first on, and those to come. Ends after the terminal one, or on abort. */
+    async *read(gone: AbortSignal): AsyncGenerator<NumberedEvent> {
+      const left = new Promise<void>((resolve) => {
+        gone.addEventListener('abort', () => {
+          resolve()
+        }, { once: true })
+      })
+      for (let next = 0; !gone.aborted; ) {
+        const event = events[next]
+        if (event) {
+          next += 1
+          yield event
+        } else if (ended) return
+        else await Promise.race([wake.promise, left])
+      }
+    },
+  }
+}

@@ -1,0 +1,202 @@
+import { EngineFailure, type Engine, type TokenUsage, type Turn } from '../engine/engine.ts'
+import { estimateUsage } from '../engine/tokens.ts'
+import type { Clock } from '../ports/clock.ts'
+import {
+  type Conversation,
+  DatabaseUnavailable,
+  type Ending,
+  type Message,
+  type Store,
+} from '../store/store.ts'
+import { AnswerText } from './answer-text.ts'
+import { createDeferred } from './deferred.ts'
+import { createEventLog } from './event-log.ts'
+import { Problem } from './problem.ts'
+
+/** Why a generation was stopped from outside. */
+export type StopReason = 'cancelled' | 'shutdown'
+
+export type GenerationRun = ReturnType<typeof createGenerationRun>
+
+/** How a generation ended: with a message that is kept, or with nothing but a problem. */
+export type Outcome = { message: Message; usage: TokenUsage } | { problem: Problem }
+
+/** A generation whose row is written. */
+export type Started = {
+  id: string
+  /** Of the call that asked for it. */
+  requestId: string
+  ownerId: string
+  conversation: Conversation
+  userMessage: Message
+  assistantMessage: Message
+}
+
+type Deps = { store: Store; engine: Engine; clock: Clock; onMistake: (error: unknown) => void }
+
+/** How often, and for how long in milliseconds, the end is tried to be written when the database fails. */
+const FINISH_RETRIES_MS = [100, 500, 2_000, 5_000]
+
+/**
+ * One answer in the making. It belongs to the server: it goes on whether or not anyone reads, and
+ * its end is written before it is said. Exactly one terminal event ends its log.
+ */
+export function createGenerationRun(deps: Deps, started: Started) {
+  const { store, clock } = deps
+  const { id, requestId, assistantMessage } = started
+  const log = createEventLog()
+  const stopping = new AbortController()
+  const begun = createDeferred<void>()
+  const ended = createDeferred<Outcome>()
+  const answer = new AnswerText()
+  let hasBegun = false
+  let savedLength = 0
+  // Whoever waits for it hears of a failure; nobody has to.
+  begun.promise.catch(() => undefined)
+
+  const begin = () => {
+    if (hasBegun) return
+    hasBegun = true
+    const { userMessage } = started
+    log.append({ type: 'start', userMessage, message: assistantMessage, requestId })
+    begun.resolve()
+  }
+
+  const consume = async (turn: Turn): Promise<{ model?: string; usage?: TokenUsage }> => {
+    for await (const part of deps.engine.answer(turn, stopping.signal)) {
+      if (part.type === 'end') {
+        return { model: part.model, ...(part.usage && { usage: part.usage }) }
+      }
+      const text = answer.add(part.text)
+      begin()
+      if (text !== '') log.append({ type: 'piece', text })
+      // Leaving the loop closes the engine's stream.
+      if (answer.isFull) return { model: deps.engine.model }
+    }
+    throw new EngineFailure('upstream-failed', 'The engine ended without an end.')
+  }
+
+  const finish = async (end: End): Promise<void> => {
+    const usage = end.usage ?? estimateUsage(end.turn, end.turn.mode.systemPrompt, answer.text)
+    const ending = {
+      generationId: id,
+      accountId: started.ownerId,
+      status: end.status,
+      messageStatus: end.status === 'completed' ? ('complete' as const) : end.status,
+      content: answer.text,
+      ...(end.model !== undefined && { model: end.model }),
+      usage,
+      answered: answer.text === '' ? (0 as const) : (1 as const),
+      now: clock.now(),
+    }
+    const kept = await retrying(clock, () => keep(ending))
+    begin()
+    log.append({ type: 'end', message: kept, usage, ...(end.problem && { problem: end.problem }) })
+    ended.resolve({ message: kept, usage })
+  }
+
+  /** Writes the end, and answers the message as it is kept in the end, whoever ended it. */
+  const keep = async (ending: Ending): Promise<Message> => {
+    const written = await store.generations.finish(ending)
+    if (written) return written.message
+    const present = await store.messages.findOwned({
+      id: assistantMessage.id,
+      ownerId: started.ownerId,
+    })
+    // Its conversation was deleted in the meantime: nothing is kept, but the reader hears the end.
+    return present ?? { ...assistantMessage, content: answer.text, status: 'cancelled' }
+  }
+
+  const giveUp = async (problem: Problem): Promise<void> => {
+    await store.generations.undo({ generationId: id })
+    begun.reject(problem)
+    ended.resolve({ problem })
+  }
+
+  const fail = async (turn: Turn, error: unknown): Promise<void> => {
+    if (stopping.signal.aborted) {
+      const reason = stopping.signal.reason as StopReason
+      await finish({ turn, status: reason === 'cancelled' ? 'cancelled' : 'failed' })
+      return
+    }
+    if (!(error instanceof EngineFailure)) deps.onMistake(error)
+    const problem = new Problem(error instanceof EngineFailure ? error.code : 'internal', {
+      cause: error,
+    })
+    if (hasBegun) await finish({ turn, status: 'failed', problem })
+    else await giveUp(problem)
+  }
+
+  /** The database stays away: the row is taken for interrupted later; the reader hears it now. */
+  const abandon = (error: unknown): void => {
+    const problem = new Problem('unavailable', { cause: error })
+    begun.reject(problem)
+    log.append({ type: 'end', problem })
+    ended.resolve({ problem })
+  }
+
+  return {
+    id,
+    conversationId: started.conversation.id,
+    userMessage: started.userMessage,
+    log,
+    /** Resolves when the engine has given its first piece; rejects when it failed before it. */
+    begun: begun.promise,
+    ended: ended.promise,
+
+    /** Says that it has begun although the engine has not: an answer can then only be a stream. */
+    begin,
+
+    /** Ends it before the engine was asked. Never rejects. */
+    async refuse(error: unknown): Promise<void> {
+      deps.onMistake(error)
+      await giveUp(new Problem('unavailable', { cause: error })).catch(abandon)
+    },
+
+    /** Asks the engine and sees the answer through to its end. Never rejects. */
+    async run(turn: Turn): Promise<void> {
+      try {
+        const end = await consume(turn).catch(async (error: unknown) => {
+          await fail(turn, error)
+        })
+        if (end) await finish({ turn, status: 'completed', ...end })
+      } catch (error) {
+        deps.onMistake(error)
+        abandon(error)
+      }
+    },
+
+    /** Stops the engine; the text so far is kept. */
+    stop(reason: StopReason): void {
+      stopping.abort(reason)
+    },
+
+    /** The text, if there is more of it than at the last time; for saving what a crash must not lose. */
+    unsavedText(): string | undefined {
+      if (answer.text.length === savedLength) return undefined
+      savedLength = answer.text.length
+      return answer.text
+    },
+  }
+}
+
+type End = {
+  turn: Turn
+  status: 'completed' | 'cancelled' | 'failed'
+  model?: string
+  usage?: TokenUsage
+  problem?: Problem
+}
+
+/** A commit that failed may have happened: `finish` gives its answer once, so it is safe to repeat. */
+async function retrying<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
+  for (const pauseMs of FINISH_RETRIES_MS) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailable)) throw error
+      await clock.wait(pauseMs)
+    }
+  }
+  return attempt()
+}

@@ -1,0 +1,86 @@
+import type { LimitPolicy } from '../contract/policies.ts'
+import type { Limiter, Tally } from '../ports/limiter.ts'
+import type { Call } from './call.ts'
+import { Problem } from './problem.ts'
+
+/** What a policy counts: its name and whom. */
+export type Charge = { policy: string; subject: string }
+
+/** What is left of one limit for one subject. */
+export type LimitState = Tally & { policy: string }
+
+export type Limits = ReturnType<typeof createLimits>
+
+/**
+ * The limits of the contract, with the operator's overrides.
+ * @param policies of the contract's `x-rate-limits`
+ * @param overrides by policy name; a policy without one counts as the contract says
+ */
+export function createLimits(
+  policies: Readonly<Record<string, LimitPolicy>>,
+  overrides: Readonly<Record<string, { quota: number; windowSeconds: number }>>,
+  limiter: Limiter,
+) {
+  const quotaOf = (name: string) => {
+    const policy = policies[name]
+    if (!policy) throw new Error(`There is no limit ${name} in the contract`)
+    return { ...policy, ...overrides[name] }
+  }
+  const counterOf = ({ policy, subject }: Charge) => {
+    const { quota, windowSeconds } = quotaOf(policy)
+    return { name: policy, subject, quota, windowSeconds }
+  }
+
+  return {
+    quotaOf,
+
+    /**
+     * Counts the call against every charge, or against none if one is spent.
+     * The states are kept in `call.limits`, for its headers, in both cases.
+     * @throws {Problem} quota-exceeded
+     */
+    async charge(call: Call, charges: readonly Charge[]): Promise<void> {
+      const states = await this.take(charges)
+      call.limits.push(...states.all)
+      refuseSpent(states.spent)
+    },
+
+    /** Counts without showing: for what must not be seen by a caller who is nobody yet. */
+    async chargeUnseen(charges: readonly Charge[]): Promise<void> {
+      const states = await this.take(charges)
+      refuseSpent(states.spent)
+    },
+
+    /** Counts, and tells what was spent instead of refusing. */
+    async take(charges: readonly Charge[]) {
+      if (charges.length === 0) return { all: [], spent: [] }
+      const tallies = await limiter.take(charges.map(counterOf))
+      const all = tallies.map((tally, i) => ({ ...tally, policy: charges[i]!.policy }))
+      return { all, spent: all.filter((_, i) => tallies[i]!.spent) }
+    },
+
+    /** Gives one point back. */
+    async giveBack(charge: Charge): Promise<void> {
+      await limiter.giveBack(counterOf(charge))
+    },
+
+    /** Forgets what was counted. */
+    async clear(charge: Charge): Promise<void> {
+      await limiter.clear(counterOf(charge))
+    },
+
+    /** What is left, without counting. */
+    async peek(charges: readonly Charge[]): Promise<LimitState[]> {
+      const tallies = await limiter.peek(charges.map(counterOf))
+      return tallies.map((tally, i) => ({ ...tally, policy: charges[i]!.policy }))
+    },
+  }
+}
+
+function refuseSpent(spent: readonly LimitState[]): void {
+  if (spent.length === 0) return
+  throw new Problem('quota-exceeded', {
+    violatedPolicies: spent.map(({ policy }) => policy),
+    retryAfterSeconds: Math.max(1, ...spent.map((state) => Math.ceil(state.resetsInMs / 1000))),
+  })
+}

@@ -1,0 +1,40 @@
+/** The least and the most characters (code points after NFC) of a password. */
+export const PASSWORD_LENGTH = { least: 8, most: 256 } as const
+
+/** Why a password is refused. */
+export type PasswordFault = 'too-short' | 'too-long' | 'unusable-character' | 'too-common'
+
+/** Says what is wrong with a password that someone wants, or nothing. */
+export type PasswordPolicy = (password: string) => PasswordFault | undefined
+
+/**
+ * The policy of NIST SP 800-63B 5.1.1.2: length and a list of known passwords, no rules of
+ * composition.
+ * @param commonPasswords compared without regard to case; those below the least length are dropped
+ */
+export function createPasswordPolicy(commonPasswords: Iterable<string>): PasswordPolicy {
+  const common = new Set<string>()
+  for (const password of commonPasswords) {
+    if (password.length >= PASSWORD_LENGTH.least) common.add(folded(password))
+  }
+  return (password) => {
+    const fault = findPasswordFault(password)
+    if (fault) return fault
+    return common.has(folded(password)) ? 'too-common' : undefined
+  }
+}
+
+/** What is wrong with a password, the list of common ones apart. */
+export function findPasswordFault(
+  password: string,
+): Exclude<PasswordFault, 'too-common'> | undefined {
+  // A lone surrogate has no UTF-8 and would be hashed as U+FFFD, like every other one.
+  if (password.includes('\0') || !password.isWellFormed()) return 'unusable-character'
+  const characters = Array.from(password.normalize('NFC')).length
+  if (characters < PASSWORD_LENGTH.least) return 'too-short'
+  return characters > PASSWORD_LENGTH.most ? 'too-long' : undefined
+}
+
+function folded(password: string): string {
+  return password.normalize('NFC').toLowerCase()
+}

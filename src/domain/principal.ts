@@ -1,0 +1,11 @@
+import type { Scope } from '../../generated/api.ts'
+
+/** Who calls, as the credential says; no database is asked for it. */
+export type Principal = {
+  /** The account's id: what it owns carries it. */
+  id: string
+  role: 'user' | 'admin'
+  scopes: readonly Scope[]
+  /** The session that the access token belongs to. */
+  sessionId: string
+}

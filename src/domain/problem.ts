@@ -1,0 +1,96 @@
+import type { ProblemCode } from '../../generated/api.ts'
+
+/** What is the same for every problem of one code. Source: the contract's table of errors. */
+export type ProblemKind = { status: number; title: string; retryable: boolean }
+
+/** The closed list of what can go wrong; a code of the contract that is missing does not compile. */
+export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
+  'invalid-request': kind(400, 'The request does not fit the contract.'),
+  'malformed-json': kind(400, 'The body is not well-formed JSON.'),
+  'cursor-mismatch': kind(400, 'The cursor belongs to another list.'),
+  unauthenticated: kind(401, 'A credential is needed.'),
+  'token-expired': kind(401, 'The token has expired.'),
+  'token-invalid': kind(401, 'The token is not valid.'),
+  'refresh-token-reused': kind(401, 'The refresh token was used before; its session has ended.'),
+  'invalid-credentials': kind(401, 'Email and password do not belong together.'),
+  'account-disabled': kind(403, 'The account is disabled.'),
+  'insufficient-scope': kind(403, 'The caller lacks a scope that the operation needs.'),
+  'not-found': kind(404, 'There is no such thing.'),
+  'method-not-allowed': kind(405, 'The path does not have this method.'),
+  'not-acceptable': kind(406, 'None of the media types in Accept can be answered.'),
+  'request-timeout': retryable(408, 'The request did not arrive in time.'),
+  'conversation-busy': retryable(409, 'The conversation is still answering.'),
+  'precondition-failed': kind(412, 'The thing has changed since it was read.'),
+  'payload-too-large': kind(413, 'The body is too large.'),
+  'uri-too-long': kind(414, 'The address is too long.'),
+  'unsupported-media-type': kind(415, 'The body must be application/json.'),
+  'quota-exceeded': retryable(429, 'A limit is spent.'),
+  'headers-too-large': kind(431, 'The headers are too large.'),
+  internal: retryable(500, 'Something went wrong on our side.'),
+  'upstream-failed': retryable(502, 'The engine behind chat failed.'),
+  unavailable: retryable(503, 'The server cannot do this just now.'),
+  'upstream-timeout': retryable(504, 'The engine behind chat did not answer in time.'),
+}
+
+/** The HTTP status of each code. */
+export const STATUS_OF = Object.fromEntries(
+  Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]),
+) as Readonly<Record<ProblemCode, number>>
+
+/** A place where a request does not fit; see the contract's RequestError. */
+export type RequestErrorPlace = {
+  in: 'body' | 'query' | 'path' | 'header'
+  pointer: string
+  code: string
+  detail: string
+}
+
+/** What may be told of this one case. Everything here is shown to the caller. */
+export type ProblemFacts = {
+  detail?: string
+  errors?: RequestErrorPlace[]
+  violatedPolicies?: string[]
+  activeGenerationId?: string
+  /** Seconds, at least 1. */
+  retryAfterSeconds?: number
+  /** The version that the thing has now, for a precondition that failed. */
+  etag?: string
+  /** The methods that the path has, for one that it has not. */
+  allow?: string
+  /** The cause, for the log alone. */
+  cause?: unknown
+}
+
+/**
+ * The one failure that is thrown: a code of the contract and the facts of the case.
+ * `http/problems.ts` turns it into application/problem+json.
+ */
+export class Problem extends Error {
+  readonly code: ProblemCode
+  readonly facts: ProblemFacts
+
+  constructor(code: ProblemCode, facts: ProblemFacts = {}) {
+    super(facts.detail ?? PROBLEMS[code].title, { cause: facts.cause })
+    this.name = 'Problem'
+    this.code = code
+    this.facts = facts
+  }
+
+  get kind(): ProblemKind {
+    return PROBLEMS[this.code]
+  }
+}
+
+/** A body that fits the schema and still breaks a rule: the same shape as the validator's refusals. */
+export function invalidRequest(place: RequestErrorPlace): Problem {
+  const where = [place.in, place.pointer].filter((part) => part !== '').join(' ')
+  return new Problem('invalid-request', { detail: `${where}: ${place.detail}`, errors: [place] })
+}
+
+function kind(status: number, title: string): ProblemKind {
+  return { status, title, retryable: false }
+}
+
+function retryable(status: number, title: string): ProblemKind {
+  return { status, title, retryable: true }
+}

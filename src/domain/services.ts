@@ -1,0 +1,39 @@
+import type { Config } from '../config.ts'
+import type { Policies } from '../contract/policies.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { createAccess } from './access.ts'
+import { createConversations } from './conversations.ts'
+import { createFeedback } from './feedback.ts'
+import { createGenerations } from './generations.ts'
+import { createLimits } from './limits.ts'
+import { createProfiles } from './profiles.ts'
+import { createRevocations } from './revocations.ts'
+import { createServerStatus } from './server-status.ts'
+import { createSessions } from './sessions.ts'
+import { createUsage } from './usage.ts'
+
+/** What the program does, one service for each noun. */
+export type Services = ReturnType<typeof createServices>
+
+export function createServices(
+  deps: Dependencies,
+  policies: Policies,
+  config: Pick<Config, 'identity' | 'limits'>,
+  version: string,
+) {
+  const access = createAccess(deps.store)
+  const limits = createLimits(policies.limits, config.limits.overrides, deps.limiter)
+  const revocations = createRevocations(deps, config.identity.accessTokenTtlSeconds)
+  const refreshTtlSeconds = config.identity.refreshTokenTtlSeconds
+  return {
+    limits,
+    revocations,
+    status: createServerStatus({ ...deps, version }),
+    sessions: createSessions({ ...deps, limits, revocations, refreshTtlSeconds }),
+    conversations: createConversations({ ...deps, access }),
+    generations: createGenerations(deps),
+    feedback: createFeedback(deps),
+    profiles: createProfiles({ ...deps, access }),
+    usage: createUsage({ ...deps, limits }),
+  }
+}

@@ -1,0 +1,178 @@
+import type { Dependencies } from '../dependencies.ts'
+import type { Account, Session } from '../store/store.ts'
+import type { Call } from './call.ts'
+import { normaliseEmail } from './emails.ts'
+import { addressSubject } from './limit-subjects.ts'
+import type { Charge, Limits } from './limits.ts'
+import type { Principal } from './principal.ts'
+import { invalidRequest, Problem } from './problem.ts'
+import type { Revocations } from './revocations.ts'
+import { scopesOf } from './roles.ts'
+
+/** A lost answer must not log anyone out: the parent token is good again for so long. */
+const REUSE_GRACE_MS = 30_000
+/** A session slides with each refresh, but ends so long after its login. */
+const LONGEST_SESSION_MS = 30 * 86_400_000
+
+export type Sessions = ReturnType<typeof createSessions>
+export type TokenPair = {
+  accessToken: string
+  refreshToken: string
+  expiresInSeconds: number
+  refreshExpiresInSeconds: number
+  sessionId: string
+}
+
+type Deps = Pick<
+  Dependencies,
+  'store' | 'clock' | 'ids' | 'passwords' | 'accessTokens' | 'refreshTokens'
+> & { limits: Limits; revocations: Revocations; refreshTtlSeconds: number }
+
+/** Logging in, carrying on, and logging out. */
+export function createSessions(deps: Deps) {
+  const { store, clock, ids, passwords, limits, revocations } = deps
+
+  const issue = async (account: Account, session: Session): Promise<TokenPair> => {
+    const now = clock.now().getTime()
+    const { token, expiresAt } = await deps.accessTokens.issue({
+      subject: account.id,
+      sessionId: session.id,
+      scopes: scopesOf(account.role),
+      role: account.role === 'admin' ? 'admin' : 'user',
+    })
+    return {
+      accessToken: token,
+      refreshToken: deps.refreshTokens.mint(session.id, session.refreshCounter),
+      expiresInSeconds: secondsUntil(expiresAt, now),
+      refreshExpiresInSeconds: secondsUntil(session.expiresAt, now),
+      sessionId: session.id,
+    }
+  }
+
+  const open = (account: Account, call: Call): Promise<Session> => {
+    const now = clock.now()
+    const endsAt = new Date(now.getTime() + LONGEST_SESSION_MS)
+    return store.sessions.create({
+      id: ids.next(),
+      accountId: account.id,
+      now,
+      expiresAt: earlier(endsAt, slide(now)),
+      endsAt,
+      address: call.address,
+      userAgent: call.userAgent,
+    })
+  }
+
+  const slide = (now: Date) => new Date(now.getTime() + deps.refreshTtlSeconds * 1000)
+
+  const end = async (id: string): Promise<void> => {
+    const now = clock.now()
+    await store.sessions.revoke({ id, now })
+    revocations.note(id, now)
+  }
+
+  /** The session after a rotation, or after the one that another call made from the same token. */
+  const rotate = async (token: { sessionId: string; counter: number }): Promise<Session> => {
+    const now = clock.now()
+    const { sessionId: id, counter } = token
+    const rotated = await store.sessions.rotate({ id, counter, now, expiresAt: slide(now) })
+    if (rotated) return rotated
+    const session = await store.sessions.find(id)
+    if (!session || session.revokedAt || counter > session.refreshCounter) {
+      throw new Problem('token-invalid')
+    }
+    if (session.expiresAt <= now) throw new Problem('token-expired')
+    if (isLostAnswer(session, counter, now)) return session
+    await end(id)
+    throw new Problem('refresh-token-reused')
+  }
+
+  return {
+    /**
+     * @throws {Problem} invalid-credentials, alike in text and time for an unknown account;
+     *   account-disabled after the right password only; quota-exceeded
+     */
+    async logIn(
+      { email, password }: { email: string; password: string },
+      call: Call,
+    ): Promise<TokenPair> {
+      const address = normaliseEmail(email)
+      if (address === undefined) throw notAnEmail()
+      const tries = signInCharges(address, call)
+      await limits.chargeUnseen([tries.byAddress, tries.byAccount])
+      const account = await store.accounts.findByEmail(address)
+      const isRight = await passwords.verify(password, account?.passwordHash)
+      if (!account || !isRight) throw new Problem('invalid-credentials')
+      await limits.giveBack(tries.byAddress)
+      await limits.clear(tries.byAccount)
+      if (account.disabledAt) throw new Problem('account-disabled')
+      return issue(account, await open(account, call))
+    },
+
+    /**
+     * @throws {Problem} token-invalid, token-expired, account-disabled; refresh-token-reused, after
+     *   the session has ended for good
+     */
+    async refresh(refreshToken: string, call: Call): Promise<TokenPair> {
+      try {
+        const token = deps.refreshTokens.read(refreshToken)
+        if (!token) throw new Problem('token-invalid')
+        const session = await rotate(token)
+        const account = await store.accounts.find(session.accountId)
+        if (!account) throw new Problem('token-invalid')
+        if (account.disabledAt) throw new Problem('account-disabled')
+        return await issue(account, session)
+      } catch (error) {
+        await countFailure(error, call, limits)
+        throw error
+      }
+    },
+
+    /** Ends sessions of the caller; they are refused from now on. */
+    async logOut(caller: Principal, scope: 'current' | 'others' | 'all'): Promise<void> {
+      if (scope === 'current') {
+        await end(caller.sessionId)
+        return
+      }
+      const now = clock.now()
+      const ended = await store.sessions.revokeAll({
+        accountId: caller.id,
+        ...(scope === 'others' && { exceptId: caller.sessionId }),
+        now,
+      })
+      for (const id of ended) revocations.note(id, now)
+    },
+  }
+}
+
+function isLostAnswer(session: Session, counter: number, now: Date): boolean {
+  const age = now.getTime() - session.rotatedAt.getTime()
+  return counter + 1 === session.refreshCounter && age <= REUSE_GRACE_MS
+}
+
+function signInCharges(email: string, call: Call): { byAddress: Charge; byAccount: Charge } {
+  const from = addressSubject(call.address)
+  return {
+    byAddress: { policy: 'sign-in-address', subject: from },
+    byAccount: { policy: 'sign-in-account', subject: `${email} ${from}` },
+  }
+}
+
+/** A refresh token that fails counts as a failed sign-in, but is itself never refused for it. */
+async function countFailure(error: unknown, call: Call, limits: Limits): Promise<void> {
+  if (!(error instanceof Problem) || error.kind.status !== 401) return
+  await limits.take([{ policy: 'sign-in-address', subject: addressSubject(call.address) }])
+}
+
+function notAnEmail(): Problem {
+  const detail = 'must be an email address'
+  return invalidRequest({ in: 'body', pointer: '/email', code: 'format', detail })
+}
+
+function secondsUntil(end: Date, now: number): number {
+  return Math.max(0, Math.floor((end.getTime() - now) / 1000))
+}
+
+function earlier(a: Date, b: Date): Date {
+  return a < b ? a : b
+}

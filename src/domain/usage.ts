@@ -1,0 +1,79 @@
+import type { Dependencies } from '../dependencies.ts'
+import type { UsageBucket } from '../store/store.ts'
+import type { LimitState, Limits } from './limits.ts'
+import type { Principal } from './principal.ts'
+import { invalidRequest } from './problem.ts'
+
+const DAY_MS = 86_400_000
+const DEFAULT_SPAN_MS = 30 * DAY_MS
+/** How far `from` and `to` may lie apart, in milliseconds, by granularity. */
+const LONGEST_SPAN_MS = { hour: 31 * DAY_MS, day: 366 * DAY_MS } as const
+/** The limits that belong to a principal. */
+const PERSONAL_LIMITS = ['user', 'chat'] as const
+
+export type UsageService = ReturnType<typeof createUsage>
+export type UsageTotals = Omit<UsageBucket, 'startAt'>
+export type UsageReport = {
+  from: Date
+  to: Date
+  granularity: 'hour' | 'day'
+  totals: UsageTotals
+  buckets: UsageBucket[]
+  limits: LimitState[]
+  /** When the limits were read: their windows end so long after. */
+  readAt: Date
+}
+
+/** What a caller has used, and what is left. */
+export function createUsage({
+  store,
+  clock,
+  limits,
+}: Pick<Dependencies, 'store' | 'clock'> & { limits: Limits }) {
+  return {
+    async report(
+      caller: Principal,
+      asked: { from?: string; to?: string; granularity?: 'hour' | 'day' },
+    ): Promise<UsageReport> {
+      const { granularity = 'day' } = asked
+      const readAt = clock.now()
+      const to = asked.to === undefined ? readAt : timeOf(asked.to, 'to')
+      const from =
+        asked.from === undefined
+          ? new Date(to.getTime() - DEFAULT_SPAN_MS)
+          : timeOf(asked.from, 'from')
+      checkSpan(from, to, granularity)
+      const buckets = await store.usage.report({ accountId: caller.id, from, to, granularity })
+      const left = await limits.peek(
+        PERSONAL_LIMITS.map((policy) => ({ policy, subject: caller.id })),
+      )
+      return { from, to, granularity, totals: sum(buckets), buckets, limits: left, readAt }
+    },
+  }
+}
+
+/** A time in years that RFC 3339 can write: the validator lets 24:00 and year 0 pass. */
+function timeOf(text: string, pointer: string): Date {
+  const time = new Date(text)
+  const year = time.getUTCFullYear()
+  if (year >= 1970 && year <= 9999) return time
+  const detail = 'must be a time from 1970 to 9999'
+  throw invalidRequest({ in: 'query', pointer, code: 'format', detail })
+}
+
+function checkSpan(from: Date, to: Date, granularity: 'hour' | 'day'): void {
+  const span = to.getTime() - from.getTime()
+  if (span >= 0 && span <= LONGEST_SPAN_MS[granularity]) return
+  const days = LONGEST_SPAN_MS[granularity] / DAY_MS
+  const detail =
+    span < 0 ? 'must not be after to' : `must lie at most ${days} days before to for ${granularity}`
+  throw invalidRequest({ in: 'query', pointer: 'from', code: 'span', detail })
+}
+
+function sum(buckets: readonly UsageBucket[]): UsageTotals {
+  const totals = { requests: 0, messages: 0, inputTokens: 0, outputTokens: 0, totalTokens: 0 }
+  for (const bucket of buckets) {
+    for (const key of Object.keys(totals) as (keyof UsageTotals)[]) totals[key] += bucket[key]
+  }
+  return totals
+}

@@ -1,0 +1,48 @@
+import { Conversation } from './builtin/conversation.ts'
+import { hash } from './builtin/memory.ts'
+import { styleReply } from './builtin/style.ts'
+import type { Engine, EnginePart, Turn } from './engine.ts'
+import { estimateUsage } from './tokens.ts'
+import type { Wait } from './wait.ts'
+import { cleanText } from './whole-text.ts'
+
+const MODEL = 'parley-rules-1'
+const DEFAULT_WORD_DELAY_MS = 15
+
+export interface BuiltinOptions {
+  readonly wait: Wait
+  /** Between two words, so that a visitor sees them come; the first comes at once. Default 15 ms. */
+  readonly wordDelayMs?: number
+}
+
+/** A rule-based conversation in English and Korean: no model, no network, the same answer to the same turn. */
+export class BuiltinEngine implements Engine {
+  readonly kind = 'builtin'
+  readonly model = MODEL
+  readonly ruleBased = true
+  readonly #conversation = new Conversation()
+  readonly #wait: Wait
+  readonly #wordDelayMs: number
+
+  constructor(options: BuiltinOptions) {
+    this.#wait = options.wait
+    this.#wordDelayMs = options.wordDelayMs ?? DEFAULT_WORD_DELAY_MS
+  }
+
+  async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<EnginePart> {
+    signal.throwIfAborted()
+    const reply = await this.#conversation.reply(turn, signal)
+    const colour = hash(turn.conversationId) + turn.messages.length
+    const answer = cleanText(styleReply(reply.text, reply.language, turn.mode.id, colour))
+    for (const [index, text] of (answer.match(/\S+\s*/gu) ?? []).entries()) {
+      if (index > 0 && this.#wordDelayMs > 0) await this.#wait(this.#wordDelayMs, signal)
+      yield { type: 'text', text }
+    }
+    // Rules read no system prompt.
+    yield { type: 'end', model: MODEL, usage: estimateUsage(turn, '', answer) }
+  }
+
+  async check(): Promise<'up'> {
+    return 'up'
+  }
+}

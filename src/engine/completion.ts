@@ -1,0 +1,88 @@
+import { EngineFailure } from './engine.ts'
+import type { TokenUsage } from './engine.ts'
+
+/** One event of the stream, reduced to what we use. */
+export interface CompletionChunk {
+  readonly text?: string
+  readonly model?: string
+  readonly usage?: TokenUsage
+  readonly finished: boolean
+}
+
+type Json = Record<string, unknown>
+
+const MAX_MODEL_LENGTH = 200
+
+/** Reads one `chat.completion.chunk`. Throws EngineFailure for garbage and for an `error` object. */
+export function readChunk(data: string): CompletionChunk {
+  const chunk = parseObject(data)
+  if (chunk['error']) throw failed('the stream carried an error object')
+  const choice = firstObject(chunk['choices'])
+  const delta = asObject(choice?.['delta'])
+  const text = delta?.['content']
+  const model = readModel(chunk['model'])
+  const usage = readUsage(chunk['usage'])
+  return {
+    ...(typeof text === 'string' && text !== '' && { text }),
+    ...(model !== undefined && { model }),
+    ...(usage && { usage }),
+    finished: typeof choice?.['finish_reason'] === 'string',
+  }
+}
+
+/** The first id of a `GET /models` body. Throws EngineFailure when there is none. */
+export function readFirstModel(body: string): string {
+  const model = readModel(firstObject(parseObject(body)['data'])?.['id'])
+  if (model === undefined) throw failed('the upstream lists no model; name one')
+  return model
+}
+
+export function failed(message: string): EngineFailure {
+  return new EngineFailure('upstream-failed', message)
+}
+
+function readModel(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value === '') return undefined
+  return value.slice(0, MAX_MODEL_LENGTH).replaceAll('\0', '\ufffd').toWellFormed()
+}
+
+function readUsage(value: unknown): TokenUsage | undefined {
+  const usage = asObject(value)
+  const inputTokens = readCount(usage?.['prompt_tokens'])
+  const outputTokens = readCount(usage?.['completion_tokens'])
+  const known = inputTokens !== undefined && outputTokens !== undefined
+  const totalTokens =
+    readCount(usage?.['total_tokens']) ?? (known ? inputTokens + outputTokens : undefined)
+  if (inputTokens === undefined && outputTokens === undefined && totalTokens === undefined) return
+  return {
+    ...(inputTokens !== undefined && { inputTokens }),
+    ...(outputTokens !== undefined && { outputTokens }),
+    ...(totalTokens !== undefined && { totalTokens }),
+    source: 'upstream',
+  }
+}
+
+/** Some servers send 0 for what they did not count: 0 is unknown. */
+function readCount(value: unknown): number | undefined {
+  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined
+}
+
+function parseObject(text: string): Json {
+  try {
+    const value = asObject(JSON.parse(text))
+    if (value) return value
+  } catch {
+    // Below: no object and no JSON are the same failure, and the text must not be logged.
+  }
+  throw failed('the upstream sent something other than a JSON object')
+}
+
+function firstObject(value: unknown): Json | undefined {
+  return Array.isArray(value) ? asObject(value[0]) : undefined
+}
+
+function asObject(value: unknown): Json | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Json)
+    : undefined
+}

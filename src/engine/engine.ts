@@ -1,0 +1,54 @@
+import type { Mode } from '../domain/modes.ts'
+
+/** What an engine is asked: the conversation so far, oldest first; the last message is the user's new one. */
+export interface Turn {
+  readonly conversationId: string
+  readonly mode: Mode
+  readonly messages: readonly TurnMessage[]
+}
+
+export interface TurnMessage {
+  readonly role: 'user' | 'assistant'
+  readonly content: string
+}
+
+/** Tokens of one answer. What is not known is omitted, never 0. */
+export interface TokenUsage {
+  readonly inputTokens?: number
+  readonly outputTokens?: number
+  readonly totalTokens?: number
+  readonly source: 'upstream' | 'estimated'
+}
+
+export type EnginePart =
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'end'; readonly model: string; readonly usage?: TokenUsage }
+
+export type EngineFailureCode = 'upstream-failed' | 'upstream-timeout'
+
+/** An engine could not answer. The message is safe to log: it holds no key, no address and no text of the user. */
+export class EngineFailure extends Error {
+  override readonly name = 'EngineFailure'
+  readonly code: EngineFailureCode
+
+  constructor(code: EngineFailureCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** What answers. */
+export interface Engine {
+  readonly kind: 'builtin' | 'openai-compatible'
+  /** The model's name as far as it is known; an answer's `end` part names the one that wrote it. */
+  readonly model: string
+  /** True when answers come from written rules, not from a language model. */
+  readonly ruleBased: boolean
+  /**
+   * Yields zero or more text parts, then exactly one end. Throws EngineFailure when it cannot.
+   * When `signal` aborts, it stops within 1 s, closes what it opened and throws the signal's reason.
+   */
+  answer(turn: Turn, signal: AbortSignal): AsyncIterable<EnginePart>
+  /** Whether an answer can be expected now; costs at most 2 s and is cached for 5 s. */
+  check(): Promise<'up' | 'down'>
+}

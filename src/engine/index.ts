@@ -1,0 +1,41 @@
+import type { Clock } from '../ports/clock.ts'
+import { BuiltinEngine } from './builtin.ts'
+import type { Engine } from './engine.ts'
+import { OpenAiCompatibleEngine } from './openai-compatible.ts'
+
+/** What the environment says about answering. */
+export interface EngineConfig {
+  /** The base URL of an OpenAI-compatible server; without it the built-in rules answer. */
+  readonly url: string | undefined
+  readonly key: string | undefined
+  readonly model: string | undefined
+  /** The longest time without a chunk. */
+  readonly timeoutSeconds: number
+}
+
+export interface EngineDependencies {
+  readonly clock: Pick<Clock, 'wait' | 'monotonicMs'>
+  /** From 0 to below 1; spreads retries. */
+  readonly random: () => number
+  /** Between two words of the built-in engine. Default 15 ms. */
+  readonly wordDelayMs?: number
+}
+
+/** The engine that the configuration asks for. */
+export function createEngine(config: EngineConfig, dependencies: EngineDependencies): Engine {
+  const { clock, random, wordDelayMs } = dependencies
+  if (config.url === undefined) {
+    return new BuiltinEngine({
+      wait: clock.wait,
+      ...(wordDelayMs !== undefined && { wordDelayMs }),
+    })
+  }
+  return new OpenAiCompatibleEngine({
+    url: config.url,
+    ...(config.key !== undefined && { key: config.key }),
+    ...(config.model !== undefined && { model: config.model }),
+    idleTimeoutMs: config.timeoutSeconds * 1_000,
+    clock,
+    random,
+  })
+}

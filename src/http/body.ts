@@ -1,0 +1,121 @@
+import { isUtf8 } from 'node:buffer'
+import type { Request, RequestHandler } from 'express'
+import { Problem } from '../domain/problem.ts'
+import { checkJson } from './json-shape.ts'
+
+/** 256 kB. */
+export const LONGEST_BODY = 262_144
+
+/** `application/json`, with or without the one charset that JSON has (RFC 8259 8.1). */
+const JSON_TYPE = /^application\/json *(; *charset *= *"?utf-8"? *)?$/i
+
+/**
+ * Leaves a request one of two media types: exactly `application/json`, or none. The validator keeps
+ * compiled schemas under the client's full Content-Type, so that `application/json; x=1`, `x=2` and
+ * so on would each fill its memory. It must run before any stage of the validator.
+ */
+export function settleMediaType(hasBody: boolean): RequestHandler {
+  return (req, _res, next) => {
+    const type = req.headers['content-type']
+    delete req.headers['content-type']
+    if (hasBody) {
+      const plain = req.headers['content-encoding'] === undefined
+      if (type !== undefined && JSON_TYPE.test(type) && plain) {
+        req.headers['content-type'] = 'application/json'
+      } else if (type !== undefined || announcesBody(req)) {
+        req.call.bodyRefused = true
+      }
+    }
+    next()
+  }
+}
+
+/** Reads the body: at most 256 kB of well-formed JSON in UTF-8, not too deep, no key twice. */
+export const readBody: RequestHandler = async (req, _res, next) => {
+  if (req.call.bodyRefused) throw new Problem('unsupported-media-type')
+  if (announcesBody(req)) {
+    const bytes = await readBytes(req)
+    if (bytes.length > 0) req.body = parseBody(bytes)
+  }
+  next()
+}
+
+function announcesBody(req: Request): boolean {
+  const length = req.headers['content-length']
+  return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+}
+
+function readBytes(req: Request): Promise<Buffer> {
+  const tooLarge = () =>
+    new Problem('payload-too-large', { detail: `The limit is ${LONGEST_BODY} bytes.` })
+  if (Number(req.headers['content-length']) > LONGEST_BODY) return Promise.reject(tooLarge())
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let length = 0
+    req.on('data', (chunk: Buffer) => {
+      length += chunk.length
+      if (length > LONGEST_BODY) {
+        req.removeAllListeners('data').pause()
+        reject(tooLarge())
+        return
+      }
+      chunks.push(chunk)
+    })
+    req.once('end', () => {
+      resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    })
+    req.once('error', (cause) => {
+      reject(new Problem('malformed-json', { detail: 'The body broke off.', cause }))
+    })
+  })
+}
+
+function parseBody(bytes: Buffer): unknown {
+  if (!isUtf8(bytes)) throw new Problem('malformed-json', { detail: 'The body is not UTF-8.' })
+  const text = bytes.toString()
+  const shape = checkJson(text)
+  if (shape === 'too-deep') {
+    throw new Problem('invalid-request', { detail: 'body: is nested more than 32 deep' })
+  }
+  return readJson(text, shape.keys)
+}
+
+function readJson(text: string, keysWritten: number): unknown {
+  const body = parseJson(text)
+  const found = { keys: 0, badText: false }
+  inspect(body, found)
+  if (found.badText) {
+    const detail = 'body: holds U+0000 or half of a surrogate pair'
+    throw new Problem('invalid-request', { detail })
+  }
+  if (found.keys !== keysWritten) {
+    throw new Problem('malformed-json', { detail: 'An object names one key twice.' })
+  }
+  return body
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // The parser's message quotes the body, which may hold a password.
+    throw new Problem('malformed-json')
+  }
+}
+
+function inspect(value: unknown, found: { keys: number; badText: boolean }): void {
+  if (typeof value === 'string') {
+    if (value.includes('\0') || !value.isWellFormed()) found.badText = true
+    return
+  }
+  if (typeof value !== 'object' || value === null) return
+  if (Array.isArray(value)) {
+    for (const entry of value) inspect(entry, found)
+    return
+  }
+  for (const [key, entry] of Object.entries(value)) {
+    found.keys += 1
+    inspect(key, found)
+    inspect(entry, found)
+  }
+}

@@ -1,0 +1,22 @@
+import type { Policy } from '../contract/policies.ts'
+import type { Call } from '../domain/call.ts'
+import type { Principal } from '../domain/principal.ts'
+
+/** What the journey knows of a request so far. It is filled step by step and ends in the log. */
+export type CallState = Call & {
+  startedAtMs: number
+  /** The operation, once one is matched. */
+  policy?: Policy
+  /** Who calls, once a credential is verified. */
+  principal?: Principal
+  /** The body has a media type or a coding that no operation takes. */
+  bodyRefused?: true
+  /** The code of the problem that was answered. */
+  problemCode?: string
+}
+
+declare module 'express-serve-static-core' {
+  interface Request {
+    call: CallState
+  }
+}

@@ -1,0 +1,59 @@
+import type { Request, RequestHandler, Response } from 'express'
+import type { Policy } from '../contract/policies.ts'
+import type { Frame } from '../contract/types.ts'
+import { answerEventStream, type EventStreamTools } from './event-stream.ts'
+import { setLimitHeaders } from './limit-headers.ts'
+import { matchesVersion } from './preconditions.ts'
+
+/** A handler as the journey calls it; its true types are checked where the handlers are written. */
+export type AnyOperation = (input: unknown, caller: unknown, call: unknown) => Promise<AnyReply>
+
+type AnyReply = {
+  status: number
+  headers?: Record<string, string | number>
+  body?: unknown
+  frames?: AsyncIterable<Frame<{ type: string }>>
+}
+
+/** operationId -> operation -> response. */
+export function dispatch(
+  policy: Policy,
+  operation: AnyOperation,
+  tools: EventStreamTools,
+): RequestHandler {
+  const headerNames = policy.headerParameters.map((name) => [name, name.toLowerCase()] as const)
+  return async (req, res) => {
+    const input = { path: req.params, query: req.query, headers: {}, body: req.body as unknown }
+    if (headerNames.length > 0) input.headers = pickHeaders(req, headerNames)
+    const reply = await operation(input, req.call.principal ?? null, req.call)
+    if (reply.frames) await answerEventStream(req, res, reply.frames, tools)
+    else answer(req, res, reply)
+  }
+}
+
+function answer(req: Request, res: Response, reply: AnyReply): void {
+  const etag = reply.headers?.['ETag']
+  const revalidates = etag !== undefined && (req.method === 'GET' || req.method === 'HEAD')
+  res.setHeader('Cache-Control', revalidates ? 'private, no-cache' : 'no-store')
+  setLimitHeaders(res, req.call.limits)
+  for (const [name, value] of Object.entries(reply.headers ?? {})) res.setHeader(name, value)
+  if (revalidates && matchesVersion(req.headers['if-none-match'], String(etag))) {
+    res.statusCode = 304
+    res.end()
+    return
+  }
+  res.statusCode = reply.status
+  if (reply.body === undefined) res.end()
+  else res.json(reply.body)
+}
+
+function pickHeaders(
+  req: Request,
+  names: readonly (readonly [string, string])[],
+): Record<string, unknown> {
+  const picked: Record<string, unknown> = {}
+  for (const [name, key] of names) {
+    if (req.headers[key] !== undefined) picked[name] = req.headers[key]
+  }
+  return picked
+}

@@ -1,0 +1,81 @@
+import { once } from 'node:events'
+import type { Request, Response } from 'express'
+import type { MessageErrorEvent } from '../../generated/api.ts'
+import type { FrameCheck } from '../contract/frames.ts'
+import type { Frame } from '../contract/types.ts'
+import { Problem } from '../domain/problem.ts'
+import type { Clock } from '../ports/clock.ts'
+import { problemView } from '../views/problem.ts'
+import { setLimitHeaders } from './limit-headers.ts'
+
+/** How often a comment keeps an idle connection open (CONTRACT: streams). */
+const KEEP_ALIVE_MS = 15_000
+/** A reader that takes nothing for so long is cut. */
+const STALLED_READER_MS = 30_000
+
+export type EventStreamTools = {
+  clock: Clock
+  checkFrame: FrameCheck
+  onInvalidFrame: (req: Request, violation: string) => void
+}
+
+/**
+ * Answers `text/event-stream`. Every event is held against the contract before it is written; one
+ * that breaks it is replaced by the end of the stream.
+ * Ends when the frames do, or when the reader is gone; the frames' source is then told to stop.
+ */
+export async function answerEventStream(
+  req: Request,
+  res: Response,
+  frames: AsyncIterable<Frame<{ type: string }>>,
+  tools: EventStreamTools,
+): Promise<void> {
+  res.statusCode = 200
+  res.setHeader('Content-Type', 'text/event-stream')
+  res.setHeader('Cache-Control', 'no-store, no-transform')
+  res.setHeader('X-Accel-Buffering', 'no')
+  setLimitHeaders(res, req.call.limits)
+  // A proxy or a client may wait for the first bytes before it shows anything.
+  res.flushHeaders()
+  const stopKeepAlive = tools.clock.every(KEEP_ALIVE_MS, () => {
+    if (!res.writableNeedDrain) res.write(': keepalive\n\n')
+  })
+  try {
+    for await (const frame of frames) {
+      const violation = tools.checkFrame(frame.event)
+      if (violation !== undefined) {
+        tools.onInvalidFrame(req, violation)
+        res.write(serialize({ id: frame.id, event: brokenOff(req) }))
+        return
+      }
+      if (!res.write(serialize(frame))) await drained(res, tools.clock)
+      if (req.call.hungUp.aborted) return
+    }
+  } finally {
+    stopKeepAlive()
+    res.end()
+  }
+}
+
+/** What ends a stream whose next event would have broken the contract. */
+function brokenOff(req: Request): MessageErrorEvent {
+  return { type: 'message.error', problem: problemView(new Problem('internal'), req.call) }
+}
+
+/** JSON escapes CR and LF, so that no text can make a line, and no line a frame. */
+function serialize({ id, event }: Frame<{ type: string }>): string {
+  return `event: ${event.type}\nid: ${id}\ndata: ${JSON.stringify(event)}\n\n`
+}
+
+async function drained(res: Response, clock: Clock): Promise<void> {
+  const over = new AbortController()
+  const closed = once(res, 'close', { signal: over.signal })
+  const empty = once(res, 'drain', { signal: over.signal })
+  const stalled = clock.wait(STALLED_READER_MS, over.signal).then(() => res.destroy())
+  try {
+    await Promise.race([closed, empty, stalled])
+  } finally {
+    over.abort()
+    await Promise.allSettled([closed, empty, stalled])
+  }
+}

@@ -1,0 +1,38 @@
+const DEEPEST = 32
+
+const QUOTE = 34
+const BACKSLASH = 92
+const COLON = 58
+const OPENING: readonly number[] = [91, 123]
+const CLOSING: readonly number[] = [93, 125]
+
+/**
+ * Measures JSON before it is parsed: how deep it is, and how many keys its objects write. Each key
+ * has one colon outside of strings, so a parsed value with fewer keys had one twice, of which
+ * `JSON.parse` silently keeps the last.
+ */
+export function checkJson(text: string): { keys: number } | 'too-deep' {
+  let keys = 0
+  let depth = 0
+  for (let i = 0; i < text.length; i += 1) {
+    const char = text.charCodeAt(i)
+    if (char === QUOTE) i = endOfString(text, i)
+    else if (char === COLON) keys += 1
+    else if (OPENING.includes(char)) depth += 1
+    else if (CLOSING.includes(char)) depth -= 1
+    if (depth > DEEPEST) return 'too-deep'
+  }
+  return { keys }
+}
+
+function endOfString(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1)
+  while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1)
+  return end === -1 ? text.length : end
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0
+  while (text.charCodeAt(at - 1 - backslashes) === BACKSLASH) backslashes += 1
+  return backslashes % 2 === 1
+}

@@ -1,0 +1,67 @@
+import type { RequestHandler } from 'express'
+import type { Policy } from '../contract/policies.ts'
+import type { Limits } from '../domain/limits.ts'
+import { Problem } from '../domain/problem.ts'
+import { authenticate, authorize, type Credentials } from './authenticate.ts'
+import { readBody, settleMediaType } from './body.ts'
+import { type AnyOperation, dispatch } from './dispatch.ts'
+import type { EventStreamTools } from './event-stream.ts'
+import { announceDeprecation } from './moved.ts'
+import { negotiate } from './negotiate.ts'
+import { chargeAnonymous, countsFailures, rateLimit } from './rate-limit.ts'
+import type { OperationStages } from './validator.ts'
+
+export type RouteTools = {
+  stagesOf: (policy: Policy) => OperationStages
+  credentials: Credentials
+  limits: Limits
+  streams: EventStreamTools
+  /** Delays whoever keeps failing to sign in. */
+  slowDown: RequestHandler
+}
+
+/** One operation's journey, in order, from the match to the answer. */
+export function operationRoute(
+  policy: Policy,
+  operation: AnyOperation,
+  tools: RouteTools,
+): RequestHandler[] {
+  const { guardReply, validateRequest } = tools.stagesOf(policy)
+  return [
+    begin(policy),
+    settleMediaType(policy.hasBody),
+    guardReply,
+    ...(policy.deprecation ? [announceDeprecation(policy.deprecation)] : []),
+    ...(policy.auth === 'public' ? [] : [signedIn(tools)]),
+    rateLimit(policy, tools.limits),
+    ...(policy.scopes.length > 0 ? [authorize(policy)] : []),
+    negotiate(policy),
+    ...(policy.hasBody ? [readBody] : []),
+    validateRequest,
+    ...(countsFailures(policy, tools.limits) ? [tools.slowDown] : []),
+    dispatch(policy, operation, tools.streams),
+  ]
+}
+
+function begin(policy: Policy): RequestHandler {
+  return (req, _res, next) => {
+    req.call.policy = policy
+    if (req.url.includes('%00')) {
+      throw new Problem('invalid-request', { detail: 'The address holds U+0000.' })
+    }
+    next()
+  }
+}
+
+/** A call whose credential is refused counts by its address, so that nothing of a subject shows. */
+function signedIn({ credentials, limits }: RouteTools): RequestHandler {
+  const check = authenticate(credentials)
+  return async (req, res, next) => {
+    try {
+      await check(req, res, next)
+    } catch (error) {
+      await chargeAnonymous(req.call, limits)
+      throw error
+    }
+  }
+}

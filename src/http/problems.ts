@@ -1,0 +1,69 @@
+import type { ErrorRequestHandler, Request, Response } from 'express'
+import { Problem } from '../domain/problem.ts'
+import { HashQueueFull } from '../ports/passwords.ts'
+import type { Log } from '../ports/log.ts'
+import { DatabaseUnavailable } from '../store/unavailable.ts'
+import { problemView } from '../views/problem.ts'
+import { setLimitHeaders } from './limit-headers.ts'
+
+/** Seconds after which a call is worth repeating when the server cannot say better. */
+const RETRY_SOON_SECONDS = 2
+
+/** The one funnel: anything thrown becomes application/problem+json, and nothing internal shows. */
+export function answerProblems(log: Log): ErrorRequestHandler {
+  // Express knows an error handler by its four parameters.
+  return (error: unknown, req, res, _next) => {
+    const problem = problemOf(error)
+    if (problem.code === 'internal') logMistake(log, req, error)
+    if (res.headersSent) {
+      res.destroy()
+      return
+    }
+    answerProblem(req, res, problem)
+  }
+}
+
+/** Answers with the problem. The body is validated like every other one. */
+export function answerProblem(req: Request, res: Response, problem: Problem): void {
+  const { facts, kind, code } = problem
+  req.call.problemCode = code
+  res.statusCode = kind.status
+  res.setHeader('Content-Type', 'application/problem+json')
+  res.setHeader('Cache-Control', 'no-store')
+  setLimitHeaders(res, req.call.limits)
+  if (kind.status === 401) res.setHeader('WWW-Authenticate', challenge(problem))
+  if (facts.allow !== undefined) res.setHeader('Allow', facts.allow)
+  if (facts.etag !== undefined) res.setHeader('ETag', facts.etag)
+  const retryAfter = facts.retryAfterSeconds ?? (kind.status === 503 ? RETRY_SOON_SECONDS : undefined)
+  if (retryAfter !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfter)))
+  // A body that was not read to its end would be taken for the next request on the connection.
+  if (!req.complete) res.setHeader('Connection', 'close')
+  res.json(problemView(problem, req.call))
+}
+
+function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof DatabaseUnavailable) return new Problem('unavailable', { cause: error })
+  if (error instanceof HashQueueFull) {
+    const { retryAfterSeconds } = error
+    return new Problem('unavailable', { retryAfterSeconds, cause: error })
+  }
+  // Express's router: a path parameter that is no percent-encoded UTF-8.
+  if (error instanceof URIError) {
+    return new Problem('invalid-request', { detail: 'The path is not well-formed.' })
+  }
+  return new Problem('internal', { cause: error })
+}
+
+/** RFC 6750 section 3: no `error` where no credential was sent. */
+function challenge({ code, message }: Problem): string {
+  if (code === 'unauthenticated') return 'Bearer realm="parley"'
+  if (code === 'invalid-credentials') return 'Bearer realm="parley"'
+  return `Bearer realm="parley", error="invalid_token", error_description="${message}"`
+}
+
+function logMistake(log: Log, req: Request, error: unknown): void {
+  const { requestId, policy } = req.call
+  const cause = error instanceof Problem ? (error.facts.cause ?? error) : error
+  log.error({ requestId, operationId: policy?.operationId, err: cause }, 'unexpected failure')
+}

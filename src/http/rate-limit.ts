@@ -1,0 +1,44 @@
+import type { RequestHandler } from 'express'
+import type { LimitPolicy, Policy } from '../contract/policies.ts'
+import type { Charge, Limits } from '../domain/limits.ts'
+import { addressSubject } from '../domain/limit-subjects.ts'
+import type { CallState } from './call-state.ts'
+
+/** The limit that counts whoever shows no valid credential. */
+const ANONYMOUS = 'anonymous'
+
+/**
+ * Interprets x-rate-limit: counts the call against each policy that its operation names. Those
+ * that count failures are the operation's own business: it alone knows what failed.
+ */
+export function rateLimit(policy: Policy, limits: Limits): RequestHandler {
+  const policies = policy.rateLimit
+    .map((name) => limits.quotaOf(name))
+    .filter(({ counts }) => counts === 'calls')
+  return async (req, _res, next) => {
+    if (policies.length > 0) {
+      await limits.charge(
+        req.call,
+        policies.map((limit) => chargeFor(limit, req.call)),
+      )
+    }
+    next()
+  }
+}
+
+/** Whether the operation checks a secret that somebody may guess. */
+export function countsFailures(policy: Policy, limits: Limits): boolean {
+  return policy.rateLimit.some((name) => limits.quotaOf(name).counts === 'failures')
+}
+
+/** Counts a call that has no operation, or whose credential was refused, by its address. */
+export async function chargeAnonymous(call: CallState, limits: Limits): Promise<void> {
+  if (call.limits.length > 0) return
+  await limits.charge(call, [{ policy: ANONYMOUS, subject: addressSubject(call.address) }])
+}
+
+function chargeFor(limit: LimitPolicy, call: CallState): Charge {
+  const subject =
+    limit.per === 'principal' && call.principal ? call.principal.id : addressSubject(call.address)
+  return { policy: limit.name, subject }
+}

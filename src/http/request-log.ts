@@ -1,0 +1,60 @@
+import type { Request, RequestHandler, Response } from 'express'
+import type { Clock } from '../ports/clock.ts'
+import type { Ids } from '../ports/ids.ts'
+import type { Log } from '../ports/log.ts'
+
+const CALLERS_OWN_ID = /^[A-Za-z0-9._-]{1,128}$/
+const LONGEST_USER_AGENT = 256
+
+/** Gives every request its id, and writes one line when it is over. */
+export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): RequestHandler {
+  const { log, clock, ids } = deps
+  return (req, res, next) => {
+    const own = req.headers['x-request-id']
+    const requestId = typeof own === 'string' && CALLERS_OWN_ID.test(own) ? own : ids.requestId()
+    const hangUp = new AbortController()
+    req.call = {
+      requestId,
+      path: pathOf(req.url),
+      address: plainAddress(req.ip),
+      userAgent: (req.headers['user-agent'] ?? '').slice(0, LONGEST_USER_AGENT),
+      hungUp: hangUp.signal,
+      limits: [],
+      startedAtMs: clock.monotonicMs(),
+    }
+    res.setHeader('X-Request-Id', requestId)
+    res.once('close', () => {
+      if (!res.writableFinished) hangUp.abort(new Error('The client hung up.'))
+      writeLine(log, clock, req, res)
+    })
+    next()
+  }
+}
+
+function writeLine(log: Log, clock: Clock, req: Request, res: Response): void {
+  const { requestId, policy, principal, address, startedAtMs, problemCode } = req.call
+  const line = {
+    requestId,
+    operationId: policy?.operationId,
+    method: req.method,
+    status: res.statusCode,
+    durationMs: Math.round((clock.monotonicMs() - startedAtMs) * 100) / 100,
+    address,
+    principalId: principal?.id,
+    problem: problemCode,
+    hungUp: res.writableFinished ? undefined : true,
+  }
+  if (res.statusCode >= 500) log.error(line, 'request')
+  else log.info(line, 'request')
+}
+
+function pathOf(url: string): string {
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}
+
+/** Sockets of both families give IPv4 addresses as `::ffff:192.0.2.1`. */
+function plainAddress(ip: string | undefined): string {
+  if (ip === undefined) return 'unknown'
+  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip
+}

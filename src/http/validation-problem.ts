@@ -1,0 +1,54 @@
+import type { Request } from 'express'
+import { error as validatorErrors } from 'express-openapi-validator'
+import { invalidRequest, Problem, type RequestErrorPlace } from '../domain/problem.ts'
+
+const LONGEST_POINTER = 500
+const LONGEST_DETAIL = 500
+const MOST_ERRORS = 50
+
+/** Where the validator's paths begin, and what the contract calls that place. */
+const PLACES: Readonly<Record<string, RequestErrorPlace['in']>> = {
+  body: 'body',
+  query: 'query',
+  params: 'path',
+  headers: 'header',
+}
+
+type Violation = { path: string; message: string; errorCode?: string }
+
+/** The validator's refusal of a request as the contract's problem; anything else stays as it is. */
+export function validationProblem(error: unknown): unknown {
+  if (!(error instanceof validatorErrors.BadRequest)) return error
+  const errors = error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one as Violation))
+  const detail = errors.map((one) => `${one.in} ${one.pointer}: ${one.detail}`).join('; ')
+  return new Problem('invalid-request', { detail, errors })
+}
+
+/** @throws {Problem} for an integer that is written in any way but plain digits */
+export function refuseOddIntegers(req: Request, names: readonly string[]): void {
+  for (const name of names) {
+    const value = req.query[name]
+    if (value === undefined || (typeof value === 'string' && /^-?\d{1,15}$/.test(value))) continue
+    throw invalidRequest({ in: 'query', pointer: name, code: 'type', detail: 'must be integer' })
+  }
+}
+
+function placeOf({ path, message, errorCode }: Violation): RequestErrorPlace {
+  const [, first = '', ...rest] = path.split('/')
+  const place = PLACES[first] ?? 'body'
+  const unknown = errorCode === undefined && message.startsWith('Unknown query parameter')
+  const pointer = place === 'body' ? rest.map((key) => `/${key}`).join('') : rest.join('/')
+  return {
+    in: place,
+    pointer: pointer.slice(0, LONGEST_POINTER),
+    code: unknown ? 'unknown' : codeOf(errorCode),
+    detail: (unknown ? 'is not a parameter of this operation' : message).slice(0, LONGEST_DETAIL),
+  }
+}
+
+/** The keyword of the schema that was broken. */
+function codeOf(errorCode: string | undefined): string {
+  const keyword = errorCode?.split('.')[0]
+  if (keyword === undefined) return 'empty'
+  return keyword === 'additionalProperties' ? 'unknown' : keyword
+}

@@ -1,0 +1,115 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { middleware } from 'express-openapi-validator'
+import type { OpenAPIV3, OpenApiRequestMetadata } from 'express-openapi-validator/dist/framework/types.js'
+import type { ContractDocument } from '../contract/document.ts'
+import type { Policies, Policy } from '../contract/policies.ts'
+import { refuseOddIntegers, validationProblem } from './validation-problem.ts'
+
+/** Told of a reply that breaks the contract; it must answer in its place. */
+export type InvalidReply = (req: Request, res: Response, violation: unknown) => void
+
+/** The two stages of express-openapi-validator for one operation. */
+export type OperationStages = { guardReply: RequestHandler; validateRequest: RequestHandler }
+
+type Captured = OpenApiRequestMetadata
+type Stage = (req: unknown, res: unknown, next: (error?: unknown) => void) => unknown
+
+const STAGES = [
+  'pathParamsMiddleware',
+  'metadataMiddleware',
+  'requestMiddleware',
+  'responseMiddleware',
+] as const
+type Stages = Record<(typeof STAGES)[number], Stage>
+
+/**
+ * express-openapi-validator, configured once. It looks for a request's route by trying each path
+ * of the document in turn; Express has found it by then. So its lookup runs here, once for each
+ * operation with a sample request, and what it found is given to its validating stages later.
+ * @throws when the document does not load, or the validator's stages are not those we know
+ */
+export async function createValidator(
+  document: ContractDocument,
+  policies: Policies,
+  onInvalidReply: InvalidReply,
+): Promise<(policy: Policy) => OperationStages> {
+  const stages = stagesOf(document, onInvalidReply)
+  const captured = new Map<string, Captured>()
+  for (const policy of policies.operations) {
+    captured.set(policy.operationId, await capture(stages, policies.basePath, policy))
+  }
+  return (policy) => operationStages(stages, captured.get(policy.operationId)!, policy)
+}
+
+function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Stages {
+  const handlers = middleware({
+    apiSpec: withoutPathServers(document) as unknown as OpenAPIV3.DocumentV3,
+    validateApiSpec: true,
+    validateRequests: { allErrors: true },
+    validateResponses: {
+      allErrors: true,
+      onError: (error, _body, req) => {
+        onInvalidReply(req, req.res!, error)
+      },
+    },
+    validateSecurity: false,
+    fileUploader: false,
+  })
+  const byName = new Map(handlers.map((stage) => [stage.name, stage as Stage]))
+  const missing = STAGES.filter((name) => !byName.has(name))
+  if (missing.length > 0) {
+    throw new Error(`express-openapi-validator has no ${missing.join(', ')} any more`)
+  }
+  return Object.fromEntries(byName) as Stages
+}
+
+/** The validator takes `servers` on a path for a method. They describe the legacy paths only. */
+function withoutPathServers(document: ContractDocument): ContractDocument {
+  const copy = structuredClone(document)
+  for (const item of Object.values(copy.paths)) delete item.servers
+  return copy
+}
+
+async function capture(stages: Stages, basePath: string, policy: Policy): Promise<Captured> {
+  const path = basePath + policy.path.replaceAll(/\{\w+\}/g, '0')
+  const request = {
+    method: policy.method.toUpperCase(),
+    path,
+    url: path,
+    originalUrl: path,
+    baseUrl: '',
+    headers: {},
+    // The validator would hang a callback on every path parameter of the app.
+    app: { param: () => undefined, enabled: () => false },
+  }
+  await pass(stages.pathParamsMiddleware, request)
+  await pass(stages.metadataMiddleware, request)
+  const { openapi } = request as { openapi?: Captured }
+  if (!openapi) throw new Error(`express-openapi-validator does not find ${policy.operationId}`)
+  return openapi
+}
+
+function pass(stage: Stage, request: unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    stage(request, {}, (error) => {
+      if (error === undefined) resolve()
+      else reject(error instanceof Error ? error : new Error(JSON.stringify(error)))
+    })
+  })
+}
+
+function operationStages(stages: Stages, captured: Captured, policy: Policy): OperationStages {
+  return {
+    guardReply(req, res, next) {
+      Object.assign(req, { openapi: { ...captured, pathParams: req.params } })
+      stages.responseMiddleware(req, res, next)
+    },
+    validateRequest(req, res, next) {
+      refuseOddIntegers(req, policy.integerQueries)
+      stages.requestMiddleware(req, res, (error?: unknown) => {
+        if (error === undefined) next()
+        else next(validationProblem(error))
+      })
+    },
+  }
+}

@@ -1,0 +1,58 @@
+import type { AddressInfo } from 'node:net'
+import { type Config, ConfigMistakes, loadConfig } from './config.ts'
+import { createParley, loadPolicies, type Parley } from './parley.ts'
+import { welcome } from './welcome.ts'
+
+/** Exit codes: 0 after a clean drain, 1 when the grace was over or the start failed. */
+async function main(): Promise<void> {
+  const config = loadConfig(Object.keys(loadPolicies().limits))
+  const parley = await createParley(config)
+  await listen(parley, config)
+  const { port } = parley.server.address() as AddressInfo
+  process.stderr.write(welcome(config, port, parley.firstAdmin))
+  stopOnSignal(parley, config)
+  dieOnMistake(parley)
+}
+
+function listen({ server }: Parley, { server: { port, host } }: Config): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, resolve)
+  })
+}
+
+function stopOnSignal(parley: Parley, config: Config): void {
+  let stopping = false
+  const stop = (): void => {
+    if (stopping) process.exit(1)
+    stopping = true
+    parley.stop(config.server.shutdownGraceSeconds).then(
+      (outcome) => {
+        process.exit(outcome === 'clean' ? 0 : 1)
+      },
+      () => process.exit(1),
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+/** A program in an unknown state must not go on: it logs once and ends; its supervisor restarts it. */
+function dieOnMistake({ deps }: Parley): void {
+  const die = (error: unknown): void => {
+    deps.log.fatal({ err: error }, 'unexpected exception')
+    deps.log.flush(() => process.exit(1))
+  }
+  process.on('uncaughtException', die)
+  process.on('unhandledRejection', die)
+}
+
+main().catch((error: unknown) => {
+  const text = error instanceof ConfigMistakes ? error.message : describe(error)
+  process.stderr.write(`Parley did not start.\n${text}\n`)
+  process.exit(1)
+})
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

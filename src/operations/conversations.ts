@@ -1,0 +1,66 @@
+import type { Group } from '../contract/types.ts'
+import type { Services } from '../domain/services.ts'
+import { etagOf, expectedVersion } from '../domain/versions.ts'
+import {
+  conversationDetailView,
+  conversationPageView,
+  conversationView,
+} from '../views/conversation.ts'
+import { messagePageView } from '../views/message.ts'
+
+export const conversationOperations = ({ conversations, generations }: Services) =>
+  ({
+    async listConversations({ query }, caller) {
+      return { status: 200, body: conversationPageView(await conversations.list(caller, query)) }
+    },
+
+    async createConversation({ body }, caller) {
+      const conversation = await conversations.create(caller, body)
+      return {
+        status: 201,
+        headers: {
+          ETag: etagOf(conversation),
+          Location: `/api/v1/conversations/${conversation.id}`,
+        },
+        body: conversationView(conversation),
+      }
+    },
+
+    async getConversation({ path }, caller) {
+      const detail = await conversations.read(caller, path.conversationId)
+      return {
+        status: 200,
+        headers: { ETag: etagOf(detail.conversation) },
+        body: conversationDetailView(detail),
+      }
+    },
+
+    async changeConversation({ path, body, headers }, caller) {
+      const version = expectedVersion(headers['If-Match'])
+      const changed = await conversations.change(caller, path.conversationId, body, version)
+      return {
+        status: 200,
+        headers: { ETag: etagOf(changed) },
+        body: conversationView(changed),
+      }
+    },
+
+    async deleteConversation({ path, headers }, caller) {
+      const version = expectedVersion(headers['If-Match'])
+      await conversations.remove(caller, path.conversationId, version)
+      generations.stopIn(path.conversationId)
+      return { status: 204 }
+    },
+
+    async listMessages({ path, query }, caller) {
+      const page = await conversations.listMessages(caller, path.conversationId, query)
+      return { status: 200, body: messagePageView(page) }
+    },
+  }) satisfies Group<
+    | 'listConversations'
+    | 'createConversation'
+    | 'getConversation'
+    | 'changeConversation'
+    | 'deleteConversation'
+    | 'listMessages'
+  >

@@ -1,0 +1,19 @@
+import type { Group } from '../contract/types.ts'
+import type { Services } from '../domain/services.ts'
+import { feedbackPageView, feedbackView } from '../views/feedback.ts'
+
+export const feedbackOperations = ({ feedback }: Services) =>
+  ({
+    async giveFeedback({ body }, caller) {
+      return { status: 200, body: feedbackView(await feedback.give(caller, body)) }
+    },
+
+    async listFeedback({ query }, caller) {
+      return { status: 200, body: feedbackPageView(await feedback.list(caller, query)) }
+    },
+
+    async deleteFeedback({ path }, caller) {
+      await feedback.remove(caller, path.feedbackId)
+      return { status: 204 }
+    },
+  }) satisfies Group<'giveFeedback' | 'listFeedback' | 'deleteFeedback'>

@@ -1,0 +1,29 @@
+import type { Group } from '../contract/types.ts'
+import { modes } from '../domain/modes.ts'
+import type { Services } from '../domain/services.ts'
+import { modeListView, readinessView, statusView } from '../views/system.ts'
+
+/** Seconds after which a server that is not ready is asked again. */
+const RETRY_READINESS_SECONDS = 5
+
+export const systemOperations = ({ status }: Services) =>
+  ({
+    async getHealth() {
+      return { status: 200, body: { status: 'up' } }
+    },
+
+    async getReadiness() {
+      const readiness = await status.readiness()
+      const body = readinessView(readiness)
+      if (readiness.status !== 'unavailable') return { status: 200, body }
+      return { status: 503, headers: { 'Retry-After': RETRY_READINESS_SECONDS }, body }
+    },
+
+    async getStatus() {
+      return { status: 200, body: statusView(status.describe()) }
+    },
+
+    async listModes() {
+      return { status: 200, body: modeListView(modes) }
+    },
+  }) satisfies Group<'getHealth' | 'getReadiness' | 'getStatus' | 'listModes'>

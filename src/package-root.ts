@@ -1,0 +1,16 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * The directory that holds package.json. Sources run from src/ under tsx and from dist/src/
+ * after the build, so a path relative to a module would be right in only one of them.
+ */
+export const packageRoot: string = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+
+function findPackageRoot(directory: string): string {
+  if (existsSync(join(directory, 'package.json'))) return directory
+  const parent = dirname(directory)
+  if (parent === directory) throw new Error('No package.json above the running code')
+  return findPackageRoot(parent)
+}

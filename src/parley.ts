@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import type { Server } from 'node:http'
+import { join } from 'node:path'
+import { createApp } from './app.ts'
+import type { Config } from './config.ts'
+import { type Contract, loadContract } from './contract/document.ts'
+import { parsePolicies, type Policies } from './contract/policies.ts'
+import type { Operations } from './contract/types.ts'
+import { type Dependencies, openDependencies } from './dependencies.ts'
+import { type FirstAdmin, makeFirstAdmin } from './domain/first-admin.ts'
+import { STATUS_OF } from './domain/problem.ts'
+import { createServices, type Services } from './domain/services.ts'
+import { createServer } from './http/server.ts'
+import { createOperations } from './operations/index.ts'
+import { packageRoot } from './package-root.ts'
+
+const SIGN_IN_DELAY_STEP_MS = 500
+
+/** What a test may put in the place of the real thing. */
+export type Replacements = {
+  deps?: Partial<Dependencies>
+  contract?: Contract
+  /** Wraps the handlers, to make them misbehave. */
+  operations?: (real: Operations) => Operations
+  signInDelayStepMs?: number
+}
+
+/** A server that is ready to listen. */
+export type Parley = {
+  server: Server
+  services: Services
+  deps: Dependencies
+  policies: Policies
+  /** The admin that was made because there was none. */
+  firstAdmin: FirstAdmin | undefined
+  /** Takes no new calls, lets running ones end within the grace, and closes everything. */
+  stop(graceSeconds: number): Promise<'clean' | 'cut'>
+}
+
+/** The contract and its policies; a mistake in either stops the start, with its place. */
+export function loadPolicies(contract = loadContract()): Policies {
+  return parsePolicies(contract.document, STATUS_OF)
+}
+
+/** Puts the whole program together. @throws when the contract, the database or a key is not in order */
+export async function createParley(config: Config, instead: Replacements = {}): Promise<Parley> {
+  const contract = instead.contract ?? loadContract()
+  const policies = loadPolicies(contract)
+  const deps = await openDependencies(config, instead.deps)
+  const services = createServices(deps, policies, config, readVersion())
+  const operations = createOperations(services)
+  const app = await createApp({
+    contract,
+    policies,
+    operations: instead.operations?.(operations) ?? operations,
+    services,
+    deps,
+    config,
+    signInDelayStepMs: instead.signInDelayStepMs ?? SIGN_IN_DELAY_STEP_MS,
+  })
+  if (deps.store.embedded) await services.generations.interruptAll()
+  await services.revocations.refresh()
+  const firstAdmin = await makeFirstAdmin(deps, config.identity)
+  const stopJobs = startJobs(services, deps)
+  const server = createServer(app)
+  const stop = (graceSeconds: number) => stopServing(server, services, deps, graceSeconds, stopJobs)
+  return { server, services, deps, policies, firstAdmin, stop }
+}
+
+function readVersion(): string {
+  const file = readFileSync(join(packageRoot, 'package.json'), 'utf8')
+  return (JSON.parse(file) as { version: string }).version
+}
+
+function startJobs(services: Services, { log, store, clock }: Dependencies): () => void {
+  const onError = (error: unknown) => {
+    log.error({ err: error }, 'background work failed')
+  }
+  const HOUR_MS = 3_600_000
+  const prune = async () => {
+    await store.sessions.deleteExpired(clock.now())
+  }
+  const jobs = [
+    services.generations.keepUp(),
+    services.revocations.follow(onError),
+    clock.every(HOUR_MS, prune, onError),
+  ]
+  return () => {
+    for (const stop of jobs) stop()
+  }
+}
+
+async function stopServing(
+  server: Server,
+  { status, generations }: Services,
+  deps: Dependencies,
+  graceSeconds: number,
+  stopJobs: () => void,
+): Promise<'clean' | 'cut'> {
+  status.drain()
+  const closed = new Promise<'clean'>((resolve) => {
+    server.close(() => {
+      resolve('clean')
+    })
+  })
+  server.closeIdleConnections()
+  const over = new AbortController()
+  const late = deps.clock.wait(graceSeconds * 1000, over.signal).then(
+    () => 'cut' as const,
+    () => 'clean' as const,
+  )
+  const settled = Promise.all([closed, generations.settled()]).then(() => 'clean' as const)
+  const outcome = await Promise.race([settled, late])
+  over.abort()
+  if (outcome === 'cut') {
+    generations.stopAll()
+    await generations.settled()
+    server.closeAllConnections()
+  }
+  stopJobs()
+  await deps.store.close()
+  return outcome
+}

@@ -1,0 +1,134 @@
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
+import type { PagePosition } from './rows.ts'
+
+export type Conversation = {
+  id: string
+  ownerId: string
+  title: string
+  mode: string
+  archived: boolean
+  pinned: boolean
+  messageCount: number
+  /** One more with every change, new messages included. */
+  version: number
+  createdAt: Date
+  updatedAt: Date
+}
+
+export type ConversationChanges = Partial<
+  Pick<Conversation, 'title' | 'mode' | 'archived' | 'pinned'>
+>
+
+type Owned = { id: string; ownerId: string }
+
+export type ConversationFilter = {
+  ownerId: string
+  /** Part of the title, in any case. */
+  search?: string
+  archived?: boolean
+  limit: number
+  after?: PagePosition
+}
+
+/** What belongs together. Each is found with its owner or not at all. */
+export const conversationStore = (prisma: PrismaClient) => ({
+  async create(
+    conversation: Owned & { title: string; mode: string; now: Date },
+  ): Promise<Conversation> {
+    const { now, ...data } = conversation
+    return prisma.conversation.create({ data: { ...data, createdAt: now, updatedAt: now } })
+  },
+
+  async find({ id, ownerId }: Owned): Promise<Conversation | undefined> {
+    return (await prisma.conversation.findUnique({ where: { id, ownerId } })) ?? undefined
+  },
+
+  /** With its last `limit` messages, oldest first. */
+  async findWithLatestMessages({
+    id,
+    ownerId,
+    limit,
+  }: Owned & { limit: number }): Promise<
+    { conversation: Conversation; messages: Message[]; hasEarlier: boolean } | undefined
+  > {
+    const [row] = await prisma.$queryRaw<(Conversation & { messages: MessageRow[] })[]>`
+      SELECT ${conversationColumns}, (
+        SELECT coalesce(json_agg(latest ORDER BY latest.position), '[]') FROM (
+          SELECT ${messageColumns} FROM messages m WHERE m.conversation_id = c.id
+          ORDER BY m.position DESC LIMIT ${limit}::int
+        ) latest
+      ) AS messages
+      FROM conversations c WHERE c.id = ${id}::uuid AND c.owner_id = ${ownerId}::uuid`
+    if (!row) return undefined
+    const { messages, ...conversation } = row
+    const hasEarlier = messages.length < conversation.messageCount
+    return { conversation, messages: messages.map(toMessage), hasEarlier }
+  },
+
+  /** The last active first. */
+  async list({
+    ownerId,
+    search,
+    archived,
+    limit,
+    after,
+  }: ConversationFilter): Promise<Conversation[]> {
+    return prisma.$queryRaw<Conversation[]>`
+      SELECT ${conversationColumns} FROM conversations c
+      WHERE c.owner_id = ${ownerId}::uuid
+      ${archived === undefined ? Prisma.empty : Prisma.sql`AND c.archived = ${archived}::boolean`}
+      ${search === undefined ? Prisma.empty : Prisma.sql`AND c.title ILIKE ${containing(search)}`}
+      ${after === undefined ? Prisma.empty : follows(after)}
+      ORDER BY c.updated_at DESC, c.id DESC LIMIT ${limit}::int`
+  },
+
+  /** `stale` when the version is not the expected one, undefined when there is none. */
+  async update(
+    change: Owned & { changes: ConversationChanges; expectedVersion?: number; now: Date },
+  ): Promise<Conversation | 'stale' | undefined> {
+    const { id, ownerId, changes, expectedVersion, now } = change
+    const [row] = await prisma.conversation.updateManyAndReturn({
+      where: atVersion({ id, ownerId }, expectedVersion),
+      data: { ...changes, updatedAt: now, version: { increment: 1 } },
+    })
+    return row ?? absence(prisma, { id, ownerId }, expectedVersion)
+  },
+
+  /** With all its messages; their usage stays. */
+  async remove({
+    expectedVersion,
+    ...owned
+  }: Owned & { expectedVersion?: number }): Promise<'removed' | 'stale' | undefined> {
+    const where = atVersion(owned, expectedVersion)
+    const { count } = await prisma.conversation.deleteMany({ where })
+    return count > 0 ? 'removed' : absence(prisma, owned, expectedVersion)
+  },
+})
+
+/** The columns of a {@link Conversation}, of a table called `c`. */
+export const conversationColumns = Prisma.sql`
+  c.id, c.owner_id AS "ownerId", c.title, c.mode, c.archived, c.pinned,
+  c.message_count AS "messageCount", c.version, c.created_at AS "createdAt",
+  c.updated_at AS "updatedAt"`
+
+function atVersion({ id, ownerId }: Owned, version: number | undefined) {
+  return { id, ownerId, ...(version !== undefined && { version }) }
+}
+
+async function absence(
+  prisma: PrismaClient,
+  { id, ownerId }: Owned,
+  expectedVersion: number | undefined,
+): Promise<'stale' | undefined> {
+  if (expectedVersion === undefined) return undefined
+  return (await prisma.conversation.count({ where: { id, ownerId } })) > 0 ? 'stale' : undefined
+}
+
+function containing(search: string): string {
+  return `%${search.replace(/[\\%_]/g, '\\$&')}%`
+}
+
+function follows({ updatedAt, id }: PagePosition): Prisma.Sql {
+  return Prisma.sql`AND (c.updated_at, c.id) < (${updatedAt}::timestamptz, ${id}::uuid)`
+}

@@ -1,0 +1,85 @@
+import { PrismaPGlite } from 'pglite-prisma-adapter'
+import { PrismaClient } from '../../generated/prisma/client.ts'
+import { embeddedMigrationAdapter, openEmbedded, type EmbeddedOptions } from './embedded.ts'
+import {
+  lockServerForMigration,
+  openPool,
+  serverAdapter,
+  type LockedMigration,
+  type ServerOptions,
+} from './server.ts'
+import { DatabaseUnavailable } from './unavailable.ts'
+
+/** With `databaseUrl` a PostgreSQL server, else PGlite in `dataDir`, else PGlite in memory. */
+export type DatabaseOptions = EmbeddedOptions & Partial<ServerOptions>
+
+export type Database = {
+  prisma: PrismaClient
+  /** One process at a time has it, so what is running at the start has been abandoned. */
+  embedded: boolean
+  /** An adapter for the schema engine, held alone until it is released. */
+  lockForMigration(): Promise<LockedMigration>
+  /** A copy that `loadDataDir` takes. @throws on a server. */
+  dump(): Promise<Blob>
+  close(): Promise<void>
+}
+
+/**
+ * Opens the database; on a server no connection is made yet.
+ * @throws when another process has the embedded directory open.
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { databaseUrl } = options
+  if (databaseUrl === undefined) return openEmbeddedDatabase(options)
+  return openServerDatabase({ ...options, databaseUrl })
+}
+
+async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database> {
+  const { pglite, close } = await openEmbedded(options)
+  const prisma = new PrismaClient({ adapter: new PrismaPGlite(pglite) })
+  return {
+    prisma,
+    embedded: true,
+    lockForMigration: async () => ({
+      factory: embeddedMigrationAdapter(pglite),
+      release: async () => {},
+    }),
+    dump: () => pglite.dumpDataDir('none'),
+    async close() {
+      await prisma.$disconnect()
+      await close()
+    },
+  }
+}
+
+function openServerDatabase(options: ServerOptions): Database {
+  const pool = openPool(options)
+  const prisma = new PrismaClient({ adapter: serverAdapter(pool) })
+  return {
+    prisma,
+    embedded: false,
+    lockForMigration: () => lockServerForMigration(options.databaseUrl),
+    dump: () => Promise.reject(new Error('Only an embedded database can be dumped')),
+    async close() {
+      await prisma.$disconnect()
+      if (!pool.ended) await pool.end()
+    },
+  }
+}
+
+/**
+ * One query there and back.
+ * @throws DatabaseUnavailable when it takes longer than `timeoutMs`.
+ */
+export async function ping({ prisma }: Database, timeoutMs = 2_000): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    const refuse = () => reject(new DatabaseUnavailable(`No answer in ${String(timeoutMs)} ms`))
+    timer = setTimeout(refuse, timeoutMs)
+  })
+  try {
+    await Promise.race([prisma.$queryRaw`SELECT 1`, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}

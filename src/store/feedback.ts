@@ -1,0 +1,70 @@
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { present, type PagePosition } from './rows.ts'
+
+export type Feedback = {
+  id: string
+  accountId: string
+  messageId: string
+  rating: 'up' | 'down'
+  tags: string[]
+  comment?: string
+  createdAt: Date
+  updatedAt: Date
+}
+
+type NewFeedback = Omit<Feedback, 'createdAt' | 'updatedAt'> & { now: Date }
+
+type FeedbackRow = Omit<Feedback, 'comment'> & { comment: string | null }
+
+/** What an account thinks of an answer: one opinion of each. */
+export const feedbackStore = (prisma: PrismaClient) => ({
+  /**
+   * A second one replaces the first, which keeps its id and createdAt.
+   * @returns undefined when the account owns no such answer.
+   */
+  async give(feedback: NewFeedback): Promise<Feedback | undefined> {
+    const { id, accountId, messageId, rating, tags, comment, now } = feedback
+    const [row] = await prisma.$queryRaw<FeedbackRow[]>`
+      INSERT INTO feedback AS f
+        (id, account_id, message_id, rating, tags, comment, created_at, updated_at)
+      SELECT ${id}::uuid, c.owner_id, m.id, ${rating}::rating, ${tags}::text[],
+        ${comment ?? null}::text, ${now}::timestamptz, ${now}::timestamptz
+      FROM messages m JOIN conversations c ON c.id = m.conversation_id
+      WHERE m.id = ${messageId}::uuid AND m.role = 'assistant'
+        AND c.owner_id = ${accountId}::uuid
+      ON CONFLICT (account_id, message_id) DO UPDATE
+      SET rating = excluded.rating, tags = excluded.tags, comment = excluded.comment,
+        updated_at = excluded.updated_at
+      RETURNING ${feedbackColumns}`
+    return row && present(row)
+  },
+
+  /** The newest change first. */
+  async list(page: {
+    accountId: string
+    limit: number
+    after?: PagePosition
+  }): Promise<Feedback[]> {
+    const { accountId, limit, after } = page
+    const rows = await prisma.$queryRaw<FeedbackRow[]>`
+      SELECT ${feedbackColumns} FROM feedback f
+      WHERE f.account_id = ${accountId}::uuid
+      ${after === undefined ? Prisma.empty : follows(after)}
+      ORDER BY f.updated_at DESC, f.id DESC LIMIT ${limit}::int`
+    return rows.map(present)
+  },
+
+  /** False when the account has no such feedback. */
+  async remove({ id, accountId }: { id: string; accountId: string }): Promise<boolean> {
+    const { count } = await prisma.feedback.deleteMany({ where: { id, accountId } })
+    return count > 0
+  },
+})
+
+const feedbackColumns = Prisma.sql`
+  f.id, f.account_id AS "accountId", f.message_id AS "messageId", f.rating, f.tags, f.comment,
+  f.created_at AS "createdAt", f.updated_at AS "updatedAt"`
+
+function follows({ updatedAt, id }: PagePosition): Prisma.Sql {
+  return Prisma.sql`AND (f.updated_at, f.id) < (${updatedAt}::timestamptz, ${id}::uuid)`
+}

@@ -1,0 +1,130 @@
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { conversationColumns, type Conversation } from './conversations.ts'
+import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
+import { driverFailure } from './unavailable.ts'
+
+export type NewGeneration = {
+  generationId: string
+  conversationId: string
+  ownerId: string
+  /** Given when the generation starts its conversation. */
+  newConversation?: { title: string }
+  userMessageId: string
+  userText: string
+  assistantMessageId: string
+  /** Left out, the conversation's mode; of a new one, its owner's default mode. */
+  mode?: string
+  /** For an owner without a default mode. */
+  fallbackMode: string
+  now: Date
+  leaseUntil: Date
+}
+
+export type Start =
+  | {
+      outcome: 'started'
+      conversation: Conversation
+      userMessage: Message
+      assistantMessage: Message
+    }
+  | { outcome: 'busy'; activeGenerationId: string }
+  /** The owner has no such conversation, or the owner is gone. */
+  | { outcome: 'missing' }
+
+type StartRow = Conversation & { messages: MessageRow[] }
+
+/** What begins a generation. */
+export const startGeneration = (prisma: PrismaClient) => ({
+  /**
+   * Adds the question, the empty answer and the running generation, all or nothing. Of two at
+   * once in one conversation exactly one starts.
+   */
+  async start(generation: NewGeneration): Promise<Start> {
+    for (;;) {
+      const start = await tryStart(prisma, generation)
+      if (start !== 'collided') return start
+      const activeGenerationId = await findRunning(prisma, generation.conversationId)
+      if (activeGenerationId !== undefined) return { outcome: 'busy', activeGenerationId }
+      // The one in the way ended in between: the way is free.
+    }
+  },
+})
+
+async function tryStart(
+  prisma: PrismaClient,
+  generation: NewGeneration,
+): Promise<Start | 'collided'> {
+  try {
+    const [row] = await insert(prisma, generation)
+    return row ? toStart(row) : { outcome: 'missing' }
+  } catch (error) {
+    const { code, text } = driverFailure(error)
+    if (code === '23505' && text.includes('generations_running_conversation_key')) return 'collided'
+    if (code === '23503') return { outcome: 'missing' }
+    throw error
+  }
+}
+
+function insert(prisma: PrismaClient, generation: NewGeneration): Promise<StartRow[]> {
+  const { generationId, userMessageId, userText, assistantMessageId, now } = generation
+  const mode = generation.mode ?? null
+  return prisma.$queryRaw<StartRow[]>`
+    WITH c AS (${claimConversation(generation)}), m AS (
+      INSERT INTO messages (id, conversation_id, position, role, content, status, mode, created_at)
+      SELECT said.id, c.id, c.message_count - 2 + said.turn, said.role, said.content, said.status,
+        CASE said.role WHEN 'assistant' THEN coalesce(${mode}::text, c.mode) END, ${now}::timestamptz
+      FROM c, (VALUES
+        (1, ${userMessageId}::uuid, 'user'::message_role, ${userText}::text,
+          'complete'::message_status),
+        (2, ${assistantMessageId}::uuid, 'assistant', '', 'inProgress')
+      ) AS said (turn, id, role, content, status)
+      RETURNING *
+    ), g AS (
+      INSERT INTO generations (id, conversation_id, message_id, owner_id, status,
+        started_conversation, lease_until, started_at)
+      SELECT ${generationId}::uuid, c.id, ${assistantMessageId}::uuid, c.owner_id, 'running',
+        ${generation.newConversation !== undefined}::boolean,
+        ${generation.leaseUntil}::timestamptz, ${now}::timestamptz
+      FROM c
+    )
+    SELECT ${conversationColumns}, (
+      SELECT json_agg(said ORDER BY said.position) FROM (SELECT ${messageColumns} FROM m) said
+    ) AS messages
+    FROM c`
+}
+
+// The update locks the conversation and sees its newest row even after waiting for the lock,
+// so message_count gives positions that nobody else has.
+function claimConversation(generation: NewGeneration): Prisma.Sql {
+  const { conversationId, ownerId, newConversation, now } = generation
+  if (newConversation === undefined) {
+    return Prisma.sql`
+      UPDATE conversations SET message_count = message_count + 2, version = version + 1,
+        updated_at = ${now}::timestamptz
+      WHERE id = ${conversationId}::uuid AND owner_id = ${ownerId}::uuid RETURNING *`
+  }
+  const { mode = null, fallbackMode } = generation
+  return Prisma.sql`
+    INSERT INTO conversations (id, owner_id, title, mode, message_count, created_at, updated_at)
+    SELECT ${conversationId}::uuid, a.id, ${newConversation.title}::text,
+      coalesce(${mode}::text, a.default_mode, ${fallbackMode}::text), 2,
+      ${now}::timestamptz, ${now}::timestamptz
+    FROM accounts a WHERE a.id = ${ownerId}::uuid
+    RETURNING *`
+}
+
+function toStart({ messages, ...conversation }: StartRow): Start {
+  const [userMessage, assistantMessage] = messages.map(toMessage)
+  if (!userMessage || !assistantMessage) throw new Error('A start wrote fewer than two messages')
+  return { outcome: 'started', conversation, userMessage, assistantMessage }
+}
+
+async function findRunning(
+  prisma: PrismaClient,
+  conversationId: string,
+): Promise<string | undefined> {
+  const [row] = await prisma.$queryRaw<{ id: string }[]>`
+    SELECT id FROM generations
+    WHERE conversation_id = ${conversationId}::uuid AND status = 'running'`
+  return row?.id
+}

@@ -1,0 +1,103 @@
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { present } from './rows.ts'
+
+export type MessageRole = 'user' | 'assistant'
+
+export type MessageStatus = 'complete' | 'inProgress' | 'cancelled' | 'failed' | 'interrupted'
+
+/** In tokens; what is not known is absent, never 0. */
+export type Usage = {
+  inputTokens?: number
+  outputTokens?: number
+  totalTokens?: number
+  source: 'upstream' | 'estimated'
+}
+
+export type Message = {
+  id: string
+  conversationId: string
+  /** 1, 2, 3 … in the conversation. */
+  position: number
+  role: MessageRole
+  content: string
+  status: MessageStatus
+  mode?: string
+  model?: string
+  usage?: Usage
+  createdAt: Date
+}
+
+export type HistoryEntry = Pick<Message, 'role' | 'content'>
+
+/** What was said. */
+export const messageStore = (prisma: PrismaClient) => ({
+  /** By position; `after` is the position of the last one already seen. */
+  async list(page: { conversationId: string; limit: number; after?: number }): Promise<Message[]> {
+    const rows = await prisma.$queryRaw<MessageRow[]>`
+      SELECT ${messageColumns} FROM messages m
+      WHERE m.conversation_id = ${page.conversationId}::uuid AND m.position > ${page.after ?? 0}::int
+      ORDER BY m.position LIMIT ${page.limit}::int`
+    return rows.map(toMessage)
+  },
+
+  /** Undefined when it is unknown or in a conversation of another. */
+  async findOwned({ id, ownerId }: { id: string; ownerId: string }): Promise<Message | undefined> {
+    const [row] = await prisma.$queryRaw<MessageRow[]>`
+      SELECT ${messageColumns} FROM messages m
+      JOIN conversations c ON c.id = m.conversation_id
+      WHERE m.id = ${id}::uuid AND c.owner_id = ${ownerId}::uuid`
+    return row && toMessage(row)
+  },
+
+  /** The last `limit` messages with text before a position, oldest first. */
+  async history(before: {
+    conversationId: string
+    beforePosition: number
+    limit: number
+  }): Promise<HistoryEntry[]> {
+    const rows = await prisma.$queryRaw<HistoryEntry[]>`
+      SELECT role, content FROM messages
+      WHERE conversation_id = ${before.conversationId}::uuid
+        AND position < ${before.beforePosition}::int AND content <> ''
+      ORDER BY position DESC LIMIT ${before.limit}::int`
+    return rows.reverse()
+  },
+})
+
+/** The columns of a {@link MessageRow}, of a table called `m`. */
+export const messageColumns = Prisma.sql`
+  m.id, m.conversation_id AS "conversationId", m.position, m.role, m.content, m.status, m.mode,
+  m.model, m.input_tokens AS "inputTokens", m.output_tokens AS "outputTokens",
+  m.total_tokens AS "totalTokens", m.usage_source AS "usageSource", m.created_at AS "createdAt"`
+
+/** As the database gives it; times are text inside JSON. */
+export type MessageRow = UsageRow & {
+  id: string
+  conversationId: string
+  position: number
+  role: MessageRole
+  content: string
+  status: MessageStatus
+  mode: string | null
+  model: string | null
+  createdAt: Date | string
+}
+
+export type UsageRow = {
+  inputTokens: number | null
+  outputTokens: number | null
+  totalTokens: number | null
+  usageSource: Usage['source'] | null
+}
+
+/** @see messageColumns */
+export function toMessage(row: MessageRow): Message {
+  const { inputTokens, outputTokens, totalTokens, usageSource, createdAt, ...rest } = row
+  const usage = toUsage({ inputTokens, outputTokens, totalTokens, usageSource })
+  return { ...present(rest), ...(usage && { usage }), createdAt: new Date(createdAt) }
+}
+
+/** Undefined when no source gave any. */
+export function toUsage({ usageSource, ...tokens }: UsageRow): Usage | undefined {
+  return usageSource === null ? undefined : { ...present(tokens), source: usageSource }
+}

@@ -1,0 +1,100 @@
+import { PrismaPg } from '@prisma/adapter-pg'
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import pg from 'pg'
+import { refuseShadowDatabase, scriptRunner } from './migration-script.ts'
+
+export type ServerOptions = {
+  databaseUrl: string
+  /** Connections at most, 10 unless told. */
+  maxConnections?: number
+}
+
+const CONNECT_MS = 2_000
+const STATEMENT_MS = 5_000
+const MIGRATION_MS = 120_000
+
+// 'parl' in ASCII; every instance asks PostgreSQL for the same number.
+const MIGRATION_LOCK = 0x7061726c
+
+/** A pool whose every wait is bounded: 2 s for a connection, 5 s for a statement. */
+export function openPool({ databaseUrl, maxConnections = 10 }: ServerOptions): pg.Pool {
+  return createPool(databaseUrl, maxConnections, STATEMENT_MS)
+}
+
+function createPool(databaseUrl: string, max: number, statementMs: number): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max,
+    application_name: 'parley',
+    connectionTimeoutMillis: CONNECT_MS,
+    statement_timeout: statementMs,
+    // The server's own timeout cannot be heard over a dead network.
+    query_timeout: statementMs + 1_000,
+    keepAlive: true,
+    // The adapter reads and writes times as if the session's zone were UTC.
+    onConnect: async (client) => {
+      await client.query(`SET TIME ZONE 'UTC'`)
+    },
+  })
+  // A connection that breaks while idle is replaced by the pool; unheard, 'error' would end
+  // the process.
+  pool.on('error', () => {})
+  return pool
+}
+
+/** Named statements save PostgreSQL a third of its work; see statementNames for the bound. */
+export function serverAdapter(pool: pg.Pool): PrismaPg {
+  return new PrismaPg(pool, { statementNameGenerator: statementNames(500) })
+}
+
+/**
+ * Names the first `limit` different statements. PostgreSQL and pg keep every named statement
+ * per connection for good, so the rest stay nameless ('' is that to pg).
+ */
+export function statementNames(limit: number): (query: { sql: string }) => string {
+  const names = new Map<string, string>()
+  return ({ sql }) => {
+    const known = names.get(sql)
+    if (known !== undefined) return known
+    if (names.size >= limit) return ''
+    const name = `parley_${String(names.size)}`
+    names.set(sql, name)
+    return name
+  }
+}
+
+export type LockedMigration = {
+  factory: SqlMigrationAwareDriverAdapterFactory
+  release(): Promise<void>
+}
+
+/**
+ * Waits for the lock that lets one instance migrate. The pool has one connection, and what
+ * the engine does runs on the very connection that holds the lock; closing it frees the lock.
+ */
+export async function lockServerForMigration(databaseUrl: string): Promise<LockedMigration> {
+  const pool = createPool(databaseUrl, 1, MIGRATION_MS)
+  pool.options.idleTimeoutMillis = 0
+  try {
+    await pool.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
+  } catch (error) {
+    await pool.end()
+    throw error
+  }
+  return { factory: migrationAdapter(pool), release: () => pool.end() }
+}
+
+// The original's executeScript cuts the script at every semicolon, those in a function's body
+// too; whole, it is also one transaction.
+function migrationAdapter(pool: pg.Pool): SqlMigrationAwareDriverAdapterFactory {
+  const original = new PrismaPg(pool)
+  return {
+    provider: 'postgres',
+    adapterName: original.adapterName,
+    connectToShadowDb: refuseShadowDatabase,
+    async connect() {
+      const executeScript = scriptRunner((script) => pool.query(script))
+      return Object.assign(await original.connect(), { executeScript })
+    },
+  }
+}

@@ -1,0 +1,67 @@
+import { accountStore } from './accounts.ts'
+import { conversationStore } from './conversations.ts'
+import { openDatabase, ping, type Database, type DatabaseOptions } from './database.ts'
+import { feedbackStore } from './feedback.ts'
+import { generationStore } from './generations.ts'
+import { messageStore } from './messages.ts'
+import { migrate } from './migrate.ts'
+import { sessionStore } from './sessions.ts'
+import { guarded } from './unavailable.ts'
+import { usageStore } from './usage.ts'
+
+export type { Account, NewAccount, Preferences, ProfileChanges, Role } from './accounts.ts'
+export type { Conversation, ConversationChanges, ConversationFilter } from './conversations.ts'
+export type { DatabaseOptions } from './database.ts'
+export type { Feedback } from './feedback.ts'
+export type { Ending } from './generation-ending.ts'
+export type { NewGeneration, Start } from './generation-start.ts'
+export type { Generation, GenerationStatus } from './generations.ts'
+export type { HistoryEntry, Message, MessageRole, MessageStatus, Usage } from './messages.ts'
+export { MigrationFailed } from './migrate.ts'
+export type { PagePosition } from './rows.ts'
+export type { NewSession, Rotation, Session } from './sessions.ts'
+export { DatabaseUnavailable } from './unavailable.ts'
+export type { UsageBucket, UsageQuery } from './usage.ts'
+
+/**
+ * Everything that is remembered. Every function throws DatabaseUnavailable when the database
+ * itself fails; ids and times come from the caller; an absent value is an absent property.
+ */
+export type Store = ReturnType<typeof storeOf>
+
+/**
+ * Opens the database and brings it to the newest migration.
+ * @throws DatabaseUnavailable, MigrationFailed, or when another process has the directory.
+ */
+export async function openStore(options: DatabaseOptions): Promise<Store> {
+  const database = await openDatabase(options)
+  const start = guarded({ migrate: () => migrate(database) })
+  try {
+    await start.migrate()
+    return storeOf(database)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+/** The store on a database that is open and migrated. */
+export function storeOf(database: Database) {
+  const { prisma, embedded } = database
+  return {
+    /** No other process has the database: what runs at the start was abandoned. */
+    embedded,
+    accounts: guarded(accountStore(prisma)),
+    sessions: guarded(sessionStore(prisma)),
+    conversations: guarded(conversationStore(prisma)),
+    messages: guarded(messageStore(prisma)),
+    generations: guarded(generationStore(prisma)),
+    usage: guarded(usageStore(prisma)),
+    feedback: guarded(feedbackStore(prisma)),
+    ...guarded({
+      /** Resolves when the database answered within 2 s. */
+      ping: () => ping(database),
+    }),
+    close: () => database.close(),
+  }
+}

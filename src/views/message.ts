@@ -1,0 +1,25 @@
+import type { Message as MessageSchema, MessagePage } from '../../generated/api.ts'
+import type { Page } from '../domain/paging.ts'
+import type { Message } from '../store/store.ts'
+import { timestampView } from './timestamp.ts'
+import { usageView } from './usage.ts'
+
+/** One thing that was said. The text of an answer in the making is on its stream, not here. */
+export function messageView(message: Message): MessageSchema {
+  const { mode, model, usage } = message
+  return {
+    id: message.id,
+    conversationId: message.conversationId,
+    role: message.role,
+    content: message.status === 'inProgress' ? '' : message.content,
+    status: message.status,
+    ...(mode !== undefined && { mode }),
+    ...(model !== undefined && { model }),
+    ...(usage !== undefined && { usage: usageView(usage) }),
+    createdAt: timestampView(message.createdAt),
+  }
+}
+
+export function messagePageView({ data, nextCursor }: Page<Message>): MessagePage {
+  return { data: data.map(messageView), ...(nextCursor !== undefined && { nextCursor }) }
+}

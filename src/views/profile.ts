@@ -1,0 +1,23 @@
+import type { Profile } from '../../generated/api.ts'
+import { scopesOf } from '../domain/roles.ts'
+import type { Account } from '../store/store.ts'
+import { timestampView } from './timestamp.ts'
+
+export function profileView(account: Account): Profile {
+  const { email } = account
+  const { defaultMode, locale, timeZone } = account.preferences
+  return {
+    id: account.id,
+    ...(email !== undefined && { email }),
+    displayName: account.displayName,
+    role: account.role,
+    scopes: [...scopesOf(account.role)],
+    preferences: {
+      ...(defaultMode !== undefined && { defaultMode }),
+      ...(locale !== undefined && { locale }),
+      ...(timeZone !== undefined && { timeZone }),
+    },
+    createdAt: timestampView(account.createdAt),
+    updatedAt: timestampView(account.updatedAt),
+  }
+}

@@ -1,0 +1,31 @@
+import type { ModeList, Readiness as ReadinessSchema, Status } from '../../generated/api.ts'
+import type { Mode } from '../domain/modes.ts'
+import type { Readiness, ServerStatus } from '../domain/server-status.ts'
+import { timestampView } from './timestamp.ts'
+
+export function readinessView({ status, checks }: Readiness): ReadinessSchema {
+  return { status, checks: checks.map((check) => ({ name: check.name, status: check.status })) }
+}
+
+export function statusView(status: ReturnType<ServerStatus['describe']>): Status {
+  const { kind, model, ruleBased } = status.engine
+  return {
+    name: 'Parley',
+    version: status.version,
+    startedAt: timestampView(status.startedAt),
+    uptimeSeconds: status.uptimeSeconds,
+    engine: { kind, ...(model !== '' && { model }), ruleBased },
+  }
+}
+
+/** A mode's system prompt and sampling stay with the server. */
+export function modeListView(modes: readonly Mode[]): ModeList {
+  return {
+    data: modes.map((mode) => ({
+      id: mode.id,
+      title: mode.title,
+      description: mode.description,
+      default: mode.default,
+    })),
+  }
+}

@@ -1,0 +1,44 @@
+import type { LimitState as LimitSchema, Usage, UsageReport as ReportSchema } from '../../generated/api.ts'
+import type { LimitState } from '../domain/limits.ts'
+import type { UsageReport, UsageTotals } from '../domain/usage.ts'
+import type { TokenUsage } from '../engine/engine.ts'
+import { timestampView } from './timestamp.ts'
+
+/** The tokens of one answer; a number that is not known is left out. */
+export function usageView({ inputTokens, outputTokens, totalTokens, source }: TokenUsage): Usage {
+  return {
+    ...(inputTokens !== undefined && { inputTokens }),
+    ...(outputTokens !== undefined && { outputTokens }),
+    ...(totalTokens !== undefined && { totalTokens }),
+    source,
+  }
+}
+
+export function usageReportView(report: UsageReport): ReportSchema {
+  return {
+    from: timestampView(report.from),
+    to: timestampView(report.to),
+    granularity: report.granularity,
+    totals: totalsView(report.totals),
+    buckets: report.buckets.map(({ startAt, ...totals }) => ({
+      startAt: timestampView(startAt),
+      ...totalsView(totals),
+    })),
+    limits: report.limits.map((limit) => limitView(limit, report.readAt)),
+  }
+}
+
+function totalsView(totals: UsageTotals): UsageTotals {
+  const { requests, messages, inputTokens, outputTokens, totalTokens } = totals
+  return { requests, messages, inputTokens, outputTokens, totalTokens }
+}
+
+function limitView(limit: LimitState, readAt: Date): LimitSchema {
+  return {
+    policy: limit.policy,
+    quota: limit.quota,
+    windowSeconds: limit.windowSeconds,
+    remaining: limit.remaining,
+    resetsAt: timestampView(new Date(readAt.getTime() + limit.resetsInMs)),
+  }
+}

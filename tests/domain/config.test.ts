@@ -1,0 +1,254 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import fc from 'fast-check'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { parse } from 'yaml'
+import { ConfigMistakes, loadConfig, readConfig } from '../../src/config.ts'
+import { rateLimitVariable, VARIABLES, type Variable } from '../../src/config/variables.ts'
+
+const POLICIES = ['anonymous', 'user', 'chat', 'sign-in-address', 'sign-in-account']
+const NAMES = [...Object.keys(VARIABLES), ...POLICIES.map(rateLimitVariable)]
+const SECRET = 'a secret of more than thirty-two bytes'
+
+const config = (env: Record<string, string> = {}) => readConfig(env, POLICIES)
+
+function mistakesOf(env: Record<string, string>): readonly string[] {
+  try {
+    config(env)
+  } catch (error) {
+    if (error instanceof ConfigMistakes) return error.mistakes
+    throw error
+  }
+  return []
+}
+
+describe('defaults', () => {
+  test('an empty environment is a working configuration', () => {
+    expect(config()).toEqual({
+      server: {
+        port: 3000,
+        host: '0.0.0.0',
+        requireHttps: false,
+        tls: undefined,
+        trustProxy: 0,
+        corsOrigins: [],
+        metricsPort: undefined,
+        shutdownGraceSeconds: 30,
+      },
+      store: { dataDir: './data', databaseUrl: undefined, redisUrl: undefined },
+      engine: { url: undefined, key: undefined, model: undefined, timeoutSeconds: 60 },
+      identity: {
+        accessTokenTtlSeconds: 900,
+        refreshTokenTtlSeconds: 604_800,
+        bcryptCost: 11,
+        registration: 'closed',
+        adminEmail: undefined,
+        adminPassword: undefined,
+        signingKeysFile: undefined,
+        serverSecret: undefined,
+      },
+      limits: { overrides: {}, maxOpenStreams: 5 },
+      log: { level: 'info' },
+    })
+  })
+
+  test('an empty variable counts as not set', () => {
+    expect(config(Object.fromEntries(NAMES.map((name) => [name, ''])))).toEqual(config())
+  })
+
+  test('nothing in the configuration can be changed', () => {
+    const frozen = config({ CORS_ORIGINS: 'https://a.example', RATE_LIMIT_CHAT: '1/2' })
+    for (const part of [
+      frozen,
+      frozen.server,
+      frozen.server.corsOrigins,
+      frozen.limits.overrides.chat,
+    ]) {
+      expect(Object.isFrozen(part)).toBe(true)
+    }
+  })
+})
+
+describe('.env.example', () => {
+  test('lists every variable of the table and every policy of the contract, with its default', async () => {
+    const contract = parse(await readFile('openapi/api.yaml', 'utf8')) as {
+      'x-rate-limits': Record<string, { quota: number; windowSeconds: number }>
+    }
+    const variables = Object.entries<Variable>(VARIABLES).flatMap(([name, variable]) => [
+      `# ${variable.about}`,
+      `${name}=${variable.default ?? ''}`,
+    ])
+    const limits = Object.entries(contract['x-rate-limits']).flatMap(([name, policy]) => [
+      `# ${policy.quota}/${policy.windowSeconds} (quota/seconds) if empty, by the contract.`,
+      `${rateLimitVariable(name)}=`,
+    ])
+    const example = await readFile('.env.example', 'utf8')
+    const lines = example.split('\n').filter((line) => line !== '')
+    expect(lines.slice(2)).toEqual([...variables, ...limits])
+  })
+
+  test('copied as it is, it changes nothing', async () => {
+    const example = parseEnv(await readFile('.env.example', 'utf8'))
+    expect(readConfig(example, POLICIES)).toEqual(config())
+  })
+})
+
+describe('mistakes', () => {
+  test('all of them are reported at once', () => {
+    const mistakes = mistakesOf({
+      PORT: 'http',
+      REGISTRATION: 'maybe',
+      TRUST_PROXY: 'true',
+      TLS_CERT_FILE: 'cert.pem',
+      RATE_LIMIT_CHAT: 'lots',
+      RATE_LIMIT_CHATS: '1/2',
+    })
+    expect(mistakes).toHaveLength(6)
+  })
+
+  test('no value is ever quoted, whatever variable it was put in', () => {
+    const junk = fc.string({ minLength: 12 }).map((text) => `§${text}`)
+    fc.assert(
+      fc.property(fc.constantFrom(...NAMES), junk, (name, text) => {
+        expect(mistakesOf({ [name]: text }).join('\n')).not.toContain(text)
+      }),
+    )
+    expect(mistakesOf({ SERVER_SECRET: 'short-secret' }).join()).not.toContain('short-secret')
+    expect(mistakesOf({ DATABASE_URL: 'mysql://u:pw@h' }).join()).not.toContain('pw')
+  })
+
+  test('a misspelt variable of ours is one, with the name that was meant', () => {
+    expect(mistakesOf({ RATE_LIMIT_SIGNIN_ACCOUNT: '5/900' })).toEqual([
+      'RATE_LIMIT_SIGNIN_ACCOUNT is not a variable of Parley: did you mean RATE_LIMIT_SIGN_IN_ACCOUNT?',
+    ])
+    expect(mistakesOf({ ACCESS_TOKEN_TTL_SECOND: '5' }).join()).toContain(
+      'ACCESS_TOKEN_TTL_SECONDS',
+    )
+    expect(mistakesOf({ SIGNING_KEY_FILE: 'x' }).join()).toContain('SIGNING_KEYS_FILE')
+    expect(mistakesOf({ CHAT_UPSTREAM_COLOUR_OF_THE_SKY: 'blue' })).toEqual([
+      'CHAT_UPSTREAM_COLOUR_OF_THE_SKY is not a variable of Parley.',
+    ])
+  })
+
+  test("another program's variable is none of ours", () => {
+    expect(
+      mistakesOf({ PATH: '/bin', HOSTNAME: 'x', LOG_FORMAT: 'x', TLS_SERVICE_HOST: 'x' }),
+    ).toEqual([])
+  })
+
+  test('with DATABASE_URL, keys and secret must be given, and the message says how', () => {
+    const DATABASE_URL = 'postgresql://localhost/parley'
+    const mistakes = mistakesOf({ DATABASE_URL })
+    expect(mistakes).toHaveLength(2)
+    for (const mistake of mistakes) expect(mistake).toContain('npm run secrets')
+    expect(
+      mistakesOf({ DATABASE_URL, SIGNING_KEYS_FILE: 'keys.json', SERVER_SECRET: SECRET }),
+    ).toEqual([])
+  })
+
+  test.each([
+    [{ TLS_CERT_FILE: 'c.pem' }, 'TLS_KEY_FILE must be given with TLS_CERT_FILE.'],
+    [{ TLS_KEY_FILE: 'k.pem' }, 'TLS_CERT_FILE must be given with TLS_KEY_FILE.'],
+    [{ ADMIN_EMAIL: 'a@example.com' }, 'ADMIN_PASSWORD must be given with ADMIN_EMAIL.'],
+    [{ ADMIN_PASSWORD: 'long enough' }, 'ADMIN_EMAIL must be given with ADMIN_PASSWORD.'],
+    [{ CHAT_UPSTREAM_KEY: 'k' }, 'CHAT_UPSTREAM_KEY means nothing without CHAT_UPSTREAM_URL.'],
+    [{ METRICS_PORT: '3000' }, 'METRICS_PORT must differ from PORT.'],
+  ])('what belongs together comes together: %o', (env, mistake) => {
+    expect(mistakesOf(env as Record<string, string>)).toEqual([mistake])
+  })
+})
+
+describe('values', () => {
+  test.each<[string, string[], string[]]>([
+    ['PORT', ['0', '1', '65535'], ['-1', '65536', '3e3', '0x10', '1.5', ' 80', '٣']],
+    ['HOST', ['::', '127.0.0.1', 'localhost'], ['http://localhost', 'a b', '/tmp/socket']],
+    [
+      'TRUST_PROXY',
+      ['0', '2', '10.0.0.0/8, fc00::/7', '127.0.0.1'],
+      [
+        'true',
+        'loopback',
+        '0.0.0.0/0',
+        '::/0',
+        '10.0.0.0/33',
+        '10.0.0.0/8,',
+        '11',
+        '10.0.0.0/255.0.0.0',
+      ],
+    ],
+    [
+      'CORS_ORIGINS',
+      ['https://a.example,http://localhost:5173', 'http://[::1]:80' + '80'],
+      [
+        '*',
+        'https://*.example',
+        'null',
+        'https://a.example/',
+        'https://a.example/app',
+        'https://A.example',
+        'https://a.example:443',
+        'https://u@a.example',
+        'ftp://a.example',
+        'a.example',
+      ],
+    ],
+    ['RATE_LIMIT_CHAT', ['10/60', '1/1'], ['10', '0/60', '10/0', '10/60s', '-1/60', '1/9999999']],
+    ['SERVER_SECRET', ['x'.repeat(32), 'é'.repeat(16)], ['x'.repeat(31)]],
+    ['REDIS_URL', ['redis://h', 'rediss://u:p@h:1/2'], ['http://h', 'h:6379']],
+    [
+      'CHAT_UPSTREAM_URL',
+      ['https://api.example/v1'],
+      ['api.example', 'https://u:p@api.example', 'https://api.example?key=1', 'file:///etc'],
+    ],
+    ['ACCESS_TOKEN_TTL_SECONDS', ['1', '86400'], ['0', '86401']],
+    ['REFRESH_TOKEN_TTL_SECONDS', ['1', '2592000'], ['0', '2592001']],
+    ['BCRYPT_COST', ['4', '16'], ['3', '17', '31']],
+    ['REQUIRE_HTTPS', ['true', 'false'], ['yes', '1', 'TRUE']],
+    ['LOG_LEVEL', ['debug', 'silent'], ['verbose', 'INFO']],
+    ['SHUTDOWN_GRACE_SECONDS', ['0', '3600'], ['3601', '-1']],
+    ['MAX_OPEN_STREAMS', ['1'], ['0']],
+  ])('%s takes what it should and nothing else', (name, right, wrong) => {
+    for (const text of right) expect(mistakesOf({ [name]: text }), text).toEqual([])
+    for (const text of wrong) expect(mistakesOf({ [name]: text }), text).toHaveLength(1)
+  })
+
+  test('arrive as what they mean', () => {
+    const { server, limits, identity, engine } = config({
+      TRUST_PROXY: '10.0.0.0/8, ::1',
+      TLS_CERT_FILE: 'c.pem',
+      TLS_KEY_FILE: 'k.pem',
+      RATE_LIMIT_SIGN_IN_ACCOUNT: '7/90',
+      ADMIN_EMAIL: ' Root@Example.COM',
+      ADMIN_PASSWORD: '  spaces count  ',
+      CHAT_UPSTREAM_URL: 'https://api.example/v1/',
+    })
+    expect(server.trustProxy).toEqual(['10.0.0.0/8', '::1'])
+    expect(server.tls).toEqual({ certFile: 'c.pem', keyFile: 'k.pem' })
+    expect(limits.overrides).toEqual({ 'sign-in-account': { quota: 7, windowSeconds: 90 } })
+    expect(identity.adminEmail).toBe('root@example.com')
+    expect(identity.adminPassword).toBe('  spaces count  ')
+    expect(engine.url).toBe('https://api.example/v1')
+  })
+})
+
+describe('loadConfig', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+
+  test('reads a .env file, and the real environment wins over it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'parley-config-'))
+    const file = join(folder, '.env')
+    await writeFile(file, 'PORT=4001\nMAX_OPEN_STREAMS=9\n')
+    vi.stubEnv('PORT', '4002')
+    const { server, limits } = loadConfig(POLICIES, file)
+    expect([server.port, limits.maxOpenStreams]).toEqual([4002, 9])
+    await rm(folder, { recursive: true })
+  })
+
+  test('needs no .env file', () => {
+    expect(loadConfig(POLICIES, 'no-such-file').limits.maxOpenStreams).toBe(5)
+  })
+})

@@ -1,0 +1,358 @@
+import fc from 'fast-check'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { defaultMode, findMode } from '../../src/domain/modes.ts'
+import { BuiltinEngine } from '../../src/engine/builtin.ts'
+import type { EnginePart, TurnMessage } from '../../src/engine/engine.ts'
+import { packageRoot } from '../../src/package-root.ts'
+
+const never = new AbortController().signal
+const instant = { wait: async () => undefined, wordDelayMs: 0 }
+const engine = new BuiltinEngine(instant)
+
+beforeAll(() => say('Hello'))
+
+async function partsOf(
+  messages: readonly TurnMessage[],
+  { on = engine, mode = 'balanced', conversationId = 'c1' } = {},
+): Promise<EnginePart[]> {
+  const parts: EnginePart[] = []
+  const turn = { conversationId, mode: findMode(mode)!, messages }
+  for await (const part of on.answer(turn, never)) parts.push(part)
+  return parts
+}
+
+function textOf(parts: EnginePart[]): string {
+  return parts.map((part) => (part.type === 'text' ? part.text : '')).join('')
+}
+
+/** Says everything in one conversation, and gives the answers. */
+async function talk(said: readonly string[], options = {}): Promise<string[]> {
+  const messages: TurnMessage[] = []
+  for (const content of said) {
+    messages.push({ role: 'user', content })
+    messages.push({ role: 'assistant', content: textOf(await partsOf(messages, options)) })
+  }
+  return messages.filter(({ role }) => role === 'assistant').map(({ content }) => content)
+}
+
+async function say(...said: string[]): Promise<string> {
+  return (await talk(said)).at(-1)!
+}
+
+describe('the built-in conversation', () => {
+  it.each([
+    ['My name is Grace Hopper.', 'What is my name?', 'Grace Hopper'],
+    ["I'm Bob", 'do you know my name?', 'Bob'],
+    ['I live in New York, near the park', 'where do I live', 'New York'],
+    ['i really like Jazz', 'What do I like?', 'Jazz'],
+    ["Let's talk about the Roman Empire", 'what were we talking about?', 'the Roman Empire'],
+    ['My favorite color is Blue', 'What is my favorite color?', 'Blue'],
+    ["My dog's name is Rex", "What's my dog's name?", 'Rex'],
+    ['제 이름은 김민수예요', '내 이름이 뭐야?', '김민수 님'],
+    ['저는 박서준이라고 해요', '제 이름 기억해요?', '박서준 님'],
+    ['저는 부산 해운대에 살아요', '내가 어디 사는지 알아?', '부산 해운대에'],
+    ['난 고양이를 진짜 좋아해', '내가 뭘 좋아하지?', '고양이를'],
+    ['우리 클래식 음악 이야기 하자', '무슨 얘기 하고 있었지?', '클래식 음악'],
+    ['My name is 민지', '제 이름 알아요?', '민지 님'],
+  ])('remembers "%s" in the words of the user', async (told, asked, remembered) => {
+    expect(await say(told, 'Thanks', asked)).toContain(remembered)
+  })
+
+  it.each([
+    ['what is 12 * 7', '84'],
+    ["What's 15% of 80?", '12'],
+    ['calculate (1 + 2) ^ 3 - 0.5', '26.5'],
+    ['0.1 + 0.2', '0.3'],
+    ['how much is 1,000 divided by 8?', '125'],
+    ['12 곱하기 7은?', '84예요'],
+    ['3 더하기 4 곱하기 2는 얼마예요?', '11이에요'],
+    ['1 / 0', 'no finite answer'],
+    ['5 나누기 0은?', '0으로 나누'],
+  ])('calculates %s', async (question, result) => {
+    expect(await say(question)).toContain(result)
+  })
+
+  it('says that it is rules and not a language model, and how to get one', async () => {
+    expect(await say('Are you human?')).toMatch(/not a language model|not even a language model/)
+    expect(await say('How do you work?')).toContain('CHAT_UPSTREAM_URL')
+    expect(await say('너 사람이야?')).toMatch(/프로그램|규칙/)
+    expect(await say('어떻게 작동해?')).toContain('CHAT_UPSTREAM_URL')
+  })
+
+  it('answers in the language of the message', async () => {
+    const [korean, english, again] = await talk(['안녕하세요', 'hello', '농담 해줘'])
+    expect(korean).toMatch(/[가-힣]/)
+    expect(english).not.toMatch(/[가-힣]/)
+    expect(again).toMatch(/[가-힣]/)
+  })
+
+  it('knows what a yes or a no belongs to', async () => {
+    const [first, second, stop] = await talk(['tell me a joke', 'yes', 'no'])
+    expect(first).toMatch(/\?$/)
+    expect(second).not.toBe(first)
+    expect(stop).toMatch(/jokes|material/)
+    expect(await say('농담 하나 해줘', '아니 괜찮아')).toMatch(/농담은 여기까지|밑천/)
+  })
+
+  it('reflects what the user said of themselves', async () => {
+    expect(await say('I feel sad because my boss ignores me')).toMatch(/your boss ignores you/)
+  })
+
+  it('varies: the same helpless question gets other words', async () => {
+    const answers = await talk(['qwxz vbnm', 'plgh trew', 'zxcv mnbq', 'hjkl poiu'])
+    expect(new Set(answers).size).toBe(4)
+  })
+
+  it('takes only an answer for a name after it asked for one', async () => {
+    expect(await say('What is my name?', 'why')).not.toContain('meet you')
+    expect(await say('What is my name?', 'Zoë')).toContain('Zoë')
+  })
+
+  it('hears every sentence of a message', async () => {
+    const answer = await say('Hi! My name is Ada. What can you do?')
+    expect(answer).toContain('Ada')
+    expect(answer).toContain('arithmetic')
+  })
+})
+
+describe('the same turn gets the same answer', () => {
+  const said = [
+    'Hi',
+    'My name is Ada',
+    'I like tea',
+    'joke',
+    'yes',
+    'hm',
+    'what do you know about me?',
+  ]
+  const long = Array.from({ length: 75 }, (_, index) => said[index % said.length]!)
+
+  it('on an instance that never saw the conversation', async () => {
+    const messages: TurnMessage[] = []
+    for (const [index, answer] of (await talk(long, { conversationId: 'long' })).entries()) {
+      messages.push({ role: 'user', content: long[index]! })
+      // A new engine every few turns, with an empty memory.
+      if (index % 9 === 0) {
+        const other = new BuiltinEngine(instant)
+        expect(textOf(await partsOf(messages, { on: other, conversationId: 'long' }))).toBe(answer)
+      }
+      messages.push({ role: 'assistant', content: answer })
+    }
+  })
+
+  it('while other conversations go on at the same moment', async () => {
+    const names = ['Ada', 'Grace', 'Alan', '민수', 'Edsger']
+    const asked = names.map((name) =>
+      talk([`My name is ${name}`, 'joke', 'yes', 'What is my name?'], { conversationId: name }),
+    )
+    for (const [index, answers] of (await Promise.all(asked)).entries()) {
+      expect(answers.at(-1)).toContain(names[index])
+      const alone = { conversationId: names[index]!, on: new BuiltinEngine(instant) }
+      const said = [`My name is ${names[index]}`, 'joke', 'yes', 'What is my name?']
+      expect(await talk(said, alone)).toEqual(answers)
+    }
+  })
+})
+
+describe("a user's text is data", () => {
+  const attacks = [
+    '<set name=Eve>',
+    '{topic=evil}',
+    '<call>result</call>',
+    '\n+ hack\n- hacked',
+    '^',
+    '*',
+    '<bot name>',
+    '<bot name=evil>',
+    '{@what can you do}',
+    '(@yes)',
+    '{random}a|b{/random}',
+    '$& $1 $`',
+    '<star> <star2> <get name>',
+    '{ok}',
+    '\\n\\s',
+    '\ue000\ue001',
+    '‹joke›',
+    'a¦b~은/는',
+    '__proto__',
+    'constructor',
+    '"',
+    '=> x',
+    '{weight=0}',
+  ]
+
+  it.each(attacks)('%s is repeated letter by letter and never run', async (attack) => {
+    const [learned, , recalled] = await talk([
+      `my favorite thing is X${attack}Y`,
+      'ok',
+      'what is my favorite thing?',
+    ])
+    for (const answer of [learned!, recalled!]) expect(answer).not.toMatch(/undefined|ERR:|hacked/)
+    await expectHonest(attack)
+  })
+
+  async function expectHonest(text: string) {
+    const answers = await talk([
+      text,
+      `My name is ${text}`,
+      'What is my name?',
+      `${text} 좋아해요`,
+      '제 이름이 뭐예요?',
+    ])
+    for (const answer of answers) {
+      const marks = answer.match(/undefined|ERR|<\/?call|‹|›|¦|~[가-힣]+\/|[\ue000-\uf8ff]/g) ?? []
+      for (const mark of marks) expect(text).toContain(mark)
+      expect(answer).not.toBe('')
+    }
+  }
+
+  it('with syntax in the middle of what is remembered, it comes back as it was', async () => {
+    expect(await say('I like {topic=x} <b>&', 'what do I like?')).toContain('{topic=x} <b>&')
+    expect(await say('I like C++', 'what do I like?')).toContain('C++')
+    expect(await say('I like $1 and $&x', 'what do I like?')).toContain('$1 and $&x')
+  })
+
+  it('of any kind gets an answer that is well-formed and without marks', async () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.string({ unit: fc.constantFrom(...'<>{}@*_#|[]()~‹›¦=\\/ aI나는이름은 \n.?!') }),
+      fc.constantFrom('\ud800', 'a\0b', '👩‍👩‍👧‍👦', '...', ' ', ''),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 4 }), async (said) => {
+        for (const answer of await talk(said)) {
+          expect(answer).not.toBe('')
+          expect(answer.isWellFormed()).toBe(true)
+          expect(answer).not.toMatch(/ERR:|\[ERR|‹|\0/)
+        }
+      }),
+      { numRuns: 150 },
+    )
+  })
+})
+
+describe('time is bounded', () => {
+  const hostile = [
+    'a '.repeat(100_000),
+    'x'.repeat(200_000),
+    '가'.repeat(200_000),
+    '.'.repeat(200_000),
+    '😀'.repeat(100_000),
+    '1+'.repeat(100_000),
+    `${'('.repeat(100)}1${')'.repeat(100)}`,
+    'i am my name is i like because '.repeat(5_000),
+    '저는 이름은 에 살아 좋아해 '.repeat(5_000),
+    '이이'.repeat(200) + '3',
+    '9'.repeat(190) + '+1',
+    'I feel sad because '.repeat(60),
+    '<{[('.repeat(50_000),
+  ]
+
+  it.each(hostile.map((text) => [text.slice(0, 20), text] as const))(
+    'for %s…',
+    async (_name, text) => {
+      await say(text)
+      const startedAt = performance.now()
+      expect(await say(text)).not.toBe('')
+      expect(performance.now() - startedAt).toBeLessThan(50)
+    },
+  )
+
+  it('for a message made against any rule', async () => {
+    const rules = ruleLines().filter((line) => line.startsWith('+ '))
+    expect(rules.length).toBeGreaterThan(200)
+    const fodder = ['a', 'a ', 'i am ', '가', '나는']
+    for (const rule of rules) {
+      const literal = rule.slice(2).replace(/\(([^)|]*)[^)]*\)/g, '$1')
+      for (const filler of fodder) {
+        const text = literal.replaceAll('*', filler.repeat(200)) + '!x'
+        const startedAt = performance.now()
+        await say(text)
+        expect(performance.now() - startedAt, text.slice(0, 80)).toBeLessThan(50)
+      }
+    }
+  })
+})
+
+describe('the rules', () => {
+  it('lead nowhere that is missing, and mark only what a rule follows', () => {
+    const text = ruleLines().join('\n')
+    const followed = new Set(
+      [...text.matchAll(/% \*‹(\w+)›\*|after<\/call> == (\w+)/g)].map((m) => m[1] ?? m[2]),
+    )
+    const known = new Set([...followed, 'fallback', 'hello'])
+    for (const [, mark] of text.matchAll(/‹(\w+)›/g)) expect(known).toContain(mark)
+    const targets = new Set([...text.matchAll(/^\+ =(.*)$/gm)].map(([, name]) => name))
+    for (const [, target] of text.matchAll(/^@ =(.*)$/gm)) expect(targets).toContain(target)
+    for (const [, target] of text.matchAll(/\{@([a-z][^}<~]*)\}/g))
+      expect(targets).toContain(target)
+  })
+})
+
+describe('modes and streaming', () => {
+  it('streams word by word, each with its space, then ends once with an estimate', async () => {
+    const parts = await partsOf([{ role: 'user', content: 'What can you do?' }])
+    const texts = parts.filter((part) => part.type === 'text').map(({ text }) => text)
+    expect(texts.length).toBeGreaterThan(5)
+    for (const text of texts) expect(text).toMatch(/^\S+\s*$/)
+    expect(parts.at(-1)).toMatchObject({
+      type: 'end',
+      model: 'parley-rules-1',
+      usage: { source: 'estimated' },
+    })
+    expect(parts.filter((part) => part.type === 'end')).toHaveLength(1)
+  })
+
+  it('is one sentence when concise, but never half a joke; longer when creative', async () => {
+    const said = ['how do you work?']
+    const [plain] = await talk(said)
+    const [concise] = await talk(said, { mode: 'concise' })
+    const [creative] = await talk(said, { mode: 'creative' })
+    expect(plain!.startsWith(concise!)).toBe(true)
+    expect(concise!.length).toBeLessThan(plain!.length)
+    expect(creative!.startsWith(plain!)).toBe(true)
+    expect(creative!.length).toBeGreaterThan(plain!.length)
+    const more = ['tell me a joke', ...Array<string>(5).fill('yes')]
+    const jokes = await talk(more)
+    for (const [index, joke] of (await talk(more, { mode: 'concise' })).entries()) {
+      expect(jokes[index]!.slice(joke.length)).toMatch(/^ [^.!?]+\?$/)
+    }
+  })
+
+  it('waits between words, not before the first, and stops in a wait when aborted', async () => {
+    const abort = new AbortController()
+    const waited: number[] = []
+    const slow = new BuiltinEngine({
+      wait: async (ms, signal) => {
+        waited.push(ms)
+        if (waited.length === 3) abort.abort(new Error('left'))
+        signal?.throwIfAborted()
+      },
+    })
+    const texts: string[] = []
+    const turn = {
+      conversationId: 'c1',
+      mode: defaultMode,
+      messages: [{ role: 'user' as const, content: 'help' }],
+    }
+    const reading = (async () => {
+      for await (const part of slow.answer(turn, abort.signal)) {
+        if (part.type === 'text') texts.push(part.text)
+        if (texts.length === 1) expect(waited).toEqual([])
+      }
+    })()
+    await expect(reading).rejects.toThrow('left')
+    expect(texts).toHaveLength(3)
+    expect(waited).toEqual([15, 15, 15])
+  })
+})
+
+function ruleLines(): string[] {
+  const folder = join(packageRoot, 'src/engine/builtin/brain')
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  return files
+    .filter((name) => name.endsWith('.rive'))
+    .flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'))
+}

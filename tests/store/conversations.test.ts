@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Conversation } from '../../src/store/store.ts'
+import { openTestStore, type TestStore } from '../support/database.ts'
+import { ending, givenAccount, givenStarted, later, newGeneration, now } from './given.ts'
+
+let opened: TestStore
+let ownerId: string
+beforeAll(async () => {
+  opened = await openTestStore()
+})
+afterAll(() => opened.close())
+
+async function givenConversation(title = 'Trees', at = now): Promise<Conversation> {
+  ownerId = (await givenAccount(opened.store)).id
+  return addConversation(title, at)
+}
+
+function addConversation(title = 'Trees', at = now): Promise<Conversation> {
+  const mode = 'concise'
+  return opened.store.conversations.create({ id: randomUUID(), ownerId, title, mode, now: at })
+}
+
+test('pages lose and repeat nothing when all conversations changed at the same time', async () => {
+  const { conversations } = opened.store
+  const all = [await givenConversation()]
+  for (let more = 0; more < 6; more += 1) all.push(await addConversation())
+  const seen: string[] = []
+  let page = await conversations.list({ ownerId, limit: 2 })
+  while (page.length > 0) {
+    seen.push(...page.map(({ id }) => id))
+    const last = page.at(-1)
+    if (last) page = await conversations.list({ ownerId, limit: 2, after: last })
+  }
+  const expected = all.map(({ id }) => id).sort()
+  expect(seen).toStrictEqual(expected.reverse())
+})
+
+test('the last active comes first, whoever filters by archived sees only those', async () => {
+  const { conversations } = opened.store
+  const first = await givenConversation('First', now)
+  const second = await addConversation('Second', later(10))
+  const titles = async (archived?: boolean) => {
+    const filter = { ownerId, limit: 9, ...(archived !== undefined && { archived }) }
+    return (await conversations.list(filter)).map(({ title }) => title)
+  }
+  expect(await titles()).toStrictEqual(['Second', 'First'])
+  const change = { ownerId, now: later(20) }
+  await conversations.update({ ...change, id: first.id, changes: { pinned: true } })
+  expect(await titles()).toStrictEqual(['First', 'Second'])
+  await conversations.update({ ...change, id: second.id, changes: { archived: true } })
+  expect(await titles(true)).toStrictEqual(['Second'])
+  expect(await titles(false)).toStrictEqual(['First'])
+})
+
+test('a search takes its text literally, in any case', async () => {
+  await givenConversation('100% Oak_wood \\ Früh')
+  await addConversation('1000 oaks')
+  const search = async (text: string) =>
+    (await opened.store.conversations.list({ ownerId, limit: 9, search: text })).length
+  expect(await search('0% oak_')).toBe(1)
+  expect(await search('OAK')).toBe(2)
+  expect(await search('FRÜH')).toBe(1)
+  expect(await search(' \\ ')).toBe(1)
+  expect(await search('0_')).toBe(0)
+})
+
+test('a conversation of another is not there to find, change or remove', async () => {
+  const { conversations, messages } = opened.store
+  const { id } = await givenConversation()
+  const stranger = { id, ownerId: (await givenAccount(opened.store)).id }
+  expect(await conversations.find(stranger)).toBeUndefined()
+  expect(await conversations.findWithLatestMessages({ ...stranger, limit: 5 })).toBeUndefined()
+  expect(await conversations.update({ ...stranger, changes: {}, now })).toBeUndefined()
+  expect(await conversations.remove({ ...stranger, expectedVersion: 1 })).toBeUndefined()
+  expect(await messages.findOwned(stranger)).toBeUndefined()
+})
+
+test('a change or removal from an old version is stale and changes nothing', async () => {
+  const { conversations } = opened.store
+  const { id } = await givenConversation()
+  const change = { id, ownerId, changes: { title: 'New' }, expectedVersion: 1, now: later(1) }
+  expect(await conversations.update(change)).toMatchObject({ title: 'New', version: 2 })
+  expect(await conversations.update({ ...change, changes: { title: 'Old' } })).toBe('stale')
+  expect(await conversations.remove({ id, ownerId, expectedVersion: 1 })).toBe('stale')
+  expect(await conversations.find({ id, ownerId })).toMatchObject({ title: 'New' })
+  expect(await conversations.remove({ id, ownerId, expectedVersion: 2 })).toBe('removed')
+  expect(await conversations.remove({ id, ownerId })).toBeUndefined()
+})
+
+test('the latest messages come oldest first, to the millisecond, and say if there are more', async () => {
+  const { conversations, generations, messages } = opened.store
+  ownerId = (await givenAccount(opened.store)).id
+  const first = newGeneration(ownerId)
+  await givenStarted(opened.store, first)
+  await generations.finish(ending(first))
+  const id = first.conversationId
+  await givenStarted(opened.store, newGeneration(ownerId, { inConversation: id, now: later(7) }))
+  const latest = await conversations.findWithLatestMessages({ id, ownerId, limit: 3 })
+  expect(latest?.messages.map(({ position }) => position)).toStrictEqual([2, 3, 4])
+  expect(latest?.messages[1]?.createdAt).toStrictEqual(later(7))
+  expect(latest?.hasEarlier).toBe(true)
+  expect(latest?.conversation).toStrictEqual(await conversations.find({ id, ownerId }))
+  const page = await messages.list({ conversationId: id, limit: 3, after: 1 })
+  expect(page).toStrictEqual(latest?.messages)
+  const all = await conversations.findWithLatestMessages({ id, ownerId, limit: 4 })
+  expect(all?.hasEarlier).toBe(false)
+})
+
+test('the history holds the last messages with text before a position, oldest first', async () => {
+  ownerId = (await givenAccount(opened.store)).id
+  const first = newGeneration(ownerId)
+  await givenStarted(opened.store, first)
+  await opened.store.generations.finish(ending(first, ''))
+  const conversationId = first.conversationId
+  const second = newGeneration(ownerId, { inConversation: conversationId, userText: 'Well?' })
+  await givenStarted(opened.store, second)
+  const history = (beforePosition: number, limit: number) =>
+    opened.store.messages.history({ conversationId, beforePosition, limit })
+  expect(await history(4, 9)).toStrictEqual([
+    { role: 'user', content: 'What is an oak?' },
+    { role: 'user', content: 'Well?' },
+  ])
+  expect(await history(4, 1)).toStrictEqual([{ role: 'user', content: 'Well?' }])
+})

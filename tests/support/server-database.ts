@@ -1,0 +1,29 @@
+import pg from 'pg'
+
+/** Makes a database on the server, a copy of `template` if given; returns its URL. */
+export async function createDatabase(
+  serverUrl: string,
+  name: string,
+  template = 'template0',
+): Promise<string> {
+  await administer(serverUrl, `CREATE DATABASE "${name}" TEMPLATE "${template}"`)
+  const url = new URL(serverUrl)
+  url.pathname = `/${name}`
+  return url.href
+}
+
+/** Whoever is connected is thrown out. */
+export async function dropDatabase(serverUrl: string, name: string): Promise<void> {
+  await administer(serverUrl, `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`)
+}
+
+/** Runs one statement outside the store, as an administrator of the server would. */
+export async function administer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}
