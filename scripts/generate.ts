@@ -7,7 +7,8 @@ import { STATUS_OF } from '../src/domain/problem.ts'
 import { packageRoot } from '../src/package-root.ts'
 import { generatePrisma } from './generate-prisma.ts'
 
-const HEADER = '// Made from openapi/api.yaml by `npm run generate`. Do not edit: edit the contract.\n'
+const HEADER =
+  '// Made from openapi/api.yaml by `npm run generate`. Do not edit: edit the contract.\n'
 
 /** Writes everything that is derived from the contract and from the database schema. */
 export async function generate(outputDirectory = join(packageRoot, 'generated')): Promise<void> {

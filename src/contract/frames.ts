@@ -31,8 +31,7 @@ export function createFrameCheck(document: ContractDocument, schemaName: string)
 /** The discriminator's mapping: each event type and the schema that it has. */
 function eventSchemas(document: ContractDocument, schemaName: string): [string, string][] {
   const schema = document.components.schemas[schemaName] as
-    | { discriminator?: { mapping?: Record<string, string> } }
-    | undefined
+    { discriminator?: { mapping?: Record<string, string> } } | undefined
   const mapping = schema?.discriminator?.mapping
   if (!mapping) throw new Error(`openapi/api.yaml: ${schemaName} maps no discriminator`)
   return Object.entries(mapping)

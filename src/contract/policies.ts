@@ -1,5 +1,11 @@
 import type { ProblemCode, Scope } from '../../generated/api.ts'
-import type { ContractDocument, Method, OperationObject, PathItem, ServerEntry } from './document.ts'
+import type {
+  ContractDocument,
+  Method,
+  OperationObject,
+  PathItem,
+  ServerEntry,
+} from './document.ts'
 import { METHODS, resolve } from './document.ts'
 
 /** Who a limit counts: an address, a signed-in principal, or an account as tried from one address. */

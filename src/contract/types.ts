@@ -29,9 +29,9 @@ type Body<K extends DocumentedId> = operations[K] extends {
 
 type DocumentedId = keyof operations
 
-type MovedId = { [K in DocumentedId]: (typeof policies)[K] extends { movedTo: string } ? K : never }[
-  DocumentedId
-]
+type MovedId = {
+  [K in DocumentedId]: (typeof policies)[K] extends { movedTo: string } ? K : never
+}[DocumentedId]
 
 /** Every operation that has a handler: all but those that only say where they moved. */
 export type OperationId = Exclude<DocumentedId, MovedId>
@@ -55,8 +55,9 @@ type HeadersOf<Response> = Response extends { headers: infer Headers }
   ? Pick<Declared<Headers>, Extract<keyof Declared<Headers>, HandlerHeader>>
   : Nothing
 
-type WithHeaders<Response> =
-  keyof HeadersOf<Response> extends never ? Nothing : { headers: HeadersOf<Response> }
+type WithHeaders<Response> = keyof HeadersOf<Response> extends never
+  ? Nothing
+  : { headers: HeadersOf<Response> }
 
 type Payload<Response> = Response extends { content: { 'application/json': infer Json } }
   ? { body: Json }

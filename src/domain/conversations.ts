@@ -51,7 +51,11 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
       const list = {
         filters: { list: 'conversations', ...filter },
         read: (limit: number, after?: readonly (string | number)[]) =>
-          store.conversations.list({ ...filter, limit, ...(after && { after: afterChange(after) }) }),
+          store.conversations.list({
+            ...filter,
+            limit,
+            ...(after && { after: afterChange(after) }),
+          }),
         positionOf: positionByChange,
       }
       return readPage(cursors, list, page)

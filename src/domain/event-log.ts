@@ -41,11 +41,15 @@ export function createEventLog() {
     /** All events from the first on, and those to come. Ends after the terminal one, or on abort. */
     async *read(gone: AbortSignal): AsyncGenerator<NumberedEvent> {
       const left = new Promise<void>((resolve) => {
-        gone.addEventListener('abort', () => {
-          resolve()
-        }, { once: true })
+        gone.addEventListener(
+          'abort',
+          () => {
+            resolve()
+          },
+          { once: true },
+        )
       })
-      for (let next = 0; !gone.aborted; ) {
+      for (let next = 0; !gone.aborted;) {
         const event = events[next]
         if (event) {
           next += 1

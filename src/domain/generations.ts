@@ -117,7 +117,8 @@ export function createGenerations(deps: Deps) {
         if (!(await store.generations.saveProgress(progress))) run.stop('cancelled')
       }
     }
-    if (idle.length > 0) await store.generations.renewLeases({ ids: idle, leaseUntil: leaseUntil() })
+    if (idle.length > 0)
+      await store.generations.renewLeases({ ids: idle, leaseUntil: leaseUntil() })
   }
 
   const sweep = async (): Promise<void> => {

@@ -36,6 +36,7 @@ export class BuiltinEngine implements Engine {
     const answer = cleanText(styleReply(reply.text, reply.language, turn.mode.id, colour))
     for (const [index, text] of (answer.match(/\S+\s*/gu) ?? []).entries()) {
       if (index > 0 && this.#wordDelayMs > 0) await this.#wait(this.#wordDelayMs, signal)
+      signal.throwIfAborted()
       yield { type: 'text', text }
     }
     // Rules read no system prompt.

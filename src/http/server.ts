@@ -1,4 +1,9 @@
-import { createServer as createHttpServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
+import {
+  createServer as createHttpServer,
+  IncomingMessage,
+  type Server,
+  ServerResponse,
+} from 'node:http'
 import type { Express } from 'express'
 import { refuseConnection } from './connection-problems.ts'
 

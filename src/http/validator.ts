@@ -1,6 +1,9 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { middleware } from 'express-openapi-validator'
-import type { OpenAPIV3, OpenApiRequestMetadata } from 'express-openapi-validator/dist/framework/types.js'
+import type {
+  OpenAPIV3,
+  OpenApiRequestMetadata,
+} from 'express-openapi-validator/dist/framework/types.js'
 import type { ContractDocument } from '../contract/document.ts'
 import type { Policies, Policy } from '../contract/policies.ts'
 import { refuseOddIntegers, validationProblem } from './validation-problem.ts'

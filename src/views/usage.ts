@@ -1,4 +1,8 @@
-import type { LimitState as LimitSchema, Usage, UsageReport as ReportSchema } from '../../generated/api.ts'
+import type {
+  LimitState as LimitSchema,
+  Usage,
+  UsageReport as ReportSchema,
+} from '../../generated/api.ts'
 import type { LimitState } from '../domain/limits.ts'
 import type { UsageReport, UsageTotals } from '../domain/usage.ts'
 import type { TokenUsage } from '../engine/engine.ts'

@@ -1,0 +1,105 @@
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { readConfig } from '../../src/config.ts'
+import { createEngine } from '../../src/engine/index.ts'
+import { createLog } from '../../src/ports/log.ts'
+import { newSigningKeysText, parseSigningKeys } from '../../src/ports/signing-keys.ts'
+import { createParley, loadPolicies, type Parley, type Replacements } from '../../src/parley.ts'
+import { type Client, createClient } from './client.ts'
+import { TestClock } from './clock.ts'
+import { openTestStore, type TestStore } from './database.ts'
+
+/** One set of signing keys for all servers of a test file: instances share them. */
+const keysText = newSigningKeysText()
+
+/** Quotas that no test meets unless it is about limits. */
+const NO_LIMITS = {
+  RATE_LIMIT_ANONYMOUS: '1000000/3600',
+  RATE_LIMIT_USER: '1000000/3600',
+  RATE_LIMIT_CHAT: '1000000/60',
+  RATE_LIMIT_SIGN_IN_ADDRESS: '1000000/900',
+  RATE_LIMIT_SIGN_IN_ACCOUNT: '1000000/900',
+}
+const ADMIN = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'the admin of the tests' }
+const DEFAULTS = {
+  ...NO_LIMITS,
+  ...ADMIN,
+  SERVER_SECRET: 'a server secret that only the tests know of',
+  BCRYPT_COST: '4',
+  DATA_DIR: '/nonexistent',
+}
+
+export type TestServer = {
+  parley: Parley
+  /** `http://127.0.0.1:<port>` */
+  url: string
+  clock: TestClock
+  /** Every line that was logged so far, parsed. */
+  logged: () => Record<string, unknown>[]
+  /** Somebody without a credential. */
+  anybody: Client
+  /** A new user of its own, logged in. */
+  newUser(): Promise<Client>
+  admin(): Promise<Client>
+  close(): Promise<void>
+}
+
+export type TestServerOptions = {
+  /** Variables over the defaults above; `RATE_LIMIT_CHAT: '10/60'`, say. */
+  env?: Record<string, string>
+  instead?: Replacements
+  /** A database that goes on after this server; closing the server leaves it open. */
+  testStore?: TestStore
+  clock?: TestClock
+}
+
+/** The real server on a port of its own, with a real database, a clock to advance and no limits. */
+export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const testStore = options.testStore ?? (await openTestStore())
+  const clock = options.clock ?? new TestClock('2026-11-23T09:00:00.000Z')
+  const config = readConfig({ ...DEFAULTS, ...options.env }, Object.keys(loadPolicies().limits))
+  const lines: string[] = []
+  const deps = {
+    store: testStore.store,
+    clock,
+    log: createLog('debug', { write: (line: string) => void lines.push(line) }),
+    keys: await parseSigningKeys(await keysText, 'the keys of the tests'),
+    engine: createEngine(config.engine, { clock, random: () => 0, wordDelayMs: 0 }),
+    ...options.instead?.deps,
+  }
+  const parley = await createParley(config, { signInDelayStepMs: 1, ...options.instead, deps })
+  await new Promise<void>((resolve) => parley.server.listen(0, '127.0.0.1', resolve))
+  const { port } = parley.server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+
+  const logIn = async (email: string, password: string): Promise<Client> => {
+    const reply = await createClient(url).call('logIn', { body: { email, password } })
+    if (reply.status !== 200) throw new Error(`Login failed: ${JSON.stringify(reply.body)}`)
+    return createClient(url, { ...reply.body, email, password })
+  }
+
+  return {
+    parley,
+    url,
+    clock,
+    logged: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    anybody: createClient(url),
+    async newUser() {
+      const id = randomUUID()
+      const password = `password of ${id}`
+      const email = `${id}@example.com`
+      const passwordHash = await parley.deps.passwords.hash(password)
+      const account = { id, role: 'user' as const, email, displayName: 'Ada', passwordHash }
+      await parley.deps.store.accounts.create({ ...account, now: clock.now() })
+      return logIn(email, password)
+    },
+    admin: () => logIn(ADMIN.ADMIN_EMAIL, ADMIN.ADMIN_PASSWORD),
+    async close() {
+      parley.server.closeAllConnections()
+      parley.server.close()
+      parley.services.generations.stopAll()
+      await parley.services.generations.settled()
+      if (!options.testStore) await testStore.close()
+    },
+  }
+}
