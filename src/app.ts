@@ -40,10 +40,11 @@ export async function createApp(parts: AppParts): Promise<Express> {
     stagesOf: await createValidator(contract.document, policies, violations.onInvalidReply),
     credentials: { accessTokens: deps.accessTokens, revocations: services.revocations },
     limits,
-    streams: {
+    answering: {
       clock: deps.clock,
       checkFrame: createFrameCheck(contract.document, 'ChatStreamEvent'),
       onInvalidFrame: violations.onInvalidFrame,
+      onInvalidReply: violations.onInvalidReply,
     },
     slowDown: slowDownFailures(parts.signInDelayStepMs),
   }
@@ -52,9 +53,7 @@ export async function createApp(parts: AppParts): Promise<Express> {
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing')
   app.set('query parser', 'simple').set('trust proxy', config.server.trustProxy)
 
-  app.use(logRequests(deps))
-  app.use(securityHeaders)
-  app.use(crossOrigin(config.server.corsOrigins))
+  app.use(logRequests(deps), securityHeaders, ...crossOrigin(config.server.corsOrigins))
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
     const operation = operations[policy.operationId as keyof Operations] as AnyOperation

@@ -67,12 +67,16 @@ export function loadContract(): Contract {
 
 /** Follows a `$ref` within the document; a thing that is none is returned as it is. */
 export function resolve<T extends object>(document: ContractDocument, thing: T | Reference): T {
-  if (!('$ref' in thing)) return thing
-  const path = (thing.$ref as string).replace(/^#\//, '').split('/')
+  if (!isReference(thing)) return thing
+  const path = thing.$ref.replace(/^#\//, '').split('/')
   const found = path.reduce<unknown>(
     (at, key) => (at as Record<string, unknown> | undefined)?.[key],
     document,
   )
-  if (found === undefined) throw new Error(`openapi/api.yaml: nothing at ${String(thing.$ref)}`)
+  if (found === undefined) throw new Error(`openapi/api.yaml: nothing at ${thing.$ref}`)
   return found as T
+}
+
+function isReference(thing: object): thing is Reference {
+  return '$ref' in thing
 }

@@ -1,28 +1,24 @@
 import type { ProblemCode, Scope } from '../../generated/api.ts'
-import type {
-  ContractDocument,
-  Method,
-  OperationObject,
-  PathItem,
-  ServerEntry,
+import {
+  type ContractDocument,
+  type Method,
+  METHODS,
+  type OperationObject,
+  type PathItem,
+  resolve,
+  type ResponseObject,
 } from './document.ts'
-import { METHODS, resolve } from './document.ts'
+import {
+  ContractMistake,
+  type Deprecation,
+  deprecationOf,
+  type LimitPolicy,
+  listOf,
+  parseLimits,
+  refuseUnknownKeys,
+} from './extensions.ts'
 
-/** Who a limit counts: an address, a signed-in principal, or an account as tried from one address. */
-export type LimitSubject = 'address' | 'principal' | 'account-and-address'
-
-/** A limit of the root's `x-rate-limits`: `quota` calls in a fixed window of `windowSeconds`. */
-export type LimitPolicy = {
-  name: string
-  quota: number
-  windowSeconds: number
-  per: LimitSubject
-  /** Every call counts, or only those that show a secret which is wrong. */
-  counts: 'calls' | 'failures'
-}
-
-/** Since when something is deprecated, and on which day it goes away (both 00:00 UTC). */
-export type Deprecation = { since: Date; sunset: Date }
+export { ContractMistake, type Deprecation, type LimitPolicy } from './extensions.ts'
 
 /** Everything that the contract says of one operation beyond its shapes. */
 export type Policy = {
@@ -40,9 +36,8 @@ export type Policy = {
   headerParameters: readonly string[]
   /** Query parameters that are integers: the validator takes `0x10` for one. */
   integerQueries: readonly string[]
-  /** Media types of the answers that are no problems; empty when they have no body. */
-  answers: readonly string[]
-  statuses: readonly number[]
+  /** What a handler may answer: for each status that is no problem, its media type if it has one. */
+  replies: ReadonlyMap<number, string | undefined>
   deprecation?: Deprecation
   /** The operation that took this one's place: it answers 308 and nothing else. */
   movedTo?: string
@@ -58,14 +53,6 @@ export type Policies = {
   moved: readonly MovedPath[]
 }
 
-/** A mistake in the contract, with its place as a JSON Pointer. It stops the start. */
-export class ContractMistake extends Error {
-  constructor(place: string, problem: string) {
-    super(`openapi/api.yaml ${place}: ${problem}`)
-    this.name = 'ContractMistake'
-  }
-}
-
 const ROOT_KEYS = ['x-rate-limits']
 const SERVER_KEYS = ['x-deprecated-since', 'x-sunset']
 const OPERATION_KEYS = [
@@ -76,8 +63,6 @@ const OPERATION_KEYS = [
   'x-sunset',
   'x-moved-to',
 ]
-const LIMIT_SUBJECTS: readonly string[] = ['address', 'principal', 'account-and-address']
-
 /**
  * Reads every policy of the document and checks each against the others.
  * @param statusOf the HTTP status of each problem code
@@ -107,27 +92,6 @@ function basePathOf(document: ContractDocument): string {
   return url
 }
 
-function parseLimits(document: ContractDocument): Record<string, LimitPolicy> {
-  const declared = (document['x-rate-limits'] ?? {}) as Record<string, Omit<LimitPolicy, 'name'>>
-  const entries = Object.entries(declared).map(([name, limit]): [string, LimitPolicy] => {
-    const place = `#/x-rate-limits/${name}`
-    if (!/^[a-z]+(-[a-z]+)*$/.test(name)) throw new ContractMistake(place, 'is no kebab-case name')
-    for (const key of ['quota', 'windowSeconds'] as const) {
-      if (Number.isSafeInteger(limit[key]) && limit[key] > 0) continue
-      throw new ContractMistake(`${place}/${key}`, 'must be a positive integer')
-    }
-    if (!LIMIT_SUBJECTS.includes(limit.per)) {
-      throw new ContractMistake(`${place}/per`, `must be one of ${LIMIT_SUBJECTS.join(', ')}`)
-    }
-    const { quota, windowSeconds, per, counts = 'calls' } = limit
-    if (!['calls', 'failures'].includes(counts)) {
-      throw new ContractMistake(`${place}/counts`, 'must be calls or failures')
-    }
-    return [name, { name, quota, windowSeconds, per, counts }]
-  })
-  return Object.fromEntries(entries)
-}
-
 function operationsOf(item: PathItem): [Method, OperationObject][] {
   return METHODS.flatMap((method) => {
     const operation = item[method]
@@ -152,7 +116,6 @@ function parseOperation(at: OperationPlace): Policy {
   const responses = Object.entries(operation.responses).map(
     ([status, response]) => [Number(status), resolve(document, response)] as const,
   )
-  const answers = responses.flatMap(([, response]) => Object.keys(response.content ?? {}))
   const deprecation = deprecationOf(operation, place)
   const parameters = (operation.parameters ?? []).map((entry) => resolve(document, entry))
   const policy: Policy = {
@@ -169,19 +132,31 @@ function parseOperation(at: OperationPlace): Policy {
     integerQueries: parameters
       .filter((one) => one.in === 'query' && resolve(document, one.schema).type === 'integer')
       .map((one) => one.name),
-    answers: [...new Set(answers)].filter((type) => type !== 'application/problem+json'),
-    statuses: responses.map(([status]) => status),
+    replies: repliesOf(responses),
     ...(deprecation && { deprecation }),
     ...(typeof operation['x-moved-to'] === 'string' && { movedTo: operation['x-moved-to'] }),
   }
   for (const code of policy.problems) {
-    if (policy.statuses.includes(at.statusOf[code])) continue
+    if (String(at.statusOf[code]) in operation.responses) continue
     throw new ContractMistake(
       `${place}/x-problems`,
       `names ${code}, but ${at.statusOf[code]} is not among the responses`,
     )
   }
   return policy
+}
+
+/** 304 and 308 are the journey's own, problems are thrown: the rest is a handler's to answer. */
+function repliesOf(
+  responses: readonly (readonly [number, ResponseObject])[],
+): Map<number, string | undefined> {
+  const types = responses.map(([status, { content }]) => {
+    return [status, Object.keys(content ?? {})[0]] as const
+  })
+  const own = types.filter(([status, type]) => {
+    return type !== 'application/problem+json' && status !== 304 && status !== 308
+  })
+  return new Map(own)
 }
 
 function isPublic(document: ContractDocument, operation: OperationObject): boolean {
@@ -199,39 +174,6 @@ function parseScopes(at: OperationPlace, auth: Policy['auth'], place: string): S
     throw new ContractMistake(`${place}/x-scopes`, 'stands on a public operation')
   }
   return listOf(at.operation, 'x-scopes', known, place) as Scope[]
-}
-
-function listOf(
-  operation: OperationObject,
-  key: `x-${string}`,
-  known: readonly string[],
-  place: string,
-): string[] {
-  const list = operation[key] ?? []
-  if (!Array.isArray(list)) throw new ContractMistake(`${place}/${key}`, 'must be a list')
-  for (const entry of list as unknown[]) {
-    if (typeof entry === 'string' && known.includes(entry)) continue
-    throw new ContractMistake(`${place}/${key}`, `${JSON.stringify(entry)} is not known`)
-  }
-  return list as string[]
-}
-
-function deprecationOf(
-  thing: OperationObject | ServerEntry,
-  place: string,
-): Deprecation | undefined {
-  const since = thing['x-deprecated-since']
-  const sunset = thing['x-sunset']
-  const deprecated = 'deprecated' in thing && thing.deprecated === true
-  if (since === undefined && sunset === undefined && !deprecated) return undefined
-  if (typeof since !== 'string' || typeof sunset !== 'string') {
-    throw new ContractMistake(place, 'is deprecated and must say x-deprecated-since and x-sunset')
-  }
-  const dates = { since: new Date(since), sunset: new Date(sunset) }
-  if (!(dates.since.getTime() < dates.sunset.getTime())) {
-    throw new ContractMistake(place, 'x-sunset must be a day after x-deprecated-since')
-  }
-  return dates
 }
 
 function checkReferences(operations: readonly Policy[]): void {
@@ -268,13 +210,6 @@ function movedPaths(
         return { from: server.url.replace(/\/$/, '') + path, to, method, deprecation }
       })
   })
-}
-
-function refuseUnknownKeys(thing: object, known: readonly string[], place: string): void {
-  for (const key of Object.keys(thing)) {
-    if (!key.startsWith('x-') || known.includes(key)) continue
-    throw new ContractMistake(`${place}/${key}`, 'is an unknown extension')
-  }
 }
 
 function placeOf(path: string, method: Method): string {

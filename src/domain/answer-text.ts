@@ -18,6 +18,7 @@ export class AnswerText {
 
   /** Adds as much of the piece as there is room for, and returns that much. */
   add(piece: string): string {
+    if (this.#isFull) return ''
     const room = LONGEST_ANSWER - this.#text.length
     const fitting = piece.length <= room ? piece : withoutHalf(piece.slice(0, room))
     this.#text += fitting
@@ -34,9 +35,10 @@ function withoutHalf(text: string): string {
 /** A conversation's title from its first message: its beginning, on one line, cut between words. */
 export function titleOf(message: string): string {
   const line = message.replace(/\s+/g, ' ').trim()
-  const characters = [...line]
+  const characters = Array.from(line)
   if (characters.length <= TITLE_LENGTH) return line
-  const start = characters.slice(0, TITLE_LENGTH).join('')
-  const word = start.lastIndexOf(' ')
-  return `${(word > TITLE_LENGTH / 2 ? start.slice(0, word) : start).trimEnd()}…`
+  const space = characters.lastIndexOf(' ', TITLE_LENGTH)
+  // One long word, or a language that has no spaces, is cut where it stands.
+  const end = space > TITLE_LENGTH / 2 ? space : TITLE_LENGTH
+  return `${characters.slice(0, end).join('')}…`
 }

@@ -34,8 +34,8 @@ export type Started = {
 
 type Deps = { store: Store; engine: Engine; clock: Clock; onMistake: (error: unknown) => void }
 
-/** How often, and for how long in milliseconds, the end is tried to be written when the database fails. */
-const FINISH_RETRIES_MS = [100, 500, 2_000, 5_000]
+/** The pauses, in milliseconds, after which an end is written again when the database failed. */
+const RETRIES_MS = [100, 500, 2_000, 5_000]
 
 /**
  * One answer in the making. It belongs to the server: it goes on whether or not anyone reads, and
@@ -46,20 +46,21 @@ export function createGenerationRun(deps: Deps, started: Started) {
   const { id, requestId, assistantMessage } = started
   const log = createEventLog()
   const stopping = new AbortController()
-  const begun = createDeferred<void>()
+  const begun = createDeferred<undefined>()
   const ended = createDeferred<Outcome>()
   const answer = new AnswerText()
   let hasBegun = false
+  let isTakenBack = false
   let savedLength = 0
   // Whoever waits for it hears of a failure; nobody has to.
   begun.promise.catch(() => undefined)
 
   const begin = () => {
-    if (hasBegun) return
+    if (hasBegun || isTakenBack) return
     hasBegun = true
     const { userMessage } = started
     log.append({ type: 'start', userMessage, message: assistantMessage, requestId })
-    begun.resolve()
+    begun.resolve(undefined)
   }
 
   const consume = async (turn: Turn): Promise<{ model?: string; usage?: TokenUsage }> => {
@@ -77,7 +78,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
   }
 
   const finish = async (end: End): Promise<void> => {
-    const usage = end.usage ?? estimateUsage(end.turn, end.turn.mode.systemPrompt, answer.text)
+    const usage = end.usage ?? estimate(end.turn)
     const ending = {
       generationId: id,
       accountId: started.ownerId,
@@ -95,6 +96,12 @@ export function createGenerationRun(deps: Deps, started: Started) {
     ended.resolve({ message: kept, usage })
   }
 
+  const estimate = (turn: Turn): TokenUsage => {
+    // Rules read no system prompt.
+    const systemPrompt = deps.engine.ruleBased ? '' : turn.mode.systemPrompt
+    return estimateUsage(turn, systemPrompt, answer.text)
+  }
+
   /** Writes the end, and answers the message as it is kept in the end, whoever ended it. */
   const keep = async (ending: Ending): Promise<Message> => {
     const written = await store.generations.finish(ending)
@@ -108,21 +115,21 @@ export function createGenerationRun(deps: Deps, started: Started) {
   }
 
   const giveUp = async (problem: Problem): Promise<void> => {
-    await store.generations.undo({ generationId: id })
+    // From here on it cannot begin any more: what a reader was told would be gone.
+    isTakenBack = true
+    await retrying(clock, () => store.generations.undo({ generationId: id }))
     begun.reject(problem)
     ended.resolve({ problem })
   }
 
   const fail = async (turn: Turn, error: unknown): Promise<void> => {
-    if (stopping.signal.aborted) {
-      const reason = stopping.signal.reason as StopReason
-      await finish({ turn, status: reason === 'cancelled' ? 'cancelled' : 'failed' })
+    const reason = stopping.signal.reason as StopReason | undefined
+    if (reason === 'cancelled') {
+      await finish({ turn, status: 'cancelled' })
       return
     }
-    if (!(error instanceof EngineFailure)) deps.onMistake(error)
-    const problem = new Problem(error instanceof EngineFailure ? error.code : 'internal', {
-      cause: error,
-    })
+    const problem = reason === 'shutdown' ? stopped() : problemOf(error)
+    if (problem.code === 'internal') deps.onMistake(error)
     if (hasBegun) await finish({ turn, status: 'failed', problem })
     else await giveUp(problem)
   }
@@ -171,11 +178,13 @@ export function createGenerationRun(deps: Deps, started: Started) {
       stopping.abort(reason)
     },
 
-    /** The text, if there is more of it than at the last time; for saving what a crash must not lose. */
+    /** The text, if there is more of it than was saved; for saving what a crash must not lose. */
     unsavedText(): string | undefined {
-      if (answer.text.length === savedLength) return undefined
-      savedLength = answer.text.length
-      return answer.text
+      return answer.text.length === savedLength ? undefined : answer.text
+    },
+
+    noteSaved(text: string): void {
+      savedLength = text.length
     },
   }
 }
@@ -188,9 +197,17 @@ type End = {
   problem?: Problem
 }
 
-/** A commit that failed may have happened: `finish` gives its answer once, so it is safe to repeat. */
+function stopped(): Problem {
+  return new Problem('unavailable', { detail: 'The server was stopped.' })
+}
+
+function problemOf(error: unknown): Problem {
+  return new Problem(error instanceof EngineFailure ? error.code : 'internal', { cause: error })
+}
+
+/** A commit that failed may have happened: ends and undoings happen once, so they are safe to repeat. */
 async function retrying<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
-  for (const pauseMs of FINISH_RETRIES_MS) {
+  for (const pauseMs of RETRIES_MS) {
     try {
       return await attempt()
     } catch (error) {

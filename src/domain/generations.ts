@@ -91,34 +91,43 @@ export function createGenerations(deps: Deps) {
       },
     )
     running.set(run.id, run)
+    void run.ended.then(() => running.delete(run.id))
     const mode = findMode(assistantMessage.mode ?? conversation.mode) ?? defaultMode
-    void historyBefore(userMessage)
-      .then((history) => {
-        const messages = [...history, { role: 'user' as const, content: request.message }]
-        return run.run({ conversationId: conversation.id, mode, messages })
-      }, run.refuse)
-      .finally(() => running.delete(run.id))
     if (request.onDisconnect === 'cancel') {
-      call.hungUp.addEventListener('abort', () => {
+      whenAborted(call.hungUp, () => {
         run.stop('cancelled')
       })
     }
+    void historyBefore(userMessage).then((history) => {
+      const messages = [...history, { role: 'user' as const, content: request.message }]
+      return run.run({ conversationId: conversation.id, mode, messages })
+    }, run.refuse)
     return run
   }
 
   const saveProgress = async (): Promise<void> => {
-    const idle: string[] = []
+    const idle: GenerationRun[] = []
     for (const run of running.values()) {
       const content = run.unsavedText()
-      if (content === undefined) idle.push(run.id)
-      else {
-        const progress = { generationId: run.id, content, leaseUntil: leaseUntil() }
-        // Deleted with its conversation, or taken for dead: whatever it writes is not kept.
-        if (!(await store.generations.saveProgress(progress))) run.stop('cancelled')
-      }
+      if (content === undefined) idle.push(run)
+      // One that cannot be saved must not keep the others from being saved.
+      else await saveText(run, content).catch(onMistake)
     }
-    if (idle.length > 0)
-      await store.generations.renewLeases({ ids: idle, leaseUntil: leaseUntil() })
+    if (idle.length > 0) await renewLeases(idle)
+  }
+
+  // One that is not running any more was deleted with its conversation, or taken for dead:
+  // whatever it writes is not kept.
+  const saveText = async (run: GenerationRun, content: string): Promise<void> => {
+    const progress = { generationId: run.id, content, leaseUntil: leaseUntil() }
+    if (await store.generations.saveProgress(progress)) run.noteSaved(content)
+    else run.stop('cancelled')
+  }
+
+  const renewLeases = async (runs: readonly GenerationRun[]): Promise<void> => {
+    const ids = runs.map(({ id }) => id)
+    const renewed = await store.generations.renewLeases({ ids, leaseUntil: leaseUntil() })
+    for (const run of runs) if (!renewed.includes(run.id)) run.stop('cancelled')
   }
 
   const sweep = async (): Promise<void> => {
@@ -146,9 +155,9 @@ export function createGenerations(deps: Deps) {
     async stream(caller: Principal, request: ChatRequest, call: Call): Promise<GenerationRun> {
       const run = await start(caller, request, call)
       const waiting = new AbortController()
-      const late = clock.wait(COMMIT_AFTER_MS, waiting.signal).then(run.begin, () => undefined)
+      void clock.wait(COMMIT_AFTER_MS, waiting.signal).then(run.begin, () => undefined)
       try {
-        await Promise.race([run.begun, late])
+        await run.begun
       } finally {
         waiting.abort()
       }
@@ -180,7 +189,9 @@ export function createGenerations(deps: Deps) {
 
     /** Resolves when nothing is being generated any more. */
     async settled(): Promise<void> {
-      await Promise.all([...running.values()].map((run) => run.ended))
+      while (running.size > 0) {
+        await Promise.all([...running.values()].map((run) => run.ended))
+      }
     },
 
     /** Ends everything that is being generated, keeping the text so far. */
@@ -188,4 +199,9 @@ export function createGenerations(deps: Deps) {
       for (const run of running.values()) run.stop('shutdown')
     },
   }
+}
+
+function whenAborted(signal: AbortSignal, run: () => void): void {
+  if (signal.aborted) run()
+  else signal.addEventListener('abort', run, { once: true })
 }

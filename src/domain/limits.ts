@@ -31,8 +31,17 @@ export function createLimits(
     return { name: policy, subject, quota, windowSeconds }
   }
 
+  /** Counts, and tells what was spent instead of refusing. */
+  const take = async (charges: readonly Charge[]) => {
+    if (charges.length === 0) return { all: [], spent: [] }
+    const tallies = await limiter.take(charges.map(counterOf))
+    const all = tallies.map((tally, i) => ({ ...tally, policy: charges[i]!.policy }))
+    return { all, spent: all.filter(({ spent }) => spent) }
+  }
+
   return {
     quotaOf,
+    take,
 
     /**
      * Counts the call against every charge, or against none if one is spent.
@@ -40,23 +49,15 @@ export function createLimits(
      * @throws {Problem} quota-exceeded
      */
     async charge(call: Call, charges: readonly Charge[]): Promise<void> {
-      const states = await this.take(charges)
+      const states = await take(charges)
       call.limits.push(...states.all)
       refuseSpent(states.spent)
     },
 
     /** Counts without showing: for what must not be seen by a caller who is nobody yet. */
     async chargeUnseen(charges: readonly Charge[]): Promise<void> {
-      const states = await this.take(charges)
+      const states = await take(charges)
       refuseSpent(states.spent)
-    },
-
-    /** Counts, and tells what was spent instead of refusing. */
-    async take(charges: readonly Charge[]) {
-      if (charges.length === 0) return { all: [], spent: [] }
-      const tallies = await limiter.take(charges.map(counterOf))
-      const all = tallies.map((tally, i) => ({ ...tally, policy: charges[i]!.policy }))
-      return { all, spent: all.filter((_, i) => tallies[i]!.spent) }
     },
 
     /** Gives one point back. */

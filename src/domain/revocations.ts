@@ -27,25 +27,26 @@ export function createRevocations(
     for (const [id, at] of endedAt) if (at < oldest) endedAt.delete(id)
   }
 
+  /** Fetches what was ended anywhere since the last time. The first call fetches all that matters. */
+  const refresh = async (): Promise<void> => {
+    const now = clock.now().getTime()
+    const since = seenUntil === 0 ? now - ttlSeconds * 1000 : seenUntil
+    const ended = await store.sessions.revokedSince(new Date(since - OVERLAP_MS))
+    for (const { id, revokedAt } of ended) note(id, revokedAt)
+    seenUntil = now
+    forgetOld(now)
+  }
+
   return {
+    refresh,
+
     isSessionEnded: (sessionId: string): boolean => endedAt.has(sessionId),
 
     /** Notes what this instance has just ended, after the database has it. */
     note,
 
-    /** Fetches what was ended anywhere since the last time. The first call fetches all that matters. */
-    async refresh(): Promise<void> {
-      const now = clock.now().getTime()
-      const since = seenUntil === 0 ? now - ttlSeconds * 1000 : seenUntil
-      const ended = await store.sessions.revokedSince(new Date(since - OVERLAP_MS))
-      for (const { id, revokedAt } of ended) note(id, revokedAt)
-      seenUntil = now
-      forgetOld(now)
-    },
-
     /** Keeps up with other instances until the returned function is called. */
-    follow(onError: (error: unknown) => void): () => void {
-      return clock.every(POLL_MS, () => this.refresh(), onError)
-    },
+    follow: (onError: (error: unknown) => void): (() => void) =>
+      clock.every(POLL_MS, refresh, onError),
   }
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '../ports/clock.ts'
 import { EngineFailure } from './engine.ts'
 
 /**
@@ -6,11 +7,13 @@ import { EngineFailure } from './engine.ts'
  */
 export class Deadline {
   readonly #controller = new AbortController()
+  readonly #clock: Pick<Clock, 'wait'>
   #idleMs: number
   readonly #outer: AbortSignal
   readonly #onOuterAbort = () => this.#controller.abort(this.#outer.reason)
 
-  constructor(idleMs: number, outer: AbortSignal) {
+  constructor(clock: Pick<Clock, 'wait'>, idleMs: number, outer: AbortSignal) {
+    this.#clock = clock
     this.#idleMs = idleMs
     this.#outer = outer
     outer.addEventListener('abort', this.#onOuterAbort, { once: true })
@@ -24,7 +27,8 @@ export class Deadline {
   /** Runs `work` against the clock; the clock stands still between calls, while the reader of the answer is slow. */
   async within<T>(work: () => Promise<T>): Promise<T> {
     this.signal.throwIfAborted()
-    const timer = setTimeout(() => this.#expire(), this.#idleMs)
+    const done = new AbortController()
+    void this.#expireUnless(done.signal)
     try {
       return await work()
     } catch (error) {
@@ -32,7 +36,7 @@ export class Deadline {
       this.signal.throwIfAborted()
       throw error
     } finally {
-      clearTimeout(timer)
+      done.abort()
     }
   }
 
@@ -47,9 +51,13 @@ export class Deadline {
     this.#controller.abort()
   }
 
-  #expire(): void {
+  async #expireUnless(done: AbortSignal): Promise<void> {
+    const idleMs = this.#idleMs
+    // A wait that is cut short is the good end.
+    await this.#clock.wait(idleMs, done).catch(() => undefined)
+    if (done.aborted) return
     this.#controller.abort(
-      new EngineFailure('upstream-timeout', `nothing came for ${this.#idleMs} ms`),
+      new EngineFailure('upstream-timeout', `nothing came for ${String(idleMs)} ms`),
     )
   }
 }

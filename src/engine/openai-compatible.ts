@@ -48,7 +48,7 @@ export class OpenAiCompatibleEngine implements Engine {
   }
 
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<EnginePart> {
-    const deadline = new Deadline(this.#options.idleTimeoutMs, signal)
+    const deadline = new Deadline(this.#options.clock, this.#options.idleTimeoutMs, signal)
     try {
       const { body, model } = await deadline.within(() => this.#open(turn, deadline.signal))
       yield* readAnswer(body, deadline, turn, model)

@@ -40,7 +40,7 @@ export class Upstream {
       body: JSON.stringify(body),
     })
     const mediaType = response.headers.get('Content-Type') ?? ''
-    if (!response.body || false) {
+    if (!response.body || !/^text\/event-stream\b/i.test(mediaType)) {
       await discard(response)
       throw failed('the upstream did not answer with an event stream')
     }

@@ -25,12 +25,14 @@ const ALLOWED = [
 const PREFLIGHT_SECONDS = 600
 
 /** CORS for exactly the configured origins; preflights are answered here, before validation. */
-export function crossOrigin(origins: readonly string[]): RequestHandler {
-  return cors({
+export function crossOrigin(origins: readonly string[]): RequestHandler[] {
+  if (origins.length === 0) return []
+  const options = {
     origin: [...origins],
     exposedHeaders: EXPOSED,
     allowedHeaders: ALLOWED,
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     maxAge: PREFLIGHT_SECONDS,
-  })
+  }
+  return [cors(options)]
 }

@@ -4,6 +4,7 @@ import type { Frame } from '../contract/types.ts'
 import { answerEventStream, type EventStreamTools } from './event-stream.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { matchesVersion } from './preconditions.ts'
+import type { InvalidReply } from './validator.ts'
 
 /** A handler as the journey calls it; its true types are checked where the handlers are written. */
 export type AnyOperation = (input: unknown, caller: unknown, call: unknown) => Promise<AnyReply>
@@ -15,20 +16,33 @@ type AnyReply = {
   frames?: AsyncIterable<Frame<{ type: string }>>
 }
 
+export type DispatchTools = EventStreamTools & { onInvalidReply: InvalidReply }
+
 /** operationId -> operation -> response. */
 export function dispatch(
   policy: Policy,
   operation: AnyOperation,
-  tools: EventStreamTools,
+  tools: DispatchTools,
 ): RequestHandler {
   const headerNames = policy.headerParameters.map((name) => [name, name.toLowerCase()] as const)
   return async (req, res) => {
     const input = { path: req.params, query: req.query, headers: {}, body: req.body as unknown }
     if (headerNames.length > 0) input.headers = pickHeaders(req, headerNames)
     const reply = await operation(input, req.call.principal ?? null, req.call)
-    if (reply.frames) await answerEventStream(req, res, reply.frames, tools)
+    const violation = violationOf(policy, reply)
+    if (violation !== undefined) tools.onInvalidReply(req, res, violation)
+    else if (reply.frames) await answerEventStream(req, res, reply.frames, tools)
     else answer(req, res, reply)
   }
+}
+
+/** What the validator does not see: a status that is not documented, and a body that is not there. */
+function violationOf({ replies }: Policy, { status, body, frames }: AnyReply): string | undefined {
+  if (!replies.has(status)) return `status ${status} is not documented`
+  const type = replies.get(status)
+  if (type === undefined) return body === undefined ? undefined : `${status} has no body`
+  const isThere = type === 'text/event-stream' ? frames !== undefined : body !== undefined
+  return isThere ? undefined : `${status} needs a body of ${type}`
 }
 
 function answer(req: Request, res: Response, reply: AnyReply): void {

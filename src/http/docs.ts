@@ -1,5 +1,99 @@
-import { Router } from 'express'
+import { join } from 'node:path'
+import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Contract } from '../contract/document.ts'
-export function createDocs(_parts: { contract: Contract; publicJwks: () => unknown }): Router {
-  return Router()
+import { Problem } from '../domain/problem.ts'
+import { packageRoot } from '../package-root.ts'
+import { ASSETS_DIRECTORY, loadAssets } from './docs/assets.ts'
+import { answerAlways, fixedAnswer, type FixedAnswer, sendFixed } from './docs/fixed-answer.ts'
+import { pageHeaders, REDOC_STYLES } from './docs/page-headers.ts'
+import { consolePage, referencePage } from './docs/pages.ts'
+import { problemPages } from './docs/problem-pages.ts'
+import { securityHeaders } from './security-headers.ts'
+
+/** How long a verifier may keep our public keys; rotation overlaps for longer than this. */
+const KEYS_MAX_AGE_SECONDS = 300
+const HTML = 'text/html; charset=utf-8'
+
+/** What the docs show. `publicJwks` is asked at every call, because keys rotate. */
+export type DocsSources = {
+  contract: Contract
+  publicJwks: () => unknown
+  /** Where the browser files are; `dist/docs` of this package unless told otherwise. */
+  assetsDirectory?: string
+}
+
+/**
+ * What people and tools read about the API: reference, console, explanations of problems, the
+ * document and the public keys. Everything is in memory and comes from this server alone.
+ * @throws when a browser file or a row of the table of errors is missing
+ */
+export function createDocs(sources: DocsSources): Router {
+  const { contract, publicJwks, assetsDirectory = join(packageRoot, ASSETS_DIRECTORY) } = sources
+  const { title, description = '' } = contract.document.info
+  const html = new Map([...problemPages(description)].map(([code, page]) => [code, htmlOf(page)]))
+  const json = JSON.stringify(contract.document, null, 2) + '\n'
+
+  const router = express.Router({ caseSensitive: true })
+  get(router, '/', redirectToDocs)
+  // Redoc starts its search in a worker that it makes of a blob, and has no option for a file.
+  const reference = pageHeaders({ styles: REDOC_STYLES, workers: ['blob:'] })
+  get(router, '/docs', reference, answerAlways(htmlOf(referencePage(title))))
+  get(router, '/docs/console', pageHeaders({}), answerAlways(htmlOf(consolePage(title))))
+  getNamed(router, '/docs/problems/:name', html, pageHeaders({}))
+  getNamed(router, '/docs/assets/:name', loadAssets(assetsDirectory), securityHeaders)
+  const yaml = fixedAnswer(contract.yaml, 'application/yaml')
+  get(router, '/openapi.yaml', securityHeaders, answerAlways(yaml))
+  get(router, '/openapi.json', securityHeaders, answerAlways(fixedAnswer(json, 'application/json')))
+  get(router, '/.well-known/jwks.json', securityHeaders, answerKeys(publicJwks))
+  return router
+}
+
+/** GET and HEAD; any other method is a problem. */
+function get(router: Router, path: string, ...handlers: RequestHandler[]): void {
+  router
+    .route(path)
+    .get(...handlers)
+    .all(refuseMethod)
+}
+
+/** The same for each name of a fixed list; any other name is not ours to answer. */
+function getNamed(
+  router: Router,
+  path: string,
+  answers: ReadonlyMap<string, FixedAnswer>,
+  headers: RequestHandler,
+): void {
+  const find = (req: Request) => answers.get(String(req.params['name']))
+  const skipUnlisted: RequestHandler = (req, _res, next) => {
+    next(find(req) === undefined ? 'route' : undefined)
+  }
+  const send: RequestHandler = (req, res) => {
+    sendFixed(res, find(req)!, req.headers['if-none-match'])
+  }
+  router.route(path).all(skipUnlisted).get(headers, send).all(refuseMethod)
+}
+
+function htmlOf(page: string): FixedAnswer {
+  return fixedAnswer(page, HTML)
+}
+
+const refuseMethod: RequestHandler = () => {
+  throw new Problem('method-not-allowed', { allow: 'GET, HEAD' })
+}
+
+const redirectToDocs: RequestHandler = (_req, res) => {
+  res.statusCode = 302
+  res.setHeader('Location', '/docs')
+  res.end()
+}
+
+/** RFC 7517 section 8.5: the media type of a set of keys. */
+function answerKeys(publicJwks: () => unknown): RequestHandler {
+  return (_req, res) => {
+    const body = Buffer.from(JSON.stringify(publicJwks()))
+    res.setHeader('Content-Type', 'application/jwk-set+json')
+    res.setHeader('Cache-Control', `public, max-age=${KEYS_MAX_AGE_SECONDS}`)
+    res.setHeader('Content-Length', body.length)
+    res.end(body)
+  }
 }

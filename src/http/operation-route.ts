@@ -4,8 +4,7 @@ import type { Limits } from '../domain/limits.ts'
 import { Problem } from '../domain/problem.ts'
 import { authenticate, authorize, type Credentials } from './authenticate.ts'
 import { readBody, settleMediaType } from './body.ts'
-import { type AnyOperation, dispatch } from './dispatch.ts'
-import type { EventStreamTools } from './event-stream.ts'
+import { type AnyOperation, dispatch, type DispatchTools } from './dispatch.ts'
 import { announceDeprecation } from './moved.ts'
 import { negotiate } from './negotiate.ts'
 import { chargeAnonymous, countsFailures, rateLimit } from './rate-limit.ts'
@@ -15,7 +14,7 @@ export type RouteTools = {
   stagesOf: (policy: Policy) => OperationStages
   credentials: Credentials
   limits: Limits
-  streams: EventStreamTools
+  answering: DispatchTools
   /** Delays whoever keeps failing to sign in. */
   slowDown: RequestHandler
 }
@@ -39,7 +38,7 @@ export function operationRoute(
     ...(policy.hasBody ? [readBody] : []),
     validateRequest,
     ...(countsFailures(policy, tools.limits) ? [tools.slowDown] : []),
-    dispatch(policy, operation, tools.streams),
+    dispatch(policy, operation, tools.answering),
   ]
 }
 

@@ -94,13 +94,13 @@ function insert(prisma: PrismaClient, generation: NewGeneration): Promise<StartR
 }
 
 // The update locks the conversation and sees its newest row even after waiting for the lock,
-// so message_count gives positions that nobody else has.
+// so message_count gives positions that nobody else has. The end is what moves a conversation
+// to the top: were it moved here, an undone start would leave it there.
 function claimConversation(generation: NewGeneration): Prisma.Sql {
   const { conversationId, ownerId, newConversation, now } = generation
   if (newConversation === undefined) {
     return Prisma.sql`
-      UPDATE conversations SET message_count = message_count + 2, version = version + 1,
-        updated_at = ${now}::timestamptz
+      UPDATE conversations SET message_count = message_count + 2, version = version + 1
       WHERE id = ${conversationId}::uuid AND owner_id = ${ownerId}::uuid RETURNING *`
   }
   const { mode = null, fallbackMode } = generation

@@ -53,11 +53,12 @@ export const generationStore = (prisma: PrismaClient) => ({
     return row !== undefined && row.saved > 0
   },
 
-  /** Those of `ids` that are still running. */
-  async renewLeases({ ids, leaseUntil }: { ids: string[] } & Renewal): Promise<void> {
-    await prisma.$executeRaw`
+  /** @returns those of `ids` that are still running: the others have no lease to renew. */
+  async renewLeases({ ids, leaseUntil }: { ids: string[] } & Renewal): Promise<string[]> {
+    const renewed = await prisma.$queryRaw<{ id: string }[]>`
       UPDATE generations SET lease_until = ${leaseUntil}::timestamptz
-      WHERE id = ANY(${ids}::uuid[]) AND status = 'running'`
+      WHERE id = ANY(${ids}::uuid[]) AND status = 'running' RETURNING id`
+    return renewed.map(({ id }) => id)
   },
 
   async find({ id, ownerId }: { id: string; ownerId: string }): Promise<Generation | undefined> {

@@ -32,6 +32,7 @@ function createPool(databaseUrl: string, max: number, statementMs: number): pg.P
     query_timeout: statementMs + 1_000,
     keepAlive: true,
     // The adapter reads and writes times as if the session's zone were UTC.
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg waits for it
     onConnect: async (client) => {
       await client.query(`SET TIME ZONE 'UTC'`)
     },

@@ -59,7 +59,7 @@ export function storeOf(database: Database) {
     usage: guarded(usageStore(prisma)),
     feedback: guarded(feedbackStore(prisma)),
     ...guarded({
-      /** Resolves when the database answered within 2 s. */
+      /** Resolves when the database has answered. */
       ping: () => ping(database),
     }),
     close: () => database.close(),

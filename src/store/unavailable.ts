@@ -4,9 +4,6 @@
  */
 export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable'
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options)
-  }
 }
 
 type Noun = Record<string, (...parameters: never[]) => Promise<unknown>>

@@ -217,7 +217,9 @@ describe("a user's text is data", () => {
   it('of any kind gets an answer that is well-formed and without marks', async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
-      fc.string({ unit: fc.constantFrom(...'<>{}@*_#|[]()~‹›¦=\\/ aI나는이름은 \n.?!') }),
+      fc.string({
+        unit: fc.constantFrom(...Array.from('<>{}@*_#|[]()~‹›¦=\\/ aI나는이름은 \n.?!')),
+      }),
       fc.constantFrom('\ud800', 'a\0b', '👩‍👩‍👧‍👦', '...', ' ', ''),
     )
     await fc.assert(
@@ -282,7 +284,7 @@ describe('the rules', () => {
     const followed = new Set(
       [...text.matchAll(/% \*‹(\w+)›\*|after<\/call> == (\w+)/g)].map((m) => m[1] ?? m[2]),
     )
-    const known = new Set([...followed, 'fallback', 'hello'])
+    const known = new Set([...followed, 'fallback', 'hello', 'grave'])
     for (const [, mark] of text.matchAll(/‹(\w+)›/g)) expect(known).toContain(mark)
     const targets = new Set([...text.matchAll(/^\+ =(.*)$/gm)].map(([, name]) => name))
     for (const [, target] of text.matchAll(/^@ =(.*)$/gm)) expect(targets).toContain(target)
@@ -319,6 +321,15 @@ describe('modes and streaming', () => {
     for (const [index, joke] of (await talk(more, { mode: 'concise' })).entries()) {
       expect(jokes[index]!.slice(joke.length)).toMatch(/^ [^.!?]+\?$/)
     }
+  })
+
+  it('never cuts the way to help', async () => {
+    expect(await talk(['I want to die'], { mode: 'concise' })).toEqual([
+      expect.stringContaining('988'),
+    ])
+    expect(await talk(['죽고 싶어'], { mode: 'concise' })).toEqual([expect.stringContaining('109')])
+    expect((await talk(['I want to die'], { mode: 'creative' }))[0]).toMatch(/116 123\.$/)
+    expect(await say('I want to die. Hello. What can you do? Thanks.')).toContain('988')
   })
 
   it('waits between words, not before the first, and stops in a wait when aborted', async () => {

@@ -4,6 +4,7 @@ import { EngineFailure } from '../../src/engine/engine.ts'
 import type { EnginePart, Turn } from '../../src/engine/engine.ts'
 import { OpenAiCompatibleEngine } from '../../src/engine/openai-compatible.ts'
 import type { OpenAiCompatibleOptions } from '../../src/engine/openai-compatible.ts'
+import { systemClock } from '../../src/ports/clock.ts'
 import { startUpstream } from '../support/upstream.ts'
 import type { TestUpstream, UpstreamScript } from '../support/upstream.ts'
 
@@ -20,11 +21,22 @@ function engineFor(upstream: TestUpstream, options: Partial<OpenAiCompatibleOpti
     url: upstream.url,
     key: KEY,
     idleTimeoutMs: 5_000,
-    clock: { wait: async (ms) => void waits.push(ms), monotonicMs: () => 0 },
+    clock: clockThatSkips(waits),
     random: () => 0.5,
     ...options,
   })
   return { engine, waits }
+}
+
+/** Skips the waits between tries and never ends the long ones, which only a silent upstream would. */
+function clockThatSkips(waits: number[] = []) {
+  return {
+    monotonicMs: () => 0,
+    wait: async (ms: number, signal?: AbortSignal) => {
+      if (ms >= 1_000) return systemClock.wait(60_000, signal)
+      waits.push(ms)
+    },
+  }
 }
 
 async function read(parts: AsyncIterable<EnginePart>, into: EnginePart[] = []) {
@@ -89,7 +101,7 @@ describe('an answer from an upstream', () => {
     const engine = new OpenAiCompatibleEngine({
       url: `${upstream.url}/`,
       idleTimeoutMs: 5_000,
-      clock: { wait: async () => undefined, monotonicMs: () => 0 },
+      clock: clockThatSkips(),
       random: () => 0.5,
     })
     await read(engine.answer(turn('Hi', { ...defaultMode, systemPrompt: '' }), never))
@@ -102,7 +114,7 @@ describe('an answer from an upstream', () => {
     const { engine } = engineFor(upstream)
     await read(engine.answer(turn(), never))
     await read(engine.answer(turn(), never))
-    expect(upstream.completions.map(({ body }) => body.model)).toEqual(['first', 'first'])
+    expect(upstream.completions.map(({ body }) => String(body.model))).toEqual(['first', 'first'])
     expect(upstream.calls.filter(({ path }) => path === '/v1/models')).toHaveLength(1)
     expect(engine.model).toBe('first')
   })
@@ -132,7 +144,10 @@ describe('an answer from an upstream', () => {
   it('is complete with a finish reason or [DONE] alone, and when the server then stays open', async () => {
     expect((await play({ withoutDone: true })).parts.at(-1)?.type).toBe('end')
     expect((await play({ withoutFinish: true })).parts.at(-1)?.type).toBe('end')
-    const open = await play({ withoutDone: true, staysOpen: true }, { idleTimeoutMs: 50 })
+    const open = await play(
+      { withoutDone: true, staysOpen: true },
+      { idleTimeoutMs: 50, clock: systemClock },
+    )
     expect(open.parts.at(-1)?.type).toBe('end')
   })
 })
@@ -162,7 +177,7 @@ describe('an upstream that fails', () => {
     'that goes silent after %i words is upstream-timeout, and is hung up on',
     async (stallAfter) => {
       await using upstream = await startUpstream({ stallAfter })
-      const { engine } = engineFor(upstream, { idleTimeoutMs: 50 })
+      const { engine } = engineFor(upstream, { idleTimeoutMs: 50, clock: systemClock })
       const parts: EnginePart[] = []
       await expect(read(engine.answer(turn(), never), parts)).rejects.toMatchObject({
         code: 'upstream-timeout',
@@ -264,7 +279,8 @@ describe('an abort', () => {
     const { engine } = engineFor(upstream, {
       clock: {
         monotonicMs: () => 0,
-        wait: async (_ms, signal) => {
+        wait: async (ms, signal) => {
+          if (ms >= 1_000) return systemClock.wait(ms, signal)
           abort.abort(reason)
           signal?.throwIfAborted()
         },
@@ -301,7 +317,7 @@ describe('the check of an upstream', () => {
   it('is up when it lists models and down when it does not, asked once for callers close together', async () => {
     await using upstream = await startUpstream()
     let nowMs = 0
-    const clock = { wait: async () => undefined, monotonicMs: () => nowMs }
+    const clock = { ...systemClock, monotonicMs: () => nowMs }
     const { engine } = engineFor(upstream, { clock })
     expect(await Promise.all([engine.check(), engine.check()])).toEqual(['up', 'up'])
     expect(upstream.calls).toHaveLength(1)

@@ -74,9 +74,9 @@ export function createClient(url: string, identity?: Identity): Client {
 
   const call = async (operationId: OperationId, request: AnyRequest = {}) => {
     const { method } = policies[operationId]
-    const sent = supertest(url)
-      [method](pathOf(operationId, request))
-      .set({ ...credentials, ...request.headers })
+    const agent = supertest(url)
+    const sent = agent[method](pathOf(operationId, request))
+    void sent.set({ ...credentials, ...request.headers })
     const answer = await (request.body === undefined ? sent : sent.send(request.body as object))
     const { status, headers } = answer
     return { status, headers: headers as Record<string, string>, body: answer.body as unknown }

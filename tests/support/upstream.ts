@@ -129,19 +129,31 @@ export class TestUpstream {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { script } = this
     const call = await this.#record(request, response)
-    if (call.path === '/v1/models') return answerModels(script, response)
-    if (call.path !== '/v1/chat/completions') return answerJson(response, 404, {})
+    if (call.path === '/v1/models') {
+      answerModels(script, response)
+      return
+    }
+    if (call.path !== '/v1/chat/completions') {
+      answerJson(response, 404, {})
+      return
+    }
     const status = script.refusals?.[this.#refused] ?? script.status ?? 200
     if (script.refusals && this.#refused < script.refusals.length) this.#refused++
-    if (status !== 200) return answerJson(response, status, { error: { message: 'refused' } })
-    if (script.instead) return answerInstead(script.instead, response)
+    if (status !== 200) {
+      answerJson(response, status, { error: { message: 'refused' } })
+      return
+    }
+    if (script.instead) {
+      answerInstead(script.instead, response)
+      return
+    }
     await this.#stream(script, call, response)
   }
 
   async #record(request: IncomingMessage, response: ServerResponse): Promise<UpstreamCall> {
     let body = ''
     request.setEncoding('utf8')
-    for await (const piece of request) body += piece
+    for await (const piece of request) body += String(piece)
     const call: UpstreamCall = {
       path: request.url ?? '',
       method: request.method ?? '',
@@ -166,8 +178,10 @@ export class TestUpstream {
     for (const step of steps(script, call.body.model)) {
       if (response.destroyed) return
       if (step === 'stall') await this.#stall(response)
-      else if (step === 'drop') return drop(response)
-      else await write(step)
+      else if (step === 'drop') {
+        drop(response)
+        return
+      } else await write(step)
     }
     response.end()
   }

@@ -1,23 +1,13 @@
 import 'regenerator-runtime/runtime.js'
 import RiveScript from 'rivescript'
-import { evaluate, findArithmetic, formatNumber } from './arithmetic.ts'
-import { isQuestion, objectIn, topicIn } from './korean.ts'
+import { findArithmetic } from './arithmetic.ts'
 import { escapeSyntax } from './escape.ts'
-import { learn, nameIn } from './facts.ts'
+import { macros } from './macros.ts'
+import type { Moment } from './macros.ts'
 import { hash } from './memory.ts'
 import type { Memory } from './memory.ts'
-import type { Language, Sentence } from './message.ts'
-import { reflect } from './reflect.ts'
 import { readRules } from './rules.ts'
-import { summarise } from './summary.ts'
-
-/** One sentence being answered, and the memory that it may change. */
-interface Moment {
-  readonly memory: Memory
-  readonly sentence: Sentence | undefined
-  /** The answer each rule chose, so that RiveScript sees the same one however often it looks. */
-  readonly choices: Map<number, string>
-}
+import type { Language, Sentence } from './sentence.ts'
 
 const USER = 'user'
 
@@ -57,9 +47,11 @@ export class Brain {
 
   async #reply(what: Sentence | Occasion, memory: Memory, original: string): Promise<string> {
     const sentence = typeof what === 'string' ? undefined : what
-    this.#expression = findArithmetic(sentence?.original ?? original)
-    this.#moment = { memory, sentence, choices: new Map() }
-    const key = typeof what === 'string' ? what : this.#expression ? 'arithmetic' : what.key
+    const expression = findArithmetic(sentence?.original ?? original)
+    const language = this.#language
+    this.#moment = { language, memory, sentence, expression, choices: new Map() }
+    const occasion = typeof what === 'string' ? what : undefined
+    const key = occasion ?? (expression === undefined ? sentence?.key : 'arithmetic') ?? 'silence'
     const reply = await this.#rules.reply(USER, key)
     for (const rule of this.#moment.choices.keys()) {
       memory.uses.set(rule, (memory.uses.get(rule) ?? 0) + 1)
@@ -67,8 +59,6 @@ export class Brain {
     this.#moment = undefined
     return reply.replace(/\s+/g, ' ').trim()
   }
-
-  #expression: string | undefined
 
   get #now(): Moment {
     if (!this.#moment) throw new Error('No sentence is being answered')
@@ -95,63 +85,9 @@ export class Brain {
   }
 
   #addMacros(): void {
-    this.#macro('learn', (kind, ...part) => {
-      learn(this.#now.memory.facts, kind!.replaceAll('_', ' '), this.#quote(part))
-      return ''
-    })
-    this.#macro('learn-thing', (...args) => {
-      const [thing, value] = args.join(' ').split(' is-the ')
-      learn(this.#now.memory.facts, `my ${thing!.trim()}`, this.#quote([value ?? '']))
-      return ''
-    })
-    this.#macro('thing', (...part) =>
-      escapeSyntax(
-        this.#now.memory.facts.get(`my ${part.join(' ').replaceAll('~', '').trim()}`) ??
-          'undefined',
-      ),
-    )
-    this.#macro('is-name', (...part) => (nameIn(part.join(' '), this.#language) ? 'yes' : 'no'))
-    this.#macro('is-proper', (...part) => {
-      const proper = /^\p{Lu}\p{Ll}/u.test(this.#quote(part))
-      return proper && nameIn(part.join(' '), this.#language) ? 'yes' : 'no'
-    })
-    this.#macro('learn-name', (...part) => {
-      const name = nameIn(part.join(' '), this.#language)
-      learn(this.#now.memory.facts, 'name', this.#quote([name ?? '']))
-      return ''
-    })
-    this.#macro('object', (...part) => objectIn(part.join(' ')) ?? 'undefined')
-    this.#macro('learn-object', (kind, ...part) => {
-      learn(this.#now.memory.facts, kind!, this.#quote([objectIn(part.join(' ')) ?? '']))
-      return ''
-    })
-    this.#macro('topic', (...part) => topicIn(part.join(' ')) ?? 'undefined')
-    this.#macro('learn-topic', (...part) => {
-      learn(this.#now.memory.facts, 'subject', this.#quote([topicIn(part.join(' ')) ?? '']))
-      return ''
-    })
-    this.#macro('is-question', () => (isQuestion(this.#now.sentence) ? 'yes' : 'no'))
-    this.#macro('quote', (...part) => this.#quote(part))
-    this.#macro('capital-quote', (...part) => capitalise(this.#quote(part)))
-    this.#macro('capital-fact', (kind) =>
-      capitalise(escapeSyntax(this.#now.memory.facts.get(kind ?? '') ?? '')),
-    )
-    this.#macro('after', () => lastMark(this.#now.memory.lastReply))
-    this.#macro('reflect', (...part) => escapeSyntax(reflect(this.#quote(part))))
-    this.#macro('summary', () => escapeSyntax(summarise(this.#now.memory.facts, this.#language)))
-    this.#macro('expression', () => escapeSyntax(this.#expression ?? ''))
-    this.#macro('result', () => {
-      const value = evaluate(this.#expression ?? '')
-      return value === undefined ? 'undefined' : escapeSyntax(formatNumber(value))
-    })
-  }
-
-  #macro(name: string, handler: (...args: string[]) => string): void {
-    this.#rules.setSubroutine(name, (_rules, args) => handler(...args))
-  }
-
-  #quote(part: readonly string[]): string {
-    return this.#now.sentence?.quote(part.join(' ')) ?? ''
+    for (const [name, macro] of Object.entries(macros)) {
+      this.#rules.setSubroutine(name, (_rules, words) => macro(this.#now, words.join(' ')))
+    }
   }
 
   /** RiveScript makes the expression of each rule anew for each message: most of its time. Ours depend on nothing but the rule. */
@@ -183,16 +119,6 @@ export class Brain {
     choices.set(rule, answer)
     return answer
   }
-}
-
-/** The last question that a reply asked, by its mark. */
-function lastMark(reply: string): string {
-  const marks = [...reply.matchAll(/‹(\w+)›/g)].map(([, mark]) => mark)
-  return marks.filter((mark) => mark !== 'fallback' && mark !== 'hello').at(-1) ?? 'nothing'
-}
-
-function capitalise(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
 interface RuleObject {

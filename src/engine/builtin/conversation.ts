@@ -6,8 +6,9 @@ import { Brain } from './brain.ts'
 import type { Occasion } from './brain.ts'
 import { copyMemory, emptyMemory, hash } from './memory.ts'
 import type { Memory } from './memory.ts'
-import { EDGE, languageOf, readSentences } from './message.ts'
-import type { Language } from './message.ts'
+import { languageOf, readSentences } from './message.ts'
+import { EDGE } from './sentence.ts'
+import type { Language } from './sentence.ts'
 
 /** Earlier messages that are heard again when nothing is kept of a conversation. */
 const MAX_EARLIER = 40
@@ -87,8 +88,10 @@ function occasionOf(message: string, sentences: number): Occasion | undefined {
   return /\p{Extended_Pictographic}/u.test(read) ? 'emoji' : 'silence'
 }
 
-/** Several sentences get at most two replies: those that mean something, a greeting only when it is all there is. */
+/** What is grave is answered alone. Otherwise several sentences get at most two replies: those that mean something, a greeting only when it is all there is. */
 function joinReplies(replies: readonly string[]): string {
+  const grave = replies.find((reply) => reply.includes('‹grave›'))
+  if (grave !== undefined) return grave
   const known = replies.filter((reply) => !reply.includes('‹fallback›'))
   const meant = known.filter((reply) => !reply.includes('‹hello›'))
   const [best = replies.slice(-1)] = [meant, known].filter((list) => list.length > 0)

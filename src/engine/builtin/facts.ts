@@ -1,5 +1,5 @@
 import { unescapeSyntax } from './escape.ts'
-import type { Language } from './message.ts'
+import type { Language } from './sentence.ts'
 
 /** What a user said of themselves, by kind: name, home, job, like, dislike, subject, or `my …` for their things. */
 export type Facts = Map<string, string>

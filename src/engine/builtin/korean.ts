@@ -1,4 +1,27 @@
-import type { Sentence } from './message.ts'
+import { escapeSyntax } from './escape.ts'
+import { EDGE } from './sentence.ts'
+import type { Sentence } from './sentence.ts'
+
+/** A sentence without its spaces, which are free in Korean. */
+export function readKorean(original: string): Sentence {
+  const kept = [...original.matchAll(/[\p{L}\p{N}]/gu)]
+  const places = kept.flatMap((match) =>
+    Array.from(match[0].toLowerCase(), () => ({
+      from: match.index,
+      to: match.index + match[0].length,
+    })),
+  )
+  const letters = kept.map(([letter]) => letter.toLowerCase()).join('')
+  const quote = (part: string) => {
+    const wanted = part.replaceAll(EDGE, '').trim()
+    const found = wanted === '' ? -1 : codePoints(letters.slice(0, letters.lastIndexOf(wanted)))
+    const first = places[found]
+    const last = places[found + codePoints(wanted) - 1]
+    if (!first || !last) return escapeSyntax(wanted)
+    return escapeSyntax(original.slice(first.from, last.to))
+  }
+  return { language: 'korean', original, key: EDGE + letters + EDGE, quote }
+}
 
 const BEFORE_OBJECT =
   /^(?:저는|나는|저도|나도|전|난|우리는|제가|내가|그리고|그런데|근데|사실은|사실|요즘은|요즘|지금은|지금|정말|진짜|너무|아주|매우|제일|가장|원래|항상|특히)+/
@@ -36,4 +59,8 @@ export function isQuestion(sentence: Sentence | undefined): boolean {
   if (/[?？]["'”’)\s]*$/.test(sentence.original)) return true
   if (sentence.language === 'english') return false
   return QUESTION_ENDING.test(sentence.key) || QUESTION_WORD.test(sentence.key)
+}
+
+function codePoints(text: string): number {
+  return Array.from(text).length
 }

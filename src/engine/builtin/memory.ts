@@ -1,5 +1,5 @@
 import type { Facts } from './facts.ts'
-import type { Language } from './message.ts'
+import type { Language } from './sentence.ts'
 
 /** What the brain knows of one conversation. Made of the user's messages alone, so any instance can make it again. */
 export interface Memory {

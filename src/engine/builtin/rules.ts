@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { packageRoot } from '../../package-root.ts'
-import { EDGE } from './message.ts'
-import type { Language } from './message.ts'
+import { EDGE } from './sentence.ts'
+import type { Language } from './sentence.ts'
 
 /**
  * The rules of a language as one RiveScript document. Files are read by name; the first rule that matches wins,

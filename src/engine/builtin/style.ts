@@ -1,11 +1,14 @@
 import { unescapeSyntax } from './escape.ts'
-import type { Language } from './message.ts'
+import type { Language } from './sentence.ts'
 import { chooseParticles } from './particles.ts'
 
 /** `‹…›` marks a reply for later rules; `¦` holds two sentences together. */
 const MARKS = /\s*‹[^›]*›/g
 const JOINT = /\s*¦\s*/g
-const FIRST_SENTENCE = /^.*?[.!?…]+(?=\s|$)/su
+const FIRST_SENTENCE = /^.*?[.!?…]+["'”’)]*(?=\s|$)/su
+
+/** Nobody wants a metaphor on top of a sorrow. */
+const SERIOUS = /‹(?:grave|listen|rest)›/
 
 const COLOUR: Record<Language, readonly string[]> = {
   english: [
@@ -34,7 +37,7 @@ const COLOUR: Record<Language, readonly string[]> = {
 export function styleReply(raw: string, language: Language, modeId: string, turn: number): string {
   const plain = chooseParticles(raw.replace(MARKS, '').replace(JOINT, '¦')).trim()
   if (modeId === 'concise') return finish(FIRST_SENTENCE.exec(plain)?.[0] ?? plain)
-  if (modeId === 'creative') {
+  if (modeId === 'creative' && !SERIOUS.test(raw)) {
     const lines = COLOUR[language]
     return finish(`${plain} ${lines[turn % lines.length]!}`)
   }

@@ -1,5 +1,5 @@
 import type { Facts } from './facts.ts'
-import type { Language } from './message.ts'
+import type { Language } from './sentence.ts'
 
 const MAX_THINGS = 5
 
@@ -24,15 +24,15 @@ const SENTENCES: Record<Language, Record<string, string>> = {
   },
 }
 
-/** What is known of the user, as a list in one sentence; "undefined" if nothing is, which a rule can ask for. */
-export function summarise(facts: Facts, language: Language): string {
+/** What is known of the user, as a list in one sentence; undefined if nothing is. */
+export function summarise(facts: Facts, language: Language): string | undefined {
   const known = Object.entries(SENTENCES[language]).flatMap(([kind, sentence]) => {
     const value = facts.get(kind)
     return value === undefined ? [] : [sentence.replace('$', () => value)]
   })
   const things = [...facts].filter(([kind]) => kind.startsWith('my ')).slice(-MAX_THINGS)
   if (language === 'english') return listEnglish([...known, ...things.map(thingOf)])
-  if (known.length === 0) return 'undefined'
+  if (known.length === 0) return undefined
   return known.join(', ')
 }
 
@@ -42,8 +42,7 @@ function thingOf([kind, value]: [string, string]): string {
   return `your ${thing} is ${value}`
 }
 
-function listEnglish(items: string[]): string {
-  if (items.length === 0) return 'undefined'
-  if (items.length === 1) return items[0]!
+function listEnglish(items: string[]): string | undefined {
+  if (items.length < 2) return items[0]
   return `${items.slice(0, -1).join(', ')} and ${items.at(-1)!}`
 }

@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { packageRoot } from '../src/package-root.ts'
+import { generate } from './generate.ts'
+import { pendingMigrationSql } from './new-migration.ts'
+
+/** One thing that can fail without running the server. It throws, with what to do about it. */
+type Check = { name: string; run: () => Promise<void> }
+
+const CHECKS: Check[] = [
+  { name: 'contract: redocly lint', run: () => tool('redocly', ['lint', '--format=stylish']) },
+  { name: 'generated files are fresh', run: refuseStaleGenerated },
+  { name: 'migrations match the schema', run: refuseDrift },
+  { name: 'types', run: () => tool('tsc', ['--noEmit', '-p', '.']) },
+  { name: 'lint and the walls between folders', run: () => tool('eslint', ['.']) },
+  { name: 'format', run: () => tool('prettier', ['--check', '--log-level=warn', '.']) },
+]
+
+let failed = 0
+for (const { name, run } of CHECKS) {
+  try {
+    await run()
+    console.log(`ok      ${name}`)
+  } catch (error) {
+    failed += 1
+    console.error(`FAILED  ${name}\n${error instanceof Error ? error.message : String(error)}\n`)
+  }
+}
+process.exit(failed === 0 ? 0 : 1)
+
+async function refuseStaleGenerated(): Promise<void> {
+  const fresh = await mkdtemp(join(tmpdir(), 'parley-generated-'))
+  try {
+    await generate(fresh)
+    const committed = join(packageRoot, 'generated')
+    await run('diff', ['-rq', fresh, committed]).catch((cause: unknown) => {
+      throw new Error('generated/ is stale: run "npm run generate" and commit it.', { cause })
+    })
+  } finally {
+    await rm(fresh, { recursive: true })
+  }
+}
+
+async function refuseDrift(): Promise<void> {
+  const sql = await pendingMigrationSql()
+  if (sql === '') return
+  throw new Error(`prisma/migrations lacks this; run "npm run migration -- <name>":\n${sql}`)
+}
+
+function tool(name: string, parameters: string[]): Promise<void> {
+  return run(join(packageRoot, 'node_modules/.bin', name), parameters)
+}
+
+function run(command: string, parameters: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, parameters, { cwd: packageRoot })
+    let output = ''
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve()
+      else reject(new Error(output.trim()))
+    })
+  })
+}

@@ -1,0 +1,45 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { ASSETS, ASSETS_DIRECTORY } from '../src/http/docs/assets.ts'
+import { packageRoot } from '../src/package-root.ts'
+
+/** Redoc's one request to another host: its maker's logo. The link beside it stays. */
+const MAKERS_LOGO = 'https://cdn.redoc.ly/redoc/logo-mini.svg'
+/** An empty picture: Redoc hides a logo that cannot be shown. */
+const NO_LOGO = 'data:,'
+
+/**
+ * Brings the files that browsers fetch to `dist/docs`, because a production install has no
+ * devDependencies. Leaves what is there and the same; may run in several processes at once.
+ * @throws when a library lacks a file, or Redoc no longer fetches the logo that is taken out
+ */
+export async function copyDocsAssets(): Promise<void> {
+  const directory = join(packageRoot, ASSETS_DIRECTORY)
+  await mkdir(directory, { recursive: true })
+  const copies = Object.entries(ASSETS).map(async ([name, { from }]) => {
+    const original = await readFile(join(packageRoot, from))
+    const content = name === 'redoc.standalone.js' ? withoutLogo(original) : original
+    await writeChanged(join(directory, name), content)
+  })
+  await Promise.all(copies)
+}
+
+function withoutLogo(script: Buffer): Buffer {
+  const parts = script.toString('utf8').split(MAKERS_LOGO)
+  if (parts.length !== 2) throw new Error(`redoc.standalone.js does not name ${MAKERS_LOGO} once`)
+  return Buffer.from(parts.join(NO_LOGO))
+}
+
+async function writeChanged(path: string, content: Buffer): Promise<void> {
+  const present = await readFile(path).catch(() => undefined)
+  if (present?.equals(content)) return
+  const unfinished = `${path}.${process.pid}`
+  try {
+    await writeFile(unfinished, content)
+    await rename(unfinished, path)
+  } finally {
+    await rm(unfinished, { force: true })
+  }
+}
+
+if (import.meta.url === `file://${process.argv[1]}`) await copyDocsAssets()

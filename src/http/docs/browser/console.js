@@ -1,0 +1,111 @@
+/* Draws the console with Swagger UI, and logs in for it. */
+const form = document.getElementById('login')
+const state = document.getElementById('login-state')
+const logout = document.getElementById('logout')
+const SCHEME = 'bearer'
+
+let accessToken = ''
+let expiry
+
+const ui = window.SwaggerUIBundle({
+  url: '/openapi.json',
+  dom_id: '#console',
+  presets: [window.SwaggerUIBundle.presets.apis],
+  plugins: [brief, oneLogout],
+  layout: 'BaseLayout',
+  deepLinking: true,
+  docExpansion: 'list',
+  defaultModelsExpandDepth: -1,
+  displayRequestDuration: true,
+  tryItOutEnabled: true,
+  // A token in the browser's storage would outlive the tab; one in memory goes with it.
+  persistAuthorization: false,
+  // By default the document would be shown to a service on the internet.
+  validatorUrl: null,
+  onComplete() {
+    form.querySelector('button').disabled = false
+  },
+})
+
+/**
+ * The reference explains the API. Here its prose, and an example of each failure though all have
+ * one shape, would push the calls off the screen.
+ */
+function brief({ React, getComponent }) {
+  const element = React.createElement
+  const failure = (code, response) => {
+    const Markdown = getComponent('Markdown', true)
+    const description = element(Markdown, { source: response.get('description') })
+    return element(
+      'tr',
+      { className: 'response' },
+      element('td', { className: 'response-col_status' }, code),
+      element('td', { className: 'response-col_description' }, description),
+    )
+  }
+  const response = (Original) => (props) =>
+    props.code >= 400 ? failure(props.code, props.response) : element(Original, props)
+  return { wrapComponents: { info: () => () => null, response } }
+}
+
+/** "Logout" of Swagger UI only drops the token; where the session is ours, it ends too. */
+function oneLogout() {
+  const logoutWithPersistOption = (original) => (schemes) => {
+    if (accessToken) logout.click()
+    return original(schemes)
+  }
+  return { statePlugins: { auth: { wrapActions: { logoutWithPersistOption } } } }
+}
+
+form.addEventListener('submit', async (event) => {
+  event.preventDefault()
+  const { email, password } = Object.fromEntries(new FormData(form))
+  say('Logging in …')
+  try {
+    const answer = await call('/auth/login', { email, password })
+    const body = await answer.json()
+    if (answer.ok) authorize(email, body)
+    else say([body.title, body.detail].filter(Boolean).join(' '))
+  } catch {
+    say('The server cannot be reached.')
+  }
+})
+
+logout.addEventListener('click', async () => {
+  const token = accessToken
+  forget('Logged out.')
+  await call('/auth/logout', { scope: 'current' }, token).catch(() => {
+    say('The server cannot be reached: the session goes on until its token expires.')
+  })
+})
+
+function authorize(email, tokens) {
+  accessToken = tokens.accessToken
+  ui.preauthorizeApiKey(SCHEME, accessToken)
+  form.reset()
+  form.hidden = true
+  logout.hidden = false
+  const until = new Date(Date.now() + tokens.expiresIn * 1000)
+  say(`Logged in as ${email} until ${until.toLocaleTimeString()}. Calls below send the token.`)
+  logout.focus()
+  expiry = setTimeout(forget, tokens.expiresIn * 1000, 'The token has expired. Log in again.')
+}
+
+function forget(message) {
+  clearTimeout(expiry)
+  accessToken = ''
+  ui.authActions.logout([SCHEME])
+  form.hidden = false
+  logout.hidden = true
+  say(message)
+}
+
+function call(path, body, token) {
+  const headers = { 'Content-Type': 'application/json' }
+  if (token) headers.Authorization = `Bearer ${token}`
+  return fetch(`/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+}
+
+function say(text) {
+  state.textContent = text
+}

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { OperationId, Operations } from '../../src/contract/types.ts'
+import type { Client } from '../support/client.ts'
+import { exampleRequest, operationIds } from '../support/contract.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+/** What the handlers answer in the place of the truth, changed by each test. */
+let wrongReply: unknown
+
+let server: TestServer
+let alice: Client
+
+beforeAll(async () => {
+  const lies = () => Promise.resolve(wrongReply)
+  server = await startServer({
+    instead: {
+      operations: (real) => {
+        const wrong = Object.keys(real).map((operationId) => [operationId, lies])
+        return { ...(Object.fromEntries(wrong) as Operations), logIn: real.logIn }
+      },
+    },
+  })
+  alice = await server.newUser()
+})
+afterAll(() => server.close())
+
+const MISTAKES: Record<string, unknown> = {
+  'a body with one property too many': { status: 200, body: { status: 'up', secret: 'leaked' } },
+  'an undocumented status': { status: 299, body: {} },
+  'an undocumented status without a body': { status: 299 },
+  'no body where one is promised': { status: 200 },
+  'a body where none is promised': { status: 204, body: { secret: 'leaked' } },
+}
+
+describe.each(operationIds.filter((operationId) => operationId !== 'logIn'))(
+  '%s never sends what the contract does not promise',
+  (operationId: OperationId) => {
+    test.each(Object.keys(MISTAKES))('%s becomes 500 internal, and is logged', async (mistake) => {
+      wrongReply = MISTAKES[mistake]
+      const before = server.logged().length
+      const answer = await alice.refused('internal', operationId, exampleRequest(operationId))
+      expect(answer.status).toBe(500)
+      expect(JSON.stringify(answer.body)).not.toContain('leaked')
+      const violations = server
+        .logged()
+        .slice(before)
+        .filter(({ msg }) => msg === 'contract violated')
+      expect(violations).toHaveLength(1)
+      expect(violations[0]).toMatchObject({ operationId, violation: expect.any(String) as string })
+    })
+  },
+)
+
+test('a login that answers with one property too many becomes 500 internal', async () => {
+  const other = await startServer({
+    instead: {
+      operations: (real) => ({
+        ...real,
+        async logIn(input, caller, call) {
+          const reply = await real.logIn(input, caller, call)
+          return { ...reply, body: { ...reply.body, secret: 'leaked' } }
+        },
+      }),
+    },
+  })
+  const body = { email: 'admin@example.com', password: 'the admin of the tests' }
+  const answer = await other.anybody.refused('internal', 'logIn', { body })
+  expect(JSON.stringify(answer.body)).not.toContain('leaked')
+  await other.close()
+})

@@ -1,0 +1,101 @@
+import { parse } from 'yaml'
+import { describe, expect, test } from 'vitest'
+import type { ContractDocument } from '../../src/contract/document.ts'
+import { createFrameCheck } from '../../src/contract/frames.ts'
+import { parsePolicies } from '../../src/contract/policies.ts'
+import { STATUS_OF } from '../../src/domain/problem.ts'
+import { createValidator } from '../../src/http/validator.ts'
+import { contract } from '../support/contract.ts'
+
+/** The contract with one line of it written wrong. */
+function misspelt(from: string, to: string): ContractDocument {
+  if (!contract.yaml.includes(from)) throw new Error(`The contract has no "${from}"`)
+  return parse(contract.yaml.replace(from, to)) as ContractDocument
+}
+
+const policyMistake = (document: ContractDocument) => () => parsePolicies(document, STATUS_OF)
+
+describe('a mistake in a policy stops the start, with its place', () => {
+  test.each([
+    [
+      'an unknown extension of an operation',
+      'x-scopes: []',
+      'x-scope: []',
+      'x-scope: is an unknown',
+    ],
+    [
+      'an unknown extension of the root',
+      'x-rate-limits:',
+      'x-limits: {}\nx-rate-limits:',
+      '#/x-limits',
+    ],
+    [
+      'an unknown limit',
+      'x-rate-limit: [user, chat]',
+      'x-rate-limit: [usr]',
+      '~1chat/post/x-rate-limit: "usr"',
+    ],
+    [
+      'an unknown scope',
+      "x-scopes: ['chat:write']",
+      "x-scopes: ['chat:wrte']",
+      '"chat:wrte" is not known',
+    ],
+    [
+      'a problem that does not exist',
+      'x-problems: [not-found]',
+      'x-problems: [gone]',
+      '"gone" is not known',
+    ],
+    [
+      'a problem whose status is not documented',
+      'x-problems: [cursor-mismatch]',
+      'x-problems: [conversation-busy]',
+      'names conversation-busy, but 409 is not among the responses',
+    ],
+    ['a secured operation without scopes', '      x-scopes: []\n', '', 'must say x-scopes'],
+    ['a quota that is no number', 'quota: 100,', 'quota: many,', '#/x-rate-limits/anonymous/quota'],
+    ['a limit on nobody', 'per: principal }', 'per: planet }', '/per: must be one of'],
+    [
+      'a deprecation without its end',
+      '      x-sunset: 2027-11-30\n      responses',
+      '      responses',
+      'must say x-deprecated-since and x-sunset',
+    ],
+    [
+      'a successor that does not exist',
+      'x-moved-to: getHealth',
+      'x-moved-to: getHaelth',
+      'there is no operation getHaelth',
+    ],
+    [
+      'one operationId twice',
+      'operationId: listModes',
+      'operationId: getStatus',
+      'getStatus is used twice',
+    ],
+  ])('%s', (_mistake, from, to, message) => {
+    expect(policyMistake(misspelt(from, to))).toThrow(message)
+  })
+})
+
+describe('a document that the validator does not load stops the start', () => {
+  test.each([
+    ['a reference to nothing', "schemas/Health'", "schemas/Wealth'"],
+    ['a keyword that OpenAPI does not have', 'operationId: getHealth', 'operationId: 17'],
+  ])('%s', async (_mistake, from, to) => {
+    const document = misspelt(from, to)
+    const start = async () =>
+      createValidator(document, parsePolicies(document, STATUS_OF), () => undefined)
+    await expect(start()).rejects.toThrow()
+  })
+})
+
+test('a stream event that is not mapped, and one that breaks its schema, are told apart', () => {
+  const check = createFrameCheck(contract.document, 'ChatStreamEvent')
+  expect(check({ type: 'message.delta', text: 'Hello' })).toBeUndefined()
+  expect(check({ type: 'message.delta', text: 'Hello', more: 1 })).toContain('additional')
+  expect(check({ type: 'message.delta' })).toContain("required property 'text'")
+  expect(check({ type: 'message.unknown' })).toBe('there is no event message.unknown')
+  expect(check(null)).toContain('there is no event')
+})

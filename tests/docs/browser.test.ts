@@ -1,0 +1,162 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
+import { noBrowser, openBrowser, openPage, type WatchedPage } from '../support/browser.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+const WIDTHS = [1280, 390]
+const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }
+/** What a cold Chromium may take to draw a page on a busy machine. */
+const PATIENCE_MS = 60_000
+
+describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`, () => {
+  let server: TestServer
+  let browser: Browser
+  let open: WatchedPage[] = []
+
+  beforeAll(async () => {
+    await copyDocsAssets()
+    server = await startServer({ env: ADMIN_VARIABLES })
+    browser = await openBrowser()
+  }, PATIENCE_MS)
+  afterEach(async () => {
+    await Promise.all(open.map(({ page }) => page.close()))
+    open = []
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await server?.close()
+  })
+
+  async function visit(path: string, width: number): Promise<WatchedPage> {
+    const watched = await openPage(browser, server.url, width)
+    open.push(watched)
+    await watched.page.goto(server.url + path)
+    return watched
+  }
+
+  describe.each(WIDTHS)('%i pixels wide', { timeout: PATIENCE_MS }, (width) => {
+    test('the reference is drawn, and its search works', async () => {
+      const { page, complaints } = await visit('/docs', width)
+      await page.getByRole('heading', { name: 'Getting started' }).waitFor()
+      await page.getByRole('heading', { name: 'Find the health check' }).waitFor()
+      expect(await isWithin(page, width)).toBe(true)
+      if (width > 1000) {
+        await page.getByPlaceholder('Search...').fill('thumb')
+        await page.locator('[data-role="search:results"] li').first().waitFor()
+      }
+      expect(complaints).toEqual([])
+    })
+
+    test.each([
+      'section/Errors',
+      'section/Versions-and-changes',
+      'tag/chat/operation/streamMessage',
+    ])('the reference opens at #%s', async (anchor) => {
+      const { page, complaints } = await visit(`/docs#${anchor}`, width)
+      const target = page.locator(`[id="${anchor}"]`)
+      await target.waitFor()
+      await expect.poll(() => distanceFromTop(page, anchor), { timeout: 10_000 }).toBeLessThan(200)
+      expect(complaints).toEqual([])
+    })
+
+    test('the page of a problem leads to the table of errors', async () => {
+      const { page, complaints } = await visit('/docs/problems/token-expired', width)
+      expect(await page.title()).toBe('token-expired – Parley')
+      expect(await isWithin(page, width)).toBe(true)
+      await page.getByRole('link', { name: 'All errors' }).click()
+      await page.locator('[id="section/Errors"]').waitFor()
+      expect(complaints).toEqual([])
+    })
+
+    test('a caller without a token calls /health from the console', async () => {
+      const { page, complaints } = await visit('/docs/console', width)
+      const operation = page.locator('#operations-system-getHealth')
+      await operation.locator('.opblock-summary-control').click()
+      await operation.getByRole('button', { name: 'Execute' }).click()
+      const live = operation.locator('.live-responses-table')
+      await live.waitFor()
+      expect(await operation.locator('.request-url').innerText()).toContain('/api/v1/health')
+      expect(await live.innerText()).toMatch(/"status": "up"/)
+      expect(await isWithin(page, width)).toBe(true)
+      expect(complaints).toEqual([])
+    })
+
+    test('a person logs in by keyboard, calls, sees a stream to its end and logs out', async () => {
+      const { page, complaints } = await visit('/docs/console', width)
+      await logIn(page, ADMIN.password)
+      await page.getByText('Logged in as admin@example.com').waitFor()
+
+      expect(await execute(page, 'users-getProfile')).toContain('admin@example.com')
+      const stream = await execute(page, 'chat-streamMessage', '{"message": "Hello!"}')
+      expect(stream).toContain('event: message.start')
+      expect(stream).toContain('event: message.end')
+      expect(await execute(page, 'system-getStatus')).toContain('"Parley"')
+      expect(await isWithin(page, width)).toBe(true)
+      expect(complaints).toEqual([])
+
+      await page.getByRole('button', { name: 'Log out' }).first().click()
+      await page.getByText('Logged out.').waitFor()
+      expect(await execute(page, 'users-getProfile')).toContain('"unauthenticated"')
+    })
+
+    test('a wrong password is told in the words of the problem', async () => {
+      const { page } = await visit('/docs/console', width)
+      await logIn(page, 'not the password')
+      await page.getByText('Email and password do not belong together.').waitFor()
+      expect(await page.getByLabel('Password').isVisible()).toBe(true)
+    })
+
+    test('a token is pasted into Authorize', async () => {
+      const { page, complaints } = await visit('/docs/console', width)
+      const { accessToken } = await token()
+      await page.getByRole('button', { name: 'Authorize', exact: true }).click()
+      const dialogue = page.locator('.dialog-ux')
+      await dialogue.locator('input').fill(accessToken)
+      await dialogue.getByRole('button', { name: 'Apply credentials' }).click()
+      await dialogue.getByRole('button', { name: 'Close' }).click()
+      expect(await execute(page, 'users-getProfile')).toContain('admin@example.com')
+      expect(complaints).toEqual([])
+    })
+  })
+
+  async function token(): Promise<{ accessToken: string }> {
+    const reply = await server.anybody.call('logIn', { body: ADMIN })
+    return reply.body as { accessToken: string }
+  }
+})
+
+const ADMIN_VARIABLES = { ADMIN_EMAIL: ADMIN.email, ADMIN_PASSWORD: ADMIN.password }
+
+async function logIn(page: Page, password: string): Promise<void> {
+  await page.locator('#login button:enabled').waitFor()
+  await page.getByLabel('Email').focus()
+  await page.keyboard.type(ADMIN.email)
+  await page.keyboard.press('Tab')
+  await page.keyboard.type(password)
+  await page.keyboard.press('Enter')
+}
+
+/** Opens an operation, sends it, and gives the whole text of what the server answered. */
+async function execute(page: Page, operationId: string, body?: string): Promise<string> {
+  const operation = page.locator(`#operations-${operationId}`)
+  const button = operation.getByRole('button', { name: 'Execute' })
+  if (!(await button.isVisible())) await operation.locator('.opblock-summary-control').click()
+  // What an earlier call was answered would be taken for the answer of this one.
+  const clear = operation.getByRole('button', { name: 'Clear' })
+  if (await clear.isVisible()) await clear.click()
+  if (body !== undefined) await operation.locator('textarea.body-param__text').fill(body)
+  await button.click()
+  const live = operation.locator('.live-responses-table')
+  await live.locator('.response-col_description pre').first().waitFor()
+  return live.innerText()
+}
+
+async function isWithin(page: Page, width: number): Promise<boolean> {
+  return (await page.evaluate<number>('document.documentElement.scrollWidth')) <= width
+}
+
+function distanceFromTop(page: Page, id: string): Promise<number> {
+  const top = `document.getElementById(${JSON.stringify(id)}).getBoundingClientRect().top`
+  return page.evaluate<number>(`Math.abs(${top})`)
+}

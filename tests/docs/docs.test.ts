@@ -1,0 +1,197 @@
+import { createServer, type Server } from 'node:http'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import express from 'express'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
+import { type Contract, loadContract } from '../../src/contract/document.ts'
+import { PROBLEMS } from '../../src/domain/problem.ts'
+import { createDocs } from '../../src/http/docs.ts'
+import { ASSETS } from '../../src/http/docs/assets.ts'
+import { securityHeaders } from '../../src/http/security-headers.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+const contract = loadContract()
+const codes = contract.document.components.schemas['ProblemCode']!.enum!
+const PAGES = ['/docs', '/docs/console', '/docs/problems/not-found']
+const DOCUMENTS = ['/openapi.yaml', '/openapi.json']
+const FIXED = [...PAGES, ...DOCUMENTS, ...Object.keys(ASSETS).map((name) => `/docs/assets/${name}`)]
+
+let server: TestServer
+beforeAll(async () => {
+  await copyDocsAssets()
+  server = await startServer()
+})
+afterAll(() => server.close())
+
+const get = (path: string, init: RequestInit = {}) =>
+  fetch(server.url + path, { redirect: 'manual', ...init })
+
+describe('pages', () => {
+  test('a visitor of the root is led to the docs', async () => {
+    const answer = await get('/')
+    expect(answer.status).toBe(302)
+    expect(answer.headers.get('location')).toBe('/docs')
+  })
+
+  test.each(PAGES)('%s runs scripts of this server and nothing else', async (path) => {
+    const { headers } = await get(path)
+    const policy = headers.get('content-security-policy')!
+    expect(policy).toContain("default-src 'none';script-src 'self';style-src 'self'")
+    expect(policy).toContain("frame-ancestors 'none';base-uri 'none';form-action 'none'")
+    expect(policy).not.toMatch(/unsafe|https?:|\*/)
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('referrer-policy')).toBe('no-referrer')
+    expect(headers.get('content-type')).toBe('text/html; charset=utf-8')
+  })
+
+  test.each(PAGES)('%s holds no script, no style and no address of another host', async (path) => {
+    const html = await (await get(path)).text()
+    expect(html).not.toMatch(/<script(?! src="\/docs\/assets\/)|<style|style=|\son\w+=|https?:/)
+    expect(html).toMatch(/^<!doctype html>\n<html lang="en">/)
+    expect(html).toContain('name="viewport"')
+  })
+})
+
+describe('problems', () => {
+  test.each(codes)('%s is explained where `type` points', async (code) => {
+    const answer = await get(`/docs/problems/${code}`)
+    expect(answer.status).toBe(200)
+    const html = await answer.text()
+    expect(html).toContain(`<h1><code>${code}</code></h1>`)
+    expect(html).toContain(`${PROBLEMS[code as keyof typeof PROBLEMS].status} `)
+    expect(html).not.toContain('`')
+  })
+
+  test.each(['nothing-like-it', '__proto__', 'constructor', '', 'not-found/x'])(
+    'a page for the code "%s" does not exist',
+    async (code) => {
+      const answer = await get(`/docs/problems/${code}`)
+      expect(answer.status).toBe(404)
+      expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    },
+  )
+
+  test('the start is refused when the table of errors lacks a code', () => {
+    const description = contract.document.info.description!.replace('`not-found`', '`lost`')
+    const { document, yaml } = contract
+    const info = { ...document.info, description }
+    const poorer: Contract = { yaml, document: { ...document, info } }
+    expect(() => createDocs({ contract: poorer, publicJwks: () => ({}) })).toThrow(/not-found/)
+  })
+})
+
+describe('documents', () => {
+  test('/openapi.yaml is the contract as it was written', async () => {
+    const answer = await get('/openapi.yaml')
+    expect(answer.headers.get('content-type')).toBe('application/yaml')
+    expect(await answer.text()).toBe(contract.yaml)
+  })
+
+  test('/openapi.json says the same', async () => {
+    const answer = await get('/openapi.json')
+    expect(answer.headers.get('content-type')).toBe('application/json')
+    expect(await answer.json()).toEqual(parse(contract.yaml))
+  })
+
+  test('the public keys are a JWK Set and hold nothing private', async () => {
+    const answer = await get('/.well-known/jwks.json')
+    expect(answer.headers.get('content-type')).toBe('application/jwk-set+json')
+    expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
+    const { keys } = (await answer.json()) as { keys: Record<string, unknown>[] }
+    expect(keys.length).toBeGreaterThan(0)
+    for (const key of keys) expect(key).not.toHaveProperty('d')
+  })
+})
+
+describe('caching', () => {
+  test.each(FIXED)('%s has a strong ETag and answers 304 to who has it', async (path) => {
+    const first = await get(path)
+    expect(first.status).toBe(200)
+    expect(first.headers.get('cache-control')).toBe('public, no-cache')
+    const etag = first.headers.get('etag')!
+    expect(etag).toMatch(/^"[\w-]{32}"$/)
+    for (const ifNoneMatch of [etag, `"x", W/${etag}`, '*']) {
+      const again = await get(path, { headers: { 'If-None-Match': ifNoneMatch } })
+      expect([again.status, await again.text()]).toEqual([304, ''])
+      expect(again.headers.get('etag')).toBe(etag)
+    }
+    const other = await get(path, { headers: { 'If-None-Match': '"x"' } })
+    expect(other.status).toBe(200)
+  })
+
+  test.each([...FIXED, '/.well-known/jwks.json'])('HEAD %s answers like GET', async (path) => {
+    const [head, whole] = await Promise.all([get(path, { method: 'HEAD' }), get(path)])
+    const named = (answer: Response) =>
+      ['etag', 'content-type', 'content-length', 'cache-control'].map((n) => answer.headers.get(n))
+    expect([head.status, await head.text()]).toEqual([200, ''])
+    expect(named(head)).toEqual(named(whole))
+  })
+})
+
+describe('other methods', () => {
+  const paths = ['/', ...PAGES, ...DOCUMENTS, '/docs/assets/docs.css', '/.well-known/jwks.json']
+  test.each(paths)('POST %s is refused with the methods it has', async (path) => {
+    const answer = await get(path, { method: 'POST' })
+    expect(answer.status).toBe(405)
+    expect(answer.headers.get('allow')).toBe('GET, HEAD')
+    expect(await answer.json()).toMatchObject({ code: 'method-not-allowed' })
+  })
+})
+
+describe('assets', () => {
+  test.each([
+    '/docs/assets/../../package.json',
+    '/docs/assets/..%2f..%2fpackage.json',
+    '/docs/assets/%2e%2e/%2e%2e/package.json',
+    '/docs/assets/..%5c..%5cpackage.json',
+    '/docs/assets//etc/passwd',
+    '/docs/assets/docs.css%00.txt',
+    '/docs/assets/toString',
+    '/docs/assets/',
+  ])('%s leads nowhere', async (path) => {
+    expect(await rawStatus(path)).toBe(404)
+  })
+
+  test('the start is refused when they are missing, with the command that brings them', async () => {
+    const assetsDirectory = await mkdtemp(join(tmpdir(), 'parley-docs-'))
+    const create = () => createDocs({ contract, publicJwks: () => ({}), assetsDirectory })
+    expect(create).toThrow(/npm run build/)
+    await rm(assetsDirectory, { recursive: true })
+  })
+
+  test('no library of ours names the address of its maker’s logo', async () => {
+    const script = await (await get('/docs/assets/redoc.standalone.js')).text()
+    expect(script).not.toContain('cdn.redoc')
+  })
+})
+
+test('the router leaves every other path to who comes next', async () => {
+  const app = express()
+  app.use(securityHeaders, createDocs({ contract, publicJwks: () => ({}) }))
+  app.use((_req, res) => void res.status(418).end())
+  const plain: Server = createServer(app)
+  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(plain.address() as AddressInfo).port}`
+  for (const path of ['/api/v1/health', '/docs/other', '/docs/problems/other', '/openapi.yml']) {
+    expect((await fetch(url + path, { method: 'POST' })).status).toBe(418)
+  }
+  plain.close()
+})
+
+/** `fetch` resolves dots in a path by itself; a socket sends what it is given. */
+function rawStatus(path: string): Promise<number> {
+  const { hostname, port } = new URL(server.url)
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname)
+    socket.once('error', reject)
+    socket.once('data', (data) => {
+      resolve(Number(data.toString('latin1').split(' ')[1]))
+      socket.destroy()
+    })
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: parley\r\nConnection: close\r\n\r\n`)
+  })
+}

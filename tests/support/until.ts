@@ -1,0 +1,21 @@
+import { setTimeout as pause } from 'node:timers/promises'
+
+const PAUSE_MS = 10
+
+/**
+ * Asks again and again until there is an answer. For what happens in its own time: a database, a
+ * process, a socket.
+ * @throws after `withinMs` without one
+ */
+export async function until<T>(
+  find: () => T | undefined | false | Promise<T | undefined | false>,
+  withinMs = 10_000,
+): Promise<T> {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    const found = await find()
+    if (found !== undefined && found !== false) return found
+    if (performance.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${find}`)
+    await pause(PAUSE_MS)
+  }
+}
