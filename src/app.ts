@@ -1,4 +1,4 @@
-import express, { type Express, type RequestHandler } from 'express'
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import type { Config } from './config.ts'
 import type { Contract } from './contract/document.ts'
 import { createFrameCheck } from './contract/frames.ts'
@@ -17,7 +17,7 @@ import { chargeAnonymous } from './http/rate-limit.ts'
 import { logRequests } from './http/request-log.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { slowDownFailures } from './http/slow-down.ts'
-import { createValidator } from './http/validator.ts'
+import { createValidator, type Validator } from './http/validator.ts'
 import type { Operations } from './contract/types.ts'
 
 export type AppParts = {
@@ -31,13 +31,16 @@ export type AppParts = {
   signInDelayStepMs: number
 }
 
+export type App = { handler: Express } & Pick<Validator, 'warmUp'>
+
 /** The request's whole journey, in order. @throws when the contract does not load */
-export async function createApp(parts: AppParts): Promise<Express> {
+export async function createApp(parts: AppParts): Promise<App> {
   const { contract, policies, operations, services, deps, config } = parts
   const { limits } = services
   const violations = countViolations(deps.log)
+  const validator = await createValidator(contract.document, policies, violations.onInvalidReply)
   const tools: RouteTools = {
-    stagesOf: await createValidator(contract.document, policies, violations.onInvalidReply),
+    stagesOf: validator.stagesOf,
     credentials: { accessTokens: deps.accessTokens, revocations: services.revocations },
     limits,
     answering: {
@@ -68,8 +71,8 @@ export async function createApp(parts: AppParts): Promise<Express> {
     app.all(route, countAnonymous(limits), refuseMethod(allow))
   }
   app.use(countAnonymous(limits), refusePath)
-  app.use(answerProblems(deps.log))
-  return app
+  app.use(countUnmatched(limits), answerProblems(deps.log))
+  return { handler: app, warmUp: validator.warmUp }
 }
 
 function routeOf(policies: Policies, { path }: Policy): string {
@@ -93,6 +96,14 @@ function countAnonymous(limits: Services['limits']): RequestHandler {
   return async (req, _res, next) => {
     await chargeAnonymous(req.call, limits)
     next()
+  }
+}
+
+/** A path that the router cannot decode fails before any operation could count it. */
+function countUnmatched(limits: Services['limits']): ErrorRequestHandler {
+  return async (error: unknown, req, _res, next) => {
+    if (error instanceof URIError && !req.call.policy) await chargeAnonymous(req.call, limits)
+    next(error)
   }
 }
 

@@ -12,6 +12,7 @@ async function main(): Promise<void> {
   process.stderr.write(welcome(config, port, parley.firstAdmin))
   stopOnSignal(parley, config)
   dieOnMistake(parley)
+  await parley.warmUp()
 }
 
 function listen({ server }: Parley, { server: { port, host } }: Config): Promise<void> {

@@ -33,6 +33,8 @@ export type Parley = {
   policies: Policies
   /** The admin that was made because there was none. */
   firstAdmin: FirstAdmin | undefined
+  /** Compiles what the first calls would otherwise wait for; best after the server listens. */
+  warmUp(): Promise<void>
   /** Takes no new calls, lets running ones end within the grace, and closes everything. */
   stop(graceSeconds: number): Promise<'clean' | 'cut'>
 }
@@ -62,9 +64,9 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   await services.revocations.refresh()
   const firstAdmin = await makeFirstAdmin(deps, config.identity)
   const stopJobs = startJobs(services, deps)
-  const server = createServer(app)
+  const server = createServer(app.handler)
   const stop = (graceSeconds: number) => stopServing(server, services, deps, graceSeconds, stopJobs)
-  return { server, services, deps, policies, firstAdmin, stop }
+  return { server, services, deps, policies, firstAdmin, warmUp: app.warmUp, stop }
 }
 
 function readVersion(): string {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { Request, RequestHandler } from 'express'
-import { Problem } from '../domain/problem.ts'
+import { invalidRequest, Problem } from '../domain/problem.ts'
 import { checkJson } from './json-shape.ts'
 
 /** 256 kB. */
@@ -30,13 +30,17 @@ export function settleMediaType(hasBody: boolean): RequestHandler {
   }
 }
 
-/** Reads the body: at most 256 kB of well-formed JSON in UTF-8, not too deep, no key twice. */
+/**
+ * Reads the body: at most 256 kB of well-formed JSON in UTF-8, not too deep, no key twice. The
+ * validator lets a body that is missing pass where every property is optional, so it ends here.
+ */
 export const readBody: RequestHandler = async (req, _res, next) => {
   if (req.call.bodyRefused) throw new Problem('unsupported-media-type')
-  if (announcesBody(req)) {
-    const bytes = await readBytes(req)
-    if (bytes.length > 0) req.body = parseBody(bytes)
+  const bytes = announcesBody(req) ? await readBytes(req) : undefined
+  if (!bytes?.length) {
+    throw invalidRequest({ in: 'body', pointer: '', code: 'required', detail: 'is missing' })
   }
+  req.body = parseBody(bytes)
   next()
 }
 

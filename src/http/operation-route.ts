@@ -34,6 +34,7 @@ export function operationRoute(
     ...(policy.auth === 'public' ? [] : [signedIn(tools)]),
     rateLimit(policy, tools.limits),
     ...(policy.scopes.length > 0 ? [authorize(policy)] : []),
+    refuseOddAddress,
     negotiate(policy),
     ...(policy.hasBody ? [readBody] : []),
     validateRequest,
@@ -45,10 +46,23 @@ export function operationRoute(
 function begin(policy: Policy): RequestHandler {
   return (req, _res, next) => {
     req.call.policy = policy
-    if (req.url.includes('%00')) {
-      throw new Problem('invalid-request', { detail: 'The address holds U+0000.' })
-    }
     next()
+  }
+}
+
+/** What a body may not hold an address may not either: U+0000, and bytes that are not UTF-8. */
+const refuseOddAddress: RequestHandler = (req, _res, next) => {
+  if (req.url.includes('%') && !isPlainText(req.url)) {
+    throw new Problem('invalid-request', { detail: 'The address is not well-formed.' })
+  }
+  next()
+}
+
+function isPlainText(address: string): boolean {
+  try {
+    return !decodeURIComponent(address).includes('\0')
+  } catch {
+    return false
   }
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Request, RequestHandler, Response } from 'express'
 import { middleware } from 'express-openapi-validator'
 import type {
@@ -13,6 +14,15 @@ export type InvalidReply = (req: Request, res: Response, violation: unknown) => 
 
 /** The two stages of express-openapi-validator for one operation. */
 export type OperationStages = { guardReply: RequestHandler; validateRequest: RequestHandler }
+
+export type Validator = {
+  stagesOf(policy: Policy): OperationStages
+  /**
+   * Compiles the schemas that the first call of each operation would otherwise wait for, about
+   * 100 ms each, one operation in each turn of the event loop.
+   */
+  warmUp(): Promise<void>
+}
 
 type Captured = OpenApiRequestMetadata
 type Stage = (req: unknown, res: unknown, next: (error?: unknown) => void) => unknown
@@ -35,13 +45,21 @@ export async function createValidator(
   document: ContractDocument,
   policies: Policies,
   onInvalidReply: InvalidReply,
-): Promise<(policy: Policy) => OperationStages> {
+): Promise<Validator> {
   const stages = stagesOf(document, onInvalidReply)
   const captured = new Map<string, Captured>()
   for (const policy of policies.operations) {
     captured.set(policy.operationId, await capture(stages, policies.basePath, policy))
   }
-  return (policy) => operationStages(stages, captured.get(policy.operationId)!, policy)
+  return {
+    stagesOf: (policy) => operationStages(stages, captured.get(policy.operationId)!, policy),
+    async warmUp() {
+      for (const policy of policies.operations) {
+        await compile(stages, captured.get(policy.operationId)!, policy)
+        await nextTurn()
+      }
+    },
+  }
 }
 
 function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Stages {
@@ -52,7 +70,8 @@ function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Sta
     validateResponses: {
       allErrors: true,
       onError: (error, _body, req) => {
-        onInvalidReply(req, req.res!, error)
+        // Warming up has nobody to answer.
+        if (req.res) onInvalidReply(req, req.res, error)
       },
     },
     validateSecurity: false,
@@ -90,6 +109,23 @@ async function capture(stages: Stages, basePath: string, policy: Policy): Promis
   const { openapi } = request as { openapi?: Captured }
   if (!openapi) throw new Error(`express-openapi-validator does not find ${policy.operationId}`)
   return openapi
+}
+
+/** The validator compiles when it sees the first request and the first reply; here are both. */
+async function compile(stages: Stages, captured: Captured, policy: Policy): Promise<void> {
+  const headers = policy.hasBody ? { 'content-type': 'application/json' } : {}
+  const method = policy.method.toUpperCase()
+  const request = { method, headers, query: {}, params: {}, body: {}, openapi: captured }
+  const ignore = () => undefined
+  await pass(stages.requestMiddleware, request).catch(ignore)
+  // No operation documents 499: the schemas are compiled, and the reply is then refused.
+  const reply = { statusCode: 499, getHeaders: () => ({}), json: ignore }
+  await new Promise<void>((resolve) => {
+    stages.responseMiddleware(request, reply, () => {
+      resolve()
+    })
+  })
+  reply.json()
 }
 
 function pass(stage: Stage, request: unknown): Promise<void> {

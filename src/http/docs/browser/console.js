@@ -3,6 +3,8 @@ const form = document.getElementById('login')
 const state = document.getElementById('login-state')
 const logout = document.getElementById('logout')
 const SCHEME = 'bearer'
+/** A browser takes a longer timer for none at all. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 let accessToken = ''
 let expiry
@@ -85,10 +87,11 @@ function authorize(email, tokens) {
   form.reset()
   form.hidden = true
   logout.hidden = false
-  const until = new Date(Date.now() + tokens.expiresIn * 1000)
+  const lifetimeMs = Math.min(tokens.expiresIn * 1000, LONGEST_TIMER_MS)
+  const until = new Date(Date.now() + lifetimeMs)
   say(`Logged in as ${email} until ${until.toLocaleTimeString()}. Calls below send the token.`)
   logout.focus()
-  expiry = setTimeout(forget, tokens.expiresIn * 1000, 'The token has expired. Log in again.')
+  expiry = setTimeout(forget, lifetimeMs, 'The token has expired. Log in again.')
 }
 
 function forget(message) {
