@@ -3,6 +3,9 @@ import { pino, type DestinationStream, type Logger } from 'pino'
 /** Structured lines for operators. What is logged never holds a body, a token or a password. */
 export type Log = Logger
 
+/** A line is at most 8 kB: an error's stack and message get half of it. */
+const LONGEST_STACK = 4_000
+
 /**
  * One JSON line for each entry, on standard output unless told otherwise.
  * @param level the least severe level that is written
@@ -12,7 +15,20 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     level,
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: serializeError },
     formatters: { level: (label: string) => ({ level: label }) },
   }
   return pino(options, destination ?? pino.destination({ dest: 1, sync: false }))
+}
+
+/** What an error is and where it came from. Its other properties may hold anything: they stay out. */
+function serializeError(error: unknown): object {
+  if (!(error instanceof Error)) return { type: typeof error }
+  const { name, stack, cause } = error
+  return {
+    type: name,
+    ...('code' in error && typeof error.code === 'string' && { code: error.code }),
+    stack: (stack ?? error.message).slice(0, LONGEST_STACK),
+    ...(cause instanceof Error && { cause: `${cause.name}: ${cause.message}`.slice(0, 1_000) }),
+  }
 }

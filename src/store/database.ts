@@ -10,6 +10,9 @@ import {
 } from './server.ts'
 
 /** With `databaseUrl` a PostgreSQL server, else PGlite in `dataDir`, else PGlite in memory. */
+/** Prisma's longer messages quote the values of a query. */
+const QUIET = { errorFormat: 'minimal' } as const
+
 export type DatabaseOptions = EmbeddedOptions & Partial<ServerOptions>
 
 export type Database = {
@@ -35,7 +38,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database> {
   const { pglite, close } = await openEmbedded(options)
-  const prisma = new PrismaClient({ adapter: new PrismaPGlite(pglite) })
+  const prisma = new PrismaClient({ adapter: new PrismaPGlite(pglite), ...QUIET })
   return {
     prisma,
     embedded: true,
@@ -53,7 +56,7 @@ async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database>
 
 function openServerDatabase(options: ServerOptions): Database {
   const pool = openPool(options)
-  const prisma = new PrismaClient({ adapter: serverAdapter(pool) })
+  const prisma = new PrismaClient({ adapter: serverAdapter(pool), ...QUIET })
   return {
     prisma,
     embedded: false,
