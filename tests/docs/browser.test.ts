@@ -24,8 +24,8 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     open = []
   })
   afterAll(async () => {
-    await browser?.close()
-    await server?.close()
+    await browser.close()
+    await server.close()
   })
 
   async function visit(path: string, width: number): Promise<WatchedPage> {

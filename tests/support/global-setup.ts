@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { createDatabase, dropDatabase } from './server-database.ts'
@@ -18,6 +19,7 @@ declare module 'vitest' {
  * the server that TEST_DATABASE_URL names.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await copyDocsAssets()
   const serverUrl = process.env['TEST_DATABASE_URL']
   if (serverUrl !== undefined) return makeTemplate(project, serverUrl)
   return makeSnapshot(project)

@@ -2,7 +2,11 @@
 const sans = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif'
 const mono = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace'
 
+/** Redoc's margins, in pixels, are made for wide screens. */
+const margin = window.matchMedia('(max-width: 50em)').matches ? 18 : 40
+
 const theme = {
+  spacing: { sectionHorizontal: margin },
   colors: { primary: { main: '#1f5c7a' }, text: { primary: '#1d2930' } },
   typography: {
     fontSize: '15px',
@@ -24,6 +28,7 @@ window.Redoc.init(
     scrollYOffset: '.bar',
     nativeScrollbars: true,
     sortRequiredPropsFirst: true,
+    showExtensions: ['x-scopes', 'x-rate-limit'],
     downloadUrls: [
       { title: 'openapi.yaml', url: '/openapi.yaml' },
       { title: 'openapi.json', url: '/openapi.json' },
