@@ -1,4 +1,5 @@
 import eslint from '@eslint/js'
+import { defineConfig } from 'eslint/config'
 import type { Linter } from 'eslint'
 import tseslint from 'typescript-eslint'
 
@@ -100,7 +101,7 @@ const ENVIRONMENT = [
   },
 ]
 
-export default tseslint.config(
+export default defineConfig(
   { ignores: ['dist', 'generated', 'data', 'coverage', '**/*.js'] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,

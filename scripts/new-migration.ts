@@ -33,10 +33,14 @@ export async function pendingMigrationSql(): Promise<string> {
 }
 
 async function writeMigration(name: string | undefined): Promise<void> {
-  if (!/^[a-z0-9_]+$/.test(name ?? ''))
+  if (!/^[a-z0-9_]+$/.test(name ?? '')) {
     throw new Error('Usage: npm run migration -- snake_case_name')
+  }
   const sql = await pendingMigrationSql()
-  if (sql === '') return console.log('The schema and the migrations agree: nothing to write.')
+  if (sql === '') {
+    console.log('The schema and the migrations agree: nothing to write.')
+    return
+  }
   const timestamp = new Date().toISOString().replace(/\D/g, '').slice(0, 14)
   const directory = join(migrationsDirectory, `${timestamp}_${String(name)}`)
   await mkdir(directory, { recursive: true })

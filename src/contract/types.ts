@@ -9,7 +9,8 @@ import type { Principal } from '../domain/principal.ts'
  * not compile; tests/contract/handlers.types.ts shows each of these errors.
  */
 
-type Nothing = Readonly<Record<never, never>>
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no keys, to be intersected
+type Nothing = {}
 
 /** The keys that are written out, without the index signature that openapi-typescript adds. */
 type Declared<T> = { [K in keyof T as string extends K ? never : K]: T[K] }

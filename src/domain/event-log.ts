@@ -22,11 +22,11 @@ export type EventLog = ReturnType<typeof createEventLog>
 export function createEventLog() {
   const events: NumberedEvent[] = []
   let ended = false
-  let wake = createDeferred<void>()
+  let wake = createDeferred<undefined>()
 
   const wakeReaders = () => {
-    wake.resolve()
-    wake = createDeferred<void>()
+    wake.resolve(undefined)
+    wake = createDeferred<undefined>()
   }
 
   return {

@@ -19,7 +19,7 @@ type Violation = { path: string; message: string; errorCode?: string }
 /** The validator's refusal of a request as the contract's problem; anything else stays as it is. */
 export function validationProblem(error: unknown): unknown {
   if (!(error instanceof validatorErrors.BadRequest)) return error
-  const errors = error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one as Violation))
+  const errors = error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one))
   const detail = errors.map((one) => `${one.in} ${one.pointer}: ${one.detail}`).join('; ')
   return new Problem('invalid-request', { detail, errors })
 }
