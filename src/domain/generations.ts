@@ -10,7 +10,7 @@ import { Problem } from './problem.ts'
 /** A stream answers 200 by then, whether or not the engine has begun (CONTRACT: late commit). */
 const COMMIT_AFTER_MS = 10_000
 /** How many earlier messages the engine is told. */
-const HISTORY_MESSAGES = 40
+const HISTORY_MESSAGES = 60
 /** Text so far is saved, and leases are renewed, so often. */
 const SAVE_EVERY_MS = 1_000
 /** Without a renewal for so long a generation's instance counts as dead. */

@@ -32,7 +32,8 @@ export class BuiltinEngine implements Engine {
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<EnginePart> {
     signal.throwIfAborted()
     const reply = await this.#conversation.reply(turn, signal)
-    const colour = hash(turn.conversationId) + turn.messages.length
+    const colour =
+      hash(turn.conversationId) + turn.messages.filter(({ role }) => role === 'user').length
     const answer = cleanText(styleReply(reply.text, reply.language, turn.mode.id, colour))
     for (const [index, text] of (answer.match(/\S+\s*/gu) ?? []).entries()) {
       if (index > 0 && this.#wordDelayMs > 0) await this.#wait(this.#wordDelayMs, signal)

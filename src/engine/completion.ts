@@ -12,6 +12,8 @@ export interface CompletionChunk {
 type Json = Record<string, unknown>
 
 const MAX_MODEL_LENGTH = 200
+/** What the database's integers hold. */
+const MOST_TOKENS = 2_147_483_647
 
 /** Reads one `chat.completion.chunk`. Throws EngineFailure for garbage and for an `error` object. */
 export function readChunk(data: string): CompletionChunk {
@@ -62,9 +64,10 @@ function readUsage(value: unknown): TokenUsage | undefined {
   }
 }
 
-/** Some servers send 0 for what they did not count: 0 is unknown. */
+/** Some servers send 0 for what they did not count: 0 is unknown, and so is what no answer takes. */
 function readCount(value: unknown): number | undefined {
-  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : undefined
+  const isCount = Number.isInteger(value) && (value as number) > 0
+  return isCount && (value as number) <= MOST_TOKENS ? (value as number) : undefined
 }
 
 function parseObject(text: string): Json {

@@ -142,6 +142,14 @@ describe('the same turn gets the same answer', () => {
     }
   })
 
+  it('however often it is asked', async () => {
+    const messages: TurnMessage[] = [{ role: 'user', content: 'tell me a joke' }]
+    const first = textOf(await partsOf(messages))
+    messages.push({ role: 'assistant', content: first }, { role: 'user', content: 'yes' })
+    const asked = [await partsOf(messages), await partsOf(messages), await partsOf(messages)]
+    expect(new Set(asked.map(textOf)).size).toBe(1)
+  })
+
   it('while other conversations go on at the same moment', async () => {
     const names = ['Ada', 'Grace', 'Alan', '민수', 'Edsger']
     const asked = names.map((name) =>
@@ -330,6 +338,15 @@ describe('modes and streaming', () => {
     expect(await talk(['죽고 싶어'], { mode: 'concise' })).toEqual([expect.stringContaining('109')])
     expect((await talk(['I want to die'], { mode: 'creative' }))[0]).toMatch(/116 123\.$/)
     expect(await say('I want to die. Hello. What can you do? Thanks.')).toContain('988')
+  })
+
+  it('stops at the next word when aborted, without any wait between words', async () => {
+    const abort = new AbortController()
+    const messages = [{ role: 'user' as const, content: 'help' }]
+    const parts = engine.answer({ conversationId: 'c1', mode: defaultMode, messages }, abort.signal)
+    await parts.next()
+    abort.abort(new Error('left'))
+    await expect(parts.next()).rejects.toThrow('left')
   })
 
   it('waits between words, not before the first, and stops in a wait when aborted', async () => {

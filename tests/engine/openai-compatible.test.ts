@@ -10,6 +10,7 @@ import type { TestUpstream, UpstreamScript } from '../support/upstream.ts'
 
 const never = new AbortController().signal
 const KEY = 'sk-very-secret'
+const SOUND_STREAM = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'
 
 function turn(text = 'Hi', mode = defaultMode): Turn {
   return { conversationId: 'c1', mode, messages: [{ role: 'user', content: text }] }
@@ -144,10 +145,11 @@ describe('an answer from an upstream', () => {
   it('is complete with a finish reason or [DONE] alone, and when the server then stays open', async () => {
     expect((await play({ withoutDone: true })).parts.at(-1)?.type).toBe('end')
     expect((await play({ withoutFinish: true })).parts.at(-1)?.type).toBe('end')
-    const open = await play(
-      { withoutDone: true, staysOpen: true },
-      { idleTimeoutMs: 50, clock: systemClock },
-    )
+    // Only the second that is left for usage and [DONE] ever passes.
+    const wait = (ms: number, signal?: AbortSignal) =>
+      systemClock.wait(ms === 1_000 ? 20 : 60_000, signal)
+    const clock = { ...systemClock, wait }
+    const open = await play({ withoutDone: true, staysOpen: true }, { clock })
     expect(open.parts.at(-1)?.type).toBe('end')
   })
 })
@@ -156,9 +158,9 @@ describe('an upstream that fails', () => {
   it.each<[string, UpstreamScript, number]>([
     ['answers 500', { status: 500 }, 0],
     ['answers 401', { status: 401 }, 0],
-    ['redirects', { status: 307 }, 0],
     ['answers HTML', { instead: { contentType: 'text/html', body: '<p>hi' } }, 0],
     ['answers one JSON', { instead: { contentType: 'application/json', body: '{}' } }, 0],
+    ['calls its stream text', { instead: { contentType: 'text/plain', body: SOUND_STREAM } }, 0],
     ['sends garbage', { garbageAfter: 1 }, 1],
     ['sends an error object', { errorAfter: 2 }, 2],
     ['drops the connection midway', { dropAfter: 2 }, 2],
@@ -198,6 +200,28 @@ describe('an upstream that fails', () => {
     const { failure, completions } = await play({ status: 503 })
     expect(failure?.code).toBe('upstream-failed')
     expect(completions).toHaveLength(3)
+  })
+
+  it('cannot send the conversation to another server', async () => {
+    await using other = await startUpstream()
+    const { failure } = await play({ redirectTo: `${other.url}/chat/completions` })
+    expect(failure?.code).toBe('upstream-failed')
+    expect(other.calls).toEqual([])
+  })
+
+  it('is not blamed for the time that the reader takes', async () => {
+    await using upstream = await startUpstream()
+    const running = new Set<AbortSignal>()
+    const wait = (ms: number, signal = never) => {
+      running.add(signal)
+      signal.addEventListener('abort', () => running.delete(signal))
+      return systemClock.wait(ms, signal)
+    }
+    const { engine } = engineFor(upstream, { clock: { ...systemClock, wait } })
+    const parts = engine.answer(turn(), never)
+    for (let part = await parts.next(); !part.done; part = await parts.next()) {
+      expect(running.size).toBe(0)
+    }
   })
 
   it('is never asked again once words came', async () => {

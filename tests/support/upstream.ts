@@ -18,6 +18,8 @@ export interface UpstreamScript {
   modelsStatus?: number
   /** Statuses of the first completions, in order; after them it behaves: `[429]` is "429 then fine". */
   refusals?: readonly number[]
+  /** Answers every completion with 307 to this address. */
+  redirectTo?: string
   /** The status of every completion. */
   status?: number
   /** Answers every completion with this body instead of a stream. */
@@ -135,6 +137,10 @@ export class TestUpstream {
     }
     if (call.path !== '/v1/chat/completions') {
       answerJson(response, 404, {})
+      return
+    }
+    if (script.redirectTo !== undefined) {
+      response.writeHead(307, { Location: script.redirectTo }).end()
       return
     }
     const status = script.refusals?.[this.#refused] ?? script.status ?? 200

@@ -38,10 +38,16 @@ export function styleReply(raw: string, language: Language, modeId: string, turn
   const plain = chooseParticles(raw.replace(MARKS, '').replace(JOINT, '¦')).trim()
   if (modeId === 'concise') return finish(FIRST_SENTENCE.exec(plain)?.[0] ?? plain)
   if (modeId === 'creative' && !SERIOUS.test(raw)) {
-    const lines = COLOUR[language]
-    return finish(`${plain} ${lines[turn % lines.length]!}`)
+    return finish(`${plain} ${colourOf(language, turn)}`)
   }
   return finish(plain)
+}
+
+/** An image and a mere emoji in turns: an image after every sentence would soon be noise. */
+function colourOf(language: Language, turn: number): string {
+  const lines = COLOUR[language]
+  const line = lines[Math.floor(turn / 2) % lines.length] ?? ''
+  return turn % 2 === 0 ? line : line.slice(line.lastIndexOf(' ') + 1)
 }
 
 function finish(text: string): string {
