@@ -1,4 +1,3 @@
-import 'regenerator-runtime/runtime.js'
 import RiveScript from 'rivescript'
 import { findArithmetic } from './arithmetic.ts'
 import { escapeSyntax } from './escape.ts'
