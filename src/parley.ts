@@ -13,6 +13,7 @@ import { createServices, type Services } from './domain/services.ts'
 import { createServer } from './http/server.ts'
 import { createOperations } from './operations/index.ts'
 import { packageRoot } from './package-root.ts'
+import { stopServing } from './stop-serving.ts'
 
 const SIGN_IN_DELAY_STEP_MS = 500
 
@@ -65,7 +66,12 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   const firstAdmin = await makeFirstAdmin(deps, config.identity)
   const stopJobs = startJobs(services, deps)
   const server = createServer(app.handler)
-  const stop = (graceSeconds: number) => stopServing(server, services, deps, graceSeconds, stopJobs)
+  const stop = async (graceSeconds: number) => {
+    const outcome = await stopServing(server, services, deps.clock, graceSeconds)
+    stopJobs()
+    await deps.store.close()
+    return outcome
+  }
   return { server, services, deps, policies, firstAdmin, warmUp: app.warmUp, stop }
 }
 
@@ -90,36 +96,4 @@ function startJobs(services: Services, { log, store, clock }: Dependencies): () 
   return () => {
     for (const stop of jobs) stop()
   }
-}
-
-async function stopServing(
-  server: Server,
-  { status, generations }: Services,
-  deps: Dependencies,
-  graceSeconds: number,
-  stopJobs: () => void,
-): Promise<'clean' | 'cut'> {
-  status.drain()
-  const closed = new Promise<'clean'>((resolve) => {
-    server.close(() => {
-      resolve('clean')
-    })
-  })
-  server.closeIdleConnections()
-  const over = new AbortController()
-  const late = deps.clock.wait(graceSeconds * 1000, over.signal).then(
-    () => 'cut' as const,
-    () => 'clean' as const,
-  )
-  const settled = Promise.all([closed, generations.settled()]).then(() => 'clean' as const)
-  const outcome = await Promise.race([settled, late])
-  over.abort()
-  if (outcome === 'cut') {
-    generations.stopAll()
-    await generations.settled()
-    server.closeAllConnections()
-  }
-  stopJobs()
-  await deps.store.close()
-  return outcome
 }

@@ -1,0 +1,54 @@
+import type { Server } from 'node:http'
+import type { Services } from './domain/services.ts'
+import type { Clock } from './ports/clock.ts'
+
+/** Connections that have become idle are closed so often: a client that keeps one alive must not keep us. */
+const CLOSE_IDLE_EVERY_MS = 100
+/** After the grace, the last events get so long to reach their readers. */
+const LAST_WORDS_MS = 1_000
+
+/**
+ * Takes no new connections, lets running calls and answers end within the grace, and ends what is
+ * left then: each stream with its terminal event, the text so far kept.
+ * @returns whether everything ended by itself
+ */
+export async function stopServing(
+  server: Server,
+  { status, generations }: Services,
+  clock: Clock,
+  graceSeconds: number,
+): Promise<'clean' | 'cut'> {
+  status.drain()
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve()
+    })
+  })
+  const closeIdle = () => {
+    server.closeIdleConnections()
+  }
+  closeIdle()
+  const stopClosing = clock.every(CLOSE_IDLE_EVERY_MS, closeIdle)
+  const settled = Promise.all([closed, generations.settled()])
+  const isClean = await within(clock, graceSeconds * 1000, settled)
+  if (!isClean) {
+    generations.stopAll()
+    await generations.settled()
+    await within(clock, LAST_WORDS_MS, closed)
+    server.closeAllConnections()
+  }
+  stopClosing()
+  return isClean ? 'clean' : 'cut'
+}
+
+/** Whether `work` is done in so many milliseconds. */
+async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
+  const over = new AbortController()
+  const late = clock.wait(ms, over.signal).then(
+    () => false,
+    () => true,
+  )
+  const inTime = await Promise.race([work.then(() => true), late])
+  over.abort()
+  return inTime
+}
