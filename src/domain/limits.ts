@@ -1,6 +1,5 @@
 import type { LimitPolicy } from '../contract/policies.ts'
 import type { Limiter, Tally } from '../ports/limiter.ts'
-import type { Call } from './call.ts'
 import { Problem } from './problem.ts'
 
 /** What a policy counts: its name and whom. */
@@ -48,7 +47,7 @@ export function createLimits(
      * The states are kept in `call.limits`, for its headers, in both cases.
      * @throws {Problem} quota-exceeded
      */
-    async charge(call: Call, charges: readonly Charge[]): Promise<void> {
+    async charge(call: { limits: LimitState[] }, charges: readonly Charge[]): Promise<void> {
       const states = await take(charges)
       call.limits.push(...states.all)
       refuseSpent(states.spent)
