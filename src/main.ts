@@ -7,11 +7,11 @@ import { welcome } from './welcome.ts'
 async function main(): Promise<void> {
   const config = loadConfig(Object.keys(loadPolicies().limits))
   const parley = await createParley(config)
+  dieOnMistake(parley)
+  stopOnSignal(parley, config)
   await listen(parley, config)
   const { port } = parley.server.address() as AddressInfo
   process.stderr.write(welcome(config, port, parley.firstAdmin))
-  stopOnSignal(parley, config)
-  dieOnMistake(parley)
   await parley.warmUp()
 }
 

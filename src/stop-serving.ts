@@ -29,7 +29,8 @@ export async function stopServing(
   }
   closeIdle()
   const stopClosing = clock.every(CLOSE_IDLE_EVERY_MS, closeIdle)
-  const settled = Promise.all([closed, generations.settled()])
+  // Until the last connection is gone, a call that was under way may still begin an answer.
+  const settled = closed.then(() => generations.settled())
   const isClean = await within(clock, graceSeconds * 1000, settled)
   if (!isClean) {
     generations.stopAll()

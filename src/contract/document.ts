@@ -42,7 +42,12 @@ export type OperationObject = {
   [extension: `x-${string}`]: unknown
 }
 export type Reference = { $ref: string }
-export type ParameterObject = { name: string; in: string; schema: SchemaObject | Reference }
+export type ParameterObject = {
+  name: string
+  in: string
+  allowReserved?: boolean
+  schema: SchemaObject | Reference
+}
 export type ResponseObject = {
   description: string
   headers?: Record<string, unknown>

@@ -78,7 +78,7 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
       caller: Principal,
       id: string,
       changes: { title?: string; mode?: string; archived?: boolean; pinned?: boolean },
-      expectedVersion: number | undefined,
+      expectedVersions: readonly number[] | undefined,
     ): Promise<Conversation> {
       if (changes.mode !== undefined) requireMode(changes.mode, '/mode')
       const { title } = changes
@@ -86,18 +86,22 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
         id,
         ownerId: caller.id,
         changes: { ...changes, ...(title !== undefined && { title: title.trim() }) },
-        ...(expectedVersion !== undefined && { expectedVersion }),
+        ...(expectedVersions !== undefined && { expectedVersions }),
         now: clock.now(),
       })
       if (changed === 'stale') return refuseStale(await access.conversation(caller, id))
       return found(changed)
     },
 
-    async remove(caller: Principal, id: string, expectedVersion?: number): Promise<void> {
+    async remove(
+      caller: Principal,
+      id: string,
+      expectedVersions?: readonly number[],
+    ): Promise<void> {
       const outcome = await store.conversations.remove({
         id,
         ownerId: caller.id,
-        ...(expectedVersion !== undefined && { expectedVersion }),
+        ...(expectedVersions !== undefined && { expectedVersions }),
       })
       if (outcome === 'stale') refuseStale(await access.conversation(caller, id))
       found(outcome)

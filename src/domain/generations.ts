@@ -134,6 +134,8 @@ export function createGenerations(deps: Deps) {
     const interrupted = await store.generations.interruptAbandoned({
       now: clock.now(),
       all: false,
+      // After a sleep of the machine every lease is over: its own answers go on all the same.
+      except: [...running.keys()],
     })
     if (interrupted > 0) log.warn({ interrupted }, 'abandoned generations were interrupted')
   }
@@ -166,9 +168,9 @@ export function createGenerations(deps: Deps) {
 
     /** Stops what is being said in a conversation that goes away. */
     stopIn(conversationId: string): void {
-      for (const run of running.values()) {
-        if (run.conversationId === conversationId) run.stop('cancelled')
-      }
+      // A UUID may come in capitals (RFC 9562 4).
+      const id = conversationId.toLowerCase()
+      for (const run of running.values()) if (run.conversationId === id) run.stop('cancelled')
     },
 
     /** At the start of an embedded server: whatever was running died with the process before. */

@@ -1,12 +1,16 @@
-import { isIPv6 } from 'node:net'
+import { isIPv6, SocketAddress } from 'node:net'
 
 /**
  * Whom a limit per address counts: an IPv4 address, or the /64 network of an IPv6 address, since
- * whoever has one address of it has all of them.
+ * whoever has one address of it has all of them. An IPv4 address in any of its IPv6 spellings is
+ * that IPv4 address.
  */
 export function addressSubject(address: string): string {
   if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('%')[0]!.split('::')
+  const canonical = new SocketAddress({ address: address.split('%')[0]!, family: 'ipv6' }).address
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(canonical)?.[1]
+  if (mapped !== undefined) return mapped
+  const [head = '', tail] = canonical.split('::')
   const first = head === '' ? [] : head.split(':')
   const last = tail === undefined || tail === '' ? [] : tail.split(':')
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length)

@@ -21,14 +21,14 @@ export function createProfiles({
     async replace(
       caller: Principal,
       { displayName, preferences }: { displayName: string; preferences: Preferences },
-      expectedVersion: number | undefined,
+      expectedVersions: readonly number[] | undefined,
     ): Promise<Account> {
       checkPreferences(preferences)
       const changed = await store.accounts.updateProfile({
         id: caller.id,
         displayName: displayName.trim(),
         preferences,
-        ...(expectedVersion !== undefined && { expectedVersion }),
+        ...(expectedVersions !== undefined && { expectedVersions }),
         now: clock.now(),
       })
       if (changed === 'stale') return refuseStale(await access.account(caller))

@@ -37,7 +37,8 @@ export function createUsage({
     ): Promise<UsageReport> {
       const { granularity = 'day' } = asked
       const readAt = clock.now()
-      const to = asked.to === undefined ? readAt : timeOf(asked.to, 'to')
+      // `to` is not included, and this very millisecond is.
+      const to = asked.to === undefined ? new Date(readAt.getTime() + 1) : timeOf(asked.to, 'to')
       const from =
         asked.from === undefined
           ? new Date(to.getTime() - DEFAULT_SPAN_MS)
@@ -52,13 +53,18 @@ export function createUsage({
   }
 }
 
-/** A time in years that RFC 3339 can write: the validator lets 24:00 and year 0 pass. */
+/** A time that exists: the validator lets year 0 and the 30th of February pass. */
 function timeOf(text: string, pointer: string): Date {
   const time = new Date(text)
   const year = time.getUTCFullYear()
-  if (year >= 1970 && year <= 9999) return time
+  if (year >= 1970 && year <= 9999 && isDay(text.slice(0, 10))) return time
   const detail = 'must be a time from 1970 to 9999'
   throw invalidRequest({ in: 'query', pointer, code: 'format', detail })
+}
+
+/** @param date like `2026-02-28`; JavaScript takes one day too many for one of the next month */
+function isDay(date: string): boolean {
+  return new Date(`${date}T00:00:00Z`).getUTCDate() === Number(date.slice(8))
 }
 
 function checkSpan(from: Date, to: Date, granularity: 'hour' | 'day'): void {

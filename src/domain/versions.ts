@@ -1,6 +1,10 @@
 import { invalidRequest, Problem } from './problem.ts'
 
-const ENTITY_TAG = /^(W\/)?"[\x21\x23-\x7e]*"$/
+/** RFC 9110 8.8.3; a tag may hold a comma. */
+const ENTITY_TAG = /(?:W\/)?"[\x21\x23-\x7e]*"/g
+const ENTITY_TAGS = new RegExp(`^ *${ENTITY_TAG.source}(?: *, *${ENTITY_TAG.source})* *$`)
+/** A tag as `etagOf` writes it. */
+const OURS = /^"([1-9]\d{0,8})"$/
 
 /** The strong ETag of a row's version: the same for every caller. */
 export function etagOf({ version }: { version: number }): string {
@@ -8,20 +12,19 @@ export function etagOf({ version }: { version: number }): string {
 }
 
 /**
- * The version that `If-Match` asks for, to be compared with the row in the same statement that
+ * The versions that `If-Match` asks for, to be compared with the row in the same statement that
  * changes it. Undefined where any version will do (no header, or `*`).
  * RFC 9110 13.1.1: the comparison is strong, so a weak tag never matches.
  * @throws {Problem} invalid-request when it is no list of entity tags
  */
-export function expectedVersion(ifMatch: string | undefined): number | undefined {
+export function expectedVersions(ifMatch: string | undefined): number[] | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined
-  const tags = ifMatch.split(',').map((tag) => tag.trim())
-  if (!tags.every((tag) => ENTITY_TAG.test(tag))) {
+  if (!ENTITY_TAGS.test(ifMatch)) {
     const detail = 'must be a list of entity tags'
     throw invalidRequest({ in: 'header', pointer: 'If-Match', code: 'format', detail })
   }
-  const versions = tags.map((tag) => Number(/^"(\d{1,9})"$/.exec(tag)?.[1] ?? -1))
-  return Math.max(...versions)
+  const tags = ifMatch.match(ENTITY_TAG) ?? []
+  return tags.flatMap((tag) => OURS.exec(tag)?.[1] ?? []).map(Number)
 }
 
 /** @throws {Problem} precondition-failed, with the version that the thing has now */

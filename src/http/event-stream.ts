@@ -40,6 +40,7 @@ export async function answerEventStream(
   const stopKeepAlive = tools.clock.every(KEEP_ALIVE_MS, () => {
     if (!res.writableNeedDrain) res.write(': keepalive\n\n')
   })
+  let lastId = ''
   try {
     for await (const frame of frames) {
       const violation = tools.checkFrame(frame.event)
@@ -48,13 +49,22 @@ export async function answerEventStream(
         res.write(serialize({ id: frame.id, event: brokenOff(req) }))
         return
       }
+      lastId = frame.id
       if (!res.write(serialize(frame))) await drained(res, tools.clock)
       if (req.call.hungUp.aborted) return
     }
+  } catch (error) {
+    // The reader hears of it like of any other end; the log hears what it was.
+    res.write(serialize({ id: idAfter(lastId), event: brokenOff(req) }))
+    throw error
   } finally {
     stopKeepAlive()
     res.end()
   }
+}
+
+function idAfter(id: string): string {
+  return id.replace(/\d+$/, (seq) => String(Number(seq) + 1))
 }
 
 /** What ends a stream whose next event would have broken the contract. */

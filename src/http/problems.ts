@@ -16,7 +16,7 @@ export function answerProblems(log: Log): ErrorRequestHandler {
     const problem = problemOf(error)
     if (problem.code === 'internal') logMistake(log, req, error)
     if (res.headersSent) {
-      res.destroy()
+      if (!res.writableEnded) res.destroy()
       return
     }
     answerProblem(req, res, problem)

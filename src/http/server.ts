@@ -1,15 +1,18 @@
 import {
   createServer as createHttpServer,
   IncomingMessage,
+  type RequestListener,
   type Server,
   ServerResponse,
 } from 'node:http'
 import type { Express } from 'express'
-import { refuseConnection } from './connection-problems.ts'
+import { answerOnSocket, LONGEST_HEADERS, refuseConnection } from './connection-problems.ts'
 
 /** What Node's parser accepts, and for how long it waits (CONTRACT: limits). */
 const LIMITS = {
-  maxHeaderSize: 16 * 1024,
+  maxHeaderSize: LONGEST_HEADERS,
+  // Node would refuse it without a body; `takeRequests` does it with a problem.
+  requireHostHeader: false,
   headersTimeout: 15_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 5_000,
@@ -40,7 +43,26 @@ export function createServer(app: Express): Server {
   app.response = Response.prototype as unknown as typeof app.response
 
   const classes = { IncomingMessage: Request, ServerResponse: Response }
-  const server: Server = createHttpServer({ ...LIMITS, ...classes }, app) as never
+  const take = takeRequests(app) as RequestListener<typeof Request, typeof Response>
+  const server: Server = createHttpServer({ ...LIMITS, ...classes }, take) as never
   server.on('clientError', refuseConnection)
+  // RFC 9110 10.1.1 lets an expectation be ignored; Node would refuse it without a body.
+  server.on('checkExpectation', take)
   return server
+}
+
+/** Hands requests to the app, and answers those that Express would answer with a page of HTML. */
+function takeRequests(app: Express): RequestListener {
+  return (req, res) => {
+    // RFC 9112 3.2.
+    if (req.headers.host === undefined && req.httpVersion === '1.1') {
+      answerOnSocket('invalid-request', req.socket)
+      return
+    }
+    app(req as never, res as never, (error?: unknown) => {
+      // Without an error it is an address that cannot be parsed, such as `http://[`.
+      if (res.headersSent) res.destroy()
+      else answerOnSocket(error === undefined ? 'invalid-request' : 'internal', req.socket)
+    })
+  }
 }

@@ -5,7 +5,7 @@ import type {
   OpenAPIV3,
   OpenApiRequestMetadata,
 } from 'express-openapi-validator/dist/framework/types.js'
-import type { ContractDocument } from '../contract/document.ts'
+import { type ContractDocument, METHODS } from '../contract/document.ts'
 import type { Policies, Policy } from '../contract/policies.ts'
 import { refuseOddIntegers, validationProblem } from './validation-problem.ts'
 
@@ -64,7 +64,7 @@ export async function createValidator(
 
 function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Stages {
   const handlers = middleware({
-    apiSpec: withoutPathServers(document) as unknown as OpenAPIV3.DocumentV3,
+    apiSpec: asValidatorReads(document) as unknown as OpenAPIV3.DocumentV3,
     validateApiSpec: true,
     validateRequests: { allErrors: true },
     validateResponses: {
@@ -85,10 +85,20 @@ function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Sta
   return Object.fromEntries(byName) as Stages
 }
 
-/** The validator takes `servers` on a path for a method. They describe the legacy paths only. */
-function withoutPathServers(document: ContractDocument): ContractDocument {
+/**
+ * The document as the validator shall read it. It takes `servers` on a path, which describe the
+ * legacy places, for a method. And it refuses `+` and `:` in a query unless they are reserved for
+ * the value, but `+` is how forms and `URLSearchParams` write a space.
+ */
+function asValidatorReads(document: ContractDocument): ContractDocument {
   const copy = structuredClone(document)
-  for (const item of Object.values(copy.paths)) delete item.servers
+  const items = Object.values(copy.paths)
+  for (const item of items) delete item.servers
+  const ofPaths = items.flatMap((item) => [item, ...METHODS.map((method) => item[method])])
+  const shared = Object.values(copy.components.parameters ?? {})
+  for (const parameter of [...shared, ...ofPaths.flatMap((one) => one?.parameters ?? [])]) {
+    if ('in' in parameter && parameter.in === 'query') parameter.allowReserved = true
+  }
   return copy
 }
 

@@ -1,6 +1,6 @@
 import type { Group } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
-import { etagOf, expectedVersion } from '../domain/versions.ts'
+import { etagOf, expectedVersions } from '../domain/versions.ts'
 import {
   conversationDetailView,
   conversationPageView,
@@ -36,8 +36,8 @@ export const conversationOperations = ({ conversations, generations }: Services)
     },
 
     async changeConversation({ path, body, headers }, caller) {
-      const version = expectedVersion(headers['If-Match'])
-      const changed = await conversations.change(caller, path.conversationId, body, version)
+      const versions = expectedVersions(headers['If-Match'])
+      const changed = await conversations.change(caller, path.conversationId, body, versions)
       return {
         status: 200,
         headers: { ETag: etagOf(changed) },
@@ -46,8 +46,8 @@ export const conversationOperations = ({ conversations, generations }: Services)
     },
 
     async deleteConversation({ path, headers }, caller) {
-      const version = expectedVersion(headers['If-Match'])
-      await conversations.remove(caller, path.conversationId, version)
+      const versions = expectedVersions(headers['If-Match'])
+      await conversations.remove(caller, path.conversationId, versions)
       generations.stopIn(path.conversationId)
       return { status: 204 }
     },

@@ -1,6 +1,6 @@
 import type { Group } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
-import { etagOf, expectedVersion } from '../domain/versions.ts'
+import { etagOf, expectedVersions } from '../domain/versions.ts'
 import { profileView } from '../views/profile.ts'
 import { usageReportView } from '../views/usage.ts'
 
@@ -12,8 +12,8 @@ export const userOperations = ({ profiles, usage }: Services) =>
     },
 
     async replaceProfile({ body, headers }, caller) {
-      const version = expectedVersion(headers['If-Match'])
-      const account = await profiles.replace(caller, body, version)
+      const versions = expectedVersions(headers['If-Match'])
+      const account = await profiles.replace(caller, body, versions)
       return { status: 200, headers: { ETag: etagOf(account) }, body: profileView(account) }
     },
 

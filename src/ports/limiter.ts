@@ -50,7 +50,9 @@ export function createMemoryLimiter(): Limiter {
   }
 
   const giveBack = async (counter: Counter): Promise<void> => {
-    await storeOf(counter).reward(counter.subject)
+    const state = await storeOf(counter).get(counter.subject)
+    // Its window may have ended since: then there is nothing to give back to.
+    if (state && state.consumedPoints > 0) await storeOf(counter).reward(counter.subject)
   }
 
   return {

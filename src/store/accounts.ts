@@ -30,7 +30,7 @@ export type ProfileChanges = {
   displayName: string
   /** Replace the former ones; what is absent is forgotten. */
   preferences: Preferences
-  expectedVersion?: number
+  expectedVersions?: readonly number[]
   now: Date
 }
 
@@ -64,13 +64,16 @@ export const accountStore = (prisma: PrismaClient) => ({
 
   /** `stale` when the version is not the expected one, undefined when there is no account. */
   async updateProfile(changes: ProfileChanges): Promise<Account | 'stale' | undefined> {
-    const { id, displayName, preferences, expectedVersion, now } = changes
+    const { id, displayName, preferences, expectedVersions, now } = changes
     const [row] = await prisma.account.updateManyAndReturn({
-      where: { id, ...(expectedVersion !== undefined && { version: expectedVersion }) },
+      where: {
+        id,
+        ...(expectedVersions !== undefined && { version: { in: [...expectedVersions] } }),
+      },
       data: { displayName, ...toColumns(preferences), updatedAt: now, version: { increment: 1 } },
     })
     if (row) return toAccount(row)
-    if (expectedVersion === undefined) return undefined
+    if (expectedVersions === undefined) return undefined
     return (await prisma.account.count({ where: { id } })) > 0 ? 'stale' : undefined
   },
 

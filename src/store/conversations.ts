@@ -85,24 +85,28 @@ export const conversationStore = (prisma: PrismaClient) => ({
 
   /** `stale` when the version is not the expected one, undefined when there is none. */
   async update(
-    change: Owned & { changes: ConversationChanges; expectedVersion?: number; now: Date },
+    change: Owned & {
+      changes: ConversationChanges
+      expectedVersions?: readonly number[]
+      now: Date
+    },
   ): Promise<Conversation | 'stale' | undefined> {
-    const { id, ownerId, changes, expectedVersion, now } = change
+    const { id, ownerId, changes, expectedVersions, now } = change
     const [row] = await prisma.conversation.updateManyAndReturn({
-      where: atVersion({ id, ownerId }, expectedVersion),
+      where: atVersion({ id, ownerId }, expectedVersions),
       data: { ...changes, updatedAt: now, version: { increment: 1 } },
     })
-    return row ?? absence(prisma, { id, ownerId }, expectedVersion)
+    return row ?? absence(prisma, { id, ownerId }, expectedVersions)
   },
 
   /** With all its messages; their usage stays. */
   async remove({
-    expectedVersion,
+    expectedVersions,
     ...owned
-  }: Owned & { expectedVersion?: number }): Promise<'removed' | 'stale' | undefined> {
-    const where = atVersion(owned, expectedVersion)
+  }: Owned & { expectedVersions?: readonly number[] }): Promise<'removed' | 'stale' | undefined> {
+    const where = atVersion(owned, expectedVersions)
     const { count } = await prisma.conversation.deleteMany({ where })
-    return count > 0 ? 'removed' : absence(prisma, owned, expectedVersion)
+    return count > 0 ? 'removed' : absence(prisma, owned, expectedVersions)
   },
 })
 
@@ -112,16 +116,16 @@ export const conversationColumns = Prisma.sql`
   c.message_count AS "messageCount", c.version, c.created_at AS "createdAt",
   c.updated_at AS "updatedAt"`
 
-function atVersion({ id, ownerId }: Owned, version: number | undefined) {
-  return { id, ownerId, ...(version !== undefined && { version }) }
+function atVersion({ id, ownerId }: Owned, versions: readonly number[] | undefined) {
+  return { id, ownerId, ...(versions && { version: { in: [...versions] } }) }
 }
 
 async function absence(
   prisma: PrismaClient,
   { id, ownerId }: Owned,
-  expectedVersion: number | undefined,
+  expectedVersions: readonly number[] | undefined,
 ): Promise<'stale' | undefined> {
-  if (expectedVersion === undefined) return undefined
+  if (expectedVersions === undefined) return undefined
   return (await prisma.conversation.count({ where: { id, ownerId } })) > 0 ? 'stale' : undefined
 }
 

@@ -23,6 +23,8 @@ export type Ending = {
   now: Date
 }
 
+type Abandoned = { now: Date; all: boolean; except?: string[] }
+
 /** What ends a generation: each writes its usage, exactly once. */
 export const endingQueries = (prisma: PrismaClient) => ({
   /**
@@ -42,19 +44,20 @@ export const endingQueries = (prisma: PrismaClient) => ({
 
   /**
    * Ends those that nobody is writing any more: their lease is over, or all when this is the
-   * only process. Their text stays as it was saved.
+   * only process. Those of `except` are being written here. Their text stays as it was saved.
    * @returns how many.
    */
-  async interruptAbandoned({ now, all }: { now: Date; all: boolean }): Promise<number> {
+  async interruptAbandoned({ now, all, except = [] }: Abandoned): Promise<number> {
     const [row] = await prisma.$queryRaw<{ interrupted: number }[]>`
       WITH conversation AS (
         SELECT c.id FROM generations g JOIN conversations c ON c.id = g.conversation_id
-        WHERE g.status = 'running' AND (${all}::boolean OR g.lease_until <= ${now}::timestamptz)
+        WHERE g.status = 'running' AND g.id <> ALL(${except}::uuid[])
+          AND (${all}::boolean OR g.lease_until <= ${now}::timestamptz)
         FOR NO KEY UPDATE OF c SKIP LOCKED
       ), generation AS (
         UPDATE generations g SET status = 'interrupted', ended_at = ${now}::timestamptz
         FROM conversation c
-        WHERE g.conversation_id = c.id AND g.status = 'running'
+        WHERE g.conversation_id = c.id AND g.status = 'running' AND g.id <> ALL(${except}::uuid[])
           AND (${all}::boolean OR g.lease_until <= ${now}::timestamptz)
         RETURNING g.id, g.owner_id, g.message_id, g.conversation_id
       ), message AS (

@@ -41,7 +41,7 @@ test('of ten profile changes from one version, one wins and the others are stale
       id,
       displayName: `Name ${String(turn)}`,
       preferences: { locale: 'de' },
-      expectedVersion: 1,
+      expectedVersions: [1],
       now: later(5),
     })
   const changed = await Promise.all(Array.from({ length: 10 }, change))
@@ -57,7 +57,7 @@ test('a profile change replaces the preferences and says when the account is unk
   const account = await accounts.updateProfile({ ...change, preferences: { timeZone: 'UTC' } })
   expect(account).toMatchObject({ version: 3, preferences: { timeZone: 'UTC' } })
   expect(account).not.toHaveProperty('preferences.locale')
-  const unknown = { ...change, id: randomUUID(), preferences: {}, expectedVersion: 1 }
+  const unknown = { ...change, id: randomUUID(), preferences: {}, expectedVersions: [1] }
   expect(await accounts.updateProfile(unknown)).toBeUndefined()
 })
 

@@ -72,19 +72,19 @@ test('a conversation of another is not there to find, change or remove', async (
   expect(await conversations.find(stranger)).toBeUndefined()
   expect(await conversations.findWithLatestMessages({ ...stranger, limit: 5 })).toBeUndefined()
   expect(await conversations.update({ ...stranger, changes: {}, now })).toBeUndefined()
-  expect(await conversations.remove({ ...stranger, expectedVersion: 1 })).toBeUndefined()
+  expect(await conversations.remove({ ...stranger, expectedVersions: [1] })).toBeUndefined()
   expect(await messages.findOwned(stranger)).toBeUndefined()
 })
 
 test('a change or removal from an old version is stale and changes nothing', async () => {
   const { conversations } = opened.store
   const { id } = await givenConversation()
-  const change = { id, ownerId, changes: { title: 'New' }, expectedVersion: 1, now: later(1) }
+  const change = { id, ownerId, changes: { title: 'New' }, expectedVersions: [1], now: later(1) }
   expect(await conversations.update(change)).toMatchObject({ title: 'New', version: 2 })
   expect(await conversations.update({ ...change, changes: { title: 'Old' } })).toBe('stale')
-  expect(await conversations.remove({ id, ownerId, expectedVersion: 1 })).toBe('stale')
+  expect(await conversations.remove({ id, ownerId, expectedVersions: [1] })).toBe('stale')
   expect(await conversations.find({ id, ownerId })).toMatchObject({ title: 'New' })
-  expect(await conversations.remove({ id, ownerId, expectedVersion: 2 })).toBe('removed')
+  expect(await conversations.remove({ id, ownerId, expectedVersions: [2] })).toBe('removed')
   expect(await conversations.remove({ id, ownerId })).toBeUndefined()
 })
 

@@ -1,5 +1,8 @@
+import type { ChatRequest } from '../../generated/api.ts'
 import { createDeferred } from '../../src/domain/deferred.ts'
 import type { Engine, EnginePart, TokenUsage, Turn } from '../../src/engine/engine.ts'
+import type { Client } from './client.ts'
+import { openStream } from './stream.ts'
 
 const MODEL = 'held-1'
 
@@ -86,4 +89,22 @@ function holdTurn(turn: Turn, signal: AbortSignal) {
     }
   }
   return { held, parts: parts() }
+}
+
+/** A stream whose answer has begun with `firstWords` and waits for the test to go on. */
+export async function openHeldStream(
+  engine: HeldEngine,
+  client: Client,
+  { firstWords = 'Hello', ...request }: Partial<ChatRequest> & { firstWords?: string } = {},
+) {
+  const opening = openStream(client, { message: 'Hi', ...request })
+  const turn = await engine.next()
+  turn.say(firstWords)
+  const stream = await opening
+  const first = await stream.next()
+  const delta = await stream.next()
+  if (first?.event.type !== 'message.start' || delta?.event.type !== 'message.delta') {
+    throw new Error(`The stream began with ${String(first?.name)}, ${String(delta?.name)}`)
+  }
+  return { turn, stream, start: first.event, begun: [first, delta] }
 }

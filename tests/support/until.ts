@@ -15,7 +15,8 @@ export async function until<T>(
   for (;;) {
     const found = await find()
     if (found !== undefined && found !== false) return found
-    if (performance.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${find}`)
+    if (performance.now() > deadline)
+      throw new Error(`Not within ${String(withinMs)} ms: ${String(find)}`)
     await pause(PAUSE_MS)
   }
 }

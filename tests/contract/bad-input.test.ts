@@ -1,0 +1,315 @@
+import { randomUUID } from 'node:crypto'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Policy } from '../../src/contract/policies.ts'
+import type { Client } from '../support/client.ts'
+import { everythingIn, exampleBody, fill, operations, parametersOf } from '../support/operations.ts'
+import { openTestStore, type TestStore } from '../support/database.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { send, type WireRequest } from '../support/wire.ts'
+
+const LONGEST_BODY = 262_144
+const JSON_TYPE = { 'Content-Type': 'application/json' }
+
+let testStore: TestStore
+let server: TestServer
+let alice: Client
+let before: string
+beforeAll(async () => {
+  testStore = await openTestStore()
+  server = await startServer({ testStore })
+  alice = await server.newUser()
+  await alice.expect(200, 'sendMessage', { body: { message: 'Hello!' } })
+  before = await everythingIn(testStore.database)
+})
+afterAll(async () => {
+  // The last word on every test above: whatever was refused has left no trace.
+  expect(await everythingIn(testStore.database)).toBe(before)
+  await server.close()
+  await testStore.close()
+})
+
+const somewhere = (operation: Policy, query = '') =>
+  server.url + fill(operation, () => randomUUID()) + query
+
+function asAlice(operation: Policy, odd: WireRequest, query?: string) {
+  const headers = { ...alice.credentials, ...odd.headers }
+  return send(somewhere(operation, query), { ...odd, method: operation.method, headers })
+}
+
+const named = (list: readonly Policy[]) =>
+  list.map((operation) => ({ operationId: operation.operationId, operation }))
+const secured = named(operations.filter(({ auth }) => auth === 'required'))
+const withBody = named(operations.filter(({ hasBody }) => hasBody))
+const withIds = named(operations.filter((one) => parametersOf(one).length > 0))
+const withAnswer = named(
+  operations.filter(({ replies }) => [...replies.values()].some((type) => type !== undefined)),
+)
+
+describe.each(secured)('$operationId', ({ operation }) => {
+  test('asks for a credential before it looks at anything else', async () => {
+    const odd = { method: operation.method, headers: JSON_TYPE, body: '{' }
+    const answer = await send(somewhere(operation, '?nonsense=%00'), odd)
+    expect(answer.status).toBe(401)
+    expect(answer.problem().code).toBe('unauthenticated')
+    expect(answer.headers['www-authenticate']).toBe('Bearer realm="parley"')
+  })
+
+  test.each([
+    ['Basic YWRhOmFkYQ=='],
+    ['Bearer'],
+    ['Bearer a b'],
+    ['Bearer junk'],
+    ['Basic bearer junk'],
+  ])('refuses the credential %s as invalid', async (authorization) => {
+    const headers = { Authorization: authorization }
+    const answer = await send(somewhere(operation), { method: operation.method, headers })
+    expect(answer.status).toBe(401)
+    expect(answer.problem().code).toBe('token-invalid')
+    expect(answer.headers['www-authenticate']).toMatch(
+      /^Bearer realm="parley", error="invalid_token"/,
+    )
+  })
+
+  test('refuses a token without the scopes that it needs', async () => {
+    const { sessionId } = alice.identity
+    const profile = await alice.expect(200, 'getProfile')
+    const { token } = await server.parley.deps.accessTokens.issue({
+      subject: profile.body.id,
+      sessionId,
+      scopes: [],
+    })
+    if (operation.scopes.length === 0) return
+    const headers = { Authorization: `Bearer ${token}` }
+    const answer = await send(somewhere(operation), { method: operation.method, headers })
+    expect(answer.status).toBe(403)
+    expect(answer.problem().code).toBe('insufficient-scope')
+  })
+})
+
+describe.each(named(operations))('$operationId', ({ operation }) => {
+  test('refuses an unknown query parameter and names it', async () => {
+    const body = operation.hasBody ? JSON.stringify(exampleBody(operation)) : undefined
+    const odd = body === undefined ? {} : { headers: JSON_TYPE, body }
+    const answer = await asAlice(operation, odd, '?nonsense=1')
+    expect(answer.status).toBe(400)
+    const place = { in: 'query', pointer: 'nonsense', code: 'unknown' }
+    expect(answer.problem().errors).toEqual([expect.objectContaining(place)])
+  })
+
+  test.each(['%00', '%ff', '%ed%a0%80', '%zz', '%'])('refuses %s in the query', async (escape) => {
+    const answer = await asAlice(operation, {}, `?q=${escape}`)
+    expect(answer.status).toBe(400)
+    expect(answer.problem().code).toBe('invalid-request')
+  })
+})
+
+describe.each(withIds)('$operationId', ({ operation }) => {
+  test.each(['1', 'null', '..%2f', randomUUID().slice(1), `${randomUUID()}%20`, '%F0%9F%92%A9'])(
+    'refuses %s, which is no UUID',
+    async (id) => {
+      const address = server.url + fill(operation, () => id)
+      const headers = { ...alice.credentials, ...JSON_TYPE }
+      const body = operation.hasBody ? JSON.stringify(exampleBody(operation)) : ''
+      const answer = await send(address, { method: operation.method, headers, body })
+      expect(answer.status).toBe(400)
+      const place = { in: 'path', pointer: parametersOf(operation)[0] }
+      expect(answer.problem().errors?.[0]).toMatchObject(place)
+    },
+  )
+
+  test.each(['%00', '%ff', '%zz', '%'])('refuses %s in the path', async (id) => {
+    const address = server.url + fill(operation, () => id)
+    const answer = await send(address, { method: operation.method, headers: alice.credentials })
+    expect(answer.status).toBe(400)
+    expect(answer.problem().code).toBe('invalid-request')
+    expect(answer.headers).toHaveProperty('ratelimit')
+  })
+})
+
+describe.each(withAnswer)('$operationId', ({ operation }) => {
+  test('refuses a caller who does not accept what it answers', async () => {
+    const answer = await asAlice(operation, { headers: { Accept: 'text/html' } })
+    expect(answer.status).toBe(406)
+    expect(answer.problem().code).toBe('not-acceptable')
+  })
+})
+
+type BadBody = {
+  what: string
+  status: number
+  code: string
+  odd: (example: Example) => WireRequest
+}
+type Example = Record<string, unknown>
+
+const text = (example: Example) => JSON.stringify(example)
+/** The example with other text in its first property, written as the JSON that is given. */
+const withText = (example: Example, json: string) => {
+  const [first = ''] = Object.keys(example)
+  return text({ ...example, [first]: '@' }).replace('"@"', json)
+}
+const withMember = (example: Example, member: string) => `${text(example).slice(0, -1)},${member}}`
+const asJson = (body: string | Buffer): WireRequest => ({ headers: JSON_TYPE, body })
+const ofLength = (example: Example, length: number) =>
+  withMember(example, `"pad":"${'x'.repeat(length - text(example).length - 9)}"`)
+
+const badBodies: BadBody[] = [
+  { what: 'no body', status: 400, code: 'invalid-request', odd: () => ({}) },
+  { what: 'an empty body', status: 400, code: 'invalid-request', odd: () => asJson('') },
+  ...['[]', '7', 'null', '"text"', 'true'].map((body) => ({
+    what: `${body} in the place of an object`,
+    status: 400,
+    code: 'invalid-request',
+    odd: () => asJson(body),
+  })),
+  ...['{', '{"a":}', '{}x', '\ufeff{}', "{'a':1}", '{"a":1,}', ' '].map((body) => ({
+    what: `${JSON.stringify(body)}, which is no JSON`,
+    status: 400,
+    code: 'malformed-json',
+    odd: () => asJson(body),
+  })),
+  {
+    what: 'an unknown property',
+    status: 400,
+    code: 'invalid-request',
+    odd: (example) => asJson(text({ ...example, nonsense: 1 })),
+  },
+  {
+    what: '__proto__',
+    status: 400,
+    code: 'invalid-request',
+    odd: (example) => asJson(withMember(example, '"__proto__":{"admin":true}')),
+  },
+  {
+    what: 'a key twice',
+    status: 400,
+    code: 'malformed-json',
+    odd: (example) => asJson(withMember(example, text(example).slice(1, -1))),
+  },
+  {
+    what: 'a key twice in two spellings',
+    status: 400,
+    code: 'malformed-json',
+    odd: (example) => {
+      const [[key, value]] = Object.entries(example) as [[string, unknown]]
+      const escaped = `\\u${key.charCodeAt(0).toString(16).padStart(4, '0')}${key.slice(1)}`
+      return asJson(withMember(example, `"${escaped}":${JSON.stringify(value)}`))
+    },
+  },
+  {
+    what: 'U+0000',
+    status: 400,
+    code: 'invalid-request',
+    odd: (example) => asJson(withText(example, String.raw`"a\u0000b"`)),
+  },
+  {
+    what: 'half of a surrogate pair',
+    status: 400,
+    code: 'invalid-request',
+    odd: (example) => asJson(withText(example, String.raw`"a\ud83db"`)),
+  },
+  {
+    what: 'bytes that are not UTF-8',
+    status: 400,
+    code: 'malformed-json',
+    odd: (example) => asJson(Buffer.from(withText(example, '"\u00ff"'), 'latin1')),
+  },
+  {
+    what: 'nesting 33 deep',
+    status: 400,
+    code: 'invalid-request',
+    odd: (example) => asJson(withMember(example, `"x":${'['.repeat(32)}${']'.repeat(32)}`)),
+  },
+  {
+    what: 'nesting 100,000 deep',
+    status: 400,
+    code: 'invalid-request',
+    odd: () => asJson('['.repeat(100_000)),
+  },
+  {
+    what: '256 kB and a byte, announced',
+    status: 413,
+    code: 'payload-too-large',
+    odd: (example) => asJson(ofLength(example, LONGEST_BODY + 1)),
+  },
+  {
+    what: '256 kB and a byte, in chunks',
+    status: 413,
+    code: 'payload-too-large',
+    odd: (example) => ({ ...asJson(ofLength(example, LONGEST_BODY + 1)), chunked: true }),
+  },
+  {
+    what: '256 kB of the wrong shape, which is not too large',
+    status: 400,
+    code: 'invalid-request',
+    odd: (example) => asJson(ofLength(example, LONGEST_BODY)),
+  },
+  ...[
+    'text/plain',
+    'application/json; x=1',
+    'application/json; charset=latin1',
+    'application/jsonp',
+    'application/merge-patch+json',
+    'multipart/form-data; boundary=x',
+    'nonsense',
+  ].map((type) => ({
+    what: `the media type ${type}`,
+    status: 415,
+    code: 'unsupported-media-type',
+    odd: (example: Example) => ({ headers: { 'Content-Type': type }, body: text(example) }),
+  })),
+  {
+    what: 'a body without a media type',
+    status: 415,
+    code: 'unsupported-media-type',
+    odd: (example) => ({ body: text(example) }),
+  },
+  {
+    what: 'a compressed body',
+    status: 415,
+    code: 'unsupported-media-type',
+    odd: (example) => ({
+      headers: { ...JSON_TYPE, 'Content-Encoding': 'gzip' },
+      body: gzipSync(text(example)),
+    }),
+  },
+]
+
+describe.each(withBody)('$operationId', ({ operation }) => {
+  test.each(badBodies)('refuses $what with $status $code', async ({ status, code, odd }) => {
+    const answer = await asAlice(operation, odd(exampleBody(operation)))
+    expect([answer.status, answer.problem().code]).toEqual([status, code])
+    expect(answer.headers).toHaveProperty('ratelimit')
+  })
+})
+
+describe('a body that is refused', () => {
+  test('leaves nothing in the answer of what it held', async () => {
+    const body = { email: 'ada@example.com', password: 'my dearest secret' }
+    const broken = JSON.stringify(body).slice(0, -1)
+    const login = operations.find(({ operationId }) => operationId === 'logIn')!
+    const answer = await asAlice(login, { headers: JSON_TYPE, body: broken })
+    expect(answer.text).not.toContain('dearest')
+  })
+
+  test.each([LONGEST_BODY + 1, 20_000_000])(
+    'is answered although %d bytes of it are on their way',
+    async (length) => {
+      const create = operations.find(({ operationId }) => operationId === 'createConversation')!
+      const body = 'x'.repeat(length)
+      const announced = await asAlice(create, { headers: JSON_TYPE, body })
+      expect(announced.status).toBe(413)
+      const chunked = await asAlice(create, { headers: JSON_TYPE, body, chunked: true })
+      expect(chunked.status).toBe(413)
+    },
+  )
+})
+
+describe('a body where none belongs', () => {
+  test('is ignored, whatever it claims to be', async () => {
+    const list = operations.find(({ operationId }) => operationId === 'listConversations')!
+    const odd = { headers: { 'Content-Type': 'text/plain; x=1' }, body: 'nonsense' }
+    expect((await asAlice(list, odd)).status).toBe(200)
+  })
+})

@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest'
+import { createEventLog, type EventLog, type NumberedEvent } from '../../src/domain/event-log.ts'
+
+const here = new AbortController().signal
+const piece = (text: string) => ({ type: 'piece' as const, text })
+const end = { type: 'end' as const }
+
+async function readAll(log: EventLog, gone = here): Promise<NumberedEvent[]> {
+  const seen: NumberedEvent[] = []
+  for await (const event of log.read(gone)) seen.push(event)
+  return seen
+}
+
+const textsOf = (events: NumberedEvent[]) =>
+  events.map(({ event }) => (event.type === 'piece' ? event.text : event.type))
+
+test('events are numbered from 1 without gaps', async () => {
+  const log = createEventLog()
+  for (const event of [piece('a'), piece('b'), end]) log.append(event)
+  expect((await readAll(log)).map(({ seq }) => seq)).toEqual([1, 2, 3])
+})
+
+test('nothing comes after the end, not even another end', async () => {
+  const log = createEventLog()
+  for (const event of [piece('a'), end, piece('b'), end]) log.append(event)
+  expect(textsOf(await readAll(log))).toEqual(['a', 'end'])
+})
+
+test('a reader gets each event as soon as it happens', async () => {
+  const log = createEventLog()
+  const reader = log.read(here)
+  for (const text of ['a', 'b']) {
+    const next = reader.next()
+    log.append(piece(text))
+    expect((await next).value).toMatchObject({ event: piece(text) })
+  }
+  log.append(end)
+  await reader.next()
+  expect(await reader.next()).toEqual({ done: true, value: undefined })
+})
+
+test('readers do not take events from each other, whenever they come and however slow they are', async () => {
+  const log = createEventLog()
+  log.append(piece('a'))
+  const early = readAll(log)
+  const slow = log.read(here)
+  await slow.next()
+  log.append(piece('b'))
+  const later = readAll(log)
+  log.append(end)
+  const after = readAll(log)
+  for (const seen of [early, later, after]) expect(textsOf(await seen)).toEqual(['a', 'b', 'end'])
+  expect((await slow.next()).value).toMatchObject({ seq: 2 })
+  expect((await slow.next()).value).toMatchObject({ seq: 3 })
+})
+
+test('a reader that is gone is let go at once, and was never waited for', async () => {
+  const log = createEventLog()
+  const leaving = new AbortController()
+  const reading = readAll(log, leaving.signal)
+  log.append(piece('a'))
+  await new Promise(setImmediate)
+  leaving.abort()
+  expect(textsOf(await reading)).toEqual(['a'])
+  expect(await readAll(log, leaving.signal)).toEqual([])
+})
+
+test('all events that come while a reader is busy are there when it comes back', async () => {
+  const log = createEventLog()
+  const reader = log.read(here)
+  log.append(piece('0'))
+  await reader.next()
+  for (let i = 1; i < 1_000; i += 1) log.append(piece(String(i)))
+  log.append(end)
+  const seen: NumberedEvent[] = []
+  for await (const event of reader) seen.push(event)
+  expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 2))
+})

@@ -1,0 +1,68 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ChatStreamEvent } from '../../generated/api.ts'
+import type { Frame, Operations } from '../../src/contract/types.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { openStream } from '../support/stream.ts'
+
+type Frames = AsyncIterable<Frame<ChatStreamEvent>>
+
+/** What is done to the second frame of every stream. */
+let spoil: (event: ChatStreamEvent) => object
+let server: TestServer
+beforeAll(async () => {
+  async function* spoilt(frames: Frames): AsyncGenerator<Frame<ChatStreamEvent>> {
+    let seq = 0
+    for await (const { id, event } of frames) {
+      seq += 1
+      yield { id, event: seq === 2 ? (spoil(event) as ChatStreamEvent) : event }
+    }
+  }
+  const operations = (real: Operations): Operations => ({
+    ...real,
+    async streamMessage(input, caller, call) {
+      const reply = await real.streamMessage(input, caller, call)
+      return { ...reply, frames: spoilt(reply.frames) }
+    },
+  })
+  server = await startServer({ instead: { operations } })
+})
+afterAll(() => server.close())
+
+test.each([
+  ['a property more', { passwordHash: 'hunter2' }, /additional properties/],
+  ['a property of another type', { text: 42 }, /text must be string/],
+  ['a property less', { text: undefined }, /required property 'text'/],
+  ['another type', { type: 'message.secret' }, /message\.secret/],
+])(
+  'an event with %s never leaves: the stream ends with an error, and the log says why',
+  async (_, change, why) => {
+    spoil = (event) => ({ ...event, ...change })
+    const alice = await server.newUser()
+    const stream = await openStream(alice, { message: 'Hello' })
+    const events = await stream.rest()
+    expect(events.map(({ name }) => name)).toEqual(['message.start', 'message.error'])
+    const [start, error] = events
+    expect(error!.event).toMatchObject({ problem: { code: 'internal', status: 500 } })
+    expect(error!.id).toBe(start!.id.replace(/:1$/, ':2'))
+    const requestId = stream.headers.get('x-request-id')
+    const logged = server.logged().filter((line) => line['requestId'] === requestId)
+    const violation = logged.find((line) => line['msg'] === 'contract violated')
+    expect(violation).toMatchObject({ level: 'error', operationId: 'streamMessage' })
+    expect(violation!['violation']).toMatch(why)
+    expect(JSON.stringify(logged)).not.toContain('hunter2')
+  },
+)
+
+test('the answer behind a spoilt stream is finished and kept', async () => {
+  spoil = () => ({ type: 'message.delta' })
+  const alice = await server.newUser()
+  const stream = await openStream(alice, { message: 'Hello' })
+  const start = (await stream.next())!.event
+  if (start.type !== 'message.start') throw new Error(start.type)
+  await stream.rest()
+  await server.parley.services.generations.settled()
+  const path = { conversationId: start.conversationId }
+  const { body } = await alice.expect(200, 'getConversation', { path })
+  expect(body.messages[1]).toMatchObject({ status: 'complete' })
+  expect(body.messages[1]!.content).not.toBe('')
+})

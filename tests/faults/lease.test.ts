@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
+import { createClient, type Client } from '../support/client.ts'
+import { TestClock } from '../support/clock.ts'
+import { openTestStore, type TestStore } from '../support/database.ts'
+import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
+
+const LEASE_MS = 20_000
+const SWEEP_MS = 10_000
+
+const engine = createHeldEngine()
+let saveProgress: Store['generations']['saveProgress']
+let testStore: TestStore
+/** Several servers share the database: none may take what runs at its start for abandoned. */
+let shared: Store
+let server: TestServer
+beforeAll(async () => {
+  testStore = await openTestStore()
+  const { store } = testStore
+  const save: typeof saveProgress = (progress) => saveProgress(progress)
+  const generations = { ...store.generations, saveProgress: save }
+  shared = { ...store, generations, embedded: false }
+  server = await startServer({ testStore, instead: { deps: { engine, store: shared } } })
+})
+beforeEach(() => {
+  saveProgress = testStore.store.generations.saveProgress
+})
+afterAll(async () => {
+  await server.close()
+  await testStore.close()
+})
+
+type Start = { generationId: string; messageId: string; conversationId: string }
+
+/** What the database holds of a generation. */
+function stored({ identity }: Client, { generationId, messageId }: Start) {
+  const { messages, generations } = testStore.store
+  const findOwner = async () => {
+    const { subject } = await server.parley.deps.accessTokens.verify(identity.accessToken)
+    return subject
+  }
+  return {
+    async text() {
+      const ownerId = await findOwner()
+      return (await messages.findOwned({ id: messageId, ownerId }))?.content
+    },
+    async generation() {
+      const ownerId = await findOwner()
+      return generations.find({ id: generationId, ownerId })
+    },
+  }
+}
+
+/** A second instance on the same database, its clock `aheadMs` before that of the first. */
+async function startSecond(aheadMs: number) {
+  const clock = new TestClock(new Date(server.clock.now().getTime() + aheadMs))
+  return startServer({ testStore, clock, instead: { deps: { store: shared } } })
+}
+
+/** Lets seconds pass until the lease is seen to be as long as can be. */
+function renewed(row: ReturnType<typeof stored>) {
+  return until(async () => {
+    await server.clock.advance(1_000)
+    const leaseUntil = (await row.generation())?.leaseUntil.getTime()
+    return leaseUntil === server.clock.now().getTime() + LEASE_MS
+  })
+}
+
+describe('while an answer is made', () => {
+  test('its text is saved every second, and shown to nobody before its end', async () => {
+    const alice = await server.newUser()
+    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const row = stored(alice, start)
+    expect(await row.text()).toBe('')
+    await server.clock.advance(1_000)
+    await until(async () => (await row.text()) === 'Hello')
+    turn.say(' there')
+    await stream.next()
+    await server.clock.advance(1_000)
+    await until(async () => (await row.text()) === 'Hello there')
+    const path = { conversationId: start.conversationId }
+    const { body } = await alice.expect(200, 'getConversation', { path })
+    expect(body.messages[1]).toMatchObject({ status: 'inProgress', content: '' })
+    turn.end()
+    await stream.rest()
+  })
+
+  test('its lease is renewed, whether or not there is more text', async () => {
+    const alice = await server.newUser()
+    const { turn, stream, start } = await openHeldStream(engine, alice)
+    for (let renewals = 0; renewals < 3; renewals += 1) await renewed(stored(alice, start))
+    turn.end()
+    await stream.rest()
+  })
+
+  test('text that could not be saved is saved at the next turn, and others all the same', async () => {
+    const alice = await server.newUser()
+    const failing = await openHeldStream(engine, alice)
+    const fine = await openHeldStream(engine, alice)
+    let failures = 0
+    saveProgress = async (progress) => {
+      if (progress.generationId === failing.start.generationId && failures === 0) {
+        failures += 1
+        throw new DatabaseUnavailable('away')
+      }
+      return testStore.store.generations.saveProgress(progress)
+    }
+    await server.clock.advance(1_000)
+    await until(async () => (await stored(alice, fine.start).text()) === 'Hello')
+    expect(await stored(alice, failing.start).text()).toBe('')
+    await server.clock.advance(1_000)
+    await until(async () => (await stored(alice, failing.start).text()) === 'Hello')
+    for (const { turn, stream } of [failing, fine]) {
+      turn.end()
+      expect((await stream.rest()).at(-1)!.name).toBe('message.end')
+    }
+  })
+
+  test('another instance leaves it alone for as long as its lease is renewed', async () => {
+    const alice = await server.newUser()
+    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const second = await startSecond(0)
+    const end = server.clock.now().getTime() + 2 * LEASE_MS
+    while (server.clock.now().getTime() < end) {
+      await renewed(stored(alice, start))
+      const behindMs = server.clock.now().getTime() - second.clock.now().getTime()
+      await second.clock.advance(behindMs)
+    }
+    turn.end()
+    expect((await stream.rest()).at(-1)!.name).toBe('message.end')
+    await second.close()
+  })
+})
+
+test('an instance that slept beyond its leases does not take its own answers for dead', async () => {
+  const alice = await server.newUser()
+  const { turn, stream } = await openHeldStream(engine, alice)
+  saveProgress = () => Promise.reject(new DatabaseUnavailable('asleep'))
+  await server.clock.advance(LEASE_MS + SWEEP_MS)
+  saveProgress = testStore.store.generations.saveProgress
+  turn.end()
+  expect((await stream.rest()).map(({ name }) => name)).toEqual(['message.end'])
+})
+
+describe('an answer whose instance was taken for dead', () => {
+  async function interrupted(firstWords: string) {
+    const alice = await server.newUser()
+    const held = await openHeldStream(engine, alice, { firstWords })
+    await server.clock.advance(1_000)
+    const row = stored(alice, held.start)
+    await until(async () => (await row.text()) === firstWords)
+    const second = await startSecond(30_000)
+    await second.clock.advance(SWEEP_MS)
+    await until(async () => (await row.generation())?.status === 'interrupted')
+    return { ...held, alice, second, onSecond: createClient(second.url, alice.identity) }
+  }
+
+  test('is interrupted with its saved text, and its conversation is free', async () => {
+    const { second, onSecond, start, turn, stream } = await interrupted('Saved')
+    const { conversationId } = start
+    const path = { conversationId }
+    const { body } = await onSecond.expect(200, 'getConversation', { path })
+    expect(body.messages[1]).toMatchObject({ content: 'Saved', status: 'interrupted' })
+    expect(body.messages[1]).not.toHaveProperty('usage')
+    await onSecond.expect(200, 'sendMessage', { body: { message: 'Hello', conversationId } })
+    turn.end()
+    await stream.rest()
+    await second.close()
+  })
+
+  test('ends there, should it still live, with one event and without changing anything', async () => {
+    const { second, onSecond, start, turn, stream } = await interrupted('Saved')
+    turn.say(' and lost')
+    turn.end()
+    const events = await stream.rest()
+    expect(events.map(({ name }) => name)).toEqual(['message.delta', 'message.error'])
+    expect(events[1]!.event).toMatchObject({
+      problem: { code: 'unavailable' },
+      message: { id: start.messageId, content: 'Saved', status: 'interrupted' },
+    })
+    const path = { conversationId: start.conversationId }
+    const { body } = await onSecond.expect(200, 'getConversation', { path })
+    expect(body.messages[1]).toMatchObject({ content: 'Saved', status: 'interrupted' })
+    await second.close()
+  })
+
+  test.each([[' more'], ['']])(
+    'is stopped there at the next save, with %j to save',
+    async (more) => {
+      const { second, turn, stream } = await interrupted('Saved')
+      if (more !== '') {
+        turn.say(more)
+        await stream.next()
+      }
+      await server.clock.advance(1_000)
+      expect((await stream.rest()).map(({ name }) => name)).toEqual(['message.error'])
+      expect(turn.signal.aborted).toBe(true)
+      await second.close()
+    },
+  )
+
+  test('and deleted elsewhere is stopped too', async () => {
+    const alice = await server.newUser()
+    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const second = await startSecond(0)
+    const path = { conversationId: start.conversationId }
+    await createClient(second.url, alice.identity).expect(204, 'deleteConversation', { path })
+    await server.clock.advance(1_000)
+    expect((await stream.rest()).map(({ name }) => name)).toEqual(['message.cancelled'])
+    expect(turn.signal.aborted).toBe(true)
+    await second.close()
+  })
+})

@@ -1,0 +1,196 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createClient } from '../support/client.ts'
+import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
+import { openStream } from '../support/stream.ts'
+import { until } from '../support/until.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+
+const PATIENCE_MS = 60_000
+
+let workplace: Workplace
+let upstream: TestUpstream
+beforeEach(async () => {
+  workplace = await openWorkplace()
+  upstream = await startUpstream({ stallAfter: 2 })
+})
+afterEach(async () => {
+  await workplace.close()
+  await upstream.close()
+})
+
+/** A server in the middle of an answer that goes on when the upstream is released. */
+async function startAnswering(env: Record<string, string> = {}) {
+  const parley = await workplace.start({ CHAT_UPSTREAM_URL: upstream.url, ...env })
+  const alice = await parley.logIn()
+  const stream = await openStream(alice, { message: 'Hello' })
+  const start = (await stream.next())!.event
+  if (start.type !== 'message.start') throw new Error(start.type)
+  return { parley, alice, stream, start }
+}
+
+async function takesConnections(url: string): Promise<boolean> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  try {
+    await once(socket, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    socket.destroy()
+  }
+}
+
+async function terminate(parley: ParleyProcess): Promise<void> {
+  parley.signal('SIGTERM')
+  await until(async () => !(await takesConnections(parley.url)))
+}
+
+describe('SIGTERM', () => {
+  test(
+    'lets a running stream end, keeps its answer, and exits with 0',
+    async () => {
+      const { parley, alice, stream, start } = await startAnswering()
+      await terminate(parley)
+      upstream.release()
+      expect((await stream.rest()).at(-1)!.name).toBe('message.end')
+      expect(await parley.exited).toEqual({ code: 0, signal: null })
+      const next = await workplace.start()
+      const path = { conversationId: start.conversationId }
+      const again = createClient(next.url, alice.identity)
+      const { body } = await again.expect(200, 'getConversation', { path })
+      expect(body.messages[1]).toMatchObject({
+        content: 'Hello from upstream.',
+        status: 'complete',
+      })
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'with a reader who has hung up still finishes and keeps the answer',
+    async () => {
+      const { parley, alice, stream, start } = await startAnswering()
+      stream.hangUp()
+      await until(() => parley.stdout().includes('"hungUp":true'))
+      await terminate(parley)
+      upstream.release()
+      expect(await parley.exited).toEqual({ code: 0, signal: null })
+      const next = await workplace.start()
+      const path = { conversationId: start.conversationId }
+      const again = createClient(next.url, alice.identity)
+      const { body } = await again.expect(200, 'getConversation', { path })
+      expect(body.messages[1]).toMatchObject({ status: 'complete' })
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'without anything to do exits with 0 at once',
+    async () => {
+      const parley = await workplace.start()
+      parley.signal('SIGTERM')
+      expect(await parley.exited).toEqual({ code: 0, signal: null })
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'makes the server not ready on a connection that is still open',
+    async () => {
+      const { parley, alice } = await startAnswering()
+      const { host, hostname, port } = new URL(parley.url)
+      const socket = connect(Number(port), hostname)
+      const body = JSON.stringify({ message: 'Hello' })
+      const headers = { ...alice.credentials, Host: host, 'Content-Type': 'application/json' }
+      const lines = Object.entries({ ...headers, 'Content-Length': body.length })
+      const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')
+      let raw = ''
+      socket.setEncoding('utf8').on('data', (text: string) => (raw += text))
+      socket.write(`POST /api/v1/chat/stream HTTP/1.1\r\n${head}\r\n${body}`)
+      await until(() => raw.includes('message.delta'))
+      await terminate(parley)
+      socket.write(`GET /api/v1/health/ready HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
+      upstream.release()
+      await until(() => raw.includes('"listener"'))
+      const [, readiness] = raw.split(/event: message\.end\n.*/)
+      expect(readiness).toContain('HTTP/1.1 503')
+      expect(readiness).toContain('"unavailable"')
+      expect(await parley.exited).toEqual({ code: 0, signal: null })
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'ends what is left when the grace is over: message.error, the text kept, exit with 1',
+    async () => {
+      const { parley, alice, stream, start } = await startAnswering({ SHUTDOWN_GRACE_SECONDS: '1' })
+      parley.signal('SIGTERM')
+      const end = (await stream.rest()).at(-1)!
+      expect(end.event).toMatchObject({
+        type: 'message.error',
+        problem: { code: 'unavailable' },
+        message: { content: 'Hello from', status: 'failed' },
+      })
+      expect(await parley.exited).toEqual({ code: 1, signal: null })
+      const next = await workplace.start()
+      const path = { conversationId: start.conversationId }
+      const again = createClient(next.url, alice.identity)
+      const { body } = await again.expect(200, 'getConversation', { path })
+      expect(body.messages[1]).toMatchObject({ content: 'Hello from', status: 'failed' })
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'a second time exits with 1 at once',
+    async () => {
+      const { parley } = await startAnswering()
+      await terminate(parley)
+      parley.signal('SIGTERM')
+      expect(await parley.exited).toEqual({ code: 1, signal: null })
+    },
+    PATIENCE_MS,
+  )
+})
+
+describe('a configuration with mistakes', () => {
+  test(
+    'stops the start with 1, names every mistake and prints no value',
+    async () => {
+      const secrets = { SERVER_SECRET: 'too-short-secret', CHAT_UPSTREAM_KEY: 'sk-key-of-mine' }
+      const env = {
+        ...secrets,
+        PORT: 'eighty',
+        BCRYPT_COST: '99',
+        RATE_LIMIT_CHAT: 'ten-a-minute',
+        RATE_LIMIT_CHATS: '1/1',
+        TLS_KEY_FILE: '/key-of-mine.pem',
+        ADMIN_PASSWORD: 'password-of-mine',
+        DATABASE_URL: 'mysql://user:password-in-url@db/parley',
+      }
+      const { code, stderr, stdout } = await workplace.startInVain(env)
+      expect(code).toBe(1)
+      expect(stdout).toBe('')
+      for (const name of Object.keys(env)) expect(stderr).toContain(name)
+      for (const value of Object.values(env)) expect(stderr).not.toContain(value)
+      expect(stderr).not.toContain('password-in-url')
+      expect(stderr).not.toMatch(/\n\s+at /)
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'that only the start can find stops it with 1 too',
+    async () => {
+      const first = await workplace.start()
+      const port = new URL(first.url).port
+      const env = { PORT: port, HOST: '127.0.0.1', DATA_DIR: `${workplace.directory}/other` }
+      const { code, stderr } = await workplace.startInVain(env)
+      expect(code).toBe(1)
+      expect(stderr).toContain('EADDRINUSE')
+    },
+    PATIENCE_MS,
+  )
+})

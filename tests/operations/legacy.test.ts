@@ -1,0 +1,97 @@
+import supertest from 'supertest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { ChatReply, Feedback } from '../../generated/api.ts'
+import type { Client } from '../support/client.ts'
+import { moved } from '../support/operations.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { send } from '../support/wire.ts'
+
+let server: TestServer
+let alice: Client
+beforeAll(async () => {
+  server = await startServer()
+  alice = await server.newUser()
+})
+afterAll(() => server.close())
+
+const OLD_PLACES = [
+  'get /status',
+  'get /modes',
+  'get /feedback',
+  'post /feedback',
+  'post /chat',
+  'get /test',
+]
+
+test('every path of the first server still has a place', () => {
+  expect(moved.map(({ method, from }) => `${method} ${from}`).sort()).toEqual(OLD_PLACES.sort())
+})
+
+describe.each(moved)('$method $from', ({ method, from, to }) => {
+  test('answers 308 with its new place, and says since when and until when', async () => {
+    const answer = await send(server.url + from, { method: method.toUpperCase() })
+    expect(answer.status).toBe(308)
+    expect(answer.text).toBe('')
+    expect(answer.headers).toMatchObject({
+      location: to,
+      // RFC 9745: 2026-11-23T00:00:00Z. RFC 8594: a day, as HTTP writes it.
+      deprecation: '@1795392000',
+      sunset: 'Tue, 30 Nov 2027 00:00:00 GMT',
+      link: '</docs#section/Versions-and-changes>; rel="deprecation"; type="text/html"',
+      'cache-control': 'no-store',
+    })
+    expect(answer.headers).toHaveProperty('ratelimit')
+  })
+
+  test('keeps the query, and never leads to another server', async () => {
+    const answer = await send(`${server.url}${from}?limit=5&q=//evil.example`, {
+      method: method.toUpperCase(),
+    })
+    expect(answer.headers['location']).toBe(`${to}?limit=5&q=//evil.example`)
+    const other = await send(`${server.url}/${from}`, { method: method.toUpperCase() })
+    expect(other.status).toBe(404)
+  })
+})
+
+describe('a client that follows redirects', () => {
+  test('chats and gives feedback at the old places as if nothing had happened', async () => {
+    const sent = await supertest(server.url)
+      .post('/chat')
+      .set(alice.credentials)
+      .send({ message: 'Hello! My name is Ada.' })
+      .redirects(1)
+    expect(sent.status).toBe(200)
+    const { message } = sent.body as ChatReply
+    expect(message.content).toContain('Ada')
+
+    const response = await fetch(`${server.url}/feedback`, {
+      method: 'POST',
+      headers: { ...alice.credentials, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ messageId: message.id, rating: 'up' }),
+    })
+    expect(response.status).toBe(200)
+    expect(((await response.json()) as Feedback).messageId).toBe(message.id)
+  })
+
+  test('finds the health check at the old place of /test', async () => {
+    const response = await fetch(`${server.url}/test`)
+    expect([response.status, await response.json()]).toEqual([200, { status: 'up' }])
+  })
+})
+
+describe('an old place', () => {
+  test('has no other methods than it had', async () => {
+    const answer = await send(`${server.url}/chat`, { method: 'GET' })
+    expect(answer.problem().code).toBe('method-not-allowed')
+    expect(answer.headers['allow']).toBe('POST')
+  })
+
+  test('of the first server only is not found under the new prefix', async () => {
+    expect((await send(`${server.url}/api/v1/test`)).problem().code).toBe('not-found')
+  })
+
+  test('is not given to what the first server did not have', async () => {
+    expect((await send(`${server.url}/conversations`)).problem().code).toBe('not-found')
+    expect((await send(`${server.url}/health`)).problem().code).toBe('not-found')
+  })
+})
