@@ -37,8 +37,7 @@ export function createUsage({
     ): Promise<UsageReport> {
       const { granularity = 'day' } = asked
       const readAt = clock.now()
-      // `to` is not included, and this very millisecond is.
-      const to = asked.to === undefined ? new Date(readAt.getTime() + 1) : timeOf(asked.to, 'to')
+      const to = asked.to === undefined ? readAt : timeOf(asked.to, 'to')
       const from =
         asked.from === undefined
           ? new Date(to.getTime() - DEFAULT_SPAN_MS)

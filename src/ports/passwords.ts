@@ -62,7 +62,7 @@ function preHash(key: Buffer, password: string): string {
 }
 
 /** A well-formed hash of nothing anyone knows, made without the time that hashing takes. */
-function decoyHash(cost: number): string {
+export function decoyHash(cost: number): string {
   const digest = randomBytes(24).toString('base64').slice(0, 31)
   return bcrypt.genSaltSync(cost) + digest.replaceAll('+', '.')
 }

@@ -61,7 +61,7 @@ function forge(
   header: Record<string, unknown> = {},
   key: CryptoKey = keys.signing.privateKey,
 ): Promise<string> {
-  return new SignJWT({ ...rightClaims(), ...claims } as JWTPayload)
+  return new SignJWT({ ...rightClaims(), ...claims })
     .setProtectedHeader({ ...rightHeader(), ...header })
     .sign(key)
 }

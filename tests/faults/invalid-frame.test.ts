@@ -66,3 +66,17 @@ test('the answer behind a spoilt stream is finished and kept', async () => {
   expect(body.messages[1]).toMatchObject({ status: 'complete' })
   expect(body.messages[1]!.content).not.toBe('')
 })
+
+test('a source of frames that throws ends the stream with an error, and the log says why', async () => {
+  spoil = () => {
+    throw new Error('a view that fails')
+  }
+  const alice = await server.newUser()
+  const stream = await openStream(alice, { message: 'Hello' })
+  const events = await stream.rest()
+  expect(events.map(({ name }) => name)).toEqual(['message.start', 'message.error'])
+  expect(events[1]!.id).toBe(events[0]!.id.replace(/:1$/, ':2'))
+  expect(JSON.stringify(events)).not.toContain('a view that fails')
+  const mistake = server.logged().find((line) => line['msg'] === 'unexpected failure')
+  expect(JSON.stringify(mistake)).toContain('a view that fails')
+})
