@@ -1,17 +1,12 @@
 import { EngineFailure, type Engine, type TokenUsage, type Turn } from '../engine/engine.ts'
 import { estimateUsage } from '../engine/tokens.ts'
 import type { Clock } from '../ports/clock.ts'
-import {
-  type Conversation,
-  DatabaseUnavailable,
-  type Ending,
-  type Message,
-  type Store,
-} from '../store/store.ts'
+import type { Conversation, Ending, Message, Store } from '../store/store.ts'
 import { AnswerText } from './answer-text.ts'
 import { createDeferred } from './deferred.ts'
 import { createEventLog } from './event-log.ts'
 import { Problem } from './problem.ts'
+import { retrying } from './retry.ts'
 
 /** Why a generation was stopped from outside. */
 export type StopReason = 'cancelled' | 'shutdown'
@@ -33,9 +28,6 @@ export type Started = {
 }
 
 type Deps = { store: Store; engine: Engine; clock: Clock; onMistake: (error: unknown) => void }
-
-/** The pauses, in milliseconds, after which an end is written again when the database failed. */
-const RETRIES_MS = [100, 500, 2_000, 5_000]
 
 /**
  * One answer in the making. It belongs to the server: it goes on whether or not anyone reads, and
@@ -203,17 +195,4 @@ function stopped(): Problem {
 
 function problemOf(error: unknown): Problem {
   return new Problem(error instanceof EngineFailure ? error.code : 'internal', { cause: error })
-}
-
-/** A commit that failed may have happened: ends and undoings happen once, so they are safe to repeat. */
-async function retrying<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
-  for (const pauseMs of RETRIES_MS) {
-    try {
-      return await attempt()
-    } catch (error) {
-      if (!(error instanceof DatabaseUnavailable)) throw error
-      await clock.wait(pauseMs)
-    }
-  }
-  return attempt()
 }

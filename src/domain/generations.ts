@@ -3,6 +3,7 @@ import type { Message } from '../store/store.ts'
 import { titleOf } from './answer-text.ts'
 import type { Call } from './call.ts'
 import { createGenerationRun, type GenerationRun, type Outcome } from './generation-run.ts'
+import { createGenerationUpkeep, leaseFrom } from './generation-upkeep.ts'
 import { defaultMode, findMode, requireMode } from './modes.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
@@ -11,12 +12,6 @@ import { Problem } from './problem.ts'
 const COMMIT_AFTER_MS = 10_000
 /** How many earlier messages the engine is told. */
 const HISTORY_MESSAGES = 60
-/** Text so far is saved, and leases are renewed, so often. */
-const SAVE_EVERY_MS = 1_000
-/** Without a renewal for so long a generation's instance counts as dead. */
-const LEASE_MS = 20_000
-/** Abandoned generations are looked for so often. */
-const SWEEP_EVERY_MS = 10_000
 
 export type Generations = ReturnType<typeof createGenerations>
 export type ChatRequest = {
@@ -32,7 +27,6 @@ type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log'>
 export function createGenerations(deps: Deps) {
   const { store, clock, ids, engine, log } = deps
   const running = new Map<string, GenerationRun>()
-  const leaseUntil = () => new Date(clock.now().getTime() + LEASE_MS)
 
   const onMistake = (error: unknown) => {
     log.error({ err: error }, 'generation failed')
@@ -52,7 +46,7 @@ export function createGenerations(deps: Deps) {
       ...(request.mode !== undefined && { mode: request.mode }),
       fallbackMode: defaultMode.id,
       now: clock.now(),
-      leaseUntil: leaseUntil(),
+      leaseUntil: leaseFrom(clock.now()),
     })
     if (start.outcome === 'missing') throw new Problem('not-found')
     if (start.outcome === 'busy') {
@@ -105,41 +99,6 @@ export function createGenerations(deps: Deps) {
     return run
   }
 
-  const saveProgress = async (): Promise<void> => {
-    const idle: GenerationRun[] = []
-    for (const run of running.values()) {
-      const content = run.unsavedText()
-      if (content === undefined) idle.push(run)
-      // One that cannot be saved must not keep the others from being saved.
-      else await saveText(run, content).catch(onMistake)
-    }
-    if (idle.length > 0) await renewLeases(idle)
-  }
-
-  // One that is not running any more was deleted with its conversation, or taken for dead:
-  // whatever it writes is not kept.
-  const saveText = async (run: GenerationRun, content: string): Promise<void> => {
-    const progress = { generationId: run.id, content, leaseUntil: leaseUntil() }
-    if (await store.generations.saveProgress(progress)) run.noteSaved(content)
-    else run.stop('cancelled')
-  }
-
-  const renewLeases = async (runs: readonly GenerationRun[]): Promise<void> => {
-    const ids = runs.map(({ id }) => id)
-    const renewed = await store.generations.renewLeases({ ids, leaseUntil: leaseUntil() })
-    for (const run of runs) if (!renewed.includes(run.id)) run.stop('cancelled')
-  }
-
-  const sweep = async (): Promise<void> => {
-    const interrupted = await store.generations.interruptAbandoned({
-      now: clock.now(),
-      all: false,
-      // After a sleep of the machine every lease is over: its own answers go on all the same.
-      except: [...running.keys()],
-    })
-    if (interrupted > 0) log.warn({ interrupted }, 'abandoned generations were interrupted')
-  }
-
   return {
     /** Waits for the whole answer. @throws {Problem} when nothing was kept */
     async answer(
@@ -173,21 +132,7 @@ export function createGenerations(deps: Deps) {
       for (const run of running.values()) if (run.conversationId === id) run.stop('cancelled')
     },
 
-    /** At the start of an embedded server: whatever was running died with the process before. */
-    async interruptAll(): Promise<void> {
-      await store.generations.interruptAbandoned({ now: clock.now(), all: true })
-    },
-
-    /** Saves progress and looks for abandoned generations until the returned function is called. */
-    keepUp(): () => void {
-      const stops = [
-        clock.every(SAVE_EVERY_MS, saveProgress, onMistake),
-        clock.every(SWEEP_EVERY_MS, sweep, onMistake),
-      ]
-      return () => {
-        for (const stop of stops) stop()
-      }
-    },
+    ...createGenerationUpkeep({ store, clock, log }, running),
 
     /** Resolves when nothing is being generated any more. */
     async settled(): Promise<void> {

@@ -1,0 +1,78 @@
+import type { Dependencies } from '../dependencies.ts'
+import type { GenerationRun } from './generation-run.ts'
+
+/** Text so far is saved, and leases are renewed, so often. */
+const SAVE_EVERY_MS = 1_000
+/** Without a renewal for so long a generation's instance counts as dead. */
+const LEASE_MS = 20_000
+/** Abandoned generations are looked for so often. */
+const SWEEP_EVERY_MS = 10_000
+
+/** Until when a generation is its instance's, if it is renewed now. */
+export function leaseFrom(now: Date): Date {
+  return new Date(now.getTime() + LEASE_MS)
+}
+
+/** What keeps running generations safe from a crash, and finds those that one has left behind. */
+export function createGenerationUpkeep(
+  { store, clock, log }: Pick<Dependencies, 'store' | 'clock' | 'log'>,
+  running: ReadonlyMap<string, GenerationRun>,
+) {
+  const onMistake = (error: unknown) => {
+    log.error({ err: error }, 'the upkeep of generations failed')
+  }
+
+  const saveProgress = async (): Promise<void> => {
+    const idle: GenerationRun[] = []
+    for (const run of running.values()) {
+      const content = run.unsavedText()
+      if (content === undefined) idle.push(run)
+      // One that cannot be saved must not keep the others from being saved.
+      else await saveText(run, content).catch(onMistake)
+    }
+    if (idle.length > 0) await renewLeases(idle)
+  }
+
+  // One that is not running any more was deleted with its conversation, or taken for dead:
+  // whatever it writes is not kept.
+  const saveText = async (run: GenerationRun, content: string): Promise<void> => {
+    const progress = { generationId: run.id, content, leaseUntil: leaseFrom(clock.now()) }
+    if (await store.generations.saveProgress(progress)) run.noteSaved(content)
+    else run.stop('cancelled')
+  }
+
+  const renewLeases = async (runs: readonly GenerationRun[]): Promise<void> => {
+    const ids = runs.map(({ id }) => id)
+    const leaseUntil = leaseFrom(clock.now())
+    const renewed = await store.generations.renewLeases({ ids, leaseUntil })
+    for (const run of runs) if (!renewed.includes(run.id)) run.stop('cancelled')
+  }
+
+  const sweep = async (): Promise<void> => {
+    const interrupted = await store.generations.interruptAbandoned({
+      now: clock.now(),
+      all: false,
+      // After a sleep of the machine every lease is over: its own answers go on all the same.
+      except: [...running.keys()],
+    })
+    if (interrupted > 0) log.warn({ interrupted }, 'abandoned generations were interrupted')
+  }
+
+  return {
+    /** At the start of an embedded server: whatever was running died with the process before. */
+    async interruptAll(): Promise<void> {
+      await store.generations.interruptAbandoned({ now: clock.now(), all: true })
+    },
+
+    /** Saves progress and looks for abandoned generations until the returned function is called. */
+    keepUp(): () => void {
+      const stops = [
+        clock.every(SAVE_EVERY_MS, saveProgress, onMistake),
+        clock.every(SWEEP_EVERY_MS, sweep, onMistake),
+      ]
+      return () => {
+        for (const stop of stops) stop()
+      }
+    },
+  }
+}
