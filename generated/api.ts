@@ -160,6 +160,94 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/auth/register": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Register
+         * @description Makes an account for yourself, where the operator has opened registration; elsewhere it answers
+         *     `registration-closed`. The password has 8 to 256 characters and is none of the commonest.
+         */
+        post: operations["register"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Change your password
+         * @description Sets a new password and ends every other session of yours. The current one goes on. A wrong current
+         *     password counts as a failed sign-in.
+         */
+        put: operations["changePassword"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List your sessions
+         * @description Where you are logged in, the last used first.
+         */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/auth/sessions/{sessionId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c
+                 */
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a session
+         * @description Ends one of your sessions, this one or another. Its tokens are refused at once.
+         */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/conversations": {
         parameters: {
             query?: never;
@@ -704,6 +792,16 @@ export interface components {
          * @enum {string}
          */
         OnDisconnect: "continue" | "cancel";
+        /** @description A change of password. */
+        PasswordChange: {
+            /** Format: password */
+            currentPassword: string;
+            /**
+             * Format: password
+             * @description 8 to 256 characters, none of the commonest.
+             */
+            newPassword: string;
+        };
         /** @description The name of a limit. */
         PolicyName: string;
         /** @description How a person likes things. Each is optional. */
@@ -751,7 +849,7 @@ export interface components {
          * @description The closed list of what can go wrong.
          * @enum {string}
          */
-        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "conversation-busy" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "quota-exceeded" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
+        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "quota-exceeded" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
         /** @description Who a caller is to the server. */
         Profile: {
             /** Format: uuid */
@@ -790,6 +888,16 @@ export interface components {
         RefreshRequest: {
             refreshToken: string;
         };
+        /** @description Somebody who registers. */
+        Registration: {
+            email: components["schemas"]["Email"];
+            /**
+             * Format: password
+             * @description 8 to 256 characters, none of the commonest.
+             */
+            password: string;
+            displayName: components["schemas"]["DisplayName"];
+        };
         /** @description One place where a request does not fit the contract. */
         RequestError: {
             /** @enum {string} */
@@ -805,6 +913,25 @@ export interface components {
          * @enum {string}
          */
         Scope: "profile:read" | "profile:write" | "conversations:read" | "conversations:write" | "chat:write" | "feedback:read" | "feedback:write" | "usage:read" | "admin:users" | "admin:service-accounts" | "admin:audit" | "admin:feedback" | "admin:usage";
+        /** @description A place where somebody is logged in. */
+        Session: {
+            /** Format: uuid */
+            id: string;
+            createdAt: components["schemas"]["Timestamp"];
+            lastUsedAt: components["schemas"]["Timestamp"];
+            expiresAt: components["schemas"]["Timestamp"];
+            /** @description From where the login came. */
+            address: string;
+            /** @description What the client called itself. Empty if it did not. */
+            userAgent: string;
+            /** @description Whether this call belongs to it. */
+            current: boolean;
+        };
+        /** @description One page of sessions. */
+        SessionPage: {
+            data: components["schemas"]["Session"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
         /** @description The server's own description. */
         Status: {
             name: string;
@@ -926,6 +1053,30 @@ export interface components {
                  *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
                  *       "retryable": true,
                  *       "activeGenerationId": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66"
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is an account with this email. */
+        EmailTaken: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/email-taken",
+                 *       "title": "There is an account with this email.",
+                 *       "status": 409,
+                 *       "instance": "/api/v1/auth/register",
+                 *       "code": "email-taken",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1379,6 +1530,30 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The password is too short, or one of the commonest. */
+        WeakPassword: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/weak-password",
+                 *       "title": "The password is too easy to guess.",
+                 *       "status": 422,
+                 *       "instance": "/api/v1/auth/register",
+                 *       "code": "weak-password",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: {
         /**
@@ -1521,6 +1696,7 @@ export type NewConversation = components['schemas']['NewConversation'];
 export type NewFeedback = components['schemas']['NewFeedback'];
 export type NextCursor = components['schemas']['NextCursor'];
 export type OnDisconnect = components['schemas']['OnDisconnect'];
+export type PasswordChange = components['schemas']['PasswordChange'];
 export type PolicyName = components['schemas']['PolicyName'];
 export type Preferences = components['schemas']['Preferences'];
 export type Problem = components['schemas']['Problem'];
@@ -1531,8 +1707,11 @@ export type Rating = components['schemas']['Rating'];
 export type Readiness = components['schemas']['Readiness'];
 export type ReadinessCheck = components['schemas']['ReadinessCheck'];
 export type RefreshRequest = components['schemas']['RefreshRequest'];
+export type Registration = components['schemas']['Registration'];
 export type RequestError = components['schemas']['RequestError'];
 export type Scope = components['schemas']['Scope'];
+export type Session = components['schemas']['Session'];
+export type SessionPage = components['schemas']['SessionPage'];
 export type Status = components['schemas']['Status'];
 export type Timestamp = components['schemas']['Timestamp'];
 export type TokenPair = components['schemas']['TokenPair'];
@@ -1542,6 +1721,7 @@ export type UsageReport = components['schemas']['UsageReport'];
 export type UsageTotals = components['schemas']['UsageTotals'];
 export type ResponseBadRequest = components['responses']['BadRequest'];
 export type ResponseConversationBusy = components['responses']['ConversationBusy'];
+export type ResponseEmailTaken = components['responses']['EmailTaken'];
 export type ResponseForbidden = components['responses']['Forbidden'];
 export type ResponseInternal = components['responses']['Internal'];
 export type ResponseInvalidCredentials = components['responses']['InvalidCredentials'];
@@ -1561,6 +1741,7 @@ export type ResponseUncountedNotAcceptable = components['responses']['UncountedN
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
 export type ResponseUpstreamFailed = components['responses']['UpstreamFailed'];
 export type ResponseUpstreamTimeout = components['responses']['UpstreamTimeout'];
+export type ResponseWeakPassword = components['responses']['WeakPassword'];
 export type ParameterConversationId = components['parameters']['ConversationId'];
 export type ParameterCursor = components['parameters']['Cursor'];
 export type ParameterIfMatch = components['parameters']['IfMatch'];
@@ -1949,6 +2130,205 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    register: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Who you are. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "password": "correct horse battery staple",
+                 *       "displayName": "Ada"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Registration"];
+            };
+        };
+        responses: {
+            /** @description The account exists. Log in with it. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "email": "ada@example.com",
+                     *       "displayName": "Ada",
+                     *       "role": "user",
+                     *       "scopes": [
+                     *         "chat:write",
+                     *         "profile:read",
+                     *         "profile:write"
+                     *       ],
+                     *       "preferences": {},
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-20T08:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Profile"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["EmailTaken"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["WeakPassword"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    changePassword: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The password that you have, and the one that you want. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "currentPassword": "correct horse battery staple",
+                 *       "newPassword": "wrong zebra battery staple"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description The password is changed. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["WeakPassword"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of sessions. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c",
+                     *           "createdAt": "2026-11-23T09:00:00.000Z",
+                     *           "lastUsedAt": "2026-11-23T09:15:00.000Z",
+                     *           "expiresAt": "2026-11-30T09:15:00.000Z",
+                     *           "address": "192.0.2.7",
+                     *           "userAgent": "curl/8.5.0",
+                     *           "current": true
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The session.
+                 * @example 0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c
+                 */
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The session has ended. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -97,6 +97,63 @@ export const policies = {
     ],
     "problems": []
   },
+  "register": {
+    "method": "post",
+    "path": "/auth/register",
+    "tag": "auth",
+    "auth": "public",
+    "scopes": [],
+    "rateLimit": [
+      "anonymous"
+    ],
+    "problems": [
+      "registration-closed",
+      "email-taken",
+      "weak-password"
+    ]
+  },
+  "changePassword": {
+    "method": "put",
+    "path": "/auth/password",
+    "tag": "auth",
+    "auth": "required",
+    "scopes": [],
+    "rateLimit": [
+      "user",
+      "sign-in-address",
+      "sign-in-account"
+    ],
+    "problems": [
+      "invalid-credentials",
+      "weak-password"
+    ]
+  },
+  "listSessions": {
+    "method": "get",
+    "path": "/auth/sessions",
+    "tag": "auth",
+    "auth": "required",
+    "scopes": [],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "cursor-mismatch"
+    ]
+  },
+  "endSession": {
+    "method": "delete",
+    "path": "/auth/sessions/{sessionId}",
+    "tag": "auth",
+    "auth": "required",
+    "scopes": [],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ]
+  },
   "listConversations": {
     "method": "get",
     "path": "/conversations",

@@ -1,3 +1,4 @@
+import { dictionary } from '@zxcvbn-ts/language-common'
 import type { Config } from './config.ts'
 import { createAccessTokens, type AccessTokens } from './domain/access-tokens.ts'
 import { createCursors, type Cursors } from './domain/cursors.ts'
@@ -20,6 +21,8 @@ export type Dependencies = {
   clock: Clock
   ids: Ids
   passwords: Passwords
+  /** Passwords that are refused because everybody tries them first. */
+  commonPasswords: readonly string[]
   keys: SigningKeys
   accessTokens: AccessTokens
   refreshTokens: RefreshTokens
@@ -54,6 +57,7 @@ export async function openDependencies(
     log: createLog(config.log.level),
     limiter: createMemoryLimiter(),
     passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
+    commonPasswords: dictionary['passwords-common'],
     accessTokens: createAccessTokens({
       keys,
       clock,

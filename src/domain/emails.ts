@@ -1,3 +1,5 @@
+import { invalidRequest } from './problem.ts'
+
 /** RFC 5321 4.5.3.1. */
 const LONGEST_ADDRESS = 254
 const LONGEST_LOCAL_PART = 64
@@ -16,4 +18,12 @@ export function normaliseEmail(text: string): string | undefined {
   if (address.indexOf('@') > LONGEST_LOCAL_PART) return undefined
   // Matched before the case is folded: U+212A, the Kelvin sign, folds to an ASCII "k".
   return ADDRESS.test(address) ? address.toLowerCase() : undefined
+}
+
+/** The same for an email in a request body. @throws {Problem} invalid-request at /email */
+export function requireEmail(text: string): string {
+  const email = normaliseEmail(text)
+  if (email !== undefined) return email
+  const detail = 'must be an email address'
+  throw invalidRequest({ in: 'body', pointer: '/email', code: 'format', detail })
 }

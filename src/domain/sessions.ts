@@ -1,13 +1,16 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Account, Session } from '../store/store.ts'
 import type { Call } from './call.ts'
-import { normaliseEmail } from './emails.ts'
+import type { CursorPosition } from './cursors.ts'
+import { requireEmail } from './emails.ts'
 import { addressSubject } from './limit-subjects.ts'
-import type { Charge, Limits } from './limits.ts'
+import type { Limits } from './limits.ts'
+import { type Page, type PageRequest, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
-import { invalidRequest, Problem } from './problem.ts'
+import { Problem } from './problem.ts'
 import type { Revocations } from './revocations.ts'
 import { scopesOf } from './roles.ts'
+import { countTry } from './sign-in-tries.ts'
 
 /** A lost answer must not log anyone out: the parent token is good again for so long. */
 const REUSE_GRACE_MS = 30_000
@@ -25,7 +28,7 @@ export type TokenPair = {
 
 type Deps = Pick<
   Dependencies,
-  'store' | 'clock' | 'ids' | 'passwords' | 'accessTokens' | 'refreshTokens'
+  'store' | 'clock' | 'ids' | 'passwords' | 'accessTokens' | 'refreshTokens' | 'cursors'
 > & { limits: Limits; revocations: Revocations; refreshTtlSeconds: number }
 
 /** Logging in, carrying on, and logging out. */
@@ -65,6 +68,13 @@ export function createSessions(deps: Deps) {
 
   const slide = (now: Date) => new Date(now.getTime() + deps.refreshTtlSeconds * 1000)
 
+  /** BCRYPT_COST was changed since: an unknown account must cost the same time as this one. */
+  const rehashOutdated = async (account: Account, password: string): Promise<void> => {
+    if (!account.passwordHash || !passwords.isOutdated(account.passwordHash)) return
+    const passwordHash = await passwords.hash(password)
+    await store.accounts.rehashPassword({ id: account.id, passwordHash })
+  }
+
   const end = async (id: string): Promise<void> => {
     const now = clock.now()
     await store.sessions.revoke({ id, now })
@@ -96,15 +106,13 @@ export function createSessions(deps: Deps) {
       { email, password }: { email: string; password: string },
       call: Call,
     ): Promise<TokenPair> {
-      const address = normaliseEmail(email)
-      if (address === undefined) throw notAnEmail()
-      const tries = signInCharges(address, call)
-      await limits.chargeUnseen([tries.byAddress, tries.byAccount])
+      const address = requireEmail(email)
+      const tries = await countTry(limits, address, call)
       const account = await store.accounts.findByEmail(address)
       const isRight = await passwords.verify(password, account?.passwordHash)
       if (!account || !isRight) throw new Problem('invalid-credentials')
-      await limits.giveBack(tries.byAddress)
-      await limits.clear(tries.byAccount)
+      await tries.succeeded()
+      await rehashOutdated(account, password)
       if (account.disabledAt) throw new Problem('account-disabled')
       return issue(account, await open(account, call))
     },
@@ -126,6 +134,33 @@ export function createSessions(deps: Deps) {
         await countFailure(error, call, limits)
         throw error
       }
+    },
+
+    /** Where the caller is logged in, the last used first. */
+    list(caller: Principal, page: PageRequest): Promise<Page<Session>> {
+      const accountId = caller.id
+      const list = {
+        filters: { list: 'sessions', accountId },
+        read: (limit: number, after?: CursorPosition) =>
+          store.sessions.listLive({
+            accountId,
+            now: clock.now(),
+            limit,
+            ...(after && {
+              after: { lastUsedAt: new Date(Number(after[0])), id: String(after[1]) },
+            }),
+          }),
+        positionOf: (session: Session) => [session.lastUsedAt.getTime(), session.id],
+      }
+      return readPage(deps.cursors, list, page)
+    },
+
+    /** Ends one session of the caller. @throws {Problem} not-found */
+    async endOne(caller: Principal, id: string): Promise<void> {
+      const now = clock.now()
+      const ended = await store.sessions.revokeOwned({ id, accountId: caller.id, now })
+      if (!ended) throw new Problem('not-found')
+      revocations.note(id.toLowerCase(), now)
     },
 
     /** Ends sessions of the caller; they are refused from now on. */
@@ -150,23 +185,10 @@ function isLostAnswer(session: Session, counter: number, now: Date): boolean {
   return counter + 1 === session.refreshCounter && age <= REUSE_GRACE_MS
 }
 
-function signInCharges(email: string, call: Call): { byAddress: Charge; byAccount: Charge } {
-  const from = addressSubject(call.address)
-  return {
-    byAddress: { policy: 'sign-in-address', subject: from },
-    byAccount: { policy: 'sign-in-account', subject: `${email} ${from}` },
-  }
-}
-
 /** A refresh token that fails counts as a failed sign-in, but is itself never refused for it. */
 async function countFailure(error: unknown, call: Call, limits: Limits): Promise<void> {
   if (!(error instanceof Problem) || error.kind.status !== 401) return
   await limits.take([{ policy: 'sign-in-address', subject: addressSubject(call.address) }])
-}
-
-function notAnEmail(): Problem {
-  const detail = 'must be an email address'
-  return invalidRequest({ in: 'body', pointer: '/email', code: 'format', detail })
 }
 
 function secondsUntil(end: Date, now: number): number {

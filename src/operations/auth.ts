@@ -1,8 +1,9 @@
 import type { Group } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
-import { tokenPairView } from '../views/session.ts'
+import { profileView } from '../views/profile.ts'
+import { sessionPageView, tokenPairView } from '../views/session.ts'
 
-export const authOperations = ({ sessions }: Services) =>
+export const authOperations = ({ sessions, accounts }: Services) =>
   ({
     async logIn({ body }, _caller, call) {
       return { status: 200, body: tokenPairView(await sessions.logIn(body, call)) }
@@ -21,4 +22,37 @@ export const authOperations = ({ sessions }: Services) =>
       await sessions.logOut(caller, body.scope)
       return { status: 204 }
     },
-  }) satisfies Group<'logIn' | 'refreshTokens' | 'logOutByLink' | 'logOut'>
+
+    async listSessions({ query }, caller) {
+      const page = await sessions.list(caller, query)
+      return { status: 200, body: sessionPageView(page, caller.sessionId) }
+    },
+
+    async endSession({ path }, caller) {
+      await sessions.endOne(caller, path.sessionId)
+      return { status: 204 }
+    },
+
+    async register({ body }) {
+      const account = await accounts.register(body)
+      return {
+        status: 201,
+        headers: { Location: '/api/v1/users/profile' },
+        body: profileView(account),
+      }
+    },
+
+    async changePassword({ body }, caller, call) {
+      await accounts.changePassword(caller, body, call)
+      return { status: 204 }
+    },
+  }) satisfies Group<
+    | 'logIn'
+    | 'refreshTokens'
+    | 'logOutByLink'
+    | 'logOut'
+    | 'listSessions'
+    | 'endSession'
+    | 'register'
+    | 'changePassword'
+  >

@@ -77,16 +77,40 @@ export const accountStore = (prisma: PrismaClient) => ({
     return (await prisma.account.count({ where: { id } })) > 0 ? 'stale' : undefined
   },
 
-  /** False when there is no such account. */
-  async setPasswordHash(change: { id: string; passwordHash: string; now: Date }): Promise<boolean> {
-    const { count } = await prisma.account.updateMany({
-      where: { id: change.id },
-      data: {
-        passwordHash: change.passwordHash,
-        updatedAt: change.now,
-        version: { increment: 1 },
-      },
-    })
+  /**
+   * Sets the password and ends every session but one, both or neither.
+   * @returns the ids of the sessions that ended; undefined when there is no such account
+   */
+  async changePassword(change: {
+    id: string
+    passwordHash: string
+    exceptSessionId: string
+    now: Date
+  }): Promise<string[] | undefined> {
+    const { id, passwordHash, exceptSessionId, now } = change
+    const [row] = await prisma.$queryRaw<{ ended: string[] }[]>`
+      WITH account AS (
+        UPDATE accounts SET password_hash = ${passwordHash}::text, version = version + 1,
+          updated_at = ${now}::timestamptz
+        WHERE id = ${id}::uuid RETURNING id
+      ), ended AS (
+        UPDATE sessions s SET revoked_at = ${now}::timestamptz FROM account a
+        WHERE s.account_id = a.id AND s.revoked_at IS NULL AND s.id <> ${exceptSessionId}::uuid
+        RETURNING s.id
+      )
+      SELECT array(SELECT id::text FROM ended) AS ended FROM account`
+    return row?.ended
+  },
+
+  /** The same password in a newer hash. False when there is no such account. */
+  async rehashPassword({
+    id,
+    passwordHash,
+  }: {
+    id: string
+    passwordHash: string
+  }): Promise<boolean> {
+    const { count } = await prisma.account.updateMany({ where: { id }, data: { passwordHash } })
     return count > 0
   },
 })

@@ -39,12 +39,39 @@ export const sessionStore = (prisma: PrismaClient) => ({
   },
 
   /** Live ones of the account, the last used first. */
-  async listLive({ accountId, now }: { accountId: string; now: Date }): Promise<Session[]> {
+  async listLive(page: {
+    accountId: string
+    now: Date
+    limit: number
+    after?: { lastUsedAt: Date; id: string }
+  }): Promise<Session[]> {
+    const { accountId, now, limit, after } = page
     const rows = await prisma.session.findMany({
-      where: { accountId, revokedAt: null, expiresAt: { gt: now } },
+      where: {
+        accountId,
+        revokedAt: null,
+        expiresAt: { gt: now },
+        ...(after && {
+          OR: [
+            { lastUsedAt: { lt: after.lastUsedAt } },
+            { lastUsedAt: after.lastUsedAt, id: { lt: after.id } },
+          ],
+        }),
+      },
       orderBy: [{ lastUsedAt: 'desc' }, { id: 'desc' }],
+      take: limit,
     })
     return rows.map(present)
+  },
+
+  /** One of the account's own. False when it has no such session that is still open. */
+  async revokeOwned(which: { id: string; accountId: string; now: Date }): Promise<boolean> {
+    const { id, accountId, now } = which
+    const { count } = await prisma.session.updateMany({
+      where: { id, accountId, revokedAt: null, expiresAt: { gt: now } },
+      data: { revokedAt: now },
+    })
+    return count > 0
   },
 
   /** Of any number of rotations from one counter, exactly one gets the session. */

@@ -29,6 +29,7 @@ beforeAll(async () => {
     messageId: body.message.id,
     feedbackId: given.body.id,
     generationId: body.generationId,
+    sessionId: alice.identity.sessionId,
   }
 })
 afterAll(async () => {

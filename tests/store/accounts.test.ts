@@ -67,6 +67,10 @@ test('a password hash is kept, and an admin is found once there is one', async (
   const id = randomUUID()
   await accounts.create({ id, role: 'admin', email: 'root@x.org', displayName: 'Root', now })
   expect(await accounts.hasAdmin()).toBe(true)
-  expect(await accounts.setPasswordHash({ id, passwordHash: 'hash', now })).toBe(true)
+  const change = { id, passwordHash: 'hash', exceptSessionId: randomUUID(), now }
+  expect(await accounts.changePassword(change)).toStrictEqual([])
   expect(await accounts.find(id)).toMatchObject({ passwordHash: 'hash', version: 2 })
+  expect(await accounts.changePassword({ ...change, id: randomUUID() })).toBeUndefined()
+  expect(await accounts.rehashPassword({ id, passwordHash: 'newer' })).toBe(true)
+  expect(await accounts.find(id)).toMatchObject({ passwordHash: 'newer', version: 2 })
 })

@@ -71,7 +71,7 @@ test('all sessions of one account but the excepted one are revoked, and of no ot
   const revoked = await sessions.revokeAll({ accountId, exceptId: kept.id, now: at })
   expect(revoked.sort()).toStrictEqual([first.id, second.id].sort())
   expect((await sessions.find(other.id))?.revokedAt).toBeUndefined()
-  expect(await sessions.listLive({ accountId, now })).toStrictEqual([kept])
+  expect(await sessions.listLive({ accountId, now, limit: 10 })).toStrictEqual([kept])
   expect((await sessions.revokedSince(at)).map(({ id }) => id).sort()).toStrictEqual(revoked)
   expect(await sessions.revokedSince(later(3 * DAY + 1))).toStrictEqual([])
 })
