@@ -70,6 +70,7 @@ export function createGenerations(deps: Deps) {
     caller: Principal,
     request: ChatRequest,
     call: Call,
+    delivery: 'stream' | 'whole',
   ): Promise<GenerationRun> => {
     const id = ids.next()
     const { conversation, userMessage, assistantMessage } = await begin(id, caller, request)
@@ -94,7 +95,7 @@ export function createGenerations(deps: Deps) {
     }
     void historyBefore(userMessage).then((history) => {
       const messages = [...history, { role: 'user' as const, content: request.message }]
-      return run.run({ conversationId: conversation.id, mode, messages })
+      return run.run({ conversationId: conversation.id, mode, messages, delivery })
     }, run.refuse)
     return run
   }
@@ -106,7 +107,7 @@ export function createGenerations(deps: Deps) {
       request: ChatRequest,
       call: Call,
     ): Promise<{ run: GenerationRun } & Extract<Outcome, { message: Message }>> {
-      const run = await start(caller, request, call)
+      const run = await start(caller, request, call, 'whole')
       const outcome = await run.ended
       if ('problem' in outcome) throw outcome.problem
       return { run, ...outcome }
@@ -114,7 +115,7 @@ export function createGenerations(deps: Deps) {
 
     /** Returns once there is something to stream. @throws {Problem} when the engine failed before */
     async stream(caller: Principal, request: ChatRequest, call: Call): Promise<GenerationRun> {
-      const run = await start(caller, request, call)
+      const run = await start(caller, request, call, 'stream')
       const waiting = new AbortController()
       void clock.wait(COMMIT_AFTER_MS, waiting.signal).then(run.begin, () => undefined)
       try {

@@ -35,8 +35,9 @@ export class BuiltinEngine implements Engine {
     const colour =
       hash(turn.conversationId) + turn.messages.filter(({ role }) => role === 'user').length
     const answer = cleanText(styleReply(reply.text, reply.language, turn.mode.id, colour))
+    const delayMs = turn.delivery === 'whole' ? 0 : this.#wordDelayMs
     for (const [index, text] of (answer.match(/\S+\s*/gu) ?? []).entries()) {
-      if (index > 0 && this.#wordDelayMs > 0) await this.#wait(this.#wordDelayMs, signal)
+      if (index > 0 && delayMs > 0) await this.#wait(delayMs, signal)
       signal.throwIfAborted()
       yield { type: 'text', text }
     }

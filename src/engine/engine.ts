@@ -5,6 +5,8 @@ export interface Turn {
   readonly conversationId: string
   readonly mode: Mode
   readonly messages: readonly TurnMessage[]
+  /** `whole` when nobody sees the text arrive: then there is no use in pacing it. */
+  readonly delivery?: 'stream' | 'whole'
 }
 
 export interface TurnMessage {

@@ -375,6 +375,17 @@ describe('modes and streaming', () => {
     expect(texts).toHaveLength(3)
     expect(waited).toEqual([15, 15, 15])
   })
+
+  it('waits for nobody where the answer is delivered whole', async () => {
+    const waited: number[] = []
+    const paced = new BuiltinEngine({ wait: async (ms) => void waited.push(ms) })
+    const messages = [{ role: 'user' as const, content: 'help' }]
+    const turn = { conversationId: 'c1', mode: defaultMode, messages, delivery: 'whole' as const }
+    let last: EnginePart | undefined
+    for await (const part of paced.answer(turn, new AbortController().signal)) last = part
+    expect(last).toMatchObject({ type: 'end' })
+    expect(waited).toEqual([])
+  })
 })
 
 function ruleLines(): string[] {
