@@ -30,7 +30,7 @@ export class TokenRejected extends Error {
 
 /** Signed, short-lived access tokens (RFC 9068). */
 export interface AccessTokens {
-  /** A token for a session, good for `ttlSeconds` from the whole second that it is made in. */
+  /** A token for a session, good for `ttlSeconds` from the whole second that it is made in, or less. */
   issue(grant: {
     /** A user's UUID. */
     subject: string
@@ -38,6 +38,8 @@ export interface AccessTokens {
     sessionId: string
     scopes: readonly string[]
     role?: AccessRole
+    /** The session's end: no token outlives it. */
+    notAfter?: Date
   }): Promise<{ token: string; expiresAt: Date }>
   /**
    * What a token says, if it is ours and in time. Whether its session still lives is for the
@@ -84,7 +86,8 @@ async function sign(
   grant: Parameters<AccessTokens['issue']>[0],
 ): Promise<{ token: string; expiresAt: Date }> {
   const issuedAt = Math.floor(clock.now().getTime() / 1000)
-  const expiresAt = issuedAt + ttlSeconds
+  const end = Math.floor((grant.notAfter?.getTime() ?? Infinity) / 1000)
+  const expiresAt = Math.min(issuedAt + ttlSeconds, end)
   const { kid, privateKey } = keys.signing
   const token = await new SignJWT({
     sid: grant.sessionId,

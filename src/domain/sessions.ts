@@ -42,6 +42,7 @@ export function createSessions(deps: Deps) {
       sessionId: session.id,
       scopes: scopesOf(account.role),
       role: account.role === 'admin' ? 'admin' : 'user',
+      notAfter: session.expiresAt,
     })
     return {
       accessToken: token,
