@@ -149,3 +149,11 @@ describe('OPTIONS', () => {
     expect(answer.problem().code).toBe('not-found')
   })
 })
+
+test('a path is the contract’s to the letter: no slash more, no other case', async () => {
+  for (const path of ['/api/v1/health/', '/api/v1//health', '/API/v1/health', '/api/v1/Health']) {
+    const answer = await fetch(server.url + path)
+    expect([path, answer.status]).toEqual([path, 404])
+    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+  }
+})
