@@ -8,7 +8,7 @@ import { PASSWORD_LENGTH, type PasswordFault, type PasswordPolicy } from './pass
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 import type { Revocations } from './revocations.ts'
-import { countTry } from './sign-in-tries.ts'
+import { tryPassword } from './sign-in-tries.ts'
 
 export type Accounts = ReturnType<typeof createAccounts>
 
@@ -68,11 +68,11 @@ export function createAccounts(deps: Deps) {
       call: Call,
     ): Promise<void> {
       const account = await deps.access.account(caller)
-      const tries = await countTry(limits, account.email ?? account.id, call)
-      if (!(await passwords.verify(currentPassword, account.passwordHash))) {
-        throw new Problem('invalid-credentials')
-      }
-      await tries.succeeded()
+      const email = account.email ?? account.id
+      await tryPassword(limits, { email, call }, async () => {
+        const isRight = await passwords.verify(currentPassword, account.passwordHash)
+        return isRight ? account : undefined
+      })
       refuseWeak(newPassword)
       const now = clock.now()
       const ended = await store.accounts.changePassword({

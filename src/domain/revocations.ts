@@ -40,6 +40,13 @@ export function createRevocations(
   return {
     refresh,
 
+    /** Ends a session: it is refused here from now on, and on other instances within seconds. */
+    async endSession(id: string): Promise<void> {
+      const now = clock.now()
+      await store.sessions.revoke({ id, now })
+      note(id, now)
+    },
+
     isSessionEnded: (sessionId: string): boolean => endedAt.has(sessionId),
 
     /** Notes what this instance has just ended, after the database has it. */

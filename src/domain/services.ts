@@ -7,6 +7,7 @@ import { createConversations } from './conversations.ts'
 import { createFeedback } from './feedback.ts'
 import { createGenerations } from './generations.ts'
 import { createLimits } from './limits.ts'
+import { createOpenSessions } from './open-sessions.ts'
 import { createPasswordPolicy } from './password-policy.ts'
 import { createProfiles } from './profiles.ts'
 import { createRevocations } from './revocations.ts'
@@ -33,6 +34,7 @@ export function createServices(
     revocations,
     status: createServerStatus({ ...deps, version }),
     sessions: createSessions({ ...deps, limits, revocations, refreshTtlSeconds }),
+    openSessions: createOpenSessions({ ...deps, revocations }),
     accounts: createAccounts({
       ...deps,
       access,

@@ -1,16 +1,13 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Account, Session } from '../store/store.ts'
 import type { Call } from './call.ts'
-import type { CursorPosition } from './cursors.ts'
 import { requireEmail } from './emails.ts'
 import { addressSubject } from './limit-subjects.ts'
 import type { Limits } from './limits.ts'
-import { type Page, type PageRequest, readPage } from './paging.ts'
-import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 import type { Revocations } from './revocations.ts'
 import { scopesOf } from './roles.ts'
-import { countTry } from './sign-in-tries.ts'
+import { tryPassword } from './sign-in-tries.ts'
 
 /** A lost answer must not log anyone out: the parent token is good again for so long. */
 const REUSE_GRACE_MS = 30_000
@@ -28,10 +25,10 @@ export type TokenPair = {
 
 type Deps = Pick<
   Dependencies,
-  'store' | 'clock' | 'ids' | 'passwords' | 'accessTokens' | 'refreshTokens' | 'cursors'
+  'store' | 'clock' | 'ids' | 'passwords' | 'accessTokens' | 'refreshTokens'
 > & { limits: Limits; revocations: Revocations; refreshTtlSeconds: number }
 
-/** Logging in, carrying on, and logging out. */
+/** Logging in, and carrying on. */
 export function createSessions(deps: Deps) {
   const { store, clock, ids, passwords, limits, revocations } = deps
 
@@ -76,12 +73,6 @@ export function createSessions(deps: Deps) {
     await store.accounts.rehashPassword({ id: account.id, passwordHash })
   }
 
-  const end = async (id: string): Promise<void> => {
-    const now = clock.now()
-    await store.sessions.revoke({ id, now })
-    revocations.note(id, now)
-  }
-
   /** The session after a rotation, or after the one that another call made from the same token. */
   const rotate = async (token: { sessionId: string; counter: number }): Promise<Session> => {
     const now = clock.now()
@@ -94,7 +85,7 @@ export function createSessions(deps: Deps) {
     }
     if (session.expiresAt <= now) throw new Problem('token-expired')
     if (isLostAnswer(session, counter, now)) return session
-    await end(id)
+    await revocations.endSession(id)
     throw new Problem('refresh-token-reused')
   }
 
@@ -103,16 +94,13 @@ export function createSessions(deps: Deps) {
      * @throws {Problem} invalid-credentials, alike in text and time for an unknown account;
      *   account-disabled after the right password only; quota-exceeded
      */
-    async logIn(
-      { email, password }: { email: string; password: string },
-      call: Call,
-    ): Promise<TokenPair> {
-      const address = requireEmail(email)
-      const tries = await countTry(limits, address, call)
-      const account = await store.accounts.findByEmail(address)
-      const isRight = await passwords.verify(password, account?.passwordHash)
-      if (!account || !isRight) throw new Problem('invalid-credentials')
-      await tries.succeeded()
+    async logIn(asked: { email: string; password: string }, call: Call): Promise<TokenPair> {
+      const email = requireEmail(asked.email)
+      const { password } = asked
+      const account = await tryPassword(limits, { email, call }, async () => {
+        const found = await store.accounts.findByEmail(email)
+        return (await passwords.verify(password, found?.passwordHash)) ? found : undefined
+      })
       await rehashOutdated(account, password)
       if (account.disabledAt) throw new Problem('account-disabled')
       return issue(account, await open(account, call))
@@ -135,48 +123,6 @@ export function createSessions(deps: Deps) {
         await countFailure(error, call, limits)
         throw error
       }
-    },
-
-    /** Where the caller is logged in, the last used first. */
-    list(caller: Principal, page: PageRequest): Promise<Page<Session>> {
-      const accountId = caller.id
-      const list = {
-        filters: { list: 'sessions', accountId },
-        read: (limit: number, after?: CursorPosition) =>
-          store.sessions.listLive({
-            accountId,
-            now: clock.now(),
-            limit,
-            ...(after && {
-              after: { lastUsedAt: new Date(Number(after[0])), id: String(after[1]) },
-            }),
-          }),
-        positionOf: (session: Session) => [session.lastUsedAt.getTime(), session.id],
-      }
-      return readPage(deps.cursors, list, page)
-    },
-
-    /** Ends one session of the caller. @throws {Problem} not-found */
-    async endOne(caller: Principal, id: string): Promise<void> {
-      const now = clock.now()
-      const ended = await store.sessions.revokeOwned({ id, accountId: caller.id, now })
-      if (!ended) throw new Problem('not-found')
-      revocations.note(id.toLowerCase(), now)
-    },
-
-    /** Ends sessions of the caller; they are refused from now on. */
-    async logOut(caller: Principal, scope: 'current' | 'others' | 'all'): Promise<void> {
-      if (scope === 'current') {
-        await end(caller.sessionId)
-        return
-      }
-      const now = clock.now()
-      const ended = await store.sessions.revokeAll({
-        accountId: caller.id,
-        ...(scope === 'others' && { exceptId: caller.sessionId }),
-        now,
-      })
-      for (const id of ended) revocations.note(id, now)
     },
   }
 }

@@ -3,7 +3,7 @@ import type { Services } from '../domain/services.ts'
 import { profileView } from '../views/profile.ts'
 import { sessionPageView, tokenPairView } from '../views/session.ts'
 
-export const authOperations = ({ sessions, accounts }: Services) =>
+export const authOperations = ({ sessions, openSessions, accounts }: Services) =>
   ({
     async logIn({ body }, _caller, call) {
       return { status: 200, body: tokenPairView(await sessions.logIn(body, call)) }
@@ -14,22 +14,22 @@ export const authOperations = ({ sessions, accounts }: Services) =>
     },
 
     async logOutByLink(_input, caller) {
-      await sessions.logOut(caller, 'current')
+      await openSessions.logOut(caller, 'current')
       return { status: 204 }
     },
 
     async logOut({ body }, caller) {
-      await sessions.logOut(caller, body.scope)
+      await openSessions.logOut(caller, body.scope)
       return { status: 204 }
     },
 
     async listSessions({ query }, caller) {
-      const page = await sessions.list(caller, query)
+      const page = await openSessions.list(caller, query)
       return { status: 200, body: sessionPageView(page, caller.sessionId) }
     },
 
     async endSession({ path }, caller) {
-      await sessions.endOne(caller, path.sessionId)
+      await openSessions.end(caller, path.sessionId)
       return { status: 204 }
     },
 

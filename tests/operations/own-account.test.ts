@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createPasswords, HashQueueFull } from '../../src/ports/passwords.ts'
 import type { Client, Identity } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -215,4 +216,26 @@ describe('POST /auth/register', () => {
     await closed.anybody.refused('registration-closed', 'register', { body: newcomer() })
     await closed.close()
   })
+})
+
+test('a password that nobody had time to check is 503 with Retry-After, and costs no try', async () => {
+  const real = createPasswords({ key: randomBytes(32), cost: 4 })
+  let isFull = false
+  const passwords = {
+    ...real,
+    verify: (password: string, hash: string | undefined) =>
+      isFull ? Promise.reject(new HashQueueFull(3)) : real.verify(password, hash),
+  }
+  const env = { RATE_LIMIT_SIGN_IN_ACCOUNT: '2/900', RATE_LIMIT_SIGN_IN_ADDRESS: '2/900' }
+  const busy = await startServer({ env, instead: { deps: { passwords } } })
+  const alice = await busy.newUser()
+  const body = credentialsOf(alice.identity)
+  isFull = true
+  for (let i = 0; i < 5; i += 1) {
+    const { headers } = await busy.anybody.refused('unavailable', 'logIn', { body })
+    expect(headers['retry-after']).toBe('3')
+  }
+  isFull = false
+  await busy.anybody.expect(200, 'logIn', { body })
+  await busy.close()
 })
