@@ -1,11 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import { type Config, ConfigMistakes, loadConfig } from './config.ts'
+import { refuseNotYet } from './config/not-yet.ts'
 import { createParley, loadPolicies, type Parley } from './parley.ts'
 import { welcome } from './welcome.ts'
 
 /** Exit codes: 0 after a clean drain, 1 when the grace was over or the start failed. */
 async function main(): Promise<void> {
   const config = loadConfig(Object.keys(loadPolicies().limits))
+  refuseNotYet(config)
   const parley = await createParley(config)
   dieOnMistake(parley)
   stopOnSignal(parley, config)
