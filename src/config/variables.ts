@@ -10,15 +10,20 @@ export interface Variable {
 export const VARIABLES = {
   PORT: { default: '3000', about: 'Port of the API; 0 takes any free one.' },
   HOST: { default: '0.0.0.0', about: 'Address to listen on; 127.0.0.1 for this machine only.' },
-  REQUIRE_HTTPS: { default: 'false', about: 'true refuses requests that did not come by HTTPS.' },
-  TLS_CERT_FILE: { about: 'PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS.' },
-  TLS_KEY_FILE: { about: 'PEM private key of TLS_CERT_FILE.' },
+  REQUIRE_HTTPS: {
+    default: 'false',
+    about: 'Not yet: true refuses requests that did not come by HTTPS.',
+  },
+  TLS_CERT_FILE: {
+    about: 'Not yet: PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS.',
+  },
+  TLS_KEY_FILE: { about: 'Not yet: PEM private key of TLS_CERT_FILE.' },
   TRUST_PROXY: {
     default: '0',
     about: 'Proxies whose X-Forwarded-For counts: addresses and CIDRs, or how many hops.',
   },
   CORS_ORIGINS: { about: 'Browser origins that may call, exactly: https://app.example.com.' },
-  METRICS_PORT: { about: 'Port of /metrics; off if empty. Keep it private.' },
+  METRICS_PORT: { about: 'Not yet: port of /metrics; off if empty. Keep it private.' },
   SHUTDOWN_GRACE_SECONDS: {
     default: '30',
     about: 'How long running requests may go on at SIGTERM.',
@@ -27,7 +32,7 @@ export const VARIABLES = {
 
   DATA_DIR: { default: './data', about: 'Folder of the embedded database, keys and secret.' },
   DATABASE_URL: { about: 'postgresql://… instead of the embedded database.' },
-  REDIS_URL: { about: 'redis://… to count limits across several instances.' },
+  REDIS_URL: { about: 'Not yet: redis://… to count limits across several instances.' },
 
   CHAT_UPSTREAM_URL: {
     about: 'Base URL of an OpenAI-compatible API; if empty, the built-in engine answers.',
