@@ -104,7 +104,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       const { page } = await visit('/docs/console', width)
       await logIn(page, 'not the password')
       await page.getByText('Email and password do not belong together.').waitFor()
-      expect(await page.getByLabel('Password').isVisible()).toBe(true)
+      expect(await page.getByRole('textbox', { name: 'Password' }).isVisible()).toBe(true)
     })
 
     test('a token is pasted into Authorize', async () => {
