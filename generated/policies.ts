@@ -382,6 +382,3 @@ export const policies = {
     "movedTo": "getHealth"
   }
 } as const
-
-/** The names of the limits in x-rate-limits. */
-export const limitNames = ["anonymous","user","chat","sign-in-address","sign-in-account"] as const

@@ -25,15 +25,12 @@ async function apiTypes(): Promise<string> {
 
 /** The part of the policies that the types of handlers depend on, as constants. */
 function policyConstants(): string {
-  const { operations, limits } = parsePolicies(loadContract().document, STATUS_OF)
+  const { operations } = parsePolicies(loadContract().document, STATUS_OF)
   const entries = Object.fromEntries(operations.map(withoutPlace))
   return [
     '',
     '/** Security and x- keys of each operation, which openapi-typescript leaves out. */',
     `export const policies = ${JSON.stringify(entries, null, 2)} as const`,
-    '',
-    '/** The names of the limits in x-rate-limits. */',
-    `export const limitNames = ${JSON.stringify(Object.keys(limits))} as const`,
     '',
   ].join('\n')
 }

@@ -6,7 +6,7 @@ import type { Policies } from './contract/policies.ts'
 import type { Operations } from './contract/types.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { Services } from './domain/services.ts'
-import { countViolations } from './http/contract-violations.ts'
+import { refuseViolations } from './http/contract-violations.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import type { AnyOperation } from './http/dispatch.ts'
 import { createDocs } from './http/docs.ts'
@@ -43,7 +43,7 @@ export type App = { handler: Express } & Pick<Validator, 'warmUp'>
 export async function createApp(parts: AppParts): Promise<App> {
   const { contract, policies, operations, services, deps, config } = parts
   const { limits } = services
-  const violations = countViolations(deps.log)
+  const violations = refuseViolations(deps.log)
   const validator = await createValidator(contract.document, policies, violations.onInvalidReply)
   const tools: RouteTools = {
     stagesOf: validator.stagesOf,

@@ -3,22 +3,15 @@ import { Problem } from '../domain/problem.ts'
 import type { Log } from '../ports/log.ts'
 import { answerProblem } from './problems.ts'
 
-export type ContractViolations = ReturnType<typeof countViolations>
-
-/** Replies and stream events that break the contract: logged with what was wrong, counted, never sent. */
-export function countViolations(log: Log) {
-  let count = 0
-
+/** Replies and stream events that break the contract: logged with what was wrong, never sent. */
+export function refuseViolations(log: Log) {
   const note = (req: Request, violation: unknown) => {
-    count += 1
     const { requestId, policy } = req.call
     const what = violation instanceof Error ? violation.message : violation
     log.error({ requestId, operationId: policy?.operationId, violation: what }, 'contract violated')
   }
 
   return {
-    count: () => count,
-
     /** Answers 500 in the place of a reply that is not what the contract promises. */
     onInvalidReply(req: Request, res: Response, violation: unknown): void {
       note(req, violation)
