@@ -311,6 +311,33 @@ export interface paths {
         patch: operations["changeConversation"];
         trace?: never;
     };
+    "/conversations/{conversationId}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The conversation.
+                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Export a conversation
+         * @description The conversation and then each of its messages, oldest first, one JSON record a line. The last
+         *     line is the record `end`, which counts the others: an export without it was cut off on its way.
+         */
+        get: operations["exportConversation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/conversations/{conversationId}/messages": {
         parameters: {
             query?: never;
@@ -454,6 +481,36 @@ export interface paths {
          */
         put: operations["replaceProfile"];
         post?: never;
+        /**
+         * Close your account
+         * @description Removes you and everything that is yours for good: conversations, messages, feedback, sessions.
+         *     Every token of yours is refused at once. What the audit log says of you stays without your
+         *     address and your name, and your usage stays counted in the totals of the server without you. The
+         *     last administrator cannot leave (`400`).
+         */
+        delete: operations["closeAccount"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export your data
+         * @description Everything that is kept of you, one JSON record a line: your profile, your open sessions, your
+         *     conversations each followed by its messages, your feedback, your usage, and the audit events of
+         *     your own acts. The last line is the record `end`, which counts the others: an export without it
+         *     was cut off on its way. Long exports are streamed; nothing of them is held in memory.
+         */
+        get: operations["exportAccount"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -474,6 +531,289 @@ export interface paths {
          *     without usage is left out. `limits` shows what you have left just now.
          */
         get: operations["getUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users
+         * @description Everybody who can log in, the newest first.
+         */
+        get: operations["listUsers"];
+        put?: never;
+        /**
+         * Create a user
+         * @description An account that can log in with this email and password. An admin gives only what the admin holds:
+         *     whoever lacks a scope of the role is refused with `insufficient-scope`.
+         */
+        post: operations["createUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/users/{userId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 */
+                userId: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a user
+         * @description One user.
+         */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a user
+         * @description Removes the user and everything that is theirs for good, as closing the account does. The last
+         *     administrator who is not disabled cannot be demoted, disabled or deleted (`400`).
+         */
+        delete: operations["deleteUser"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a user
+         * @description Name, role, whether the user is disabled, and personal limits. It takes effect at once, also for
+         *     access tokens that are out: a disabled user is refused with `account-disabled`, and a changed role
+         *     changes the scopes. `limits` is replaced as a whole. Nobody changes a user who may do more than
+         *     they may (`insufficient-scope`), or gives a role that does. The last
+         *     administrator who is not disabled cannot be demoted, disabled or deleted (`400`).
+         */
+        patch: operations["changeUser"];
+        trace?: never;
+    };
+    "/admin/service-accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List service accounts
+         * @description A service account is a program that calls Parley with API keys. The newest first.
+         */
+        get: operations["listServiceAccounts"];
+        put?: never;
+        /**
+         * Create a service account
+         * @description It can do what its scopes say, once it has an API key, and it owns the conversations that it makes. An
+         *     admin gives only scopes that the admin holds (`insufficient-scope`).
+         */
+        post: operations["createServiceAccount"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/service-accounts/{serviceAccountId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a service account
+         * @description One service account.
+         */
+        get: operations["getServiceAccount"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a service account
+         * @description Removes it with its keys and everything that it owns, for good.
+         */
+        delete: operations["deleteServiceAccount"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a service account
+         * @description Name, scopes, and whether it is disabled. It takes effect at once for all its keys. Nobody changes a
+         *     service account that may do more than they may (`insufficient-scope`), or gives it a scope that they lack.
+         */
+        patch: operations["changeServiceAccount"];
+        trace?: never;
+    };
+    "/admin/service-accounts/{serviceAccountId}/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List API keys
+         * @description The keys of a service account, the newest first, without their secrets. Revoked and expired ones stay in
+         *     the list. `lastUsedAt` may lag a minute behind.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Create an API key
+         * @description A new key of a service account. `secret` is the whole key: it is shown this once and not kept in clear,
+         *     so store it now. Send it as `X-API-Key`, or as a bearer token. Nobody makes a key that may do more
+         *     than they may (`insufficient-scope`).
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/service-accounts/{serviceAccountId}/api-keys/{apiKeyId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+                /**
+                 * @description The API key.
+                 * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+                 */
+                apiKeyId: components["parameters"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description The key is refused from now on. It stays in the list, as revoked.
+         */
+        delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/service-accounts/{serviceAccountId}/api-keys/{apiKeyId}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+                /**
+                 * @description The API key.
+                 * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+                 */
+                apiKeyId: components["parameters"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate an API key
+         * @description Answers a new key in the place of this one, with the same name and the same length of life. The old one
+         *     goes on for `overlapSeconds`, and is refused then. A key that is rotated, revoked or expired cannot be
+         *     rotated (`404`): rotate its successor.
+         */
+        post: operations["rotateApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/audit-events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List audit events
+         * @description Every act of identity and administration: who did what to whom, from where and when. The newest first.
+         *     Nothing is ever changed or removed, except that the addresses of an account are forgotten when it is
+         *     closed.
+         */
+        get: operations["listAuditEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/feedback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List all feedback
+         * @description What everybody thought of answers, the latest change first.
+         */
+        get: operations["listAllFeedback"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/admin/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the usage of everybody
+         * @description What everybody has used, by hour or by day, in UTC; or one account. Closed accounts stay in the sum.
+         */
+        get: operations["getAllUsage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -509,6 +849,122 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description Feedback, and whose it is. */
+        AdminFeedback: {
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: uuid
+             * @description The user or service account that gave it.
+             */
+            userId: string;
+            /**
+             * Format: uuid
+             * @description The answer that it is about.
+             */
+            messageId: string;
+            rating: components["schemas"]["Rating"];
+            tags?: components["schemas"]["FeedbackTags"];
+            comment?: components["schemas"]["FeedbackComment"];
+            createdAt: components["schemas"]["Timestamp"];
+            updatedAt: components["schemas"]["Timestamp"];
+        };
+        /** @description One page of everybody's feedback. */
+        AdminFeedbackPage: {
+            data: components["schemas"]["AdminFeedback"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description What was used in a span of time. */
+        AdminUsageReport: {
+            from: components["schemas"]["Timestamp"];
+            to: components["schemas"]["Timestamp"];
+            granularity: components["schemas"]["Granularity"];
+            totals: components["schemas"]["UsageTotals"];
+            buckets: components["schemas"]["UsageBucket"][];
+        };
+        /** @description A key of a service account, without its secret. */
+        ApiKey: {
+            /** Format: uuid */
+            id: string;
+            name: components["schemas"]["ApiKeyName"];
+            /** @description How the key begins; enough to know it by, not to use it. */
+            prefix: string;
+            scopes: components["schemas"]["ScopeList"];
+            createdAt: components["schemas"]["Timestamp"];
+            expiresAt?: components["schemas"]["Timestamp"];
+            lastUsedAt?: components["schemas"]["Timestamp"];
+            overlapEndsAt?: components["schemas"]["Timestamp"];
+            revokedAt?: components["schemas"]["Timestamp"];
+        };
+        /** @description What the key is for. Anything but mere white space. */
+        ApiKeyName: string;
+        /** @description One page of keys. */
+        ApiKeyPage: {
+            data: components["schemas"]["ApiKey"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description How a key is replaced. */
+        ApiKeyRotation: {
+            /** @description For how long the old key goes on, up to 30 days. */
+            overlapSeconds: number;
+        };
+        /** @description A key with its secret, shown this once. */
+        ApiKeyWithSecret: {
+            /** Format: uuid */
+            id: string;
+            name: components["schemas"]["ApiKeyName"];
+            /** @description How the key begins; enough to know it by, not to use it. */
+            prefix: string;
+            scopes: components["schemas"]["ScopeList"];
+            createdAt: components["schemas"]["Timestamp"];
+            expiresAt?: components["schemas"]["Timestamp"];
+            lastUsedAt?: components["schemas"]["Timestamp"];
+            overlapEndsAt?: components["schemas"]["Timestamp"];
+            revokedAt?: components["schemas"]["Timestamp"];
+            /** @description The whole key. Store it now, it is not shown again. */
+            secret: string;
+        };
+        /** @description Who did it. */
+        AuditActor: {
+            /** @enum {string} */
+            kind: "user" | "service-account";
+            /** Format: uuid */
+            id: string;
+        };
+        /** @description One act of identity or administration. */
+        AuditEvent: {
+            /** Format: uuid */
+            id: string;
+            at: components["schemas"]["Timestamp"];
+            event: components["schemas"]["AuditEventName"];
+            /** @enum {string} */
+            outcome: "done" | "refused";
+            actor?: components["schemas"]["AuditActor"];
+            target?: components["schemas"]["AuditTarget"];
+            /** @description The properties that a change touched. */
+            changed?: ("disabled" | "displayName" | "limits" | "name" | "role" | "scopes")[];
+            /** @description From where. Left out once the account is closed. */
+            address?: string;
+            /** @description The `X-Request-Id` of the call. */
+            requestId: string;
+        };
+        /**
+         * @description The closed list of what is recorded. `x-audit` names those of each operation.
+         * @enum {string}
+         */
+        AuditEventName: "account.closed" | "api-key.created" | "api-key.revoked" | "api-key.rotated" | "data.exported" | "password.changed" | "password.refused" | "refresh-token.reused" | "service-account.changed" | "service-account.created" | "service-account.deleted" | "session.created" | "session.refused" | "session.revoked" | "user.changed" | "user.created" | "user.deleted";
+        /** @description One page of audit events. */
+        AuditEventPage: {
+            data: components["schemas"]["AuditEvent"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /** @description What it was done to. */
+        AuditTarget: {
+            /** @enum {string} */
+            kind: "user" | "service-account" | "session" | "api-key";
+            /** Format: uuid */
+            id: string;
+        };
         /** @description A message and its answer, both kept. */
         ChatReply: {
             /**
@@ -614,6 +1070,83 @@ export interface components {
             model?: string;
             /** @description True when the answers follow rules and no language model is behind them. */
             ruleBased: boolean;
+        };
+        /** @description That the export is complete. The last record. */
+        ExportEnd: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "end";
+            records: components["schemas"]["Count"];
+        };
+        /**
+         * @description One line of an export. An account's records come in the order of this list; each conversation
+         *     is followed by its messages.
+         */
+        ExportRecord: components["schemas"]["ExportedProfile"] | components["schemas"]["ExportedSession"] | components["schemas"]["ExportedConversation"] | components["schemas"]["ExportedMessage"] | components["schemas"]["ExportedFeedback"] | components["schemas"]["ExportedUsage"] | components["schemas"]["ExportedAuditEvent"] | components["schemas"]["ExportEnd"];
+        /** @description Something that you did. */
+        ExportedAuditEvent: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "audit-event";
+            auditEvent: components["schemas"]["AuditEvent"];
+        };
+        /** @description A conversation; its messages follow. */
+        ExportedConversation: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "conversation";
+            conversation: components["schemas"]["Conversation"];
+        };
+        /** @description What you thought of an answer. */
+        ExportedFeedback: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "feedback";
+            feedback: components["schemas"]["Feedback"];
+        };
+        /** @description A message of the conversation before it. */
+        ExportedMessage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "message";
+            message: components["schemas"]["Message"];
+        };
+        /** @description Who you are. The first record of an account. */
+        ExportedProfile: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "profile";
+            profile: components["schemas"]["Profile"];
+        };
+        /** @description A place where you are logged in. */
+        ExportedSession: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "session";
+            session: components["schemas"]["Session"];
+        };
+        /** @description What one answer took. */
+        ExportedUsage: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "usage";
+            usage: components["schemas"]["UsageRecord"];
         };
         /** @description What a person thought of an answer. */
         Feedback: {
@@ -767,6 +1300,15 @@ export interface components {
         ModeList: {
             data: components["schemas"]["Mode"][];
         };
+        /** @description A key to be made. */
+        NewApiKey: {
+            name: components["schemas"]["ApiKeyName"];
+            /**
+             * Format: date-time
+             * @description When it ends, in the future. Left out, it does not end by itself.
+             */
+            expiresAt?: string;
+        };
         /** @description A conversation to be made. */
         NewConversation: {
             title?: components["schemas"]["ConversationTitle"];
@@ -782,6 +1324,22 @@ export interface components {
             rating: components["schemas"]["Rating"];
             tags?: components["schemas"]["FeedbackTags"];
             comment?: components["schemas"]["FeedbackComment"];
+        };
+        /** @description A service account to be made. */
+        NewServiceAccount: {
+            name: components["schemas"]["DisplayName"];
+            scopes: components["schemas"]["ScopeList"];
+        };
+        /** @description A user to be made. */
+        NewUser: {
+            email: components["schemas"]["Email"];
+            /**
+             * Format: password
+             * @description 8 to 256 characters, none of the commonest.
+             */
+            password: string;
+            displayName: components["schemas"]["DisplayName"];
+            role: components["schemas"]["UserRole"];
         };
         /** @description Send it as `cursor` for the next page. Left out on the last page. */
         NextCursor: string;
@@ -801,6 +1359,13 @@ export interface components {
              * @description 8 to 256 characters, none of the commonest.
              */
             newPassword: string;
+        };
+        /** @description Limits of one user. One that is left out is the server's own. */
+        PersonalLimits: {
+            /** @description Calls in an hour, instead of the quota of `user`. */
+            hourly?: number;
+            /** @description Messages in a minute, instead of the quota of `chat`. */
+            chatPerMinute?: number;
         };
         /** @description The name of a limit. */
         PolicyName: string;
@@ -858,8 +1423,7 @@ export interface components {
             displayName: components["schemas"]["DisplayName"];
             /** @enum {string} */
             role: "user" | "admin" | "service";
-            /** @description What the caller may do. */
-            scopes: components["schemas"]["Scope"][];
+            scopes: components["schemas"]["ScopeList"];
             preferences: components["schemas"]["Preferences"];
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
@@ -913,6 +1477,31 @@ export interface components {
          * @enum {string}
          */
         Scope: "profile:read" | "profile:write" | "conversations:read" | "conversations:write" | "chat:write" | "feedback:read" | "feedback:write" | "usage:read" | "admin:users" | "admin:service-accounts" | "admin:audit" | "admin:feedback" | "admin:usage";
+        /** @description What somebody may do. */
+        ScopeList: components["schemas"]["Scope"][];
+        /** @description A program that calls Parley with API keys. */
+        ServiceAccount: {
+            /** Format: uuid */
+            id: string;
+            name: components["schemas"]["DisplayName"];
+            scopes: components["schemas"]["ScopeList"];
+            /** @description Whether its keys are refused. */
+            disabled: boolean;
+            createdAt: components["schemas"]["Timestamp"];
+            updatedAt: components["schemas"]["Timestamp"];
+        };
+        /** @description What is to change. A property that is left out stays as it is. */
+        ServiceAccountChanges: {
+            name?: components["schemas"]["DisplayName"];
+            scopes?: components["schemas"]["ScopeList"];
+            /** @description Refuse its keys, or take them again. */
+            disabled?: boolean;
+        };
+        /** @description One page of service accounts. */
+        ServiceAccountPage: {
+            data: components["schemas"]["ServiceAccount"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
         /** @description A place where somebody is logged in. */
         Session: {
             /** Format: uuid */
@@ -981,6 +1570,23 @@ export interface components {
             outputTokens: components["schemas"]["Count"];
             totalTokens: components["schemas"]["Count"];
         };
+        /** @description What one answer took. A number that is not known is left out. */
+        UsageRecord: {
+            /**
+             * Format: uuid
+             * @description The making of the answer.
+             */
+            generationId: string;
+            at: components["schemas"]["Timestamp"];
+            inputTokens?: components["schemas"]["Count"];
+            outputTokens?: components["schemas"]["Count"];
+            totalTokens?: components["schemas"]["Count"];
+            /**
+             * @description Counted by the model server, or estimated from the text.
+             * @enum {string}
+             */
+            source?: "upstream" | "estimated";
+        };
         /** @description What was used in a span of time. */
         UsageReport: {
             from: components["schemas"]["Timestamp"];
@@ -998,6 +1604,37 @@ export interface components {
             outputTokens: components["schemas"]["Count"];
             totalTokens: components["schemas"]["Count"];
         };
+        /** @description Somebody who can log in. */
+        User: {
+            /** Format: uuid */
+            id: string;
+            email: components["schemas"]["Email"];
+            displayName: components["schemas"]["DisplayName"];
+            role: components["schemas"]["UserRole"];
+            /** @description Whether the user is refused. */
+            disabled: boolean;
+            limits: components["schemas"]["PersonalLimits"];
+            createdAt: components["schemas"]["Timestamp"];
+            updatedAt: components["schemas"]["Timestamp"];
+        };
+        /** @description What is to change. A property that is left out stays as it is. */
+        UserChanges: {
+            displayName?: components["schemas"]["DisplayName"];
+            role?: components["schemas"]["UserRole"];
+            /** @description Refuse the user, or let them in again. */
+            disabled?: boolean;
+            limits?: components["schemas"]["PersonalLimits"];
+        };
+        /** @description One page of users. */
+        UserPage: {
+            data: components["schemas"]["User"][];
+            nextCursor?: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description What a user may do, as a list of scopes. `GET /users/profile` shows one's own.
+         * @enum {string}
+         */
+        UserRole: "user" | "admin";
     };
     responses: {
         /** @description The request does not fit this document; `errors` names each place. */
@@ -1557,6 +2194,11 @@ export interface components {
     };
     parameters: {
         /**
+         * @description The API key.
+         * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+         */
+        ApiKeyId: string;
+        /**
          * @description The conversation.
          * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
          */
@@ -1581,6 +2223,16 @@ export interface components {
          * @example 20
          */
         Limit: number;
+        /**
+         * @description The service account.
+         * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+         */
+        ServiceAccountId: string;
+        /**
+         * @description The user.
+         * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+         */
+        UserId: string;
     };
     requestBodies: never;
     headers: {
@@ -1661,6 +2313,19 @@ export interface components {
     };
     pathItems: never;
 }
+export type AdminFeedback = components['schemas']['AdminFeedback'];
+export type AdminFeedbackPage = components['schemas']['AdminFeedbackPage'];
+export type AdminUsageReport = components['schemas']['AdminUsageReport'];
+export type ApiKey = components['schemas']['ApiKey'];
+export type ApiKeyName = components['schemas']['ApiKeyName'];
+export type ApiKeyPage = components['schemas']['ApiKeyPage'];
+export type ApiKeyRotation = components['schemas']['ApiKeyRotation'];
+export type ApiKeyWithSecret = components['schemas']['ApiKeyWithSecret'];
+export type AuditActor = components['schemas']['AuditActor'];
+export type AuditEvent = components['schemas']['AuditEvent'];
+export type AuditEventName = components['schemas']['AuditEventName'];
+export type AuditEventPage = components['schemas']['AuditEventPage'];
+export type AuditTarget = components['schemas']['AuditTarget'];
 export type ChatReply = components['schemas']['ChatReply'];
 export type ChatRequest = components['schemas']['ChatRequest'];
 export type ChatStreamEvent = components['schemas']['ChatStreamEvent'];
@@ -1674,6 +2339,15 @@ export type Credentials = components['schemas']['Credentials'];
 export type DisplayName = components['schemas']['DisplayName'];
 export type Email = components['schemas']['Email'];
 export type EngineDescription = components['schemas']['EngineDescription'];
+export type ExportEnd = components['schemas']['ExportEnd'];
+export type ExportRecord = components['schemas']['ExportRecord'];
+export type ExportedAuditEvent = components['schemas']['ExportedAuditEvent'];
+export type ExportedConversation = components['schemas']['ExportedConversation'];
+export type ExportedFeedback = components['schemas']['ExportedFeedback'];
+export type ExportedMessage = components['schemas']['ExportedMessage'];
+export type ExportedProfile = components['schemas']['ExportedProfile'];
+export type ExportedSession = components['schemas']['ExportedSession'];
+export type ExportedUsage = components['schemas']['ExportedUsage'];
 export type Feedback = components['schemas']['Feedback'];
 export type FeedbackComment = components['schemas']['FeedbackComment'];
 export type FeedbackPage = components['schemas']['FeedbackPage'];
@@ -1692,11 +2366,15 @@ export type MessageStartEvent = components['schemas']['MessageStartEvent'];
 export type Mode = components['schemas']['Mode'];
 export type ModeId = components['schemas']['ModeId'];
 export type ModeList = components['schemas']['ModeList'];
+export type NewApiKey = components['schemas']['NewApiKey'];
 export type NewConversation = components['schemas']['NewConversation'];
 export type NewFeedback = components['schemas']['NewFeedback'];
+export type NewServiceAccount = components['schemas']['NewServiceAccount'];
+export type NewUser = components['schemas']['NewUser'];
 export type NextCursor = components['schemas']['NextCursor'];
 export type OnDisconnect = components['schemas']['OnDisconnect'];
 export type PasswordChange = components['schemas']['PasswordChange'];
+export type PersonalLimits = components['schemas']['PersonalLimits'];
 export type PolicyName = components['schemas']['PolicyName'];
 export type Preferences = components['schemas']['Preferences'];
 export type Problem = components['schemas']['Problem'];
@@ -1710,6 +2388,10 @@ export type RefreshRequest = components['schemas']['RefreshRequest'];
 export type Registration = components['schemas']['Registration'];
 export type RequestError = components['schemas']['RequestError'];
 export type Scope = components['schemas']['Scope'];
+export type ScopeList = components['schemas']['ScopeList'];
+export type ServiceAccount = components['schemas']['ServiceAccount'];
+export type ServiceAccountChanges = components['schemas']['ServiceAccountChanges'];
+export type ServiceAccountPage = components['schemas']['ServiceAccountPage'];
 export type Session = components['schemas']['Session'];
 export type SessionPage = components['schemas']['SessionPage'];
 export type Status = components['schemas']['Status'];
@@ -1717,8 +2399,13 @@ export type Timestamp = components['schemas']['Timestamp'];
 export type TokenPair = components['schemas']['TokenPair'];
 export type Usage = components['schemas']['Usage'];
 export type UsageBucket = components['schemas']['UsageBucket'];
+export type UsageRecord = components['schemas']['UsageRecord'];
 export type UsageReport = components['schemas']['UsageReport'];
 export type UsageTotals = components['schemas']['UsageTotals'];
+export type User = components['schemas']['User'];
+export type UserChanges = components['schemas']['UserChanges'];
+export type UserPage = components['schemas']['UserPage'];
+export type UserRole = components['schemas']['UserRole'];
 export type ResponseBadRequest = components['responses']['BadRequest'];
 export type ResponseConversationBusy = components['responses']['ConversationBusy'];
 export type ResponseEmailTaken = components['responses']['EmailTaken'];
@@ -1742,11 +2429,14 @@ export type ResponseUnsupportedMediaType = components['responses']['UnsupportedM
 export type ResponseUpstreamFailed = components['responses']['UpstreamFailed'];
 export type ResponseUpstreamTimeout = components['responses']['UpstreamTimeout'];
 export type ResponseWeakPassword = components['responses']['WeakPassword'];
+export type ParameterApiKeyId = components['parameters']['ApiKeyId'];
 export type ParameterConversationId = components['parameters']['ConversationId'];
 export type ParameterCursor = components['parameters']['Cursor'];
 export type ParameterIfMatch = components['parameters']['IfMatch'];
 export type ParameterIfNoneMatch = components['parameters']['IfNoneMatch'];
 export type ParameterLimit = components['parameters']['Limit'];
+export type ParameterServiceAccountId = components['parameters']['ServiceAccountId'];
+export type ParameterUserId = components['parameters']['UserId'];
 export type HeaderAccelBuffering = components['headers']['AccelBuffering'];
 export type HeaderDeprecation = components['headers']['Deprecation'];
 export type HeaderETag = components['headers']['ETag'];
@@ -2659,6 +3349,59 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    exportConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The conversation.
+                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 */
+                conversationId: components["parameters"]["ConversationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The records, one a line. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "conversation",
+                     *       "conversation": {
+                     *         "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *         "title": "Plans for the holiday",
+                     *         "mode": "balanced",
+                     *         "archived": false,
+                     *         "pinned": false,
+                     *         "messageCount": 2,
+                     *         "createdAt": "2026-11-23T09:12:31.120Z",
+                     *         "updatedAt": "2026-11-23T09:12:33.457Z"
+                     *       }
+                     *     }
+                     */
+                    "application/x-ndjson": components["schemas"]["ExportRecord"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listMessages: {
         parameters: {
             query?: {
@@ -3165,6 +3908,85 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    closeAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @example "7"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The account is closed. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The records, one a line. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "message",
+                     *       "message": {
+                     *         "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a11",
+                     *         "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *         "role": "user",
+                     *         "content": "Hello! My name is Ada.",
+                     *         "status": "complete",
+                     *         "createdAt": "2026-11-23T09:12:31.120Z"
+                     *       }
+                     *     }
+                     */
+                    "application/x-ndjson": components["schemas"]["ExportRecord"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getUsage: {
         parameters: {
             query?: {
@@ -3235,6 +4057,1092 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["UsageReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only those whose email or display name contains this text, whatever its case.
+                 * @example ada
+                 */
+                q?: string;
+                /**
+                 * @description Only those with this role.
+                 * @example user
+                 */
+                role?: components["schemas"]["UserRole"];
+                /**
+                 * @description Only the disabled ones (`true`), or only the others (`false`). Both if left out.
+                 * @example false
+                 */
+                disabled?: boolean;
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of users. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *           "email": "ada@example.com",
+                     *           "displayName": "Ada",
+                     *           "role": "user",
+                     *           "disabled": false,
+                     *           "limits": {},
+                     *           "createdAt": "2026-11-20T08:00:00.000Z",
+                     *           "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["UserPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Who it is. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "email": "ada@example.com",
+                 *       "password": "correct horse battery staple",
+                 *       "displayName": "Ada",
+                 *       "role": "user"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewUser"];
+            };
+        };
+        responses: {
+            /** @description The user exists. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "email": "ada@example.com",
+                     *       "displayName": "Ada",
+                     *       "role": "user",
+                     *       "disabled": false,
+                     *       "limits": {},
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["EmailTaken"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["WeakPassword"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Answer `304` if the thing still has one of these versions (`ETag`).
+                 * @example "7"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 */
+                userId: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["Revalidate"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "email": "ada@example.com",
+                     *       "displayName": "Ada",
+                     *       "role": "user",
+                     *       "disabled": false,
+                     *       "limits": {},
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @example "7"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 */
+                userId: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The user is gone. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    changeUser: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @example "7"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description The user.
+                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 */
+                userId: components["parameters"]["UserId"];
+            };
+            cookie?: never;
+        };
+        /** @description What is to change. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "disabled": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["UserChanges"];
+            };
+        };
+        responses: {
+            /** @description The user as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "email": "ada@example.com",
+                     *       "displayName": "Ada",
+                     *       "role": "user",
+                     *       "disabled": true,
+                     *       "limits": {},
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listServiceAccounts: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only those whose name contains this text, whatever its case.
+                 * @example help
+                 */
+                q?: string;
+                /**
+                 * @description Only the disabled ones (`true`), or only the others (`false`). Both if left out.
+                 * @example false
+                 */
+                disabled?: boolean;
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of service accounts. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4",
+                     *           "name": "Help desk",
+                     *           "scopes": [
+                     *             "chat:write",
+                     *             "conversations:read",
+                     *             "conversations:write"
+                     *           ],
+                     *           "disabled": false,
+                     *           "createdAt": "2026-11-20T08:00:00.000Z",
+                     *           "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ServiceAccountPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createServiceAccount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description What it is. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Help desk",
+                 *       "scopes": [
+                 *         "chat:write",
+                 *         "conversations:read",
+                 *         "conversations:write"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewServiceAccount"];
+            };
+        };
+        responses: {
+            /** @description The service account exists. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4",
+                     *       "name": "Help desk",
+                     *       "scopes": [
+                     *         "chat:write",
+                     *         "conversations:read",
+                     *         "conversations:write"
+                     *       ],
+                     *       "disabled": false,
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getServiceAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Answer `304` if the thing still has one of these versions (`ETag`).
+                 * @example "7"
+                 */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The service account. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["Revalidate"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4",
+                     *       "name": "Help desk",
+                     *       "scopes": [
+                     *         "chat:write",
+                     *         "conversations:read",
+                     *         "conversations:write"
+                     *       ],
+                     *       "disabled": false,
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteServiceAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @example "7"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The service account is gone. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    changeServiceAccount: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @example "7"
+                 */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+            };
+            cookie?: never;
+        };
+        /** @description What is to change. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "scopes": [
+                 *         "chat:write"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ServiceAccountChanges"];
+            };
+        };
+        responses: {
+            /** @description The service account as it is now. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4",
+                     *       "name": "Help desk",
+                     *       "scopes": [
+                     *         "chat:write"
+                     *       ],
+                     *       "disabled": false,
+                     *       "createdAt": "2026-11-20T08:00:00.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ServiceAccount"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listApiKeys: {
+        parameters: {
+            query?: {
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of keys. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01",
+                     *           "name": "production",
+                     *           "prefix": "parley_live_0aB1cD2eF3gH",
+                     *           "scopes": [
+                     *             "chat:write",
+                     *             "conversations:read",
+                     *             "conversations:write"
+                     *           ],
+                     *           "createdAt": "2026-11-23T09:00:00.000Z",
+                     *           "expiresAt": "2027-11-23T09:00:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ApiKeyPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+            };
+            cookie?: never;
+        };
+        /** @description What it is for. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "production",
+                 *       "expiresAt": "2027-11-23T09:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["NewApiKey"];
+            };
+        };
+        responses: {
+            /** @description The key, with its secret. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01",
+                     *       "name": "production",
+                     *       "prefix": "parley_live_0aB1cD2eF3gH",
+                     *       "scopes": [
+                     *         "chat:write",
+                     *         "conversations:read",
+                     *         "conversations:write"
+                     *       ],
+                     *       "createdAt": "2026-11-23T09:00:00.000Z",
+                     *       "expiresAt": "2027-11-23T09:00:00.000Z",
+                     *       "secret": "parley_live_0aB1cD2eF3gH_0000000000000000000000000000000000000000000EXAMPL"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ApiKeyWithSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    revokeApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+                /**
+                 * @description The API key.
+                 * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+                 */
+                apiKeyId: components["parameters"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is revoked. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotateApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The service account.
+                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 */
+                serviceAccountId: components["parameters"]["ServiceAccountId"];
+                /**
+                 * @description The API key.
+                 * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+                 */
+                apiKeyId: components["parameters"]["ApiKeyId"];
+            };
+            cookie?: never;
+        };
+        /** @description How long the old key goes on. */
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "overlapSeconds": 86400
+                 *     }
+                 */
+                "application/json": components["schemas"]["ApiKeyRotation"];
+            };
+        };
+        responses: {
+            /** @description The new key, with its secret. */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01",
+                     *       "name": "production",
+                     *       "prefix": "parley_live_0aB1cD2eF3gH",
+                     *       "scopes": [
+                     *         "chat:write",
+                     *         "conversations:read",
+                     *         "conversations:write"
+                     *       ],
+                     *       "createdAt": "2026-11-23T09:00:00.000Z",
+                     *       "expiresAt": "2027-11-23T09:00:00.000Z",
+                     *       "secret": "parley_live_0aB1cD2eF3gH_0000000000000000000000000000000000000000000EXAMPL"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["ApiKeyWithSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listAuditEvents: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only events of this name.
+                 * @example user.changed
+                 */
+                event?: components["schemas"]["AuditEventName"];
+                /**
+                 * @description Only what this account did.
+                 * @example 0199b39e-7f00-7c3d-a1b2-c3d4e5f60718
+                 */
+                actorId?: string;
+                /**
+                 * @description Only what was done to this thing.
+                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 */
+                targetId?: string;
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of events. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b3a8-1f4e-7d21-8b6a-5e3c2d1f0a9b",
+                     *           "at": "2026-11-23T09:30:00.000Z",
+                     *           "event": "user.changed",
+                     *           "outcome": "done",
+                     *           "actor": {
+                     *             "kind": "user",
+                     *             "id": "0199b39e-7f00-7c3d-a1b2-c3d4e5f60718"
+                     *           },
+                     *           "target": {
+                     *             "kind": "user",
+                     *             "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03"
+                     *           },
+                     *           "changed": [
+                     *             "disabled"
+                     *           ],
+                     *           "address": "192.0.2.7",
+                     *           "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditEventPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listAllFeedback: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Only feedback with this rating.
+                 * @example down
+                 */
+                rating?: components["schemas"]["Rating"];
+                /**
+                 * @description How many things a page holds at the most.
+                 * @example 20
+                 */
+                limit?: components["parameters"]["Limit"];
+                /**
+                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of feedback. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "0199b3a6-3d11-7b8e-9e02-6c5a4f3b2d18",
+                     *           "userId": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *           "messageId": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66",
+                     *           "rating": "down",
+                     *           "tags": [
+                     *             "too-long"
+                     *           ],
+                     *           "comment": "It did not answer the question.",
+                     *           "createdAt": "2026-11-23T09:20:00.000Z",
+                     *           "updatedAt": "2026-11-23T09:20:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AdminFeedbackPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getAllUsage: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Count from this time on. The default is 30 days before `to`.
+                 * @example 2026-11-01T00:00:00Z
+                 */
+                from?: string;
+                /**
+                 * @description Count up to this time, itself excluded. The default is now.
+                 * @example 2026-12-01T00:00:00Z
+                 */
+                to?: string;
+                /**
+                 * @description The width of a bucket. With `hour`, `from` and `to` may lie up to 31 days apart, with
+                 *     `day` up to 366.
+                 * @example day
+                 */
+                granularity?: components["schemas"]["Granularity"];
+                /**
+                 * @description Only the usage of this user or service account.
+                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 */
+                accountId?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The usage. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "from": "2026-11-01T00:00:00.000Z",
+                     *       "to": "2026-12-01T00:00:00.000Z",
+                     *       "granularity": "day",
+                     *       "totals": {
+                     *         "requests": 1,
+                     *         "messages": 1,
+                     *         "inputTokens": 6,
+                     *         "outputTokens": 6,
+                     *         "totalTokens": 12
+                     *       },
+                     *       "buckets": [
+                     *         {
+                     *           "startAt": "2026-11-23T00:00:00.000Z",
+                     *           "requests": 1,
+                     *           "messages": 1,
+                     *           "inputTokens": 6,
+                     *           "outputTokens": 6,
+                     *           "totalTokens": 12
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AdminUsageReport"];
                 };
             };
             400: components["responses"]["BadRequest"];

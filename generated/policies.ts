@@ -9,7 +9,8 @@ export const policies = {
     "auth": "public",
     "scopes": [],
     "rateLimit": [],
-    "problems": []
+    "problems": [],
+    "audit": []
   },
   "getReadiness": {
     "method": "get",
@@ -18,7 +19,8 @@ export const policies = {
     "auth": "public",
     "scopes": [],
     "rateLimit": [],
-    "problems": []
+    "problems": [],
+    "audit": []
   },
   "getStatus": {
     "method": "get",
@@ -29,7 +31,8 @@ export const policies = {
     "rateLimit": [
       "anonymous"
     ],
-    "problems": []
+    "problems": [],
+    "audit": []
   },
   "listModes": {
     "method": "get",
@@ -40,7 +43,8 @@ export const policies = {
     "rateLimit": [
       "anonymous"
     ],
-    "problems": []
+    "problems": [],
+    "audit": []
   },
   "logIn": {
     "method": "post",
@@ -56,6 +60,10 @@ export const policies = {
     "problems": [
       "invalid-credentials",
       "account-disabled"
+    ],
+    "audit": [
+      "session.created",
+      "session.refused"
     ]
   },
   "refreshTokens": {
@@ -73,29 +81,38 @@ export const policies = {
       "token-invalid",
       "refresh-token-reused",
       "account-disabled"
+    ],
+    "audit": [
+      "refresh-token.reused"
     ]
   },
   "logOutByLink": {
     "method": "get",
     "path": "/auth/logout",
     "tag": "auth",
-    "auth": "required",
+    "auth": "session",
     "scopes": [],
     "rateLimit": [
       "user"
     ],
-    "problems": []
+    "problems": [],
+    "audit": [
+      "session.revoked"
+    ]
   },
   "logOut": {
     "method": "post",
     "path": "/auth/logout",
     "tag": "auth",
-    "auth": "required",
+    "auth": "session",
     "scopes": [],
     "rateLimit": [
       "user"
     ],
-    "problems": []
+    "problems": [],
+    "audit": [
+      "session.revoked"
+    ]
   },
   "register": {
     "method": "post",
@@ -110,13 +127,16 @@ export const policies = {
       "registration-closed",
       "email-taken",
       "weak-password"
+    ],
+    "audit": [
+      "user.created"
     ]
   },
   "changePassword": {
     "method": "put",
     "path": "/auth/password",
     "tag": "auth",
-    "auth": "required",
+    "auth": "session",
     "scopes": [],
     "rateLimit": [
       "user",
@@ -126,32 +146,40 @@ export const policies = {
     "problems": [
       "invalid-credentials",
       "weak-password"
+    ],
+    "audit": [
+      "password.changed",
+      "password.refused"
     ]
   },
   "listSessions": {
     "method": "get",
     "path": "/auth/sessions",
     "tag": "auth",
-    "auth": "required",
+    "auth": "session",
     "scopes": [],
     "rateLimit": [
       "user"
     ],
     "problems": [
       "cursor-mismatch"
-    ]
+    ],
+    "audit": []
   },
   "endSession": {
     "method": "delete",
     "path": "/auth/sessions/{sessionId}",
     "tag": "auth",
-    "auth": "required",
+    "auth": "session",
     "scopes": [],
     "rateLimit": [
       "user"
     ],
     "problems": [
       "not-found"
+    ],
+    "audit": [
+      "session.revoked"
     ]
   },
   "listConversations": {
@@ -167,7 +195,8 @@ export const policies = {
     ],
     "problems": [
       "cursor-mismatch"
-    ]
+    ],
+    "audit": []
   },
   "createConversation": {
     "method": "post",
@@ -180,7 +209,8 @@ export const policies = {
     "rateLimit": [
       "user"
     ],
-    "problems": []
+    "problems": [],
+    "audit": []
   },
   "getConversation": {
     "method": "get",
@@ -195,7 +225,8 @@ export const policies = {
     ],
     "problems": [
       "not-found"
-    ]
+    ],
+    "audit": []
   },
   "deleteConversation": {
     "method": "delete",
@@ -211,7 +242,8 @@ export const policies = {
     "problems": [
       "not-found",
       "precondition-failed"
-    ]
+    ],
+    "audit": []
   },
   "changeConversation": {
     "method": "patch",
@@ -227,7 +259,24 @@ export const policies = {
     "problems": [
       "not-found",
       "precondition-failed"
-    ]
+    ],
+    "audit": []
+  },
+  "exportConversation": {
+    "method": "get",
+    "path": "/conversations/{conversationId}/export",
+    "tag": "conversations",
+    "auth": "required",
+    "scopes": [
+      "conversations:read"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ],
+    "audit": []
   },
   "listMessages": {
     "method": "get",
@@ -243,7 +292,8 @@ export const policies = {
     "problems": [
       "not-found",
       "cursor-mismatch"
-    ]
+    ],
+    "audit": []
   },
   "sendMessage": {
     "method": "post",
@@ -262,7 +312,8 @@ export const policies = {
       "conversation-busy",
       "upstream-failed",
       "upstream-timeout"
-    ]
+    ],
+    "audit": []
   },
   "streamMessage": {
     "method": "post",
@@ -281,7 +332,8 @@ export const policies = {
       "conversation-busy",
       "upstream-failed",
       "upstream-timeout"
-    ]
+    ],
+    "audit": []
   },
   "listFeedback": {
     "method": "get",
@@ -296,7 +348,8 @@ export const policies = {
     ],
     "problems": [
       "cursor-mismatch"
-    ]
+    ],
+    "audit": []
   },
   "giveFeedback": {
     "method": "post",
@@ -311,7 +364,8 @@ export const policies = {
     ],
     "problems": [
       "not-found"
-    ]
+    ],
+    "audit": []
   },
   "deleteFeedback": {
     "method": "delete",
@@ -326,7 +380,8 @@ export const policies = {
     ],
     "problems": [
       "not-found"
-    ]
+    ],
+    "audit": []
   },
   "getProfile": {
     "method": "get",
@@ -339,7 +394,8 @@ export const policies = {
     "rateLimit": [
       "user"
     ],
-    "problems": []
+    "problems": [],
+    "audit": []
   },
   "replaceProfile": {
     "method": "put",
@@ -354,6 +410,44 @@ export const policies = {
     ],
     "problems": [
       "precondition-failed"
+    ],
+    "audit": []
+  },
+  "closeAccount": {
+    "method": "delete",
+    "path": "/users/profile",
+    "tag": "users",
+    "auth": "session",
+    "scopes": [
+      "profile:write"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "precondition-failed"
+    ],
+    "audit": [
+      "account.closed"
+    ]
+  },
+  "exportAccount": {
+    "method": "get",
+    "path": "/users/export",
+    "tag": "users",
+    "auth": "required",
+    "scopes": [
+      "conversations:read",
+      "feedback:read",
+      "profile:read",
+      "usage:read"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [],
+    "audit": [
+      "data.exported"
     ]
   },
   "getUsage": {
@@ -367,7 +461,300 @@ export const policies = {
     "rateLimit": [
       "user"
     ],
-    "problems": []
+    "problems": [],
+    "audit": []
+  },
+  "listUsers": {
+    "method": "get",
+    "path": "/admin/users",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:users"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "cursor-mismatch"
+    ],
+    "audit": []
+  },
+  "createUser": {
+    "method": "post",
+    "path": "/admin/users",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:users"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "email-taken",
+      "weak-password"
+    ],
+    "audit": [
+      "user.created"
+    ]
+  },
+  "getUser": {
+    "method": "get",
+    "path": "/admin/users/{userId}",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:users"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ],
+    "audit": []
+  },
+  "deleteUser": {
+    "method": "delete",
+    "path": "/admin/users/{userId}",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:users"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found",
+      "precondition-failed"
+    ],
+    "audit": [
+      "user.deleted"
+    ]
+  },
+  "changeUser": {
+    "method": "patch",
+    "path": "/admin/users/{userId}",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:users"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found",
+      "precondition-failed"
+    ],
+    "audit": [
+      "user.changed"
+    ]
+  },
+  "listServiceAccounts": {
+    "method": "get",
+    "path": "/admin/service-accounts",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "cursor-mismatch"
+    ],
+    "audit": []
+  },
+  "createServiceAccount": {
+    "method": "post",
+    "path": "/admin/service-accounts",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [],
+    "audit": [
+      "service-account.created"
+    ]
+  },
+  "getServiceAccount": {
+    "method": "get",
+    "path": "/admin/service-accounts/{serviceAccountId}",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ],
+    "audit": []
+  },
+  "deleteServiceAccount": {
+    "method": "delete",
+    "path": "/admin/service-accounts/{serviceAccountId}",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found",
+      "precondition-failed"
+    ],
+    "audit": [
+      "service-account.deleted"
+    ]
+  },
+  "changeServiceAccount": {
+    "method": "patch",
+    "path": "/admin/service-accounts/{serviceAccountId}",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found",
+      "precondition-failed"
+    ],
+    "audit": [
+      "service-account.changed"
+    ]
+  },
+  "listApiKeys": {
+    "method": "get",
+    "path": "/admin/service-accounts/{serviceAccountId}/api-keys",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found",
+      "cursor-mismatch"
+    ],
+    "audit": []
+  },
+  "createApiKey": {
+    "method": "post",
+    "path": "/admin/service-accounts/{serviceAccountId}/api-keys",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ],
+    "audit": [
+      "api-key.created"
+    ]
+  },
+  "revokeApiKey": {
+    "method": "delete",
+    "path": "/admin/service-accounts/{serviceAccountId}/api-keys/{apiKeyId}",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ],
+    "audit": [
+      "api-key.revoked"
+    ]
+  },
+  "rotateApiKey": {
+    "method": "post",
+    "path": "/admin/service-accounts/{serviceAccountId}/api-keys/{apiKeyId}/rotate",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:service-accounts"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ],
+    "audit": [
+      "api-key.rotated"
+    ]
+  },
+  "listAuditEvents": {
+    "method": "get",
+    "path": "/admin/audit-events",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:audit"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "cursor-mismatch"
+    ],
+    "audit": []
+  },
+  "listAllFeedback": {
+    "method": "get",
+    "path": "/admin/feedback",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:feedback"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "cursor-mismatch"
+    ],
+    "audit": []
+  },
+  "getAllUsage": {
+    "method": "get",
+    "path": "/admin/usage",
+    "tag": "admin",
+    "auth": "required",
+    "scopes": [
+      "admin:usage"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [],
+    "audit": []
   },
   "testServer": {
     "method": "get",
@@ -379,6 +766,7 @@ export const policies = {
       "anonymous"
     ],
     "problems": [],
+    "audit": [],
     "movedTo": "getHealth"
   }
 } as const

@@ -36,8 +36,9 @@ function policyConstants(): string {
 }
 
 function withoutPlace(policy: Policies['operations'][number]): [string, unknown] {
-  const { operationId, method, path, tag, auth, scopes, rateLimit, problems, movedTo } = policy
-  return [operationId, { method, path, tag, auth, scopes, rateLimit, problems, movedTo }]
+  const { operationId, method, path, tag, auth, scopes, rateLimit, problems, audit } = policy
+  const { movedTo } = policy
+  return [operationId, { method, path, tag, auth, scopes, rateLimit, problems, audit, movedTo }]
 }
 
 function write(file: string, text: string): void {

@@ -47,11 +47,17 @@ export async function createApp(parts: AppParts): Promise<App> {
   const validator = await createValidator(contract.document, policies, violations.onInvalidReply)
   const tools: RouteTools = {
     stagesOf: validator.stagesOf,
-    credentials: { accessTokens: deps.accessTokens, revocations: services.revocations },
+    credentials: {
+      accessTokens: deps.accessTokens,
+      apiKeys: services.credentials,
+      revocations: services.revocations,
+      standing: services.standing,
+    },
     limits,
     answering: {
       clock: deps.clock,
       checkFrame: createFrameCheck(contract.document, 'ChatStreamEvent'),
+      checkLine: createFrameCheck(contract.document, 'ExportRecord'),
       onInvalidFrame: violations.onInvalidFrame,
       onInvalidReply: violations.onInvalidReply,
     },

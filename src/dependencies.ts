@@ -1,6 +1,7 @@
 import { dictionary } from '@zxcvbn-ts/language-common'
 import type { Config } from './config.ts'
 import { createAccessTokens, type AccessTokens } from './domain/access-tokens.ts'
+import { type ApiKeyFormat, createApiKeyFormat } from './domain/api-key-format.ts'
 import { createCursors, type Cursors } from './domain/cursors.ts'
 import { createRefreshTokens, type RefreshTokens } from './domain/refresh-tokens.ts'
 import type { Engine } from './engine/engine.ts'
@@ -26,6 +27,7 @@ export type Dependencies = {
   keys: SigningKeys
   accessTokens: AccessTokens
   refreshTokens: RefreshTokens
+  apiKeys: ApiKeyFormat
   cursors: Cursors
   engine: Engine
   log: Log
@@ -66,6 +68,7 @@ export async function openDependencies(
       ttlSeconds: identity.accessTokenTtlSeconds,
     }),
     refreshTokens: createRefreshTokens(deriveKey(secret, 'refresh-tokens')),
+    apiKeys: createApiKeyFormat(deriveKey(secret, 'api-keys')),
     cursors: createCursors(deriveKey(secret, 'cursors')),
     engine: createEngine(engine, { clock, random: Math.random }),
     store: given.store ?? (await openStore(storeOptions(where))),

@@ -62,13 +62,15 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     signInDelayStepMs: instead.signInDelayStepMs ?? SIGN_IN_DELAY_STEP_MS,
   })
   if (deps.store.embedded) await services.generations.interruptAll()
-  await services.revocations.refresh()
-  const firstAdmin = await makeFirstAdmin(deps, config.identity)
+  await Promise.all(feedsOf(services).map((feed) => feed.refresh()))
+  const firstAdmin = await makeFirstAdmin({ ...deps, ...services }, config.identity)
   const stopJobs = startJobs(services, deps)
   const server = createServer(app.handler)
   const stop = async (graceSeconds: number) => {
     const outcome = await stopServing(server, services, deps.clock, graceSeconds)
     stopJobs()
+    // When keys were last used is a hint: a database that is gone must not keep the server.
+    await services.credentials.writeUses().catch(() => undefined)
     await deps.store.close()
     return outcome
   }
@@ -80,6 +82,11 @@ function readVersion(): string {
   return (JSON.parse(file) as { version: string }).version
 }
 
+/** What this instance hears of the others. */
+function feedsOf({ revocations, standing, credentials }: Services) {
+  return [revocations, standing, credentials]
+}
+
 function startJobs(services: Services, { log, store, clock }: Dependencies): () => void {
   const onError = (error: unknown) => {
     log.error({ err: error }, 'background work failed')
@@ -87,10 +94,12 @@ function startJobs(services: Services, { log, store, clock }: Dependencies): () 
   const HOUR_MS = 3_600_000
   const prune = async () => {
     await store.sessions.deleteExpired(clock.now())
+    await services.closing.sweepAll()
   }
   const jobs = [
     services.generations.keepUp(),
-    services.revocations.follow(onError),
+    services.credentials.followUses(onError),
+    ...feedsOf(services).map((feed) => feed.follow(onError)),
     clock.every(HOUR_MS, prune, onError),
   ]
   return () => {

@@ -47,6 +47,16 @@ export { Prisma }
  */
 export type Account = Prisma.AccountModel
 /**
+ * Model ApiKey
+ * 
+ */
+export type ApiKey = Prisma.ApiKeyModel
+/**
+ * Model AuditEvent
+ * Outlives whoever acted and what was acted on, hence no relations.
+ */
+export type AuditEvent = Prisma.AuditEventModel
+/**
  * Model Session
  * 
  */

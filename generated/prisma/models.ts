@@ -9,6 +9,8 @@
  * 🟢 You can import this file directly.
  */
 export type * from './models/Account.ts'
+export type * from './models/ApiKey.ts'
+export type * from './models/AuditEvent.ts'
 export type * from './models/Session.ts'
 export type * from './models/Conversation.ts'
 export type * from './models/Message.ts'

@@ -1,4 +1,4 @@
-import type { ProblemCode, Scope } from '../../generated/api.ts'
+import type { AuditEventName, ProblemCode, Scope } from '../../generated/api.ts'
 import {
   type ContractDocument,
   type Method,
@@ -27,10 +27,13 @@ export type Policy = {
   /** The path below the server's base path, with `{name}` for parameters. */
   path: string
   tag: string
-  auth: 'public' | 'required'
+  /** `session`: a person who is logged in, and no API key. */
+  auth: 'public' | 'required' | 'session'
   scopes: readonly Scope[]
   rateLimit: readonly string[]
   problems: readonly ProblemCode[]
+  /** The audit events that it may record. An operation with any is never run by HEAD. */
+  audit: readonly AuditEventName[]
   hasBody: boolean
   /** Header parameters, as the contract spells them. */
   headerParameters: readonly string[]
@@ -59,6 +62,7 @@ const OPERATION_KEYS = [
   'x-scopes',
   'x-rate-limit',
   'x-problems',
+  'x-audit',
   'x-deprecated-since',
   'x-sunset',
   'x-moved-to',
@@ -112,7 +116,7 @@ function parseOperation(at: OperationPlace): Policy {
   const { document, path, method, operation } = at
   const place = placeOf(path, method)
   refuseUnknownKeys(operation, OPERATION_KEYS, place)
-  const auth = isPublic(document, operation) ? 'public' : 'required'
+  const auth = authOf(document, operation)
   const responses = Object.entries(operation.responses).map(
     ([status, response]) => [Number(status), resolve(document, response)] as const,
   )
@@ -127,6 +131,7 @@ function parseOperation(at: OperationPlace): Policy {
     scopes: parseScopes(at, auth, place),
     rateLimit: listOf(operation, 'x-rate-limit', Object.keys(at.limits), place),
     problems: listOf(operation, 'x-problems', Object.keys(at.statusOf), place) as ProblemCode[],
+    audit: listOf(operation, 'x-audit', namesIn(document, 'AuditEventName'), place) as never[],
     hasBody: operation.requestBody !== undefined,
     headerParameters: parameters.filter((one) => one.in === 'header').map((one) => one.name),
     integerQueries: parameters
@@ -159,15 +164,20 @@ function repliesOf(
   return new Map(own)
 }
 
-function isPublic(document: ContractDocument, operation: OperationObject): boolean {
-  const security = operation.security ?? document.security ?? []
-  return security.length === 0
+function authOf(document: ContractDocument, operation: OperationObject): Policy['auth'] {
+  const schemes = (operation.security ?? document.security ?? []).flatMap(Object.keys)
+  if (schemes.length === 0) return 'public'
+  return schemes.includes('apiKey') ? 'required' : 'session'
+}
+
+function namesIn(document: ContractDocument, schema: string): readonly string[] {
+  return document.components.schemas[schema]?.enum ?? []
 }
 
 function parseScopes(at: OperationPlace, auth: Policy['auth'], place: string): Scope[] {
-  const known = at.document.components.schemas['Scope']?.enum ?? []
+  const known = namesIn(at.document, 'Scope')
   const declared = at.operation['x-scopes'] !== undefined
-  if (auth === 'required' && !declared) {
+  if (auth !== 'public' && !declared) {
     throw new ContractMistake(place, 'is secured and must say x-scopes')
   }
   if (auth === 'public' && declared) {

@@ -1,7 +1,7 @@
 import type { operations } from '../../generated/api.ts'
 import type { policies } from '../../generated/policies.ts'
 import type { Call } from '../domain/call.ts'
-import type { Principal } from '../domain/principal.ts'
+import type { Principal, SessionPrincipal } from '../domain/principal.ts'
 
 /*
  * What a handler receives and may answer, derived from the generated types alone. A handler that
@@ -64,7 +64,9 @@ type Payload<Response> = Response extends { content: { 'application/json': infer
   ? { body: Json }
   : Response extends { content: { 'text/event-stream': infer Event } }
     ? { frames: AsyncIterable<Frame<Event>> }
-    : { body?: never }
+    : Response extends { content: { 'application/x-ndjson': infer Line } }
+      ? { lines: AsyncIterable<Line> }
+      : { body?: never }
 
 /** Problems are thrown, 304 and 308 are the journey's: what is left is a handler's to answer. */
 type AnsweredStatus<Responses> = {
@@ -86,7 +88,9 @@ export type Reply<K extends OperationId> = {
 /** The caller of a secured operation; a public operation has none to read. */
 export type Caller<K extends OperationId> = (typeof policies)[K]['auth'] extends 'public'
   ? null
-  : Principal
+  : (typeof policies)[K]['auth'] extends 'session'
+    ? SessionPrincipal
+    : Principal
 
 /** A handler: input and caller in, reply out. It never sees a request or a response. */
 export type Operation<K extends OperationId> = (

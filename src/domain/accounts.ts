@@ -1,61 +1,56 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Account } from '../store/store.ts'
 import type { Access } from './access.ts'
+import type { AccountClosing } from './account-closing.ts'
+import { actorOf, type Audit } from './audit.ts'
 import type { Call } from './call.ts'
 import { requireEmail } from './emails.ts'
 import type { Limits } from './limits.ts'
-import { PASSWORD_LENGTH, type PasswordFault, type PasswordPolicy } from './password-policy.ts'
-import type { Principal } from './principal.ts'
+import type { HashNewPassword } from './new-passwords.ts'
+import type { SessionPrincipal } from './principal.ts'
 import { Problem } from './problem.ts'
 import type { Revocations } from './revocations.ts'
 import { tryPassword } from './sign-in-tries.ts'
 
 export type Accounts = ReturnType<typeof createAccounts>
+export type PasswordChange = { currentPassword: string; newPassword: string }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'passwords'> & {
   access: Access
+  audit: Audit
   limits: Limits
   revocations: Revocations
-  passwordPolicy: PasswordPolicy
+  closing: AccountClosing
+  hashNewPassword: HashNewPassword
   registration: 'open' | 'closed'
 }
 
-const FAULTS: Readonly<Record<PasswordFault, string>> = {
-  'too-short': `It needs at least ${PASSWORD_LENGTH.least} characters.`,
-  'too-long': `It has at most ${PASSWORD_LENGTH.most} characters.`,
-  'too-common': 'It is one of the commonest.',
-  'unusable-character': 'It holds a character that cannot be typed.',
-}
-
-/** Making an account of one's own, and keeping it. */
+/** Making an account of one's own, keeping it, and leaving. */
 export function createAccounts(deps: Deps) {
-  const { store, clock, passwords, limits, revocations } = deps
-
-  const refuseWeak = (password: string): void => {
-    const fault = deps.passwordPolicy(password)
-    if (fault) throw new Problem('weak-password', { detail: FAULTS[fault] })
-  }
+  const { store, clock, access, audit, revocations, hashNewPassword } = deps
 
   return {
     /** @throws {Problem} registration-closed, weak-password, email-taken */
-    async register(asked: {
-      email: string
-      password: string
-      displayName: string
-    }): Promise<Account> {
+    async register(
+      asked: { email: string; password: string; displayName: string },
+      call: Call,
+    ): Promise<Account> {
       if (deps.registration === 'closed') throw new Problem('registration-closed')
-      const email = requireEmail(asked.email)
-      refuseWeak(asked.password)
-      const account = await store.accounts.create({
+      const account = {
         id: deps.ids.next(),
-        role: 'user',
-        email,
+        role: 'user' as const,
+        email: requireEmail(asked.email),
         displayName: asked.displayName.trim(),
-        passwordHash: await passwords.hash(asked.password),
+        passwordHash: await hashNewPassword(asked.password),
         now: clock.now(),
+      }
+      return store.atomically(async (nouns) => {
+        const made = await nouns.accounts.create(account)
+        if (made === 'email-taken') throw new Problem('email-taken')
+        const [actor, target] = [actorOf(made), actorOf(made)]
+        await audit.record(nouns, call, { event: 'user.created', actor, target })
+        return made
       })
-      if (account === 'email-taken') throw new Problem('email-taken')
-      return account
     },
 
     /**
@@ -63,25 +58,49 @@ export function createAccounts(deps: Deps) {
      * @throws {Problem} invalid-credentials, weak-password, quota-exceeded
      */
     async changePassword(
-      caller: Principal,
-      { currentPassword, newPassword }: { currentPassword: string; newPassword: string },
+      caller: SessionPrincipal,
+      { currentPassword, newPassword }: PasswordChange,
       call: Call,
     ): Promise<void> {
-      const account = await deps.access.account(caller)
-      const email = account.email ?? account.id
-      await tryPassword(limits, { email, call }, async () => {
-        const isRight = await passwords.verify(currentPassword, account.passwordHash)
-        return isRight ? account : undefined
-      })
-      refuseWeak(newPassword)
+      const account = await access.account(caller)
+      const [actor, target] = [actorOf(caller), actorOf(caller)]
+      const noteRefusal = () =>
+        audit.recordAlone(call, { event: 'password.refused', actor, target })
+      const from = await tryPassword(
+        deps.limits,
+        { email: account.email ?? account.id, call },
+        async () => {
+          const isRight = await deps.passwords.verify(currentPassword, account.passwordHash)
+          return isRight ? account.passwordHash : undefined
+        },
+        noteRefusal,
+      )
+      const to = await hashNewPassword(newPassword)
       const now = clock.now()
-      const ended = await store.accounts.changePassword({
-        id: account.id,
-        passwordHash: await passwords.hash(newPassword),
-        exceptSessionId: caller.sessionId,
-        now,
+      const ended = await store.atomically(async (nouns) => {
+        if (!(await nouns.accounts.changePassword({ id: account.id, from, to, now }))) {
+          // Another call has changed it since it was checked.
+          throw new Problem('invalid-credentials')
+        }
+        await audit.record(nouns, call, { event: 'password.changed', actor, target })
+        const others = { accountId: account.id, exceptId: caller.sessionId, now }
+        return nouns.sessions.revokeOwned(others)
       })
-      for (const id of ended ?? []) revocations.note(id, now)
+      for (const id of ended) revocations.note(id, now)
+    },
+
+    /** @throws {Problem} precondition-failed; invalid-request for the last administrator */
+    async close(
+      caller: SessionPrincipal,
+      expectedVersions: readonly number[] | undefined,
+      call: Call,
+    ): Promise<void> {
+      const account = await access.account(caller)
+      await deps.closing.close(account, {
+        expectedVersions,
+        call,
+        act: { event: 'account.closed', actor: actorOf(caller), target: actorOf(caller) },
+      })
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { AuditEventName } from '../../generated/api.ts'
 import type { LimitState } from './limits.ts'
 
 /** What is known of the call that an operation answers, beyond its input and its caller. */
@@ -12,4 +13,6 @@ export type Call = {
   hungUp: AbortSignal
   /** The limits that the call counted against so far, for its headers. */
   limits: LimitState[]
+  /** The audit events that the operation may record. */
+  auditable: readonly AuditEventName[]
 }

@@ -36,6 +36,21 @@ export function createFeedback({
       return readPage(cursors, list, page)
     },
 
+    /** Of everybody. */
+    listAll({
+      rating,
+      ...page
+    }: PageRequest & { rating?: Feedback['rating'] }): Promise<Page<Feedback>> {
+      const filter = rating === undefined ? {} : { rating }
+      const list = {
+        filters: { list: 'all-feedback', ...filter },
+        read: (limit: number, after?: readonly (string | number)[]) =>
+          store.feedback.list({ ...filter, limit, ...(after && { after: afterChange(after) }) }),
+        positionOf: positionByChange,
+      }
+      return readPage(cursors, list, page)
+    },
+
     async remove(caller: Principal, id: string): Promise<void> {
       const removed = await store.feedback.remove({ id, accountId: caller.id })
       found(removed ? true : undefined)

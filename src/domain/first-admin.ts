@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Dependencies } from '../dependencies.ts'
+import { actorOf, type Audit } from './audit.ts'
 
 /** Who administers a server whose operator named nobody. */
 const DEFAULT_EMAIL = 'admin@parley.local'
 const PASSWORD_BYTES = 18
+/** What the record of acts says instead of a call. */
+const START = { requestId: 'start', address: '', auditable: ['user.created'] } as const
 
 export type FirstAdmin = { email: string; password: string; isPasswordMade: boolean }
 
@@ -12,19 +15,26 @@ export type FirstAdmin = { email: string; password: string; isPasswordMade: bool
  * @returns who was made, so that the password can be shown once; undefined if there was one
  */
 export async function makeFirstAdmin(
-  { store, passwords, ids, clock }: Pick<Dependencies, 'store' | 'passwords' | 'ids' | 'clock'>,
+  deps: Pick<Dependencies, 'store' | 'passwords' | 'ids' | 'clock'> & { audit: Audit },
   given: { adminEmail: string | undefined; adminPassword: string | undefined },
 ): Promise<FirstAdmin | undefined> {
+  const { store, passwords, ids, clock, audit } = deps
   if (await store.accounts.hasAdmin()) return undefined
   const email = given.adminEmail ?? DEFAULT_EMAIL
   const password = given.adminPassword ?? randomBytes(PASSWORD_BYTES).toString('base64url')
-  const made = await store.accounts.create({
+  const account = {
     id: ids.next(),
-    role: 'admin',
+    role: 'admin' as const,
     email,
     displayName: 'Administrator',
     passwordHash: await passwords.hash(password),
     now: clock.now(),
+  }
+  const made = await store.atomically(async (nouns) => {
+    const admin = await nouns.accounts.create(account)
+    if (admin === 'email-taken') return admin
+    await audit.record(nouns, START, { event: 'user.created', target: actorOf(admin) })
+    return admin
   })
   // Another instance that started at the same moment was faster.
   if (made === 'email-taken') return undefined

@@ -136,6 +136,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
 
   return {
     id,
+    ownerId: started.ownerId,
     conversationId: started.conversation.id,
     userMessage: started.userMessage,
     log,

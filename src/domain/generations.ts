@@ -126,6 +126,11 @@ export function createGenerations(deps: Deps) {
       return run
     },
 
+    /** Stops what is being said to an account that goes away. */
+    stopOf(accountId: string): void {
+      for (const run of running.values()) if (run.ownerId === accountId) run.stop('cancelled')
+    },
+
     /** Stops what is being said in a conversation that goes away. */
     stopIn(conversationId: string): void {
       // A UUID may come in capitals (RFC 9562 4).

@@ -1,6 +1,7 @@
 import type { LimitPolicy } from '../contract/policies.ts'
 import type { Limiter, Tally } from '../ports/limiter.ts'
 import { Problem } from './problem.ts'
+import type { Standing } from './standing.ts'
 
 /** What a policy counts: its name and whom. */
 export type Charge = { policy: string; subject: string }
@@ -8,10 +9,18 @@ export type Charge = { policy: string; subject: string }
 /** What is left of one limit for one subject. */
 export type LimitState = Tally & { policy: string }
 
+/** The policies that an account may have a quota of its own for. */
+const PERSONAL: Readonly<
+  Record<string, { limit: 'hourly' | 'chatPerMinute'; windowSeconds: number }>
+> = {
+  user: { limit: 'hourly', windowSeconds: 3600 },
+  chat: { limit: 'chatPerMinute', windowSeconds: 60 },
+}
+
 export type Limits = ReturnType<typeof createLimits>
 
 /**
- * The limits of the contract, with the operator's overrides.
+ * The limits of the contract, with the operator's overrides and those of single accounts.
  * @param policies of the contract's `x-rate-limits`
  * @param overrides by policy name; a policy without one counts as the contract says
  */
@@ -19,6 +28,7 @@ export function createLimits(
   policies: Readonly<Record<string, LimitPolicy>>,
   overrides: Readonly<Record<string, { quota: number; windowSeconds: number }>>,
   limiter: Limiter,
+  standing: Pick<Standing, 'limitsOf'>,
 ) {
   const quotaOf = (name: string) => {
     const policy = policies[name]
@@ -26,8 +36,15 @@ export function createLimits(
     return { ...policy, ...overrides[name] }
   }
   const counterOf = ({ policy, subject }: Charge) => {
-    const { quota, windowSeconds } = quotaOf(policy)
+    const { quota, windowSeconds } = personalQuota(policy, subject) ?? quotaOf(policy)
     return { name: policy, subject, quota, windowSeconds }
+  }
+  /** What an administrator has given this account, if the policy is one that can be given. */
+  const personalQuota = (policy: string, accountId: string) => {
+    const personal = PERSONAL[policy]
+    if (!personal) return undefined
+    const quota = standing.limitsOf(accountId)?.[personal.limit]
+    return quota === undefined ? undefined : { quota, windowSeconds: personal.windowSeconds }
   }
 
   /** Counts, and tells what was spent instead of refusing. */

@@ -1,9 +1,11 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Session } from '../store/store.ts'
 import { found } from './access.ts'
+import { actorOf, type Audit } from './audit.ts'
+import type { Call } from './call.ts'
 import type { CursorPosition } from './cursors.ts'
 import { type Page, type PageRequest, readPage } from './paging.ts'
-import type { Principal } from './principal.ts'
+import type { SessionPrincipal } from './principal.ts'
 import type { Revocations } from './revocations.ts'
 
 export type OpenSessions = ReturnType<typeof createOpenSessions>
@@ -14,10 +16,37 @@ export function createOpenSessions({
   clock,
   cursors,
   revocations,
-}: Pick<Dependencies, 'store' | 'clock' | 'cursors'> & { revocations: Revocations }) {
+  audit,
+}: Pick<Dependencies, 'store' | 'clock' | 'cursors'> & {
+  revocations: Revocations
+  audit: Audit
+}) {
+  /** Ends sessions and records each; they are refused here from now on. */
+  const end = async (
+    caller: SessionPrincipal,
+    which: { id: string } | { exceptId?: string },
+    call: Call,
+  ): Promise<string[]> => {
+    const now = clock.now()
+    const ended = await store.atomically(async (nouns) => {
+      const ids = await nouns.sessions.revokeOwned({ accountId: caller.id, now, ...which })
+      for (const id of ids) {
+        const target = { kind: 'session', id } as const
+        await audit.record(nouns, call, {
+          event: 'session.revoked',
+          actor: actorOf(caller),
+          target,
+        })
+      }
+      return ids
+    })
+    for (const id of ended) revocations.note(id, now)
+    return ended
+  }
+
   return {
     /** The last used first. */
-    list(caller: Principal, page: PageRequest): Promise<Page<Session>> {
+    list(caller: SessionPrincipal, page: PageRequest): Promise<Page<Session>> {
       const accountId = caller.id
       const list = {
         filters: { list: 'sessions', accountId },
@@ -36,27 +65,20 @@ export function createOpenSessions({
     },
 
     /** Ends one session of the caller. @throws {Problem} not-found */
-    async end(caller: Principal, id: string): Promise<void> {
-      const now = clock.now()
-      const ended = await store.sessions.revokeOwned({ id, accountId: caller.id, now })
-      found(ended ? true : undefined)
-      // A UUID may come in capitals (RFC 9562 4).
-      revocations.note(id.toLowerCase(), now)
+    async end(caller: SessionPrincipal, id: string, call: Call): Promise<void> {
+      const [ended] = await end(caller, { id }, call)
+      found(ended)
     },
 
     /** Ends sessions of the caller; they are refused from now on. */
-    async logOut(caller: Principal, scope: 'current' | 'others' | 'all'): Promise<void> {
-      if (scope === 'current') {
-        await revocations.endSession(caller.sessionId)
-        return
-      }
-      const now = clock.now()
-      const ended = await store.sessions.revokeAll({
-        accountId: caller.id,
-        ...(scope === 'others' && { exceptId: caller.sessionId }),
-        now,
-      })
-      for (const id of ended) revocations.note(id, now)
+    async logOut(
+      caller: SessionPrincipal,
+      scope: 'current' | 'others' | 'all',
+      call: Call,
+    ): Promise<void> {
+      if (scope === 'current') await end(caller, { id: caller.sessionId }, call)
+      if (scope === 'others') await end(caller, { exceptId: caller.sessionId }, call)
+      if (scope === 'all') await end(caller, {}, call)
     },
   }
 }

@@ -4,8 +4,11 @@ import type { Scope } from '../../generated/api.ts'
 export type Principal = {
   /** The account's id: what it owns carries it. */
   id: string
-  role: 'user' | 'admin'
+  role: 'user' | 'admin' | 'service'
   scopes: readonly Scope[]
-  /** The session that the access token belongs to. */
-  sessionId: string
+  /** The session that the access token belongs to; absent for an API key. */
+  sessionId?: string
 }
+
+/** A person who is logged in. */
+export type SessionPrincipal = Principal & { sessionId: string }

@@ -1,12 +1,12 @@
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../store/store.ts'
+import { type ChangeFeed, createChangeFeed, OVERLAP_MS } from './change-feed.ts'
 
-/** How often other instances are asked for what they revoked: well within the promised 5 s. */
-const POLL_MS = 2_000
-/** Clocks of instances may differ, and a row appears only when its transaction commits. */
-const OVERLAP_MS = 60_000
-
-export type Revocations = ReturnType<typeof createRevocations>
+export type Revocations = ChangeFeed & {
+  isSessionEnded(sessionId: string): boolean
+  /** Notes what this instance has just ended, after the database has it. */
+  note(sessionId: string, at: Date): void
+}
 
 /**
  * The sessions that were ended while access tokens of theirs may still be alive. Held in memory, so
@@ -16,44 +16,18 @@ export type Revocations = ReturnType<typeof createRevocations>
 export function createRevocations(
   { store, clock }: { store: Pick<Store, 'sessions'>; clock: Clock },
   ttlSeconds: number,
-) {
+): Revocations {
   const endedAt = new Map<string, number>()
-  let seenUntil = 0
-
-  const note = (sessionId: string, at: Date) => endedAt.set(sessionId, at.getTime())
-
-  const forgetOld = (now: number) => {
-    const oldest = now - ttlSeconds * 1000 - OVERLAP_MS
+  const note = (sessionId: string, at: Date): void => {
+    endedAt.set(sessionId, at.getTime())
+  }
+  const forgetOld = (now: Date): void => {
+    const oldest = now.getTime() - ttlSeconds * 1000 - OVERLAP_MS
     for (const [id, at] of endedAt) if (at < oldest) endedAt.delete(id)
   }
-
-  /** Fetches what was ended anywhere since the last time. The first call fetches all that matters. */
-  const refresh = async (): Promise<void> => {
-    const now = clock.now().getTime()
-    const since = seenUntil === 0 ? now - ttlSeconds * 1000 : seenUntil
-    const ended = await store.sessions.revokedSince(new Date(since - OVERLAP_MS))
-    for (const { id, revokedAt } of ended) note(id, revokedAt)
-    seenUntil = now
+  const feed = createChangeFeed(clock, ttlSeconds * 1000, async (since, now) => {
+    for (const { id, revokedAt } of await store.sessions.revokedSince(since)) note(id, revokedAt)
     forgetOld(now)
-  }
-
-  return {
-    refresh,
-
-    /** Ends a session: it is refused here from now on, and on other instances within seconds. */
-    async endSession(id: string): Promise<void> {
-      const now = clock.now()
-      await store.sessions.revoke({ id, now })
-      note(id, now)
-    },
-
-    isSessionEnded: (sessionId: string): boolean => endedAt.has(sessionId),
-
-    /** Notes what this instance has just ended, after the database has it. */
-    note,
-
-    /** Keeps up with other instances until the returned function is called. */
-    follow: (onError: (error: unknown) => void): (() => void) =>
-      clock.every(POLL_MS, refresh, onError),
-  }
+  })
+  return { ...feed, note, isSessionEnded: (sessionId) => endedAt.has(sessionId) }
 }

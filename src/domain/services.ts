@@ -2,18 +2,27 @@ import type { Config } from '../config.ts'
 import type { Policies } from '../contract/policies.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createAccess } from './access.ts'
+import { createAccountClosing } from './account-closing.ts'
 import { createAccounts } from './accounts.ts'
+import { createApiKeyCredentials, KEY_BELIEVED_SECONDS } from './api-key-credentials.ts'
+import { createApiKeys } from './api-keys.ts'
+import { createAudit } from './audit.ts'
 import { createConversations } from './conversations.ts'
+import { createExports } from './exports.ts'
 import { createFeedback } from './feedback.ts'
 import { createGenerations } from './generations.ts'
 import { createLimits } from './limits.ts'
+import { createNewPasswords } from './new-passwords.ts'
 import { createOpenSessions } from './open-sessions.ts'
 import { createPasswordPolicy } from './password-policy.ts'
 import { createProfiles } from './profiles.ts'
 import { createRevocations } from './revocations.ts'
 import { createServerStatus } from './server-status.ts'
+import { createServiceAccounts } from './service-accounts.ts'
 import { createSessions } from './sessions.ts'
+import { createStanding } from './standing.ts'
 import { createUsage } from './usage.ts'
+import { createUsers } from './users.ts'
 
 /** What the program does, one service for each noun. */
 export type Services = ReturnType<typeof createServices>
@@ -24,29 +33,40 @@ export function createServices(
   config: Pick<Config, 'identity' | 'limits'>,
   version: string,
 ) {
+  const { accessTokenTtlSeconds: ttlSeconds, ...identity } = config.identity
   const access = createAccess(deps.store)
-  const limits = createLimits(policies.limits, config.limits.overrides, deps.limiter)
-  const revocations = createRevocations(deps, config.identity.accessTokenTtlSeconds)
-  const { refreshTokenTtlSeconds: refreshTtlSeconds, registration } = config.identity
-  const passwordPolicy = createPasswordPolicy(deps.commonPasswords)
+  const audit = createAudit(deps)
+  const revocations = createRevocations(deps, ttlSeconds)
+  const standing = createStanding(deps, Math.max(ttlSeconds, KEY_BELIEVED_SECONDS))
+  const limits = createLimits(policies.limits, config.limits.overrides, deps.limiter, standing)
+  const credentials = createApiKeyCredentials({ ...deps, limits, standing })
+  const generations = createGenerations(deps)
+  const { stopOf: stopGenerating } = generations
+  const closing = createAccountClosing({ ...deps, audit, standing, stopGenerating, ttlSeconds })
+  const hashNewPassword = createNewPasswords(
+    createPasswordPolicy(deps.commonPasswords),
+    deps.passwords,
+  )
+  const shared = { ...deps, access, audit, limits, revocations, standing, closing, hashNewPassword }
   return {
     limits,
     revocations,
+    standing,
+    credentials,
+    closing,
+    audit,
+    generations,
     status: createServerStatus({ ...deps, version }),
-    sessions: createSessions({ ...deps, limits, revocations, refreshTtlSeconds }),
-    openSessions: createOpenSessions({ ...deps, revocations }),
-    accounts: createAccounts({
-      ...deps,
-      access,
-      limits,
-      revocations,
-      passwordPolicy,
-      registration,
-    }),
-    conversations: createConversations({ ...deps, access }),
-    generations: createGenerations(deps),
+    sessions: createSessions({ ...shared, refreshTtlSeconds: identity.refreshTokenTtlSeconds }),
+    openSessions: createOpenSessions(shared),
+    accounts: createAccounts({ ...shared, registration: identity.registration }),
+    users: createUsers(shared),
+    serviceAccounts: createServiceAccounts(shared),
+    apiKeys: createApiKeys({ ...shared, credentials }),
+    conversations: createConversations(shared),
+    exports: createExports(shared),
     feedback: createFeedback(deps),
-    profiles: createProfiles({ ...deps, access }),
-    usage: createUsage({ ...deps, limits }),
+    profiles: createProfiles(shared),
+    usage: createUsage(shared),
   }
 }

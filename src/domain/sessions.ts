@@ -1,12 +1,13 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { Account, Session } from '../store/store.ts'
+import type { Account, Nouns, Session } from '../store/store.ts'
+import { actorOf, type Audit } from './audit.ts'
 import type { Call } from './call.ts'
 import { requireEmail } from './emails.ts'
 import { addressSubject } from './limit-subjects.ts'
 import type { Limits } from './limits.ts'
 import { Problem } from './problem.ts'
 import type { Revocations } from './revocations.ts'
-import { scopesOf } from './roles.ts'
+import { scopesOfAccount } from './roles.ts'
 import { tryPassword } from './sign-in-tries.ts'
 
 /** A lost answer must not log anyone out: the parent token is good again for so long. */
@@ -26,18 +27,18 @@ export type TokenPair = {
 type Deps = Pick<
   Dependencies,
   'store' | 'clock' | 'ids' | 'passwords' | 'accessTokens' | 'refreshTokens'
-> & { limits: Limits; revocations: Revocations; refreshTtlSeconds: number }
+> & { limits: Limits; revocations: Revocations; audit: Audit; refreshTtlSeconds: number }
 
 /** Logging in, and carrying on. */
 export function createSessions(deps: Deps) {
-  const { store, clock, ids, passwords, limits, revocations } = deps
+  const { store, clock, ids, passwords, limits, revocations, audit } = deps
 
   const issue = async (account: Account, session: Session): Promise<TokenPair> => {
     const now = clock.now().getTime()
     const { token, expiresAt } = await deps.accessTokens.issue({
       subject: account.id,
       sessionId: session.id,
-      scopes: scopesOf(account.role),
+      scopes: scopesOfAccount(account),
       role: account.role === 'admin' ? 'admin' : 'user',
       notAfter: session.expiresAt,
     })
@@ -50,10 +51,10 @@ export function createSessions(deps: Deps) {
     }
   }
 
-  const open = (account: Account, call: Call): Promise<Session> => {
+  const open = async (nouns: Nouns, account: Account, call: Call): Promise<Session> => {
     const now = clock.now()
     const endsAt = new Date(now.getTime() + LONGEST_SESSION_MS)
-    return store.sessions.create({
+    const session = await nouns.sessions.create({
       id: ids.next(),
       accountId: account.id,
       now,
@@ -62,19 +63,42 @@ export function createSessions(deps: Deps) {
       address: call.address,
       userAgent: call.userAgent,
     })
+    const target = { kind: 'session', id: session.id } as const
+    await audit.record(nouns, call, { event: 'session.created', actor: actorOf(account), target })
+    return session
   }
 
   const slide = (now: Date) => new Date(now.getTime() + deps.refreshTtlSeconds * 1000)
 
-  /** BCRYPT_COST was changed since: an unknown account must cost the same time as this one. */
-  const rehashOutdated = async (account: Account, password: string): Promise<void> => {
-    if (!account.passwordHash || !passwords.isOutdated(account.passwordHash)) return
-    const passwordHash = await passwords.hash(password)
-    await store.accounts.rehashPassword({ id: account.id, passwordHash })
+  /** Says no, and writes down that somebody tried. */
+  const noteRefusal = (account: Account | undefined, call: Call): Promise<void> =>
+    audit.recordAlone(call, {
+      event: 'session.refused',
+      ...(account && { target: actorOf(account) }),
+    })
+
+  /** The account if the password is its own; it takes as long where there is no such account. */
+  const check = async (
+    account: Account | undefined,
+    password: string,
+  ): Promise<Account | undefined> => {
+    const isRight = await passwords.verify(password, account?.passwordHash)
+    if (!isRight || !account?.passwordHash) return undefined
+    if (!passwords.isOutdated(account.passwordHash)) return account
+    // BCRYPT_COST was changed since: an unknown account must cost the same time as this one.
+    const [from, to] = [account.passwordHash, await passwords.hash(password)]
+    if (await store.accounts.rehashPassword({ id: account.id, from, to })) {
+      return { ...account, passwordHash: to }
+    }
+    // It was hashed anew by another call, or changed.
+    return check(await store.accounts.find(account.id), password)
   }
 
   /** The session after a rotation, or after the one that another call made from the same token. */
-  const rotate = async (token: { sessionId: string; counter: number }): Promise<Session> => {
+  const rotate = async (
+    token: { sessionId: string; counter: number },
+    call: Call,
+  ): Promise<Session> => {
     const now = clock.now()
     const { sessionId: id, counter } = token
     const rotated = await store.sessions.rotate({ id, counter, now, expiresAt: slide(now) })
@@ -85,8 +109,19 @@ export function createSessions(deps: Deps) {
     }
     if (session.expiresAt <= now) throw new Problem('token-expired')
     if (isLostAnswer(session, counter, now)) return session
-    await revocations.endSession(id)
+    await endReused(session, call)
     throw new Problem('refresh-token-reused')
+  }
+
+  /** Kept although the call fails. */
+  const endReused = async ({ id }: Session, call: Call): Promise<void> => {
+    const now = clock.now()
+    await store.atomically(async (nouns) => {
+      await nouns.sessions.revoke({ id, now })
+      const target = { kind: 'session', id } as const
+      await audit.record(nouns, call, { event: 'refresh-token.reused', target })
+    })
+    revocations.note(id, now)
   }
 
   return {
@@ -97,13 +132,25 @@ export function createSessions(deps: Deps) {
     async logIn(asked: { email: string; password: string }, call: Call): Promise<TokenPair> {
       const email = requireEmail(asked.email)
       const { password } = asked
-      const account = await tryPassword(limits, { email, call }, async () => {
-        const found = await store.accounts.findByEmail(email)
-        return (await passwords.verify(password, found?.passwordHash)) ? found : undefined
+      let account: Account | undefined
+      const { id, passwordHash } = await tryPassword(
+        limits,
+        { email, call },
+        async () => {
+          account = await store.accounts.findByEmail(email)
+          return check(account, password)
+        },
+        () => noteRefusal(account, call),
+      )
+      const outcome = await store.atomically(async (nouns) => {
+        const now = await nouns.accounts.lockForSignIn({ id, passwordHash: passwordHash! })
+        if (!now) return 'invalid-credentials'
+        if (now.disabledAt) return 'account-disabled'
+        return { account: now, session: await open(nouns, now, call) }
       })
-      await rehashOutdated(account, password)
-      if (account.disabledAt) throw new Problem('account-disabled')
-      return issue(account, await open(account, call))
+      if (typeof outcome === 'object') return issue(outcome.account, outcome.session)
+      await noteRefusal(account, call)
+      throw new Problem(outcome)
     },
 
     /**
@@ -114,7 +161,7 @@ export function createSessions(deps: Deps) {
       try {
         const token = deps.refreshTokens.read(refreshToken)
         if (!token) throw new Problem('token-invalid')
-        const session = await rotate(token)
+        const session = await rotate(token, call)
         const account = await store.accounts.find(session.accountId)
         if (!account) throw new Problem('token-invalid')
         if (account.disabledAt) throw new Problem('account-disabled')

@@ -9,12 +9,14 @@ import { Problem } from './problem.ts'
  * password clears what was counted, and a try that could not be checked is given back.
  * @param email of the account, whether or not there is one
  * @param check gives what the right password opens, and undefined for a wrong one
+ * @param onWrong runs before a wrong password is refused
  * @throws {Problem} quota-exceeded, and invalid-credentials for a wrong password
  */
 export async function tryPassword<T>(
   limits: Limits,
   { email, call }: { email: string; call: Call },
   check: () => Promise<T | undefined>,
+  onWrong: () => Promise<void>,
 ): Promise<T> {
   const from = addressSubject(call.address)
   const byAddress = { policy: 'sign-in-address', subject: from }
@@ -25,8 +27,35 @@ export async function tryPassword<T>(
     await limits.giveBack(byAccount)
     throw error
   })
-  if (opened === undefined) throw new Problem('invalid-credentials')
+  if (opened === undefined) {
+    await onWrong()
+    throw new Problem('invalid-credentials')
+  }
   await limits.giveBack(byAddress)
   await limits.clear(byAccount)
+  return opened
+}
+
+/**
+ * Lets somebody show a secret that cannot be guessed, such as an API key. It is counted by address
+ * before it is looked up and given back if it is right, but never refused for what failed before:
+ * whoever shares an address with an attacker must get in.
+ * @param check gives what the secret opens, and undefined for a wrong one
+ */
+export async function trySecret<T>(
+  limits: Limits,
+  call: Pick<Call, 'address'>,
+  check: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const byAddress = { policy: 'sign-in-address', subject: addressSubject(call.address) }
+  const { spent } = await limits.take([byAddress])
+  const giveBack = async () => {
+    if (spent.length === 0) await limits.giveBack(byAddress)
+  }
+  const opened = await check().catch(async (error: unknown) => {
+    await giveBack()
+    throw error
+  })
+  if (opened !== undefined) await giveBack()
   return opened
 }

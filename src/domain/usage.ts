@@ -13,42 +13,51 @@ const PERSONAL_LIMITS = ['user', 'chat'] as const
 
 export type UsageService = ReturnType<typeof createUsage>
 export type UsageTotals = Omit<UsageBucket, 'startAt'>
-export type UsageReport = {
+export type UsageSpan = { from?: string; to?: string; granularity?: 'hour' | 'day' }
+export type UsageSums = {
   from: Date
   to: Date
   granularity: 'hour' | 'day'
   totals: UsageTotals
   buckets: UsageBucket[]
+}
+export type UsageReport = UsageSums & {
   limits: LimitState[]
   /** When the limits were read: their windows end so long after. */
   readAt: Date
 }
 
-/** What a caller has used, and what is left. */
+/** What was used, and what is left. */
 export function createUsage({
   store,
   clock,
   limits,
 }: Pick<Dependencies, 'store' | 'clock'> & { limits: Limits }) {
+  const sumUp = async (asked: UsageSpan, accountId?: string): Promise<UsageSums> => {
+    const { granularity = 'day' } = asked
+    const to = asked.to === undefined ? clock.now() : timeOf(asked.to, 'to')
+    const from =
+      asked.from === undefined
+        ? new Date(to.getTime() - DEFAULT_SPAN_MS)
+        : timeOf(asked.from, 'from')
+    checkSpan(from, to, granularity)
+    const whose = accountId === undefined ? {} : { accountId }
+    const buckets = await store.usage.report({ ...whose, from, to, granularity })
+    return { from, to, granularity, totals: sum(buckets), buckets }
+  }
+
   return {
-    async report(
-      caller: Principal,
-      asked: { from?: string; to?: string; granularity?: 'hour' | 'day' },
-    ): Promise<UsageReport> {
-      const { granularity = 'day' } = asked
-      const readAt = clock.now()
-      const to = asked.to === undefined ? readAt : timeOf(asked.to, 'to')
-      const from =
-        asked.from === undefined
-          ? new Date(to.getTime() - DEFAULT_SPAN_MS)
-          : timeOf(asked.from, 'from')
-      checkSpan(from, to, granularity)
-      const buckets = await store.usage.report({ accountId: caller.id, from, to, granularity })
+    async report(caller: Principal, asked: UsageSpan): Promise<UsageReport> {
+      const sums = await sumUp(asked, caller.id)
       const left = await limits.peek(
         PERSONAL_LIMITS.map((policy) => ({ policy, subject: caller.id })),
       )
-      return { from, to, granularity, totals: sum(buckets), buckets, limits: left, readAt }
+      return { ...sums, limits: left, readAt: clock.now() }
     },
+
+    /** Of everybody, closed accounts included, or of one account. */
+    reportAll: ({ accountId, ...span }: UsageSpan & { accountId?: string }): Promise<UsageSums> =>
+      sumUp(span, accountId),
   }
 }
 

@@ -1,46 +1,79 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { RequestHandler } from 'express'
 import type { Scope } from '../../generated/api.ts'
 import type { Policy } from '../contract/policies.ts'
 import { TokenRejected, type AccessTokens } from '../domain/access-tokens.ts'
+import type { ApiKeyCredentials } from '../domain/api-key-credentials.ts'
+import { looksLikeApiKey } from '../domain/api-key-format.ts'
 import type { Principal } from '../domain/principal.ts'
 import { Problem } from '../domain/problem.ts'
 import type { Revocations } from '../domain/revocations.ts'
+import type { Standing } from '../domain/standing.ts'
+import type { CallState } from './call-state.ts'
 
-export type Credentials = { accessTokens: AccessTokens; revocations: Revocations }
+export type Credentials = {
+  accessTokens: AccessTokens
+  apiKeys: ApiKeyCredentials
+  revocations: Revocations
+  standing: Standing
+}
 
 /** RFC 9110 11.1: the scheme's case does not count; RFC 6750 2.1: one token after it. */
 const BEARER = /^bearer +([^\s,]+)$/i
 
 /**
- * Credential -> Principal, for an operation that needs one. No database is asked: the token says
- * who it is, and the ended sessions are known here.
+ * Credential -> Principal, for an operation that needs one. In the steady state no database is
+ * asked: a token says who it is, a key is known from before, and what was revoked or changed since
+ * is known here.
  */
 export function authenticate(credentials: Credentials): RequestHandler {
   return async (req, _res, next) => {
-    req.call.principal = await principalOf(req.headers.authorization, credentials)
+    const credential = credentialIn(req.headers)
+    const shown = looksLikeApiKey(credential)
+      ? await credentials.apiKeys.principalOf(credential, req.call)
+      : await principalOfToken(credential, credentials)
+    req.call.principal = credentials.standing.apply(shown)
     next()
   }
 }
 
-/** Interprets x-scopes. */
+/** Interprets x-scopes, and `security` where it leaves API keys out. */
 export function authorize(policy: Policy): RequestHandler {
   return (req, _res, next) => {
-    const held = req.call.principal?.scopes ?? []
-    const missing = policy.scopes.filter((scope) => !held.includes(scope))
-    if (missing.length > 0) {
-      throw new Problem('insufficient-scope', { detail: `Needs ${missing.join(' ')}.` })
-    }
+    refuseUnlessAllowed(policy, req.call)
     next()
   }
 }
 
-async function principalOf(
-  header: string | undefined,
+function refuseUnlessAllowed({ auth, scopes }: Policy, { principal }: CallState): void {
+  if (auth === 'session' && principal?.sessionId === undefined) {
+    throw new Problem('insufficient-scope', { detail: 'An API key cannot do this.' })
+  }
+  const held: readonly Scope[] = principal?.scopes ?? []
+  const missing = scopes.filter((scope) => !held.includes(scope))
+  if (missing.length > 0) {
+    throw new Problem('insufficient-scope', { detail: `Needs ${missing.join(' ')}.` })
+  }
+}
+
+/** The one credential of the request. @throws {Problem} unauthenticated, token-invalid */
+function credentialIn(headers: IncomingHttpHeaders): string {
+  const { authorization, 'x-api-key': apiKey } = headers
+  if (authorization === undefined && apiKey === undefined) throw new Problem('unauthenticated')
+  if (authorization !== undefined && apiKey !== undefined) {
+    throw new Problem('token-invalid', { detail: 'Send one credential, not two.' })
+  }
+  const credential = authorization === undefined ? apiKey : BEARER.exec(authorization)?.[1]
+  if (typeof credential !== 'string') throw new Problem('token-invalid')
+  // What stands in X-API-Key is a key or nothing: a token there is a mistake.
+  if (apiKey !== undefined && !looksLikeApiKey(credential)) throw new Problem('token-invalid')
+  return credential
+}
+
+async function principalOfToken(
+  token: string,
   { accessTokens, revocations }: Credentials,
 ): Promise<Principal> {
-  if (header === undefined) throw new Problem('unauthenticated')
-  const token = BEARER.exec(header)?.[1]
-  if (token === undefined) throw new Problem('token-invalid')
   const claims = await accessTokens.verify(token).catch((error: unknown) => {
     throw error instanceof TokenRejected ? new Problem(error.code) : error
   })

@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Policy } from '../contract/policies.ts'
 import type { Frame } from '../contract/types.ts'
 import { answerEventStream, type EventStreamTools } from './event-stream.ts'
+import { answerJsonLines, type JsonLinesTools } from './json-lines.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { matchesVersion } from './preconditions.ts'
 import type { InvalidReply } from './validator.ts'
@@ -14,9 +15,10 @@ type AnyReply = {
   headers?: Record<string, string | number>
   body?: unknown
   frames?: AsyncIterable<Frame<{ type: string }>>
+  lines?: AsyncIterable<{ type: string }>
 }
 
-export type DispatchTools = EventStreamTools & { onInvalidReply: InvalidReply }
+export type DispatchTools = EventStreamTools & JsonLinesTools & { onInvalidReply: InvalidReply }
 
 /** operationId -> operation -> response. */
 export function dispatch(
@@ -32,17 +34,23 @@ export function dispatch(
     const violation = violationOf(policy, reply)
     if (violation !== undefined) tools.onInvalidReply(req, res, violation)
     else if (reply.frames) await answerEventStream(req, res, reply.frames, tools)
+    else if (reply.lines) await answerJsonLines(req, res, reply.lines, tools)
     else answer(req, res, reply)
   }
 }
 
 /** What the validator does not see: a status that is not documented, and a body that is not there. */
-function violationOf({ replies }: Policy, { status, body, frames }: AnyReply): string | undefined {
+function violationOf({ replies }: Policy, reply: AnyReply): string | undefined {
+  const { status } = reply
   if (!replies.has(status)) return `status ${status} is not documented`
   const type = replies.get(status)
-  if (type === undefined) return body === undefined ? undefined : `${status} has no body`
-  const isThere = type === 'text/event-stream' ? frames !== undefined : body !== undefined
-  return isThere ? undefined : `${status} needs a body of ${type}`
+  if (type === undefined) return reply.body === undefined ? undefined : `${status} has no body`
+  return payloadOf(reply, type) === undefined ? `${status} needs a body of ${type}` : undefined
+}
+
+function payloadOf({ body, frames, lines }: AnyReply, type: string): unknown {
+  if (type === 'text/event-stream') return frames
+  return type === 'application/x-ndjson' ? lines : body
 }
 
 function answer(req: Request, res: Response, reply: AnyReply): void {

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Request, Response } from 'express'
 import type { MessageErrorEvent } from '../../generated/api.ts'
 import type { FrameCheck } from '../contract/frames.ts'
@@ -7,11 +6,10 @@ import { Problem } from '../domain/problem.ts'
 import type { Clock } from '../ports/clock.ts'
 import { problemView } from '../views/problem.ts'
 import { setLimitHeaders } from './limit-headers.ts'
+import { drained } from './slow-reader.ts'
 
 /** How often a comment keeps an idle connection open (CONTRACT: streams). */
 const KEEP_ALIVE_MS = 15_000
-/** A reader that takes nothing for so long is cut. */
-const STALLED_READER_MS = 30_000
 
 export type EventStreamTools = {
   clock: Clock
@@ -75,17 +73,4 @@ function brokenOff(req: Request): MessageErrorEvent {
 /** JSON escapes CR and LF, so that no text can make a line, and no line a frame. */
 function serialize({ id, event }: Frame<{ type: string }>): string {
   return `event: ${event.type}\nid: ${id}\ndata: ${JSON.stringify(event)}\n\n`
-}
-
-async function drained(res: Response, clock: Clock): Promise<void> {
-  const over = new AbortController()
-  const closed = once(res, 'close', { signal: over.signal })
-  const empty = once(res, 'drain', { signal: over.signal })
-  const stalled = clock.wait(STALLED_READER_MS, over.signal).then(() => res.destroy())
-  try {
-    await Promise.race([closed, empty, stalled])
-  } finally {
-    over.abort()
-    await Promise.allSettled([closed, empty, stalled])
-  }
 }

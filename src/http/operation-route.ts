@@ -27,13 +27,14 @@ export function operationRoute(
 ): RequestHandler[] {
   const { guardReply, validateRequest } = tools.stagesOf(policy)
   return [
+    ...(policy.audit.length > 0 ? [passHead] : []),
     begin(policy),
     settleMediaType(policy.hasBody),
     guardReply,
     ...(policy.deprecation ? [announceDeprecation(policy.deprecation)] : []),
     ...(policy.auth === 'public' ? [] : [signedIn(tools)]),
     rateLimit(policy, tools.limits),
-    ...(policy.scopes.length > 0 ? [authorize(policy)] : []),
+    ...(policy.auth === 'public' ? [] : [authorize(policy)]),
     refuseOddAddress,
     negotiate(policy),
     ...(policy.hasBody ? [readBody] : []),
@@ -46,8 +47,15 @@ export function operationRoute(
 function begin(policy: Policy): RequestHandler {
   return (req, _res, next) => {
     req.call.policy = policy
+    req.call.auditable = policy.audit
     next()
   }
+}
+
+/** HEAD promises to change nothing, and Express runs it like GET: an act is not found by it. */
+const passHead: RequestHandler = (req, _res, next) => {
+  if (req.method === 'HEAD') next('route')
+  else next()
 }
 
 /** What a body may not hold an address may not either: U+0000, and bytes that are not UTF-8. */

@@ -20,6 +20,7 @@ export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): Request
       userAgent: (req.headers['user-agent'] ?? '').slice(0, LONGEST_USER_AGENT),
       hungUp: hangUp.signal,
       limits: [],
+      auditable: [],
       startedAtMs: clock.monotonicMs(),
     }
     res.setHeader('X-Request-Id', requestId)

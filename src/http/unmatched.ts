@@ -17,14 +17,15 @@ export function routeOf({ basePath }: Policies, { path }: Policy): string {
 /** For each route of the contract, old places included, its methods as `Allow` names them. */
 export function methodsByRoute(policies: Policies): Map<string, string> {
   const methods = new Map<string, string>()
-  const add = (route: string, method: string) => {
-    const name = method === 'get' ? 'GET, HEAD' : method.toUpperCase()
+  const add = (route: string, method: string, isAct: boolean) => {
+    const name = method === 'get' && !isAct ? 'GET, HEAD' : method.toUpperCase()
     methods.set(route, [methods.get(route), name].filter(Boolean).join(', '))
   }
   for (const policy of policies.operations) {
-    if (policy.movedTo === undefined) add(routeOf(policies, policy), policy.method)
+    if (policy.movedTo !== undefined) continue
+    add(routeOf(policies, policy), policy.method, policy.audit.length > 0)
   }
-  for (const moved of policies.moved) add(moved.from, moved.method)
+  for (const moved of policies.moved) add(moved.from, moved.method, false)
   return methods
 }
 

@@ -13,13 +13,13 @@ export const authOperations = ({ sessions, openSessions, accounts }: Services) =
       return { status: 200, body: tokenPairView(await sessions.refresh(body.refreshToken, call)) }
     },
 
-    async logOutByLink(_input, caller) {
-      await openSessions.logOut(caller, 'current')
+    async logOutByLink(_input, caller, call) {
+      await openSessions.logOut(caller, 'current', call)
       return { status: 204 }
     },
 
-    async logOut({ body }, caller) {
-      await openSessions.logOut(caller, body.scope)
+    async logOut({ body }, caller, call) {
+      await openSessions.logOut(caller, body.scope, call)
       return { status: 204 }
     },
 
@@ -28,13 +28,13 @@ export const authOperations = ({ sessions, openSessions, accounts }: Services) =
       return { status: 200, body: sessionPageView(page, caller.sessionId) }
     },
 
-    async endSession({ path }, caller) {
-      await openSessions.end(caller, path.sessionId)
+    async endSession({ path }, caller, call) {
+      await openSessions.end(caller, path.sessionId, call)
       return { status: 204 }
     },
 
-    async register({ body }) {
-      const account = await accounts.register(body)
+    async register({ body }, _caller, call) {
+      const account = await accounts.register(body, call)
       return {
         status: 201,
         headers: { Location: '/api/v1/users/profile' },

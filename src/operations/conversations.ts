@@ -6,9 +6,10 @@ import {
   conversationPageView,
   conversationView,
 } from '../views/conversation.ts'
+import { exportRecordViews } from '../views/export.ts'
 import { messagePageView } from '../views/message.ts'
 
-export const conversationOperations = ({ conversations, generations }: Services) =>
+export const conversationOperations = ({ conversations, exports, generations }: Services) =>
   ({
     async listConversations({ query }, caller) {
       return { status: 200, body: conversationPageView(await conversations.list(caller, query)) }
@@ -52,6 +53,11 @@ export const conversationOperations = ({ conversations, generations }: Services)
       return { status: 204 }
     },
 
+    async exportConversation({ path }, caller) {
+      const records = await exports.conversation(caller, path.conversationId)
+      return { status: 200, lines: exportRecordViews(records) }
+    },
+
     async listMessages({ path, query }, caller) {
       const page = await conversations.listMessages(caller, path.conversationId, query)
       return { status: 200, body: messagePageView(page) }
@@ -62,5 +68,6 @@ export const conversationOperations = ({ conversations, generations }: Services)
     | 'getConversation'
     | 'changeConversation'
     | 'deleteConversation'
+    | 'exportConversation'
     | 'listMessages'
   >

@@ -1,9 +1,11 @@
 import type { Operations } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
+import { adminOperations } from './admin.ts'
 import { authOperations } from './auth.ts'
 import { chatOperations } from './chat.ts'
 import { conversationOperations } from './conversations.ts'
 import { feedbackOperations } from './feedback.ts'
+import { serviceAccountOperations } from './service-accounts.ts'
 import { systemOperations } from './system.ts'
 import { userOperations } from './users.ts'
 
@@ -16,5 +18,7 @@ export function createOperations(services: Services): Operations {
     ...chatOperations(services),
     ...feedbackOperations(services),
     ...userOperations(services),
+    ...adminOperations(services),
+    ...serviceAccountOperations(services),
   }
 }

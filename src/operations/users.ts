@@ -1,10 +1,11 @@
 import type { Group } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
 import { etagOf, expectedVersions } from '../domain/versions.ts'
+import { exportRecordViews } from '../views/export.ts'
 import { profileView } from '../views/profile.ts'
 import { usageReportView } from '../views/usage.ts'
 
-export const userOperations = ({ profiles, usage }: Services) =>
+export const userOperations = ({ accounts, exports, profiles, usage }: Services) =>
   ({
     async getProfile(_input, caller) {
       const account = await profiles.read(caller)
@@ -17,7 +18,18 @@ export const userOperations = ({ profiles, usage }: Services) =>
       return { status: 200, headers: { ETag: etagOf(account) }, body: profileView(account) }
     },
 
+    async closeAccount({ headers }, caller, call) {
+      await accounts.close(caller, expectedVersions(headers['If-Match']), call)
+      return { status: 204 }
+    },
+
+    async exportAccount(_input, caller, call) {
+      return { status: 200, lines: exportRecordViews(await exports.account(caller, call)) }
+    },
+
     async getUsage({ query }, caller) {
       return { status: 200, body: usageReportView(await usage.report(caller, query)) }
     },
-  }) satisfies Group<'getProfile' | 'replaceProfile' | 'getUsage'>
+  }) satisfies Group<
+    'getProfile' | 'replaceProfile' | 'closeAccount' | 'exportAccount' | 'getUsage'
+  >

@@ -1,10 +1,16 @@
-import type { Account as AccountRow, PrismaClient } from '../../generated/prisma/client.ts'
-import { present } from './rows.ts'
-import { driverFailure } from './unavailable.ts'
+import {
+  Prisma,
+  type Account as AccountRow,
+  type PrismaClient,
+} from '../../generated/prisma/client.ts'
+import { containing, present } from './rows.ts'
 
 export type Role = 'user' | 'admin' | 'service'
 
 export type Preferences = { defaultMode?: string; locale?: string; timeZone?: string }
+
+/** Quotas of one account instead of the server's. */
+export type PersonalLimits = { hourly?: number; chatPerMinute?: number }
 
 export type Account = {
   id: string
@@ -14,6 +20,9 @@ export type Account = {
   displayName: string
   passwordHash?: string
   preferences: Preferences
+  /** Of a service account; a person's follow from the role. */
+  scopes: string[]
+  limits: PersonalLimits
   disabledAt?: Date
   /** One more with every change. */
   version: number
@@ -22,6 +31,7 @@ export type Account = {
 }
 
 export type NewAccount = Pick<Account, 'id' | 'role' | 'email' | 'displayName' | 'passwordHash'> & {
+  scopes?: readonly string[]
   now: Date
 }
 
@@ -34,10 +44,20 @@ export type ProfileChanges = {
   now: Date
 }
 
-/** Who may sign in. */
+export type AccountFilter = {
+  roles: readonly Role[]
+  /** Part of the email or the display name, in any case. */
+  search?: string
+  disabled?: boolean
+  limit: number
+  /** Newest first: after the account with this time and id. */
+  after?: { createdAt: Date; id: string }
+}
+
+/** Who may sign in, and which programs may call. An account that is closed is not found. */
 export const accountStore = (prisma: PrismaClient) => ({
   async find(id: string): Promise<Account | undefined> {
-    const row = await prisma.account.findUnique({ where: { id } })
+    const row = await prisma.account.findUnique({ where: { id, closedAt: null } })
     return row ? toAccount(row) : undefined
   },
 
@@ -47,19 +67,27 @@ export const accountStore = (prisma: PrismaClient) => ({
     return row ? toAccount(row) : undefined
   },
 
-  async hasAdmin(): Promise<boolean> {
-    const admin = await prisma.account.findFirst({ where: { role: 'admin' }, select: { id: true } })
-    return admin !== null
+  async list({ roles, search, disabled, limit, after }: AccountFilter): Promise<Account[]> {
+    const rows = await prisma.$queryRaw<AccountRow[]>`
+      SELECT ${accountColumns} FROM accounts a
+      WHERE a.closed_at IS NULL AND a.role = ANY(${[...roles]}::role[])
+      ${search === undefined ? Prisma.empty : named(search)}
+      ${disabled === undefined ? Prisma.empty : Prisma.sql`AND (a.disabled_at IS NOT NULL) = ${disabled}::boolean`}
+      ${after === undefined ? Prisma.empty : follows(after)}
+      ORDER BY a.created_at DESC, a.id DESC LIMIT ${limit}::int`
+    return rows.map(toAccount)
   },
 
-  async create({ now, ...account }: NewAccount): Promise<Account | 'email-taken'> {
-    try {
-      const data = { ...account, createdAt: now, updatedAt: now }
-      return toAccount(await prisma.account.create({ data }))
-    } catch (error) {
-      if (isEmailTaken(error)) return 'email-taken'
-      throw error
-    }
+  async hasAdmin(): Promise<boolean> {
+    const where = { role: 'admin', closedAt: null } as const
+    return (await prisma.account.findFirst({ where, select: { id: true } })) !== null
+  },
+
+  async create({ now, scopes = [], ...account }: NewAccount): Promise<Account | 'email-taken'> {
+    const data = { ...account, scopes: [...scopes], createdAt: now, updatedAt: now }
+    // A violated constraint would end the transaction that this may be part of.
+    const [row] = await prisma.account.createManyAndReturn({ data, skipDuplicates: true })
+    return row ? toAccount(row) : 'email-taken'
   },
 
   /** `stale` when the version is not the expected one, undefined when there is no account. */
@@ -68,55 +96,71 @@ export const accountStore = (prisma: PrismaClient) => ({
     const [row] = await prisma.account.updateManyAndReturn({
       where: {
         id,
+        closedAt: null,
         ...(expectedVersions !== undefined && { version: { in: [...expectedVersions] } }),
       },
       data: { displayName, ...toColumns(preferences), updatedAt: now, version: { increment: 1 } },
     })
     if (row) return toAccount(row)
     if (expectedVersions === undefined) return undefined
-    return (await prisma.account.count({ where: { id } })) > 0 ? 'stale' : undefined
+    return (await prisma.account.count({ where: { id, closedAt: null } })) > 0 ? 'stale' : undefined
   },
 
   /**
-   * Sets the password and ends every session but one, both or neither.
-   * @returns the ids of the sessions that ended; undefined when there is no such account
+   * Finds the account if it still has this password, and keeps that so until the transaction ends:
+   * a session must not open on a password that is just being changed.
    */
-  async changePassword(change: {
-    id: string
-    passwordHash: string
-    exceptSessionId: string
-    now: Date
-  }): Promise<string[] | undefined> {
-    const { id, passwordHash, exceptSessionId, now } = change
-    const [row] = await prisma.$queryRaw<{ ended: string[] }[]>`
-      WITH account AS (
-        UPDATE accounts SET password_hash = ${passwordHash}::text, version = version + 1,
-          updated_at = ${now}::timestamptz
-        WHERE id = ${id}::uuid RETURNING id
-      ), ended AS (
-        UPDATE sessions s SET revoked_at = ${now}::timestamptz FROM account a
-        WHERE s.account_id = a.id AND s.revoked_at IS NULL AND s.id <> ${exceptSessionId}::uuid
-        RETURNING s.id
-      )
-      SELECT array(SELECT id::text FROM ended) AS ended FROM account`
-    return row?.ended
+  async lockForSignIn(which: { id: string; passwordHash: string }): Promise<Account | undefined> {
+    const { id, passwordHash } = which
+    const [row] = await prisma.$queryRaw<AccountRow[]>`
+      SELECT ${accountColumns} FROM accounts a
+      WHERE a.id = ${id}::uuid AND a.password_hash = ${passwordHash}::text FOR SHARE`
+    return row && toAccount(row)
   },
 
-  /** The same password in a newer hash. False when there is no such account. */
-  async rehashPassword({
-    id,
-    passwordHash,
-  }: {
+  /** False when the account has another password by now. */
+  async changePassword(change: {
     id: string
-    passwordHash: string
+    from: string
+    to: string
+    now: Date
   }): Promise<boolean> {
-    const { count } = await prisma.account.updateMany({ where: { id }, data: { passwordHash } })
+    const { count } = await prisma.account.updateMany({
+      where: { id: change.id, passwordHash: change.from },
+      data: { passwordHash: change.to, updatedAt: change.now, version: { increment: 1 } },
+    })
+    return count > 0
+  },
+
+  /** The same password in a newer hash. False when the account has another hash by now. */
+  async rehashPassword(change: { id: string; from: string; to: string }): Promise<boolean> {
+    const { id, from, to } = change
+    const where = { id, passwordHash: from }
+    const { count } = await prisma.account.updateMany({ where, data: { passwordHash: to } })
     return count > 0
   },
 })
 
-function toAccount({ defaultMode, locale, timeZone, ...row }: AccountRow): Account {
-  return { ...present(row), preferences: present({ defaultMode, locale, timeZone }) }
+/** The columns of an account, of a table called `a`. */
+export const accountColumns = Prisma.sql`
+  a.id, a.role, a.email, a.display_name AS "displayName", a.password_hash AS "passwordHash",
+  a.default_mode AS "defaultMode", a.locale, a.time_zone AS "timeZone", a.scopes,
+  a.hourly_limit AS "hourlyLimit", a.chat_limit AS "chatLimit", a.disabled_at AS "disabledAt",
+  a.closed_at AS "closedAt", a.standing_at AS "standingAt", a.version,
+  a.created_at AS "createdAt", a.updated_at AS "updatedAt"`
+
+export function toAccount(row: AccountRow): Account {
+  const { defaultMode, locale, timeZone, hourlyLimit, chatLimit, ...rest } = row
+  const { closedAt: _closed, standingAt: _standing, ...account } = present(rest)
+  return {
+    ...account,
+    preferences: present({ defaultMode, locale, timeZone }),
+    limits: toLimits({ hourlyLimit, chatLimit }),
+  }
+}
+
+export function toLimits(row: Pick<AccountRow, 'hourlyLimit' | 'chatLimit'>): PersonalLimits {
+  return present({ hourly: row.hourlyLimit, chatPerMinute: row.chatLimit })
 }
 
 function toColumns({ defaultMode, locale, timeZone }: Preferences) {
@@ -127,7 +171,11 @@ function toColumns({ defaultMode, locale, timeZone }: Preferences) {
   }
 }
 
-function isEmailTaken(error: unknown): boolean {
-  const { code, text } = driverFailure(error)
-  return code === '23505' && text.includes('accounts_email_key')
+function named(search: string): Prisma.Sql {
+  const pattern = containing(search)
+  return Prisma.sql`AND (a.email ILIKE ${pattern} OR a.display_name ILIKE ${pattern})`
+}
+
+function follows({ createdAt, id }: { createdAt: Date; id: string }): Prisma.Sql {
+  return Prisma.sql`AND (a.created_at, a.id) < (${createdAt}::timestamptz, ${id}::uuid)`
 }

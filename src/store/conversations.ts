@@ -1,6 +1,6 @@
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
 import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
-import type { PagePosition } from './rows.ts'
+import { containing, type PagePosition } from './rows.ts'
 
 export type Conversation = {
   id: string
@@ -127,10 +127,6 @@ async function absence(
 ): Promise<'stale' | undefined> {
   if (expectedVersions === undefined) return undefined
   return (await prisma.conversation.count({ where: { id, ownerId } })) > 0 ? 'stale' : undefined
-}
-
-function containing(search: string): string {
-  return `%${search.replace(/[\\%_]/g, '\\$&')}%`
 }
 
 function follows({ updatedAt, id }: PagePosition): Prisma.Sql {

@@ -41,14 +41,17 @@ export const feedbackStore = (prisma: PrismaClient) => ({
 
   /** The newest change first. */
   async list(page: {
-    accountId: string
+    /** Left out, of everybody. */
+    accountId?: string
+    rating?: Feedback['rating']
     limit: number
     after?: PagePosition
   }): Promise<Feedback[]> {
-    const { accountId, limit, after } = page
+    const { accountId, rating, limit, after } = page
     const rows = await prisma.$queryRaw<FeedbackRow[]>`
-      SELECT ${feedbackColumns} FROM feedback f
-      WHERE f.account_id = ${accountId}::uuid
+      SELECT ${feedbackColumns} FROM feedback f WHERE true
+      ${accountId === undefined ? Prisma.empty : Prisma.sql`AND f.account_id = ${accountId}::uuid`}
+      ${rating === undefined ? Prisma.empty : Prisma.sql`AND f.rating = ${rating}::rating`}
       ${after === undefined ? Prisma.empty : follows(after)}
       ORDER BY f.updated_at DESC, f.id DESC LIMIT ${limit}::int`
     return rows.map(present)

@@ -64,16 +64,6 @@ export const sessionStore = (prisma: PrismaClient) => ({
     return rows.map(present)
   },
 
-  /** One of the account's own. False when it has no such session that is still open. */
-  async revokeOwned(which: { id: string; accountId: string; now: Date }): Promise<boolean> {
-    const { id, accountId, now } = which
-    const { count } = await prisma.session.updateMany({
-      where: { id, accountId, revokedAt: null, expiresAt: { gt: now } },
-      data: { revokedAt: now },
-    })
-    return count > 0
-  },
-
   /** Of any number of rotations from one counter, exactly one gets the session. */
   async rotate({ id, counter, now, expiresAt }: Rotation): Promise<Session | undefined> {
     const [row] = await prisma.$queryRaw<SessionRow[]>`
@@ -100,15 +90,31 @@ export const sessionStore = (prisma: PrismaClient) => ({
     return count > 0
   },
 
-  /** The ids of those revoked now. */
-  async revokeAll(which: { accountId: string; exceptId?: string; now: Date }): Promise<string[]> {
-    const { accountId, exceptId, now } = which
+  /**
+   * Live ones of the account: one, all but one, or all.
+   * @returns the ids of those revoked now
+   */
+  async revokeOwned(which: {
+    accountId: string
+    id?: string
+    exceptId?: string
+    now: Date
+  }): Promise<string[]> {
+    const { accountId, id, exceptId, now } = which
     const rows = await prisma.session.updateManyAndReturn({
-      where: { accountId, revokedAt: null, ...(exceptId && { id: { not: exceptId } }) },
+      where: {
+        accountId,
+        revokedAt: null,
+        expiresAt: { gt: now },
+        AND: [
+          id === undefined ? {} : { id },
+          exceptId === undefined ? {} : { id: { not: exceptId } },
+        ],
+      },
       data: { revokedAt: now },
       select: { id: true },
     })
-    return rows.map(({ id }) => id)
+    return rows.map((row) => row.id)
   },
 
   /** Those revoked at `at` or later, of all accounts. */

@@ -1,4 +1,8 @@
+import type { PrismaClient } from '../../generated/prisma/client.ts'
 import { accountStore } from './accounts.ts'
+import { apiKeyStore } from './api-keys.ts'
+import { auditEventStore } from './audit-events.ts'
+import { closedAccountStore } from './closed-accounts.ts'
 import { conversationStore } from './conversations.ts'
 import { openDatabase, ping, type Database, type DatabaseOptions } from './database.ts'
 import { feedbackStore } from './feedback.ts'
@@ -6,10 +10,21 @@ import { generationStore } from './generations.ts'
 import { messageStore } from './messages.ts'
 import { migrate } from './migrate.ts'
 import { sessionStore } from './sessions.ts'
-import { guarded } from './unavailable.ts'
+import { standingStore } from './standings.ts'
+import { guarded, guardedCall } from './unavailable.ts'
 import { usageStore } from './usage.ts'
 
-export type { Account, NewAccount, Preferences, ProfileChanges, Role } from './accounts.ts'
+export type {
+  Account,
+  AccountFilter,
+  NewAccount,
+  PersonalLimits,
+  Preferences,
+  ProfileChanges,
+  Role,
+} from './accounts.ts'
+export type { ApiKey, HeldApiKey } from './api-keys.ts'
+export type { AuditEvent, AuditFilter } from './audit-events.ts'
 export type { Conversation, ConversationChanges, ConversationFilter } from './conversations.ts'
 export type { DatabaseOptions } from './database.ts'
 export type { Feedback } from './feedback.ts'
@@ -20,8 +35,9 @@ export type { HistoryEntry, Message, MessageRole, MessageStatus, Usage } from '.
 export { MigrationFailed } from './migrate.ts'
 export type { PagePosition } from './rows.ts'
 export type { NewSession, Rotation, Session } from './sessions.ts'
+export type { AccountChanges, Standing } from './standings.ts'
 export { DatabaseUnavailable } from './unavailable.ts'
-export type { UsageBucket, UsageQuery } from './usage.ts'
+export type { UsageBucket, UsageQuery, UsageRecord } from './usage.ts'
 
 /**
  * Everything that is remembered. Every function throws DatabaseUnavailable when the database
@@ -45,23 +61,50 @@ export async function openStore(options: DatabaseOptions): Promise<Store> {
   }
 }
 
+/** A transaction waits so long for its turn, and may take so long, in milliseconds. */
+const TRANSACTION = { maxWait: 2_000, timeout: 8_000 }
+
 /** The store on a database that is open and migrated. */
 export function storeOf(database: Database) {
   const { prisma, embedded } = database
   return {
     /** No other process has the database: what runs at the start was abandoned. */
     embedded,
+    ...nounsOf(prisma),
+    ...guarded({
+      /** Resolves when the database has answered. */
+      ping: () => ping(database),
+    }),
+
+    /**
+     * All that `work` does through the nouns it is given is kept, or none of it if it throws. It must
+     * do nothing else that takes long: the embedded database serves nobody else meanwhile.
+     */
+    atomically<T>(work: (nouns: Nouns) => Promise<T>): Promise<T> {
+      return guardedCall(() =>
+        prisma.$transaction((client) => work(nounsOf(client as PrismaClient)), TRANSACTION),
+      )
+    },
+
+    close: () => database.close(),
+  }
+}
+
+/** What is remembered, one noun for each table or so. */
+export type Nouns = ReturnType<typeof nounsOf>
+
+function nounsOf(prisma: PrismaClient) {
+  return {
     accounts: guarded(accountStore(prisma)),
+    standings: guarded(standingStore(prisma)),
+    closedAccounts: guarded(closedAccountStore(prisma)),
     sessions: guarded(sessionStore(prisma)),
+    apiKeys: guarded(apiKeyStore(prisma)),
+    auditEvents: guarded(auditEventStore(prisma)),
     conversations: guarded(conversationStore(prisma)),
     messages: guarded(messageStore(prisma)),
     generations: guarded(generationStore(prisma)),
     usage: guarded(usageStore(prisma)),
     feedback: guarded(feedbackStore(prisma)),
-    ...guarded({
-      /** Resolves when the database has answered. */
-      ping: () => ping(database),
-    }),
-    close: () => database.close(),
   }
 }

@@ -8,6 +8,16 @@ export class DatabaseUnavailable extends Error {
 
 type Noun = Record<string, (...parameters: never[]) => Promise<unknown>>
 
+/** The same call; a failure of the database itself becomes {@link DatabaseUnavailable}. */
+export async function guardedCall<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call()
+  } catch (error) {
+    if (error instanceof DatabaseUnavailable || !isDatabaseFailure(error)) throw error
+    throw new DatabaseUnavailable('The database did not answer', { cause: error })
+  }
+}
+
 /** The same functions; a failure of the database itself becomes {@link DatabaseUnavailable}. */
 export function guarded<T extends Noun>(noun: T): T {
   const entries = Object.entries(noun).map(([name, call]) => [name, guard(call)])
@@ -15,14 +25,7 @@ export function guarded<T extends Noun>(noun: T): T {
 }
 
 function guard(call: Noun[string]): Noun[string] {
-  return async (...parameters) => {
-    try {
-      return await call(...parameters)
-    } catch (error) {
-      if (error instanceof DatabaseUnavailable || !isDatabaseFailure(error)) throw error
-      throw new DatabaseUnavailable('The database did not answer', { cause: error })
-    }
-  }
+  return (...parameters) => guardedCall(() => call(...parameters))
 }
 
 /** What the driver said: the SQLSTATE and text of PostgreSQL where it got that far. */

@@ -1,4 +1,5 @@
-import type { PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { present } from './rows.ts'
 
 /** Tokens that nobody counted are 0 here: the sums are over what is known. */
 export type UsageBucket = {
@@ -14,12 +15,23 @@ export type UsageBucket = {
 }
 
 export type UsageQuery = {
-  accountId: string
+  /** Left out, of everybody. */
+  accountId?: string
   /** Included. */
   from: Date
   /** Not included. */
   to: Date
   granularity: 'hour' | 'day'
+}
+
+/** What one answer took. */
+export type UsageRecord = {
+  generationId: string
+  at: Date
+  inputTokens?: number
+  outputTokens?: number
+  totalTokens?: number
+  source?: 'upstream' | 'estimated'
 }
 
 /** What was generated; it outlives the messages. */
@@ -33,8 +45,32 @@ export const usageStore = (prisma: PrismaClient) => ({
         coalesce(sum(output_tokens), 0)::float8 AS "outputTokens",
         coalesce(sum(total_tokens), 0)::float8 AS "totalTokens"
       FROM usage_records
-      WHERE account_id = ${accountId}::uuid
-        AND at >= ${from}::timestamptz AND at < ${to}::timestamptz
+      WHERE at >= ${from}::timestamptz AND at < ${to}::timestamptz
+        ${accountId === undefined ? Prisma.empty : Prisma.sql`AND account_id = ${accountId}::uuid`}
       GROUP BY 1 ORDER BY 1`
+  },
+
+  /** One record for each generation, oldest first; `after` the last one seen. */
+  async list(page: {
+    accountId: string
+    limit: number
+    after?: Pick<UsageRecord, 'at' | 'generationId'>
+  }): Promise<UsageRecord[]> {
+    const { accountId, limit, after } = page
+    const rows = await prisma.usageRecord.findMany({
+      where: {
+        accountId,
+        ...(after && {
+          OR: [
+            { at: { gt: after.at } },
+            { at: after.at, generationId: { gt: after.generationId } },
+          ],
+        }),
+      },
+      orderBy: [{ at: 'asc' }, { generationId: 'asc' }],
+      take: limit,
+      omit: { accountId: true, answered: true },
+    })
+    return rows.map(present)
   },
 })

@@ -1,4 +1,9 @@
-import type { Feedback as FeedbackSchema, FeedbackPage } from '../../generated/api.ts'
+import type {
+  AdminFeedback,
+  AdminFeedbackPage,
+  Feedback as FeedbackSchema,
+  FeedbackPage,
+} from '../../generated/api.ts'
 import type { Page } from '../domain/paging.ts'
 import type { Feedback } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
@@ -18,4 +23,26 @@ export function feedbackView(feedback: Feedback): FeedbackSchema {
 
 export function feedbackPageView({ data, nextCursor }: Page<Feedback>): FeedbackPage {
   return { data: data.map(feedbackView), ...(nextCursor !== undefined && { nextCursor }) }
+}
+
+/** Feedback as administrators see it: with whose it is. */
+export function adminFeedbackPageView({ data, nextCursor }: Page<Feedback>): AdminFeedbackPage {
+  return {
+    data: data.map(adminFeedbackView),
+    ...(nextCursor !== undefined && { nextCursor }),
+  }
+}
+
+function adminFeedbackView(feedback: Feedback): AdminFeedback {
+  const { id, messageId, rating, tags, comment, createdAt, updatedAt } = feedbackView(feedback)
+  return {
+    id,
+    userId: feedback.accountId,
+    messageId,
+    rating,
+    ...(tags !== undefined && { tags }),
+    ...(comment !== undefined && { comment }),
+    createdAt,
+    updatedAt,
+  }
 }

@@ -1,5 +1,5 @@
 import type { Profile } from '../../generated/api.ts'
-import { scopesOf } from '../domain/roles.ts'
+import { scopesOfAccount } from '../domain/roles.ts'
 import type { Account } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 
@@ -11,7 +11,7 @@ export function profileView(account: Account): Profile {
     ...(email !== undefined && { email }),
     displayName: account.displayName,
     role: account.role,
-    scopes: [...scopesOf(account.role)],
+    scopes: [...scopesOfAccount(account)],
     preferences: {
       ...(defaultMode !== undefined && { defaultMode }),
       ...(locale !== undefined && { locale }),

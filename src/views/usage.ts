@@ -1,10 +1,11 @@
 import type {
+  AdminUsageReport,
   LimitState as LimitSchema,
   Usage,
   UsageReport as ReportSchema,
 } from '../../generated/api.ts'
 import type { LimitState } from '../domain/limits.ts'
-import type { UsageReport, UsageTotals } from '../domain/usage.ts'
+import type { UsageReport, UsageSums, UsageTotals } from '../domain/usage.ts'
 import type { TokenUsage } from '../engine/engine.ts'
 import { timestampView } from './timestamp.ts'
 
@@ -18,7 +19,7 @@ export function usageView({ inputTokens, outputTokens, totalTokens, source }: To
   }
 }
 
-export function usageReportView(report: UsageReport): ReportSchema {
+export function adminUsageReportView(report: UsageSums): AdminUsageReport {
   return {
     from: timestampView(report.from),
     to: timestampView(report.to),
@@ -28,8 +29,13 @@ export function usageReportView(report: UsageReport): ReportSchema {
       startAt: timestampView(startAt),
       ...totalsView(totals),
     })),
-    limits: report.limits.map((limit) => limitView(limit, report.readAt)),
   }
+}
+
+export function usageReportView(report: UsageReport): ReportSchema {
+  const { from, to, granularity, totals, buckets } = adminUsageReportView(report)
+  const limits = report.limits.map((limit) => limitView(limit, report.readAt))
+  return { from, to, granularity, totals, buckets, limits }
 }
 
 function totalsView(totals: UsageTotals): UsageTotals {

@@ -1,41 +1,51 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Policy } from '../../src/contract/policies.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
 import { everythingIn, exampleBody, fill, operations, parametersOf } from '../support/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
+import { adminThings, newServiceAccount, ownThings, type Things } from '../support/things.ts'
 import { send } from '../support/wire.ts'
 
 const withIds = operations
   .filter((operation) => parametersOf(operation).length > 0)
   .map((operation) => ({ operationId: operation.operationId, operation }))
+const isAdministered = ({ operation }: { operation: Policy }) => operation.tag === 'admin'
+const administered = withIds.filter(isAdministered)
+const owned = withIds.filter((one) => !isAdministered(one))
 
 let testStore: TestStore
 let server: TestServer
 let alice: Client
 let bob: Client
-/** What is Alice's, by the name of the parameter that means it. */
-let owned: Record<string, string>
+/** A service account that may do nothing at all. */
+let robot: Client
+/** What is Alice's or an administrator's, by the name of the parameter that means it. */
+let things: Things
 beforeAll(async () => {
   testStore = await openTestStore()
   server = await startServer({ testStore })
   ;[alice, bob] = await Promise.all([server.newUser(), server.newUser()])
-  const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'A secret.' } })
-  const given = await alice.expect(200, 'giveFeedback', {
-    body: { messageId: body.message.id, rating: 'up' },
-  })
-  owned = {
-    conversationId: body.conversationId,
-    messageId: body.message.id,
-    feedbackId: given.body.id,
-    generationId: body.generationId,
-    sessionId: alice.identity.sessionId,
-  }
+  robot = await newServiceAccount(server, [])
+  things = { ...(await ownThings(alice)), ...(await adminThings(server)) }
 })
 afterAll(async () => {
   await server.close()
   await testStore.close()
 })
+
+const tryAs = (
+  client: Client,
+  operation: Policy,
+  idOf: (name: string) => string = (name) => things[name]!,
+  headers = {},
+) =>
+  send(server.url + fill(operation, idOf), {
+    method: operation.method,
+    headers: { ...client.credentials, 'Content-Type': 'application/json', ...headers },
+    ...(operation.hasBody && { body: JSON.stringify(exampleBody(operation)) }),
+  })
 
 /** Everything of the problem that a stranger could learn from, but for ids of the call itself. */
 function shown(text: string, ids: readonly string[]) {
@@ -45,18 +55,28 @@ function shown(text: string, ids: readonly string[]) {
 
 test('every id of a path is known here, so that no operation is left out', () => {
   const names = new Set(withIds.flatMap(({ operation }) => parametersOf(operation)))
-  expect(Object.keys(owned)).toEqual(expect.arrayContaining([...names]))
-  expect(withIds.length).toBeGreaterThan(0)
+  expect(Object.keys(things)).toEqual(expect.arrayContaining([...names]))
+  expect(owned.length).toBeGreaterThan(0)
+  expect(administered.length).toBeGreaterThan(0)
 })
 
 describe.each(withIds)('$operationId', ({ operation }) => {
-  const tryAs = (client: Client, idOf: (name: string) => string, headers = {}) =>
-    send(server.url + fill(operation, idOf), {
-      method: operation.method,
-      headers: { ...client.credentials, 'Content-Type': 'application/json', ...headers },
-      ...(operation.hasBody && { body: JSON.stringify(exampleBody(operation)) }),
-    })
+  test('is refused to whoever shows no credential, and nothing changes', async () => {
+    const before = await everythingIn(testStore.database)
+    const answer = await tryAs(server.anybody, operation)
+    expect([answer.status, answer.problem().code]).toEqual([401, 'unauthenticated'])
+    expect(await everythingIn(testStore.database)).toBe(before)
+  })
 
+  test('is refused to a service account without the scope, and nothing changes', async () => {
+    const before = await everythingIn(testStore.database)
+    const answer = await tryAs(robot, operation)
+    expect([answer.status, answer.problem().code]).toEqual([403, 'insufficient-scope'])
+    expect(await everythingIn(testStore.database)).toBe(before)
+  })
+})
+
+describe.each(owned)('$operationId', ({ operation }) => {
   test('is refused to another user as if there were no such thing, and nothing changes', async () => {
     const before = await everythingIn(testStore.database)
     const unknown = randomUUID()
@@ -66,10 +86,10 @@ describe.each(withIds)('$operationId', ({ operation }) => {
       { 'If-Match': '*' },
       { 'If-None-Match': '*' },
     ]) {
-      const theirs = await tryAs(bob, (name) => owned[name]!, headers)
-      const nobodys = await tryAs(bob, () => unknown, headers)
+      const theirs = await tryAs(bob, operation, (name) => things[name]!, headers)
+      const nobodys = await tryAs(bob, operation, () => unknown, headers)
       expect([theirs.status, theirs.problem().code]).toEqual([404, 'not-found'])
-      const ids = [unknown, ...Object.values(owned)]
+      const ids = [unknown, ...Object.values(things)]
       expect(shown(theirs.text, ids)).toBe(shown(nobodys.text, ids))
       const names = (one: typeof theirs) => Object.keys(one.headers).sort()
       expect(names(theirs)).toEqual(names(nobodys))
@@ -78,16 +98,41 @@ describe.each(withIds)('$operationId', ({ operation }) => {
   })
 
   test('is refused even to an admin, who has things of its own', async () => {
-    const admin = await server.admin()
-    const answer = await tryAs(admin, (name) => owned[name]!)
+    const answer = await tryAs(await server.admin(), operation)
     expect([answer.status, answer.problem().code]).toEqual([404, 'not-found'])
+  })
+})
+
+describe.each(administered)('$operationId', ({ operation }) => {
+  test('tells a user nothing of what there is, and changes nothing', async () => {
+    const before = await everythingIn(testStore.database)
+    const unknown = randomUUID()
+    const theirs = await tryAs(bob, operation)
+    const nobodys = await tryAs(bob, operation, () => unknown)
+    expect([theirs.status, theirs.problem().code]).toEqual([403, 'insufficient-scope'])
+    const ids = [unknown, ...Object.values(things)]
+    expect(shown(theirs.text, ids)).toBe(shown(nobodys.text, ids))
+    expect(await everythingIn(testStore.database)).toBe(before)
+  })
+
+  test('finds a thing only as what it is: a user is no service account, and no key', async () => {
+    const admin = await server.admin()
+    const before = await everythingIn(testStore.database)
+    const swapped: Things = {
+      userId: things['serviceAccountId']!,
+      serviceAccountId: things['userId']!,
+      apiKeyId: things['userId']!,
+    }
+    const answer = await tryAs(admin, operation, (name) => swapped[name]!)
+    expect([answer.status, answer.problem().code]).toEqual([404, 'not-found'])
+    expect(await everythingIn(testStore.database)).toBe(before)
   })
 })
 
 describe('an id in a body', () => {
   test('of another user’s conversation cannot be chatted in', async () => {
     const before = await everythingIn(testStore.database)
-    const { conversationId } = owned
+    const { conversationId } = things
     const body = { message: 'Let me in', conversationId: conversationId! }
     await bob.refused('not-found', 'sendMessage', { body })
     await bob.refused('not-found', 'streamMessage', { body })
@@ -96,7 +141,7 @@ describe('an id in a body', () => {
 
   test('of another user’s message gets no feedback', async () => {
     const before = await everythingIn(testStore.database)
-    const body = { messageId: owned['messageId']!, rating: 'down' } as const
+    const body = { messageId: things['messageId']!, rating: 'down' } as const
     await bob.refused('not-found', 'giveFeedback', { body })
     expect(await everythingIn(testStore.database)).toBe(before)
   })

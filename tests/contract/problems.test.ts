@@ -70,7 +70,10 @@ describe('a method that a path does not have', () => {
 
   test.each(paths)('is refused at %s with those that it has', async (path) => {
     const here = operations.filter((one) => one.path === path)
-    const has = here.flatMap(({ method }) => (method === 'get' ? ['GET', 'HEAD'] : [method]))
+    // What acts is not found by HEAD, which promises to change nothing.
+    const has = here.flatMap(({ method, audit }) =>
+      method === 'get' && audit.length === 0 ? ['GET', 'HEAD'] : [method],
+    )
     const methods = has.map((method) => method.toUpperCase())
     const address = server.url + fill(here[0]!, () => '0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10')
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND']) {

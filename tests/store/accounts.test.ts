@@ -65,12 +65,14 @@ test('a password hash is kept, and an admin is found once there is one', async (
   const { accounts } = opened.store
   expect(await accounts.hasAdmin()).toBe(false)
   const id = randomUUID()
-  await accounts.create({ id, role: 'admin', email: 'root@x.org', displayName: 'Root', now })
+  const root = { id, role: 'admin', email: 'root@x.org', displayName: 'Root' } as const
+  await accounts.create({ ...root, passwordHash: 'hash', now })
   expect(await accounts.hasAdmin()).toBe(true)
-  const change = { id, passwordHash: 'hash', exceptSessionId: randomUUID(), now }
-  expect(await accounts.changePassword(change)).toStrictEqual([])
-  expect(await accounts.find(id)).toMatchObject({ passwordHash: 'hash', version: 2 })
-  expect(await accounts.changePassword({ ...change, id: randomUUID() })).toBeUndefined()
-  expect(await accounts.rehashPassword({ id, passwordHash: 'newer' })).toBe(true)
+  const change = { id, from: 'hash', to: 'other', now }
+  expect(await accounts.changePassword(change)).toBe(true)
+  expect(await accounts.find(id)).toMatchObject({ passwordHash: 'other', version: 2 })
+  expect(await accounts.changePassword(change)).toBe(false)
+  expect(await accounts.rehashPassword({ id, from: 'other', to: 'newer' })).toBe(true)
+  expect(await accounts.rehashPassword({ id, from: 'other', to: 'newest' })).toBe(false)
   expect(await accounts.find(id)).toMatchObject({ passwordHash: 'newer', version: 2 })
 })

@@ -67,13 +67,13 @@ test('all sessions of one account but the excepted one are revoked, and of no ot
     await givenSession({ accountId }),
   ]
   const other = await givenSession()
-  const at = later(3 * DAY)
-  const revoked = await sessions.revokeAll({ accountId, exceptId: kept.id, now: at })
+  const at = later(DAY / 2)
+  const revoked = await sessions.revokeOwned({ accountId, exceptId: kept.id, now: at })
   expect(revoked.sort()).toStrictEqual([first.id, second.id].sort())
   expect((await sessions.find(other.id))?.revokedAt).toBeUndefined()
   expect(await sessions.listLive({ accountId, now, limit: 10 })).toStrictEqual([kept])
   expect((await sessions.revokedSince(at)).map(({ id }) => id).sort()).toStrictEqual(revoked)
-  expect(await sessions.revokedSince(later(3 * DAY + 1))).toStrictEqual([])
+  expect(await sessions.revokedSince(later(DAY / 2 + 1))).toStrictEqual([])
 })
 
 test('only sessions that have expired are forgotten', async () => {

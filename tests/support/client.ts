@@ -54,10 +54,13 @@ export type Client = {
 
 const BASE_PATH = '/api/v1'
 
-/** @param url of the server, without a path */
-export function createClient(url: string, identity?: Identity): Client {
-  const credentials: Record<string, string> =
-    identity === undefined ? {} : { Authorization: `Bearer ${identity.accessToken}` }
+/**
+ * @param url of the server, without a path
+ * @param who somebody who is logged in, or a key; nobody if left out
+ */
+export function createClient(url: string, who?: Identity | { apiKey: string }): Client {
+  const identity = who && 'accessToken' in who ? who : undefined
+  const credentials = credentialsOf(who)
 
   const pathOf = (operationId: OperationId, request: AnyRequest): string => {
     const filled = policies[operationId].path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
@@ -114,6 +117,13 @@ export function createClient(url: string, identity?: Identity): Client {
     with: (tokens: Tokens) =>
       createClient(url, { email: '', password: '', ...identity, ...tokens }),
   } as unknown as Client
+}
+
+function credentialsOf(who?: Identity | { apiKey: string }): Record<string, string> {
+  if (who === undefined) return {}
+  return 'apiKey' in who
+    ? { 'X-API-Key': who.apiKey }
+    : { Authorization: `Bearer ${who.accessToken}` }
 }
 
 type AnyRequest = {

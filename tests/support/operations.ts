@@ -35,6 +35,9 @@ export async function everythingIn({ prisma }: Database): Promise<string> {
     prisma.generation.findMany({ orderBy: { id: 'asc' } }),
     prisma.usageRecord.findMany({ orderBy: { generationId: 'asc' } }),
     prisma.feedback.findMany({ orderBy: { id: 'asc' } }),
+    // When a key was last used is written later, whatever it was used for.
+    prisma.apiKey.findMany({ orderBy: { id: 'asc' }, omit: { hash: true, lastUsedAt: true } }),
+    prisma.auditEvent.findMany({ orderBy: { id: 'asc' } }),
   ])
   return JSON.stringify(rows)
 }

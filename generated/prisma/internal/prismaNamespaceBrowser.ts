@@ -52,6 +52,8 @@ export const AnyNull = runtime.AnyNull
 
 export const ModelName = {
   Account: 'Account',
+  ApiKey: 'ApiKey',
+  AuditEvent: 'AuditEvent',
   Session: 'Session',
   Conversation: 'Conversation',
   Message: 'Message',
@@ -85,13 +87,51 @@ export const AccountScalarFieldEnum = {
   defaultMode: 'defaultMode',
   locale: 'locale',
   timeZone: 'timeZone',
+  scopes: 'scopes',
   disabledAt: 'disabledAt',
+  closedAt: 'closedAt',
+  hourlyLimit: 'hourlyLimit',
+  chatLimit: 'chatLimit',
+  standingAt: 'standingAt',
   version: 'version',
   createdAt: 'createdAt',
   updatedAt: 'updatedAt'
 } as const
 
 export type AccountScalarFieldEnum = (typeof AccountScalarFieldEnum)[keyof typeof AccountScalarFieldEnum]
+
+
+export const ApiKeyScalarFieldEnum = {
+  id: 'id',
+  accountId: 'accountId',
+  publicId: 'publicId',
+  name: 'name',
+  hash: 'hash',
+  createdAt: 'createdAt',
+  expiresAt: 'expiresAt',
+  lastUsedAt: 'lastUsedAt',
+  overlapEndsAt: 'overlapEndsAt',
+  revokedAt: 'revokedAt',
+  changedAt: 'changedAt'
+} as const
+
+export type ApiKeyScalarFieldEnum = (typeof ApiKeyScalarFieldEnum)[keyof typeof ApiKeyScalarFieldEnum]
+
+
+export const AuditEventScalarFieldEnum = {
+  id: 'id',
+  at: 'at',
+  event: 'event',
+  actorKind: 'actorKind',
+  actorId: 'actorId',
+  targetKind: 'targetKind',
+  targetId: 'targetId',
+  changed: 'changed',
+  address: 'address',
+  requestId: 'requestId'
+} as const
+
+export type AuditEventScalarFieldEnum = (typeof AuditEventScalarFieldEnum)[keyof typeof AuditEventScalarFieldEnum]
 
 
 export const SessionScalarFieldEnum = {

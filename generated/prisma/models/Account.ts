@@ -27,10 +27,14 @@ export type AggregateAccount = {
 }
 
 export type AccountAvgAggregateOutputType = {
+  hourlyLimit: number | null
+  chatLimit: number | null
   version: number | null
 }
 
 export type AccountSumAggregateOutputType = {
+  hourlyLimit: number | null
+  chatLimit: number | null
   version: number | null
 }
 
@@ -44,6 +48,10 @@ export type AccountMinAggregateOutputType = {
   locale: string | null
   timeZone: string | null
   disabledAt: Date | null
+  closedAt: Date | null
+  hourlyLimit: number | null
+  chatLimit: number | null
+  standingAt: Date | null
   version: number | null
   createdAt: Date | null
   updatedAt: Date | null
@@ -59,6 +67,10 @@ export type AccountMaxAggregateOutputType = {
   locale: string | null
   timeZone: string | null
   disabledAt: Date | null
+  closedAt: Date | null
+  hourlyLimit: number | null
+  chatLimit: number | null
+  standingAt: Date | null
   version: number | null
   createdAt: Date | null
   updatedAt: Date | null
@@ -73,7 +85,12 @@ export type AccountCountAggregateOutputType = {
   defaultMode: number
   locale: number
   timeZone: number
+  scopes: number
   disabledAt: number
+  closedAt: number
+  hourlyLimit: number
+  chatLimit: number
+  standingAt: number
   version: number
   createdAt: number
   updatedAt: number
@@ -82,10 +99,14 @@ export type AccountCountAggregateOutputType = {
 
 
 export type AccountAvgAggregateInputType = {
+  hourlyLimit?: true
+  chatLimit?: true
   version?: true
 }
 
 export type AccountSumAggregateInputType = {
+  hourlyLimit?: true
+  chatLimit?: true
   version?: true
 }
 
@@ -99,6 +120,10 @@ export type AccountMinAggregateInputType = {
   locale?: true
   timeZone?: true
   disabledAt?: true
+  closedAt?: true
+  hourlyLimit?: true
+  chatLimit?: true
+  standingAt?: true
   version?: true
   createdAt?: true
   updatedAt?: true
@@ -114,6 +139,10 @@ export type AccountMaxAggregateInputType = {
   locale?: true
   timeZone?: true
   disabledAt?: true
+  closedAt?: true
+  hourlyLimit?: true
+  chatLimit?: true
+  standingAt?: true
   version?: true
   createdAt?: true
   updatedAt?: true
@@ -128,7 +157,12 @@ export type AccountCountAggregateInputType = {
   defaultMode?: true
   locale?: true
   timeZone?: true
+  scopes?: true
   disabledAt?: true
+  closedAt?: true
+  hourlyLimit?: true
+  chatLimit?: true
+  standingAt?: true
   version?: true
   createdAt?: true
   updatedAt?: true
@@ -230,7 +264,12 @@ export type AccountGroupByOutputType = {
   defaultMode: string | null
   locale: string | null
   timeZone: string | null
+  scopes: string[]
   disabledAt: Date | null
+  closedAt: Date | null
+  hourlyLimit: number | null
+  chatLimit: number | null
+  standingAt: Date | null
   version: number
   createdAt: Date
   updatedAt: Date
@@ -268,11 +307,17 @@ export type AccountWhereInput = {
   defaultMode?: Prisma.StringNullableFilter<"Account"> | string | null
   locale?: Prisma.StringNullableFilter<"Account"> | string | null
   timeZone?: Prisma.StringNullableFilter<"Account"> | string | null
+  scopes?: Prisma.StringNullableListFilter<"Account">
   disabledAt?: Prisma.DateTimeNullableFilter<"Account"> | Date | string | null
+  closedAt?: Prisma.DateTimeNullableFilter<"Account"> | Date | string | null
+  hourlyLimit?: Prisma.IntNullableFilter<"Account"> | number | null
+  chatLimit?: Prisma.IntNullableFilter<"Account"> | number | null
+  standingAt?: Prisma.DateTimeNullableFilter<"Account"> | Date | string | null
   version?: Prisma.IntFilter<"Account"> | number
   createdAt?: Prisma.DateTimeFilter<"Account"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Account"> | Date | string
   sessions?: Prisma.SessionListRelationFilter
+  apiKeys?: Prisma.ApiKeyListRelationFilter
   conversations?: Prisma.ConversationListRelationFilter
   generations?: Prisma.GenerationListRelationFilter
   usageRecords?: Prisma.UsageRecordListRelationFilter
@@ -288,11 +333,17 @@ export type AccountOrderByWithRelationInput = {
   defaultMode?: Prisma.SortOrderInput | Prisma.SortOrder
   locale?: Prisma.SortOrderInput | Prisma.SortOrder
   timeZone?: Prisma.SortOrderInput | Prisma.SortOrder
+  scopes?: Prisma.SortOrder
   disabledAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  hourlyLimit?: Prisma.SortOrderInput | Prisma.SortOrder
+  chatLimit?: Prisma.SortOrderInput | Prisma.SortOrder
+  standingAt?: Prisma.SortOrderInput | Prisma.SortOrder
   version?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
   sessions?: Prisma.SessionOrderByRelationAggregateInput
+  apiKeys?: Prisma.ApiKeyOrderByRelationAggregateInput
   conversations?: Prisma.ConversationOrderByRelationAggregateInput
   generations?: Prisma.GenerationOrderByRelationAggregateInput
   usageRecords?: Prisma.UsageRecordOrderByRelationAggregateInput
@@ -311,11 +362,17 @@ export type AccountWhereUniqueInput = Prisma.AtLeast<{
   defaultMode?: Prisma.StringNullableFilter<"Account"> | string | null
   locale?: Prisma.StringNullableFilter<"Account"> | string | null
   timeZone?: Prisma.StringNullableFilter<"Account"> | string | null
+  scopes?: Prisma.StringNullableListFilter<"Account">
   disabledAt?: Prisma.DateTimeNullableFilter<"Account"> | Date | string | null
+  closedAt?: Prisma.DateTimeNullableFilter<"Account"> | Date | string | null
+  hourlyLimit?: Prisma.IntNullableFilter<"Account"> | number | null
+  chatLimit?: Prisma.IntNullableFilter<"Account"> | number | null
+  standingAt?: Prisma.DateTimeNullableFilter<"Account"> | Date | string | null
   version?: Prisma.IntFilter<"Account"> | number
   createdAt?: Prisma.DateTimeFilter<"Account"> | Date | string
   updatedAt?: Prisma.DateTimeFilter<"Account"> | Date | string
   sessions?: Prisma.SessionListRelationFilter
+  apiKeys?: Prisma.ApiKeyListRelationFilter
   conversations?: Prisma.ConversationListRelationFilter
   generations?: Prisma.GenerationListRelationFilter
   usageRecords?: Prisma.UsageRecordListRelationFilter
@@ -331,7 +388,12 @@ export type AccountOrderByWithAggregationInput = {
   defaultMode?: Prisma.SortOrderInput | Prisma.SortOrder
   locale?: Prisma.SortOrderInput | Prisma.SortOrder
   timeZone?: Prisma.SortOrderInput | Prisma.SortOrder
+  scopes?: Prisma.SortOrder
   disabledAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  closedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  hourlyLimit?: Prisma.SortOrderInput | Prisma.SortOrder
+  chatLimit?: Prisma.SortOrderInput | Prisma.SortOrder
+  standingAt?: Prisma.SortOrderInput | Prisma.SortOrder
   version?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -354,7 +416,12 @@ export type AccountScalarWhereWithAggregatesInput = {
   defaultMode?: Prisma.StringNullableWithAggregatesFilter<"Account"> | string | null
   locale?: Prisma.StringNullableWithAggregatesFilter<"Account"> | string | null
   timeZone?: Prisma.StringNullableWithAggregatesFilter<"Account"> | string | null
+  scopes?: Prisma.StringNullableListFilter<"Account">
   disabledAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Account"> | Date | string | null
+  closedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Account"> | Date | string | null
+  hourlyLimit?: Prisma.IntNullableWithAggregatesFilter<"Account"> | number | null
+  chatLimit?: Prisma.IntNullableWithAggregatesFilter<"Account"> | number | null
+  standingAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Account"> | Date | string | null
   version?: Prisma.IntWithAggregatesFilter<"Account"> | number
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Account"> | Date | string
   updatedAt?: Prisma.DateTimeWithAggregatesFilter<"Account"> | Date | string
@@ -369,11 +436,17 @@ export type AccountCreateInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
@@ -389,11 +462,17 @@ export type AccountUncheckedCreateInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
@@ -409,11 +488,17 @@ export type AccountUpdateInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
@@ -429,11 +514,17 @@ export type AccountUncheckedUpdateInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
@@ -449,7 +540,12 @@ export type AccountCreateManyInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
@@ -464,7 +560,12 @@ export type AccountUpdateManyMutationInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -479,10 +580,23 @@ export type AccountUncheckedUpdateManyInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+}
+
+export type StringNullableListFilter<$PrismaModel = never> = {
+  equals?: string[] | Prisma.ListStringFieldRefInput<$PrismaModel> | null
+  has?: string | Prisma.StringFieldRefInput<$PrismaModel> | null
+  hasEvery?: string[] | Prisma.ListStringFieldRefInput<$PrismaModel>
+  hasSome?: string[] | Prisma.ListStringFieldRefInput<$PrismaModel>
+  isEmpty?: boolean
 }
 
 export type AccountCountOrderByAggregateInput = {
@@ -494,13 +608,20 @@ export type AccountCountOrderByAggregateInput = {
   defaultMode?: Prisma.SortOrder
   locale?: Prisma.SortOrder
   timeZone?: Prisma.SortOrder
+  scopes?: Prisma.SortOrder
   disabledAt?: Prisma.SortOrder
+  closedAt?: Prisma.SortOrder
+  hourlyLimit?: Prisma.SortOrder
+  chatLimit?: Prisma.SortOrder
+  standingAt?: Prisma.SortOrder
   version?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
 
 export type AccountAvgOrderByAggregateInput = {
+  hourlyLimit?: Prisma.SortOrder
+  chatLimit?: Prisma.SortOrder
   version?: Prisma.SortOrder
 }
 
@@ -514,6 +635,10 @@ export type AccountMaxOrderByAggregateInput = {
   locale?: Prisma.SortOrder
   timeZone?: Prisma.SortOrder
   disabledAt?: Prisma.SortOrder
+  closedAt?: Prisma.SortOrder
+  hourlyLimit?: Prisma.SortOrder
+  chatLimit?: Prisma.SortOrder
+  standingAt?: Prisma.SortOrder
   version?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
@@ -529,18 +654,33 @@ export type AccountMinOrderByAggregateInput = {
   locale?: Prisma.SortOrder
   timeZone?: Prisma.SortOrder
   disabledAt?: Prisma.SortOrder
+  closedAt?: Prisma.SortOrder
+  hourlyLimit?: Prisma.SortOrder
+  chatLimit?: Prisma.SortOrder
+  standingAt?: Prisma.SortOrder
   version?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   updatedAt?: Prisma.SortOrder
 }
 
 export type AccountSumOrderByAggregateInput = {
+  hourlyLimit?: Prisma.SortOrder
+  chatLimit?: Prisma.SortOrder
   version?: Prisma.SortOrder
 }
 
 export type AccountScalarRelationFilter = {
   is?: Prisma.AccountWhereInput
   isNot?: Prisma.AccountWhereInput
+}
+
+export type AccountNullableScalarRelationFilter = {
+  is?: Prisma.AccountWhereInput | null
+  isNot?: Prisma.AccountWhereInput | null
+}
+
+export type AccountCreatescopesInput = {
+  set: string[]
 }
 
 export type StringFieldUpdateOperationsInput = {
@@ -555,8 +695,21 @@ export type NullableStringFieldUpdateOperationsInput = {
   set?: string | null
 }
 
+export type AccountUpdatescopesInput = {
+  set?: string[]
+  push?: string | string[]
+}
+
 export type NullableDateTimeFieldUpdateOperationsInput = {
   set?: Date | string | null
+}
+
+export type NullableIntFieldUpdateOperationsInput = {
+  set?: number | null
+  increment?: number
+  decrement?: number
+  multiply?: number
+  divide?: number
 }
 
 export type IntFieldUpdateOperationsInput = {
@@ -569,6 +722,20 @@ export type IntFieldUpdateOperationsInput = {
 
 export type DateTimeFieldUpdateOperationsInput = {
   set?: Date | string
+}
+
+export type AccountCreateNestedOneWithoutApiKeysInput = {
+  create?: Prisma.XOR<Prisma.AccountCreateWithoutApiKeysInput, Prisma.AccountUncheckedCreateWithoutApiKeysInput>
+  connectOrCreate?: Prisma.AccountCreateOrConnectWithoutApiKeysInput
+  connect?: Prisma.AccountWhereUniqueInput
+}
+
+export type AccountUpdateOneRequiredWithoutApiKeysNestedInput = {
+  create?: Prisma.XOR<Prisma.AccountCreateWithoutApiKeysInput, Prisma.AccountUncheckedCreateWithoutApiKeysInput>
+  connectOrCreate?: Prisma.AccountCreateOrConnectWithoutApiKeysInput
+  upsert?: Prisma.AccountUpsertWithoutApiKeysInput
+  connect?: Prisma.AccountWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutApiKeysInput, Prisma.AccountUpdateWithoutApiKeysInput>, Prisma.AccountUncheckedUpdateWithoutApiKeysInput>
 }
 
 export type AccountCreateNestedOneWithoutSessionsInput = {
@@ -619,10 +786,12 @@ export type AccountCreateNestedOneWithoutUsageRecordsInput = {
   connect?: Prisma.AccountWhereUniqueInput
 }
 
-export type AccountUpdateOneRequiredWithoutUsageRecordsNestedInput = {
+export type AccountUpdateOneWithoutUsageRecordsNestedInput = {
   create?: Prisma.XOR<Prisma.AccountCreateWithoutUsageRecordsInput, Prisma.AccountUncheckedCreateWithoutUsageRecordsInput>
   connectOrCreate?: Prisma.AccountCreateOrConnectWithoutUsageRecordsInput
   upsert?: Prisma.AccountUpsertWithoutUsageRecordsInput
+  disconnect?: Prisma.AccountWhereInput | boolean
+  delete?: Prisma.AccountWhereInput | boolean
   connect?: Prisma.AccountWhereUniqueInput
   update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutUsageRecordsInput, Prisma.AccountUpdateWithoutUsageRecordsInput>, Prisma.AccountUncheckedUpdateWithoutUsageRecordsInput>
 }
@@ -641,6 +810,122 @@ export type AccountUpdateOneRequiredWithoutFeedbackNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutFeedbackInput, Prisma.AccountUpdateWithoutFeedbackInput>, Prisma.AccountUncheckedUpdateWithoutFeedbackInput>
 }
 
+export type AccountCreateWithoutApiKeysInput = {
+  id: string
+  role: $Enums.Role
+  email?: string | null
+  displayName: string
+  passwordHash?: string | null
+  defaultMode?: string | null
+  locale?: string | null
+  timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
+  disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
+  version?: number
+  createdAt: Date | string
+  updatedAt: Date | string
+  sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
+  generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
+  usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+}
+
+export type AccountUncheckedCreateWithoutApiKeysInput = {
+  id: string
+  role: $Enums.Role
+  email?: string | null
+  displayName: string
+  passwordHash?: string | null
+  defaultMode?: string | null
+  locale?: string | null
+  timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
+  disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
+  version?: number
+  createdAt: Date | string
+  updatedAt: Date | string
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
+  generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
+  usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+}
+
+export type AccountCreateOrConnectWithoutApiKeysInput = {
+  where: Prisma.AccountWhereUniqueInput
+  create: Prisma.XOR<Prisma.AccountCreateWithoutApiKeysInput, Prisma.AccountUncheckedCreateWithoutApiKeysInput>
+}
+
+export type AccountUpsertWithoutApiKeysInput = {
+  update: Prisma.XOR<Prisma.AccountUpdateWithoutApiKeysInput, Prisma.AccountUncheckedUpdateWithoutApiKeysInput>
+  create: Prisma.XOR<Prisma.AccountCreateWithoutApiKeysInput, Prisma.AccountUncheckedCreateWithoutApiKeysInput>
+  where?: Prisma.AccountWhereInput
+}
+
+export type AccountUpdateToOneWithWhereWithoutApiKeysInput = {
+  where?: Prisma.AccountWhereInput
+  data: Prisma.XOR<Prisma.AccountUpdateWithoutApiKeysInput, Prisma.AccountUncheckedUpdateWithoutApiKeysInput>
+}
+
+export type AccountUpdateWithoutApiKeysInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  displayName?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
+  disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
+  generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
+  usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+}
+
+export type AccountUncheckedUpdateWithoutApiKeysInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  displayName?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
+  disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
+  generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
+  usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+}
+
 export type AccountCreateWithoutSessionsInput = {
   id: string
   role: $Enums.Role
@@ -650,10 +935,16 @@ export type AccountCreateWithoutSessionsInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
@@ -669,10 +960,16 @@ export type AccountUncheckedCreateWithoutSessionsInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
@@ -704,10 +1001,16 @@ export type AccountUpdateWithoutSessionsInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
@@ -723,10 +1026,16 @@ export type AccountUncheckedUpdateWithoutSessionsInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
@@ -742,11 +1051,17 @@ export type AccountCreateWithoutConversationsInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
@@ -761,11 +1076,17 @@ export type AccountUncheckedCreateWithoutConversationsInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
@@ -796,11 +1117,17 @@ export type AccountUpdateWithoutConversationsInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
@@ -815,11 +1142,17 @@ export type AccountUncheckedUpdateWithoutConversationsInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
@@ -834,11 +1167,17 @@ export type AccountCreateWithoutGenerationsInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
@@ -853,11 +1192,17 @@ export type AccountUncheckedCreateWithoutGenerationsInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
@@ -888,11 +1233,17 @@ export type AccountUpdateWithoutGenerationsInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
@@ -907,11 +1258,17 @@ export type AccountUncheckedUpdateWithoutGenerationsInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
@@ -926,11 +1283,17 @@ export type AccountCreateWithoutUsageRecordsInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
@@ -945,11 +1308,17 @@ export type AccountUncheckedCreateWithoutUsageRecordsInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
@@ -980,11 +1349,17 @@ export type AccountUpdateWithoutUsageRecordsInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
@@ -999,11 +1374,17 @@ export type AccountUncheckedUpdateWithoutUsageRecordsInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
@@ -1018,11 +1399,17 @@ export type AccountCreateWithoutFeedbackInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
@@ -1037,11 +1424,17 @@ export type AccountUncheckedCreateWithoutFeedbackInput = {
   defaultMode?: string | null
   locale?: string | null
   timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
   disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
   version?: number
   createdAt: Date | string
   updatedAt: Date | string
   sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
@@ -1072,11 +1465,17 @@ export type AccountUpdateWithoutFeedbackInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
@@ -1091,11 +1490,17 @@ export type AccountUncheckedUpdateWithoutFeedbackInput = {
   defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
   disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   version?: Prisma.IntFieldUpdateOperationsInput | number
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
@@ -1108,6 +1513,7 @@ export type AccountUncheckedUpdateWithoutFeedbackInput = {
 
 export type AccountCountOutputType = {
   sessions: number
+  apiKeys: number
   conversations: number
   generations: number
   usageRecords: number
@@ -1116,6 +1522,7 @@ export type AccountCountOutputType = {
 
 export type AccountCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   sessions?: boolean | AccountCountOutputTypeCountSessionsArgs
+  apiKeys?: boolean | AccountCountOutputTypeCountApiKeysArgs
   conversations?: boolean | AccountCountOutputTypeCountConversationsArgs
   generations?: boolean | AccountCountOutputTypeCountGenerationsArgs
   usageRecords?: boolean | AccountCountOutputTypeCountUsageRecordsArgs
@@ -1137,6 +1544,13 @@ export type AccountCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Exte
  */
 export type AccountCountOutputTypeCountSessionsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   where?: Prisma.SessionWhereInput
+}
+
+/**
+ * AccountCountOutputType without action
+ */
+export type AccountCountOutputTypeCountApiKeysArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.ApiKeyWhereInput
 }
 
 /**
@@ -1177,11 +1591,17 @@ export type AccountSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   defaultMode?: boolean
   locale?: boolean
   timeZone?: boolean
+  scopes?: boolean
   disabledAt?: boolean
+  closedAt?: boolean
+  hourlyLimit?: boolean
+  chatLimit?: boolean
+  standingAt?: boolean
   version?: boolean
   createdAt?: boolean
   updatedAt?: boolean
   sessions?: boolean | Prisma.Account$sessionsArgs<ExtArgs>
+  apiKeys?: boolean | Prisma.Account$apiKeysArgs<ExtArgs>
   conversations?: boolean | Prisma.Account$conversationsArgs<ExtArgs>
   generations?: boolean | Prisma.Account$generationsArgs<ExtArgs>
   usageRecords?: boolean | Prisma.Account$usageRecordsArgs<ExtArgs>
@@ -1198,7 +1618,12 @@ export type AccountSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   defaultMode?: boolean
   locale?: boolean
   timeZone?: boolean
+  scopes?: boolean
   disabledAt?: boolean
+  closedAt?: boolean
+  hourlyLimit?: boolean
+  chatLimit?: boolean
+  standingAt?: boolean
   version?: boolean
   createdAt?: boolean
   updatedAt?: boolean
@@ -1213,7 +1638,12 @@ export type AccountSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   defaultMode?: boolean
   locale?: boolean
   timeZone?: boolean
+  scopes?: boolean
   disabledAt?: boolean
+  closedAt?: boolean
+  hourlyLimit?: boolean
+  chatLimit?: boolean
+  standingAt?: boolean
   version?: boolean
   createdAt?: boolean
   updatedAt?: boolean
@@ -1228,15 +1658,21 @@ export type AccountSelectScalar = {
   defaultMode?: boolean
   locale?: boolean
   timeZone?: boolean
+  scopes?: boolean
   disabledAt?: boolean
+  closedAt?: boolean
+  hourlyLimit?: boolean
+  chatLimit?: boolean
+  standingAt?: boolean
   version?: boolean
   createdAt?: boolean
   updatedAt?: boolean
 }
 
-export type AccountOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "role" | "email" | "displayName" | "passwordHash" | "defaultMode" | "locale" | "timeZone" | "disabledAt" | "version" | "createdAt" | "updatedAt", ExtArgs["result"]["account"]>
+export type AccountOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "role" | "email" | "displayName" | "passwordHash" | "defaultMode" | "locale" | "timeZone" | "scopes" | "disabledAt" | "closedAt" | "hourlyLimit" | "chatLimit" | "standingAt" | "version" | "createdAt" | "updatedAt", ExtArgs["result"]["account"]>
 export type AccountInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   sessions?: boolean | Prisma.Account$sessionsArgs<ExtArgs>
+  apiKeys?: boolean | Prisma.Account$apiKeysArgs<ExtArgs>
   conversations?: boolean | Prisma.Account$conversationsArgs<ExtArgs>
   generations?: boolean | Prisma.Account$generationsArgs<ExtArgs>
   usageRecords?: boolean | Prisma.Account$usageRecordsArgs<ExtArgs>
@@ -1250,6 +1686,7 @@ export type $AccountPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
   name: "Account"
   objects: {
     sessions: Prisma.$SessionPayload<ExtArgs>[]
+    apiKeys: Prisma.$ApiKeyPayload<ExtArgs>[]
     conversations: Prisma.$ConversationPayload<ExtArgs>[]
     generations: Prisma.$GenerationPayload<ExtArgs>[]
     usageRecords: Prisma.$UsageRecordPayload<ExtArgs>[]
@@ -1267,7 +1704,24 @@ export type $AccountPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     defaultMode: string | null
     locale: string | null
     timeZone: string | null
+    /**
+     * Of a service account; a person's follow from the role.
+     */
+    scopes: string[]
     disabledAt: Date | null
+    /**
+     * Nobody any more: without a name, and about to be removed with everything that it owned.
+     */
+    closedAt: Date | null
+    /**
+     * Instead of the server's quotas.
+     */
+    hourlyLimit: number | null
+    chatLimit: number | null
+    /**
+     * When role, scopes, disabled, closed or a limit last changed: other instances look for it.
+     */
+    standingAt: Date | null
     version: number
     createdAt: Date
     updatedAt: Date
@@ -1666,6 +2120,7 @@ readonly fields: AccountFieldRefs;
 export interface Prisma__AccountClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
   sessions<T extends Prisma.Account$sessionsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$sessionsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$SessionPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  apiKeys<T extends Prisma.Account$apiKeysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$apiKeysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ApiKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   conversations<T extends Prisma.Account$conversationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$conversationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ConversationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   generations<T extends Prisma.Account$generationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$generationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$GenerationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   usageRecords<T extends Prisma.Account$usageRecordsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$usageRecordsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$UsageRecordPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
@@ -1707,7 +2162,12 @@ export interface AccountFieldRefs {
   readonly defaultMode: Prisma.FieldRef<"Account", 'String'>
   readonly locale: Prisma.FieldRef<"Account", 'String'>
   readonly timeZone: Prisma.FieldRef<"Account", 'String'>
+  readonly scopes: Prisma.FieldRef<"Account", 'String[]'>
   readonly disabledAt: Prisma.FieldRef<"Account", 'DateTime'>
+  readonly closedAt: Prisma.FieldRef<"Account", 'DateTime'>
+  readonly hourlyLimit: Prisma.FieldRef<"Account", 'Int'>
+  readonly chatLimit: Prisma.FieldRef<"Account", 'Int'>
+  readonly standingAt: Prisma.FieldRef<"Account", 'DateTime'>
   readonly version: Prisma.FieldRef<"Account", 'Int'>
   readonly createdAt: Prisma.FieldRef<"Account", 'DateTime'>
   readonly updatedAt: Prisma.FieldRef<"Account", 'DateTime'>
@@ -2125,6 +2585,30 @@ export type Account$sessionsArgs<ExtArgs extends runtime.Types.Extensions.Intern
   take?: number
   skip?: number
   distinct?: Prisma.SessionScalarFieldEnum | Prisma.SessionScalarFieldEnum[]
+}
+
+/**
+ * Account.apiKeys
+ */
+export type Account$apiKeysArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ApiKey
+   */
+  select?: Prisma.ApiKeySelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the ApiKey
+   */
+  omit?: Prisma.ApiKeyOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ApiKeyInclude<ExtArgs> | null
+  where?: Prisma.ApiKeyWhereInput
+  orderBy?: Prisma.ApiKeyOrderByWithRelationInput | Prisma.ApiKeyOrderByWithRelationInput[]
+  cursor?: Prisma.ApiKeyWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.ApiKeyScalarFieldEnum | Prisma.ApiKeyScalarFieldEnum[]
 }
 
 /**

@@ -211,7 +211,7 @@ export type UsageRecordGroupByArgs<ExtArgs extends runtime.Types.Extensions.Inte
 
 export type UsageRecordGroupByOutputType = {
   generationId: string
-  accountId: string
+  accountId: string | null
   at: Date
   answered: number
   inputTokens: number | null
@@ -245,19 +245,19 @@ export type UsageRecordWhereInput = {
   OR?: Prisma.UsageRecordWhereInput[]
   NOT?: Prisma.UsageRecordWhereInput | Prisma.UsageRecordWhereInput[]
   generationId?: Prisma.UuidFilter<"UsageRecord"> | string
-  accountId?: Prisma.UuidFilter<"UsageRecord"> | string
+  accountId?: Prisma.UuidNullableFilter<"UsageRecord"> | string | null
   at?: Prisma.DateTimeFilter<"UsageRecord"> | Date | string
   answered?: Prisma.IntFilter<"UsageRecord"> | number
   inputTokens?: Prisma.IntNullableFilter<"UsageRecord"> | number | null
   outputTokens?: Prisma.IntNullableFilter<"UsageRecord"> | number | null
   totalTokens?: Prisma.IntNullableFilter<"UsageRecord"> | number | null
   source?: Prisma.EnumUsageSourceNullableFilter<"UsageRecord"> | $Enums.UsageSource | null
-  account?: Prisma.XOR<Prisma.AccountScalarRelationFilter, Prisma.AccountWhereInput>
+  account?: Prisma.XOR<Prisma.AccountNullableScalarRelationFilter, Prisma.AccountWhereInput> | null
 }
 
 export type UsageRecordOrderByWithRelationInput = {
   generationId?: Prisma.SortOrder
-  accountId?: Prisma.SortOrder
+  accountId?: Prisma.SortOrderInput | Prisma.SortOrder
   at?: Prisma.SortOrder
   answered?: Prisma.SortOrder
   inputTokens?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -272,19 +272,19 @@ export type UsageRecordWhereUniqueInput = Prisma.AtLeast<{
   AND?: Prisma.UsageRecordWhereInput | Prisma.UsageRecordWhereInput[]
   OR?: Prisma.UsageRecordWhereInput[]
   NOT?: Prisma.UsageRecordWhereInput | Prisma.UsageRecordWhereInput[]
-  accountId?: Prisma.UuidFilter<"UsageRecord"> | string
+  accountId?: Prisma.UuidNullableFilter<"UsageRecord"> | string | null
   at?: Prisma.DateTimeFilter<"UsageRecord"> | Date | string
   answered?: Prisma.IntFilter<"UsageRecord"> | number
   inputTokens?: Prisma.IntNullableFilter<"UsageRecord"> | number | null
   outputTokens?: Prisma.IntNullableFilter<"UsageRecord"> | number | null
   totalTokens?: Prisma.IntNullableFilter<"UsageRecord"> | number | null
   source?: Prisma.EnumUsageSourceNullableFilter<"UsageRecord"> | $Enums.UsageSource | null
-  account?: Prisma.XOR<Prisma.AccountScalarRelationFilter, Prisma.AccountWhereInput>
+  account?: Prisma.XOR<Prisma.AccountNullableScalarRelationFilter, Prisma.AccountWhereInput> | null
 }, "generationId">
 
 export type UsageRecordOrderByWithAggregationInput = {
   generationId?: Prisma.SortOrder
-  accountId?: Prisma.SortOrder
+  accountId?: Prisma.SortOrderInput | Prisma.SortOrder
   at?: Prisma.SortOrder
   answered?: Prisma.SortOrder
   inputTokens?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -303,7 +303,7 @@ export type UsageRecordScalarWhereWithAggregatesInput = {
   OR?: Prisma.UsageRecordScalarWhereWithAggregatesInput[]
   NOT?: Prisma.UsageRecordScalarWhereWithAggregatesInput | Prisma.UsageRecordScalarWhereWithAggregatesInput[]
   generationId?: Prisma.UuidWithAggregatesFilter<"UsageRecord"> | string
-  accountId?: Prisma.UuidWithAggregatesFilter<"UsageRecord"> | string
+  accountId?: Prisma.UuidNullableWithAggregatesFilter<"UsageRecord"> | string | null
   at?: Prisma.DateTimeWithAggregatesFilter<"UsageRecord"> | Date | string
   answered?: Prisma.IntWithAggregatesFilter<"UsageRecord"> | number
   inputTokens?: Prisma.IntNullableWithAggregatesFilter<"UsageRecord"> | number | null
@@ -320,12 +320,12 @@ export type UsageRecordCreateInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   source?: $Enums.UsageSource | null
-  account: Prisma.AccountCreateNestedOneWithoutUsageRecordsInput
+  account?: Prisma.AccountCreateNestedOneWithoutUsageRecordsInput
 }
 
 export type UsageRecordUncheckedCreateInput = {
   generationId: string
-  accountId: string
+  accountId?: string | null
   at: Date | string
   answered: number
   inputTokens?: number | null
@@ -342,12 +342,12 @@ export type UsageRecordUpdateInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   source?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
-  account?: Prisma.AccountUpdateOneRequiredWithoutUsageRecordsNestedInput
+  account?: Prisma.AccountUpdateOneWithoutUsageRecordsNestedInput
 }
 
 export type UsageRecordUncheckedUpdateInput = {
   generationId?: Prisma.StringFieldUpdateOperationsInput | string
-  accountId?: Prisma.StringFieldUpdateOperationsInput | string
+  accountId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   answered?: Prisma.IntFieldUpdateOperationsInput | number
   inputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -358,7 +358,7 @@ export type UsageRecordUncheckedUpdateInput = {
 
 export type UsageRecordCreateManyInput = {
   generationId: string
-  accountId: string
+  accountId?: string | null
   at: Date | string
   answered: number
   inputTokens?: number | null
@@ -379,7 +379,7 @@ export type UsageRecordUpdateManyMutationInput = {
 
 export type UsageRecordUncheckedUpdateManyInput = {
   generationId?: Prisma.StringFieldUpdateOperationsInput | string
-  accountId?: Prisma.StringFieldUpdateOperationsInput | string
+  accountId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   at?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   answered?: Prisma.IntFieldUpdateOperationsInput | number
   inputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
@@ -538,7 +538,7 @@ export type UsageRecordScalarWhereInput = {
   OR?: Prisma.UsageRecordScalarWhereInput[]
   NOT?: Prisma.UsageRecordScalarWhereInput | Prisma.UsageRecordScalarWhereInput[]
   generationId?: Prisma.UuidFilter<"UsageRecord"> | string
-  accountId?: Prisma.UuidFilter<"UsageRecord"> | string
+  accountId?: Prisma.UuidNullableFilter<"UsageRecord"> | string | null
   at?: Prisma.DateTimeFilter<"UsageRecord"> | Date | string
   answered?: Prisma.IntFilter<"UsageRecord"> | number
   inputTokens?: Prisma.IntNullableFilter<"UsageRecord"> | number | null
@@ -598,7 +598,7 @@ export type UsageRecordSelect<ExtArgs extends runtime.Types.Extensions.InternalA
   outputTokens?: boolean
   totalTokens?: boolean
   source?: boolean
-  account?: boolean | Prisma.AccountDefaultArgs<ExtArgs>
+  account?: boolean | Prisma.UsageRecord$accountArgs<ExtArgs>
 }, ExtArgs["result"]["usageRecord"]>
 
 export type UsageRecordSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -610,7 +610,7 @@ export type UsageRecordSelectCreateManyAndReturn<ExtArgs extends runtime.Types.E
   outputTokens?: boolean
   totalTokens?: boolean
   source?: boolean
-  account?: boolean | Prisma.AccountDefaultArgs<ExtArgs>
+  account?: boolean | Prisma.UsageRecord$accountArgs<ExtArgs>
 }, ExtArgs["result"]["usageRecord"]>
 
 export type UsageRecordSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -622,7 +622,7 @@ export type UsageRecordSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.E
   outputTokens?: boolean
   totalTokens?: boolean
   source?: boolean
-  account?: boolean | Prisma.AccountDefaultArgs<ExtArgs>
+  account?: boolean | Prisma.UsageRecord$accountArgs<ExtArgs>
 }, ExtArgs["result"]["usageRecord"]>
 
 export type UsageRecordSelectScalar = {
@@ -638,23 +638,26 @@ export type UsageRecordSelectScalar = {
 
 export type UsageRecordOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"generationId" | "accountId" | "at" | "answered" | "inputTokens" | "outputTokens" | "totalTokens" | "source", ExtArgs["result"]["usageRecord"]>
 export type UsageRecordInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  account?: boolean | Prisma.AccountDefaultArgs<ExtArgs>
+  account?: boolean | Prisma.UsageRecord$accountArgs<ExtArgs>
 }
 export type UsageRecordIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  account?: boolean | Prisma.AccountDefaultArgs<ExtArgs>
+  account?: boolean | Prisma.UsageRecord$accountArgs<ExtArgs>
 }
 export type UsageRecordIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
-  account?: boolean | Prisma.AccountDefaultArgs<ExtArgs>
+  account?: boolean | Prisma.UsageRecord$accountArgs<ExtArgs>
 }
 
 export type $UsageRecordPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "UsageRecord"
   objects: {
-    account: Prisma.$AccountPayload<ExtArgs>
+    account: Prisma.$AccountPayload<ExtArgs> | null
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     generationId: string
-    accountId: string
+    /**
+     * Absent once the account is gone: the sum over all stays true.
+     */
+    accountId: string | null
     at: Date
     /**
      * 1 if an answer with text was kept, else 0.
@@ -1058,7 +1061,7 @@ readonly fields: UsageRecordFieldRefs;
  */
 export interface Prisma__UsageRecordClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
-  account<T extends Prisma.AccountDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.AccountDefaultArgs<ExtArgs>>): Prisma.Prisma__AccountClient<runtime.Types.Result.GetResult<Prisma.$AccountPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
+  account<T extends Prisma.UsageRecord$accountArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.UsageRecord$accountArgs<ExtArgs>>): Prisma.Prisma__AccountClient<runtime.Types.Result.GetResult<Prisma.$AccountPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1494,6 +1497,25 @@ export type UsageRecordDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.I
    * Limit how many UsageRecords to delete.
    */
   limit?: number
+}
+
+/**
+ * UsageRecord.account
+ */
+export type UsageRecord$accountArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Account
+   */
+  select?: Prisma.AccountSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Account
+   */
+  omit?: Prisma.AccountOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.AccountInclude<ExtArgs> | null
+  where?: Prisma.AccountWhereInput
 }
 
 /**

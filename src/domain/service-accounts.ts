@@ -1,0 +1,101 @@
+import type { Scope } from '../../generated/api.ts'
+import type { Dependencies } from '../dependencies.ts'
+import type { Account } from '../store/store.ts'
+import type { AccountClosing } from './account-closing.ts'
+import type { Access } from './access.ts'
+import { listAccounts } from './account-list.ts'
+import { actorOf, type Audit } from './audit.ts'
+import type { Call } from './call.ts'
+import type { Page, PageRequest } from './paging.ts'
+import type { Principal } from './principal.ts'
+import { requireScopes } from './roles.ts'
+import type { Standing } from './standing.ts'
+import { noteStanding } from './users.ts'
+import { refuseStale } from './versions.ts'
+
+export type ServiceAccounts = ReturnType<typeof createServiceAccounts>
+export type ServiceAccountChanges = { name?: string; scopes?: Scope[]; disabled?: boolean }
+
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
+  access: Access
+  audit: Audit
+  standing: Standing
+  closing: AccountClosing
+}
+type Versions = readonly number[] | undefined
+
+/** Administering the programs that call with API keys. */
+export function createServiceAccounts(deps: Deps) {
+  const { store, clock, access, audit } = deps
+
+  return {
+    read: (id: string): Promise<Account> => access.serviceAccount(id),
+
+    /** The newest first. */
+    list: (asked: PageRequest & { q?: string; disabled?: boolean }): Promise<Page<Account>> =>
+      listAccounts(deps, { list: 'service-accounts', roles: ['service'], ...asked }),
+
+    /** @throws {Problem} insufficient-scope for a scope that the caller lacks */
+    async create(
+      caller: Principal,
+      { name, scopes }: { name: string; scopes: Scope[] },
+      call: Call,
+    ): Promise<Account> {
+      requireScopes(caller, scopes)
+      const id = deps.ids.next()
+      return store.atomically(async (nouns) => {
+        const fresh = { id, role: 'service', displayName: name.trim(), scopes } as const
+        const account = await nouns.accounts.create({ ...fresh, now: clock.now() })
+        if (account === 'email-taken') throw new Error('A service account has no email')
+        const [actor, target] = [actorOf(caller), actorOf(account)]
+        await audit.record(nouns, call, { event: 'service-account.created', actor, target })
+        return account
+      })
+    },
+
+    /** @throws {Problem} not-found, insufficient-scope, precondition-failed */
+    async change(
+      caller: Principal,
+      id: string,
+      asked: ServiceAccountChanges,
+      how: { expectedVersions: Versions; call: Call },
+    ): Promise<Account> {
+      const account = await access.serviceAccountToManage(caller, id)
+      requireScopes(caller, asked.scopes ?? [])
+      const { name, ...rest } = asked
+      const changes = { ...rest, ...(name !== undefined && { displayName: name.trim() }) }
+      const changed = await store.atomically(async (nouns) => {
+        const { expectedVersions } = how
+        const now = await nouns.standings.change({
+          id: account.id,
+          changes,
+          now: clock.now(),
+          ...(expectedVersions && { expectedVersions }),
+        })
+        if (!now) return undefined
+        await audit.record(nouns, how.call, {
+          event: 'service-account.changed',
+          actor: actorOf(caller),
+          target: actorOf(now),
+          changed: Object.keys(asked),
+        })
+        return now
+      })
+      if (!changed) return refuseStale(await access.serviceAccount(id))
+      noteStanding(deps.standing, changed)
+      return changed
+    },
+
+    /** @throws {Problem} not-found, insufficient-scope, precondition-failed */
+    async remove(
+      caller: Principal,
+      id: string,
+      how: { expectedVersions: Versions; call: Call },
+    ): Promise<void> {
+      const account = await access.serviceAccountToManage(caller, id)
+      const [actor, target] = [actorOf(caller), actorOf(account)]
+      const act = { event: 'service-account.deleted', actor, target } as const
+      await deps.closing.close(account, { ...how, act })
+    },
+  }
+}

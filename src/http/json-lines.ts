@@ -1,0 +1,42 @@
+import type { Request, Response } from 'express'
+import type { FrameCheck } from '../contract/frames.ts'
+import type { Clock } from '../ports/clock.ts'
+import { setLimitHeaders } from './limit-headers.ts'
+import { drained } from './slow-reader.ts'
+
+export type JsonLinesTools = {
+  clock: Clock
+  checkLine: FrameCheck
+  onInvalidFrame: (req: Request, violation: string) => void
+}
+
+/**
+ * Answers `application/x-ndjson`: one JSON record a line, each held against the contract before it
+ * is written. Whatever breaks it off cuts the connection, so that nobody takes a part for the whole.
+ */
+export async function answerJsonLines(
+  req: Request,
+  res: Response,
+  lines: AsyncIterable<{ type: string }>,
+  { clock, checkLine, onInvalidFrame }: JsonLinesTools,
+): Promise<void> {
+  res.statusCode = 200
+  res.setHeader('Content-Type', 'application/x-ndjson')
+  res.setHeader('Cache-Control', 'no-store')
+  setLimitHeaders(res, req.call.limits)
+  if (req.method === 'HEAD') {
+    res.end()
+    return
+  }
+  for await (const line of lines) {
+    const violation = checkLine(line)
+    if (violation !== undefined) {
+      onInvalidFrame(req, violation)
+      res.destroy()
+      return
+    }
+    if (!res.write(`${JSON.stringify(line)}\n`)) await drained(res, clock)
+    if (req.call.hungUp.aborted) return
+  }
+  res.end()
+}

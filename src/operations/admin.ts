@@ -1,0 +1,61 @@
+import type { Group } from '../contract/types.ts'
+import type { Services } from '../domain/services.ts'
+import { etagOf, expectedVersions } from '../domain/versions.ts'
+import { userPageView, userView } from '../views/account.ts'
+import { auditEventPageView } from '../views/audit.ts'
+import { adminFeedbackPageView } from '../views/feedback.ts'
+import { adminUsageReportView } from '../views/usage.ts'
+
+export const adminOperations = ({ users, audit, feedback, usage }: Services) =>
+  ({
+    async listUsers({ query }) {
+      return { status: 200, body: userPageView(await users.list(query)) }
+    },
+
+    async createUser({ body }, caller, call) {
+      const user = await users.create(caller, body, call)
+      return {
+        status: 201,
+        headers: { ETag: etagOf(user), Location: `/api/v1/admin/users/${user.id}` },
+        body: userView(user),
+      }
+    },
+
+    async getUser({ path }) {
+      const user = await users.read(path.userId)
+      return { status: 200, headers: { ETag: etagOf(user) }, body: userView(user) }
+    },
+
+    async changeUser({ path, body, headers }, caller, call) {
+      const how = { expectedVersions: expectedVersions(headers['If-Match']), call }
+      const user = await users.change(caller, path.userId, body, how)
+      return { status: 200, headers: { ETag: etagOf(user) }, body: userView(user) }
+    },
+
+    async deleteUser({ path, headers }, caller, call) {
+      const how = { expectedVersions: expectedVersions(headers['If-Match']), call }
+      await users.remove(caller, path.userId, how)
+      return { status: 204 }
+    },
+
+    async listAuditEvents({ query }) {
+      return { status: 200, body: auditEventPageView(await audit.list(query)) }
+    },
+
+    async listAllFeedback({ query }) {
+      return { status: 200, body: adminFeedbackPageView(await feedback.listAll(query)) }
+    },
+
+    async getAllUsage({ query }) {
+      return { status: 200, body: adminUsageReportView(await usage.reportAll(query)) }
+    },
+  }) satisfies Group<
+    | 'listUsers'
+    | 'createUser'
+    | 'getUser'
+    | 'changeUser'
+    | 'deleteUser'
+    | 'listAuditEvents'
+    | 'listAllFeedback'
+    | 'getAllUsage'
+  >
