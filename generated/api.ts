@@ -411,6 +411,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/chat/generations/{generationId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The making of an answer.
+                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 */
+                generationId: components["parameters"]["GenerationId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a generation
+         * @description A generation is the making of one answer. It belongs to the server: it goes on whether or not anybody
+         *     reads its stream, and it is here for as long as its message is.
+         */
+        get: operations["getGeneration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/chat/generations/{generationId}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The making of an answer.
+                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 */
+                generationId: components["parameters"]["GenerationId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop an answer
+         * @description Stops the engine and keeps the text so far, wherever the answer is being made. Answers the message as it is
+         *     kept. Stopping what has ended changes nothing and answers the same: call it as often as you like.
+         */
+        post: operations["cancelGeneration"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/chat/generations/{generationId}/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The making of an answer.
+                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 */
+                generationId: components["parameters"]["GenerationId"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Follow a stream again
+         * @description The events of an answer, from the first or from behind `Last-Event-ID` on, and then live until its end;
+         *     on any instance, and free of charge. Every event comes with the same id and the same content as the
+         *     first time. `204` says that you have seen all there is. Up to 10 minutes after the end of the answer;
+         *     then `410`, and `GET /chat/generations/{generationId}` and the messages of the conversation say how it
+         *     ended. If the server broke off in the middle, what was saved is replayed and `message.error` ends it.
+         */
+        get: operations["resumeStream"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/feedback": {
         parameters: {
             query?: never;
@@ -1172,6 +1256,27 @@ export interface components {
         };
         /** @description Short labels of your own choice. */
         FeedbackTags: string[];
+        /** @description The making of one answer. */
+        Generation: {
+            /** Format: uuid */
+            id: string;
+            /** Format: uuid */
+            conversationId: string;
+            /**
+             * Format: uuid
+             * @description The answer that it makes.
+             */
+            messageId: string;
+            /**
+             * @description `running`; `completed`; `cancelled` when it was stopped, `failed` when the engine broke off
+             *     and `interrupted` when the server did.
+             * @enum {string}
+             */
+            status: "running" | "completed" | "cancelled" | "failed" | "interrupted";
+            startedAt: components["schemas"]["Timestamp"];
+            endedAt?: components["schemas"]["Timestamp"];
+            usage?: components["schemas"]["Usage"];
+        };
         /**
          * @default day
          * @enum {string}
@@ -1414,7 +1519,7 @@ export interface components {
          * @description The closed list of what can go wrong.
          * @enum {string}
          */
-        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "quota-exceeded" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
+        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
         /** @description Who a caller is to the server. */
         Profile: {
             /** Format: uuid */
@@ -1670,13 +1775,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The conversation is still answering an earlier message. */
+        /**
+         * @description The conversation is still answering an earlier message, or the call with this
+         *     `Idempotency-Key` is still running.
+         */
         ConversationBusy: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
                 "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                 RateLimit: components["headers"]["RateLimit"];
                 "Cache-Control": components["headers"]["NoStore"];
+                "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
             };
             content: {
@@ -1739,6 +1848,77 @@ export interface components {
                  *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
                  *       "retryable": false,
                  *       "detail": "Needs chat:write."
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The answer ended more than 10 minutes ago, and its stream cannot be followed any more. */
+        GenerationExpired: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/generation-expired",
+                 *       "title": "The stream of this answer is not kept any more.",
+                 *       "status": 410,
+                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "code": "generation-expired",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The call with this `Idempotency-Key` is still running. */
+        IdempotencyInProgress: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/idempotency-in-progress",
+                 *       "title": "The first call with this key is still running.",
+                 *       "status": 409,
+                 *       "instance": "/api/v1/conversations",
+                 *       "code": "idempotency-in-progress",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The `Idempotency-Key` was used before, with another body. */
+        IdempotencyKeyReused: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                RateLimit: components["headers"]["RateLimit"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/idempotency-key-reused",
+                 *       "title": "The key was used for another body.",
+                 *       "status": 422,
+                 *       "instance": "/api/v1/chat",
+                 *       "code": "idempotency-key-reused",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1969,6 +2149,32 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description You have as many open streams as you may. Close one, or wait for `Retry-After` seconds. */
+        TooManyStreams: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/too-many-streams",
+                 *       "title": "Too many streams are open.",
+                 *       "status": 429,
+                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "code": "too-many-streams",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true,
+                 *       "violatedPolicies": [
+                 *         "streams"
+                 *       ]
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The credential is missing, expired or not ours. */
         Unauthorized: {
             headers: {
@@ -2050,6 +2256,29 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The caller may not do this. Costs nothing. */
+        UncountedForbidden: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/insufficient-scope",
+                 *       "title": "The caller lacks a scope that the operation needs.",
+                 *       "status": 403,
+                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "code": "insufficient-scope",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false,
+                 *       "detail": "Needs chat:write."
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description A mistake of ours. Costs nothing. */
         UncountedInternal: {
             headers: {
@@ -2090,6 +2319,51 @@ export interface components {
                  *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
                  *       "retryable": false,
                  *       "detail": "Answers application/json."
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing, or it is not yours. Costs nothing. */
+        UncountedNotFound: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/not-found",
+                 *       "title": "There is no such thing.",
+                 *       "status": 404,
+                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "code": "not-found",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": false
+                 *     }
+                 */
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Something that the server needs is not there just now. Costs nothing. */
+        UncountedUnavailable: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Cache-Control": components["headers"]["NoStore"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                [name: string]: unknown;
+            };
+            content: {
+                /**
+                 * @example {
+                 *       "type": "/docs/problems/unavailable",
+                 *       "title": "The server cannot do this just now.",
+                 *       "status": 503,
+                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "code": "unavailable",
+                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "retryable": true
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -2209,6 +2483,17 @@ export interface components {
          */
         Cursor: string;
         /**
+         * @description The making of an answer.
+         * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+         */
+        GenerationId: string;
+        /**
+         * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
+         *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+         * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+         */
+        IdempotencyKey: string;
+        /**
          * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
          * @example "7"
          */
@@ -2218,6 +2503,11 @@ export interface components {
          * @example "7"
          */
         IfNoneMatch: string;
+        /**
+         * @description The id of the last event that you have seen. Left out, the stream begins with the first.
+         * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66:7
+         */
+        LastEventId: string;
         /**
          * @description How many things a page holds at the most.
          * @example 20
@@ -2252,6 +2542,11 @@ export interface components {
          * @example "7"
          */
         ETag: string;
+        /**
+         * @description That this is the answer to an earlier call with the same `Idempotency-Key`.
+         * @example true
+         */
+        IdempotencyReplayed: "true";
         /**
          * @description Where to read about the deprecation, and what comes instead (RFC 8288).
          * @example </docs#section/Versions-and-changes>; rel="deprecation"; type="text/html"
@@ -2352,6 +2647,7 @@ export type Feedback = components['schemas']['Feedback'];
 export type FeedbackComment = components['schemas']['FeedbackComment'];
 export type FeedbackPage = components['schemas']['FeedbackPage'];
 export type FeedbackTags = components['schemas']['FeedbackTags'];
+export type Generation = components['schemas']['Generation'];
 export type Granularity = components['schemas']['Granularity'];
 export type Health = components['schemas']['Health'];
 export type LimitState = components['schemas']['LimitState'];
@@ -2410,6 +2706,9 @@ export type ResponseBadRequest = components['responses']['BadRequest'];
 export type ResponseConversationBusy = components['responses']['ConversationBusy'];
 export type ResponseEmailTaken = components['responses']['EmailTaken'];
 export type ResponseForbidden = components['responses']['Forbidden'];
+export type ResponseGenerationExpired = components['responses']['GenerationExpired'];
+export type ResponseIdempotencyInProgress = components['responses']['IdempotencyInProgress'];
+export type ResponseIdempotencyKeyReused = components['responses']['IdempotencyKeyReused'];
 export type ResponseInternal = components['responses']['Internal'];
 export type ResponseInvalidCredentials = components['responses']['InvalidCredentials'];
 export type ResponseMoved = components['responses']['Moved'];
@@ -2420,11 +2719,15 @@ export type ResponsePayloadTooLarge = components['responses']['PayloadTooLarge']
 export type ResponsePreconditionFailed = components['responses']['PreconditionFailed'];
 export type ResponseQuotaExceeded = components['responses']['QuotaExceeded'];
 export type ResponseRequestTimeout = components['responses']['RequestTimeout'];
+export type ResponseTooManyStreams = components['responses']['TooManyStreams'];
 export type ResponseUnauthorized = components['responses']['Unauthorized'];
 export type ResponseUnavailable = components['responses']['Unavailable'];
 export type ResponseUncountedBadRequest = components['responses']['UncountedBadRequest'];
+export type ResponseUncountedForbidden = components['responses']['UncountedForbidden'];
 export type ResponseUncountedInternal = components['responses']['UncountedInternal'];
 export type ResponseUncountedNotAcceptable = components['responses']['UncountedNotAcceptable'];
+export type ResponseUncountedNotFound = components['responses']['UncountedNotFound'];
+export type ResponseUncountedUnavailable = components['responses']['UncountedUnavailable'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
 export type ResponseUpstreamFailed = components['responses']['UpstreamFailed'];
 export type ResponseUpstreamTimeout = components['responses']['UpstreamTimeout'];
@@ -2432,14 +2735,18 @@ export type ResponseWeakPassword = components['responses']['WeakPassword'];
 export type ParameterApiKeyId = components['parameters']['ApiKeyId'];
 export type ParameterConversationId = components['parameters']['ConversationId'];
 export type ParameterCursor = components['parameters']['Cursor'];
+export type ParameterGenerationId = components['parameters']['GenerationId'];
+export type ParameterIdempotencyKey = components['parameters']['IdempotencyKey'];
 export type ParameterIfMatch = components['parameters']['IfMatch'];
 export type ParameterIfNoneMatch = components['parameters']['IfNoneMatch'];
+export type ParameterLastEventId = components['parameters']['LastEventId'];
 export type ParameterLimit = components['parameters']['Limit'];
 export type ParameterServiceAccountId = components['parameters']['ServiceAccountId'];
 export type ParameterUserId = components['parameters']['UserId'];
 export type HeaderAccelBuffering = components['headers']['AccelBuffering'];
 export type HeaderDeprecation = components['headers']['Deprecation'];
 export type HeaderETag = components['headers']['ETag'];
+export type HeaderIdempotencyReplayed = components['headers']['IdempotencyReplayed'];
 export type HeaderLink = components['headers']['Link'];
 export type HeaderLocation = components['headers']['Location'];
 export type HeaderNoStore = components['headers']['NoStore'];
@@ -3095,7 +3402,14 @@ export interface operations {
     createConversation: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
+                 *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3121,6 +3435,7 @@ export interface operations {
                     "Cache-Control": components["headers"]["NoStore"];
                     ETag: components["headers"]["ETag"];
                     Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3144,8 +3459,10 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
             408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["IdempotencyInProgress"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
@@ -3469,7 +3786,14 @@ export interface operations {
     sendMessage: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
+                 *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3493,6 +3817,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["NoStore"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3545,6 +3870,7 @@ export interface operations {
             409: components["responses"]["ConversationBusy"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             502: components["responses"]["UpstreamFailed"];
@@ -3555,7 +3881,14 @@ export interface operations {
     streamMessage: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
+                 *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3581,6 +3914,7 @@ export interface operations {
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["NoStoreNoTransform"];
                     "X-Accel-Buffering": components["headers"]["AccelBuffering"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3602,11 +3936,181 @@ export interface operations {
             409: components["responses"]["ConversationBusy"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             502: components["responses"]["UpstreamFailed"];
             503: components["responses"]["Unavailable"];
             504: components["responses"]["UpstreamTimeout"];
+        };
+    };
+    getGeneration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The making of an answer.
+                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 */
+                generationId: components["parameters"]["GenerationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The generation. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66",
+                     *       "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "messageId": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *       "status": "completed",
+                     *       "startedAt": "2026-11-23T09:12:31.120Z",
+                     *       "endedAt": "2026-11-23T09:12:33.457Z",
+                     *       "usage": {
+                     *         "inputTokens": 6,
+                     *         "outputTokens": 6,
+                     *         "totalTokens": 12,
+                     *         "source": "estimated"
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Generation"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancelGeneration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The making of an answer.
+                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 */
+                generationId: components["parameters"]["GenerationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The message as it is kept. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *       "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "role": "assistant",
+                     *       "content": "Nice to",
+                     *       "status": "cancelled",
+                     *       "mode": "balanced",
+                     *       "model": "parley-rules-1",
+                     *       "usage": {
+                     *         "inputTokens": 6,
+                     *         "outputTokens": 2,
+                     *         "totalTokens": 8,
+                     *         "source": "estimated"
+                     *       },
+                     *       "createdAt": "2026-11-23T09:12:31.120Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Message"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resumeStream: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description The id of the last event that you have seen. Left out, the stream begins with the first.
+                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66:7
+                 */
+                "Last-Event-ID"?: components["parameters"]["LastEventId"];
+            };
+            path: {
+                /**
+                 * @description The making of an answer.
+                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 */
+                generationId: components["parameters"]["GenerationId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The events. Each `data` is one `ChatStreamEvent` as JSON. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "X-Accel-Buffering": components["headers"]["AccelBuffering"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "type": "message.delta",
+                     *       "text": "Nice "
+                     *     }
+                     */
+                    "text/event-stream": components["schemas"]["ChatStreamEvent"];
+                };
+            };
+            /** @description You have seen all of it. */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["UncountedBadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["UncountedForbidden"];
+            404: components["responses"]["UncountedNotFound"];
+            406: components["responses"]["UncountedNotAcceptable"];
+            410: components["responses"]["GenerationExpired"];
+            429: components["responses"]["TooManyStreams"];
+            500: components["responses"]["UncountedInternal"];
+            503: components["responses"]["UncountedUnavailable"];
         };
     };
     listFeedback: {
@@ -3671,7 +4175,14 @@ export interface operations {
     giveFeedback: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /**
+                 * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
+                 *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3699,6 +4210,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["NoStore"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -3725,8 +4237,10 @@ export interface operations {
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["IdempotencyInProgress"];
             413: components["responses"]["PayloadTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["IdempotencyKeyReused"];
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];

@@ -209,7 +209,10 @@ export const policies = {
     "rateLimit": [
       "user"
     ],
-    "problems": [],
+    "problems": [
+      "idempotency-in-progress",
+      "idempotency-key-reused"
+    ],
     "audit": []
   },
   "getConversation": {
@@ -311,7 +314,9 @@ export const policies = {
       "not-found",
       "conversation-busy",
       "upstream-failed",
-      "upstream-timeout"
+      "upstream-timeout",
+      "idempotency-in-progress",
+      "idempotency-key-reused"
     ],
     "audit": []
   },
@@ -331,7 +336,58 @@ export const policies = {
       "not-found",
       "conversation-busy",
       "upstream-failed",
-      "upstream-timeout"
+      "upstream-timeout",
+      "idempotency-in-progress",
+      "idempotency-key-reused",
+      "too-many-streams"
+    ],
+    "audit": []
+  },
+  "getGeneration": {
+    "method": "get",
+    "path": "/chat/generations/{generationId}",
+    "tag": "chat",
+    "auth": "required",
+    "scopes": [
+      "chat:write"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ],
+    "audit": []
+  },
+  "cancelGeneration": {
+    "method": "post",
+    "path": "/chat/generations/{generationId}/cancel",
+    "tag": "chat",
+    "auth": "required",
+    "scopes": [
+      "chat:write"
+    ],
+    "rateLimit": [
+      "user"
+    ],
+    "problems": [
+      "not-found"
+    ],
+    "audit": []
+  },
+  "resumeStream": {
+    "method": "get",
+    "path": "/chat/generations/{generationId}/stream",
+    "tag": "chat",
+    "auth": "required",
+    "scopes": [
+      "chat:write"
+    ],
+    "rateLimit": [],
+    "problems": [
+      "not-found",
+      "generation-expired",
+      "too-many-streams"
     ],
     "audit": []
   },
@@ -363,7 +419,9 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "not-found"
+      "not-found",
+      "idempotency-in-progress",
+      "idempotency-key-reused"
     ],
     "audit": []
   },

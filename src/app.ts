@@ -54,6 +54,7 @@ export async function createApp(parts: AppParts): Promise<App> {
       standing: services.standing,
     },
     limits,
+    idempotency: services.idempotency,
     answering: {
       clock: deps.clock,
       checkFrame: createFrameCheck(contract.document, 'ChatStreamEvent'),

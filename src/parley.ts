@@ -61,7 +61,10 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     config,
     signInDelayStepMs: instead.signInDelayStepMs ?? SIGN_IN_DELAY_STEP_MS,
   })
-  if (deps.store.embedded) await services.generations.interruptAll()
+  if (deps.store.embedded) {
+    await services.generations.interruptAll()
+    await services.idempotency.abandonAll()
+  }
   await Promise.all(feedsOf(services).map((feed) => feed.refresh()))
   const firstAdmin = await makeFirstAdmin({ ...deps, ...services }, config.identity)
   const stopJobs = startJobs(services, deps)
@@ -95,9 +98,11 @@ function startJobs(services: Services, { log, store, clock }: Dependencies): () 
   const prune = async () => {
     await store.sessions.deleteExpired(clock.now())
     await services.closing.sweepAll()
+    await services.idempotency.prune()
   }
   const jobs = [
     services.generations.keepUp(),
+    services.idempotency.keepUp(onError),
     services.credentials.followUses(onError),
     ...feedsOf(services).map((feed) => feed.follow(onError)),
     clock.every(HOUR_MS, prune, onError),

@@ -53,6 +53,11 @@ export type Message = Prisma.MessageModel
  */
 export type Generation = Prisma.GenerationModel
 /**
+ * Model IdempotencyKey
+ * A call that its caller has named, so that repeating it does nothing twice.
+ */
+export type IdempotencyKey = Prisma.IdempotencyKeyModel
+/**
  * Model UsageRecord
  * Outlives the message it counts, hence no relation to generations, messages or conversations.
  */

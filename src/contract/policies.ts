@@ -4,6 +4,7 @@ import {
   type Method,
   METHODS,
   type OperationObject,
+  type ParameterObject,
   type PathItem,
   resolve,
   type ResponseObject,
@@ -17,6 +18,9 @@ import {
   parseLimits,
   refuseUnknownKeys,
 } from './extensions.ts'
+
+import { type MovedPath, movedPaths } from './moved-paths.ts'
+import { placeOf } from './places.ts'
 
 export { ContractMistake, type Deprecation, type LimitPolicy } from './extensions.ts'
 
@@ -35,6 +39,8 @@ export type Policy = {
   /** The audit events that it may record. An operation with any is never run by HEAD. */
   audit: readonly AuditEventName[]
   hasBody: boolean
+  /** An `Idempotency-Key` is honoured. */
+  idempotent: boolean
   /** Header parameters, as the contract spells them. */
   headerParameters: readonly string[]
   /** Query parameters that are integers: the validator takes `0x10` for one. */
@@ -46,9 +52,6 @@ export type Policy = {
   movedTo?: string
 }
 
-/** The old place of a path, which answers 308 with the new one. */
-export type MovedPath = { from: string; to: string; method: Method; deprecation: Deprecation }
-
 export type Policies = {
   basePath: string
   limits: Readonly<Record<string, LimitPolicy>>
@@ -57,12 +60,12 @@ export type Policies = {
 }
 
 const ROOT_KEYS = ['x-rate-limits']
-const SERVER_KEYS = ['x-deprecated-since', 'x-sunset']
 const OPERATION_KEYS = [
   'x-scopes',
   'x-rate-limit',
   'x-problems',
   'x-audit',
+  'x-idempotent',
   'x-deprecated-since',
   'x-sunset',
   'x-moved-to',
@@ -133,6 +136,7 @@ function parseOperation(at: OperationPlace): Policy {
     problems: listOf(operation, 'x-problems', Object.keys(at.statusOf), place) as ProblemCode[],
     audit: listOf(operation, 'x-audit', namesIn(document, 'AuditEventName'), place) as never[],
     hasBody: operation.requestBody !== undefined,
+    idempotent: isIdempotent(operation, parameters, place),
     headerParameters: parameters.filter((one) => one.in === 'header').map((one) => one.name),
     integerQueries: parameters
       .filter((one) => one.in === 'query' && resolve(document, one.schema).type === 'integer')
@@ -162,6 +166,22 @@ function repliesOf(
     return type !== 'application/problem+json' && status !== 304 && status !== 308
   })
   return new Map(own)
+}
+
+function isIdempotent(
+  operation: OperationObject,
+  parameters: readonly ParameterObject[],
+  place: string,
+): boolean {
+  const declared = operation['x-idempotent'] ?? false
+  if (typeof declared !== 'boolean') {
+    throw new ContractMistake(`${place}/x-idempotent`, 'must be true or false')
+  }
+  const takesKey = parameters.some((one) => one.in === 'header' && one.name === 'Idempotency-Key')
+  if (declared !== takesKey) {
+    throw new ContractMistake(place, 'x-idempotent and the parameter Idempotency-Key go together')
+  }
+  return declared
 }
 
 function authOf(document: ContractDocument, operation: OperationObject): Policy['auth'] {
@@ -197,31 +217,4 @@ function checkReferences(operations: readonly Policy[]): void {
       throw new ContractMistake(`${place}/x-moved-to`, `there is no operation ${movedTo}`)
     }
   }
-}
-
-/** A path's servers other than the document's own are old places; they must say since when. */
-function movedPaths(
-  path: string,
-  item: PathItem,
-  operations: readonly Policy[],
-  basePath: string,
-): MovedPath[] {
-  const old = (item.servers ?? []).filter((server) => server.url !== basePath)
-  return old.flatMap((server) => {
-    const place = `#/paths/${path.replaceAll('/', '~1')}/servers`
-    refuseUnknownKeys(server, SERVER_KEYS, place)
-    const deprecation = deprecationOf(server, place)
-    if (!deprecation) throw new ContractMistake(place, `${server.url} must be deprecated`)
-    return operations
-      .filter((operation) => operation.path === path)
-      .map(({ method, movedTo }) => {
-        const successor = operations.find((operation) => operation.operationId === movedTo)
-        const to = basePath + (successor?.path ?? path)
-        return { from: server.url.replace(/\/$/, '') + path, to, method, deprecation }
-      })
-  })
-}
-
-function placeOf(path: string, method: Method): string {
-  return `#/paths/${path.replaceAll('/', '~1')}/${method}`
 }

@@ -22,6 +22,8 @@ export type ApiKeyCredentials = ChangeFeed & {
   principalOf(key: string, call: Call): Promise<Principal>
   /** Notes that this instance has just revoked or rotated a key, after the database has it. */
   note(keyId: string, at: Date): void
+  /** Whether a key that was shown before may still be used. */
+  isAlive(keyId: string): Promise<boolean>
   /** Writes down when keys were last used. */
   writeUses(): Promise<void>
   /** Does so every half minute until the returned function is called. */
@@ -92,6 +94,10 @@ export function createApiKeyCredentials(deps: Deps): ApiKeyCredentials {
     writeUses,
     followUses: (onError) => clock.every(WRITE_USES_EVERY_MS, writeUses, onError),
 
+    async isAlive(keyId) {
+      return !changes.has(keyId) || store.apiKeys.isAlive({ id: keyId, now: clock.now() })
+    },
+
     async principalOf(secret, call) {
       const key = await find(secret, call)
       const now = clock.now()
@@ -103,6 +109,7 @@ export function createApiKeyCredentials(deps: Deps): ApiKeyCredentials {
       usedAt.set(key.id, now)
       return {
         id: key.accountId,
+        apiKeyId: key.id,
         role: key.account.role,
         scopes: knownScopes(key.account.scopes),
       }

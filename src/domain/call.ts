@@ -1,5 +1,5 @@
 import type { AuditEventName } from '../../generated/api.ts'
-import type { LimitState } from './limits.ts'
+import type { Charge, LimitState } from './limits.ts'
 
 /** What is known of the call that an operation answers, beyond its input and its caller. */
 export type Call = {
@@ -13,6 +13,17 @@ export type Call = {
   hungUp: AbortSignal
   /** The limits that the call counted against so far, for its headers. */
   limits: LimitState[]
+  /** What was counted, to be given back if the call turns out to be free. */
+  charges: Charge[]
+  /** The id that the thing has which the call makes, if its caller has named the call. */
+  thingId?: string
+  /** The generation whose stream the call joins, since its caller has made the same call before. */
+  attachTo?: Joined
+  /** Runs something when the answer has ended, however it ended. */
+  whenOver: (run: () => void) => void
   /** The audit events that the operation may record. */
   auditable: readonly AuditEventName[]
 }
+
+/** A generation that an earlier call has asked for; until it has begun there may be nothing of it. */
+export type Joined = { id: string; hasBegun: boolean }

@@ -1,6 +1,7 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Conversation, Message } from '../store/store.ts'
 import { type Access, found } from './access.ts'
+import type { Call } from './call.ts'
 import { defaultMode, requireMode } from './modes.ts'
 import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
@@ -27,11 +28,12 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
     async create(
       caller: Principal,
       { title, mode }: { title?: string; mode?: string },
+      call: Pick<Call, 'thingId'>,
     ): Promise<Conversation> {
       if (mode !== undefined) requireMode(mode, '/mode')
       const preferred = mode ?? (await access.account(caller)).preferences.defaultMode
       return store.conversations.create({
-        id: ids.next(),
+        id: call.thingId ?? ids.next(),
         ownerId: caller.id,
         title: title?.trim() ?? UNTITLED,
         mode: preferred ?? defaultMode.id,

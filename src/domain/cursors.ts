@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { canonicalJson } from './canonical-json.ts'
 
 const LONGEST_CURSOR = 512
 const FILTERS_BYTES = 12
@@ -73,12 +74,4 @@ function encodePosition(position: CursorPosition): Buffer {
 
 function digest(key: Buffer, use: string, data: string | Buffer, bytes: number): Buffer {
   return createHmac('sha256', key).update(`${use}|`).update(data).digest().subarray(0, bytes)
-}
-
-/** JSON with the names of every object in order, so that equal filters have one spelling. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_name, inner: unknown) => {
-    if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner
-    return Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-  })
 }

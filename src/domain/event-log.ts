@@ -38,8 +38,10 @@ export function createEventLog() {
       wakeReaders()
     },
 
-    /** All events from the first on, and those to come. Ends after the terminal one, or on abort. */
-    async *read(gone: AbortSignal): AsyncGenerator<NumberedEvent> {
+    /**
+     * The events after the given number, and those to come. Ends after the terminal one, or on abort.
+     */
+    async *read(gone: AbortSignal, after = 0): AsyncGenerator<NumberedEvent> {
       const left = new Promise<void>((resolve) => {
         gone.addEventListener(
           'abort',
@@ -49,7 +51,7 @@ export function createEventLog() {
           { once: true },
         )
       })
-      for (let next = 0; !gone.aborted;) {
+      for (let next = after; !gone.aborted;) {
         const event = events[next]
         if (event) {
           next += 1

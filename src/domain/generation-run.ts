@@ -43,6 +43,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
   const answer = new AnswerText()
   let hasBegun = false
   let isTakenBack = false
+  const pieceEnds: number[] = []
   let savedLength = 0
   // Whoever waits for it hears of a failure; nobody has to.
   begun.promise.catch(() => undefined)
@@ -62,7 +63,10 @@ export function createGenerationRun(deps: Deps, started: Started) {
       }
       const text = answer.add(part.text)
       begin()
-      if (text !== '') log.append({ type: 'piece', text })
+      if (text !== '') {
+        log.append({ type: 'piece', text })
+        pieceEnds.push(answer.text.length)
+      }
       // Leaving the loop closes the engine's stream.
       if (answer.isFull) return { model: deps.engine.model }
     }
@@ -77,6 +81,8 @@ export function createGenerationRun(deps: Deps, started: Started) {
       status: end.status,
       messageStatus: end.status === 'completed' ? ('complete' as const) : end.status,
       content: answer.text,
+      pieceEnds,
+      ...(end.problem && { problem: end.problem.code }),
       ...(end.model !== undefined && { model: end.model }),
       usage,
       answered: answer.text === '' ? (0 as const) : (1 as const),
@@ -111,6 +117,8 @@ export function createGenerationRun(deps: Deps, started: Started) {
     isTakenBack = true
     await retrying(clock, () => store.generations.undo({ generationId: id }))
     begun.reject(problem)
+    // For those who followed it before it had begun.
+    log.append({ type: 'end', problem })
     ended.resolve({ problem })
   }
 
@@ -172,8 +180,9 @@ export function createGenerationRun(deps: Deps, started: Started) {
     },
 
     /** The text, if there is more of it than was saved; for saving what a crash must not lose. */
-    unsavedText(): string | undefined {
-      return answer.text.length === savedLength ? undefined : answer.text
+    unsaved(): { content: string; pieceEnds: readonly number[] } | undefined {
+      if (answer.text.length === savedLength) return undefined
+      return { content: answer.text, pieceEnds: [...pieceEnds] }
     },
 
     noteSaved(text: string): void {

@@ -1,8 +1,9 @@
 import type { Dependencies } from '../dependencies.ts'
+import type { Renewed } from '../store/store.ts'
 import type { GenerationRun } from './generation-run.ts'
 
 /** Text so far is saved, and leases are renewed, so often. */
-const SAVE_EVERY_MS = 1_000
+const SAVE_EVERY_MS = 500
 /** Without a renewal for so long a generation's instance counts as dead. */
 const LEASE_MS = 20_000
 /** Abandoned generations are looked for so often. */
@@ -25,27 +26,36 @@ export function createGenerationUpkeep(
   const saveProgress = async (): Promise<void> => {
     const idle: GenerationRun[] = []
     for (const run of running.values()) {
-      const content = run.unsavedText()
-      if (content === undefined) idle.push(run)
+      const unsaved = run.unsaved()
+      if (!unsaved) idle.push(run)
       // One that cannot be saved must not keep the others from being saved.
-      else await saveText(run, content).catch(onMistake)
+      else await save(run, unsaved).catch(onMistake)
     }
     if (idle.length > 0) await renewLeases(idle)
   }
 
   // One that is not running any more was deleted with its conversation, or taken for dead:
   // whatever it writes is not kept.
-  const saveText = async (run: GenerationRun, content: string): Promise<void> => {
-    const progress = { generationId: run.id, content, leaseUntil: leaseFrom(clock.now()) }
-    if (await store.generations.saveProgress(progress)) run.noteSaved(content)
-    else run.stop('cancelled')
+  const heed = (run: GenerationRun, renewed: Renewed): void => {
+    if (renewed !== 'renewed') run.stop('cancelled')
+  }
+
+  const save = async (
+    run: GenerationRun,
+    unsaved: { content: string; pieceEnds: readonly number[] },
+  ): Promise<void> => {
+    const leaseUntil = leaseFrom(clock.now())
+    const progress = { generationId: run.id, ...unsaved, leaseUntil }
+    const renewed = await store.generations.saveProgress(progress)
+    if (renewed !== 'gone') run.noteSaved(unsaved.content)
+    heed(run, renewed)
   }
 
   const renewLeases = async (runs: readonly GenerationRun[]): Promise<void> => {
     const ids = runs.map(({ id }) => id)
     const leaseUntil = leaseFrom(clock.now())
     const renewed = await store.generations.renewLeases({ ids, leaseUntil })
-    for (const run of runs) if (!renewed.includes(run.id)) run.stop('cancelled')
+    for (const run of runs) heed(run, renewed.get(run.id) ?? 'gone')
   }
 
   const sweep = async (): Promise<void> => {
@@ -59,6 +69,9 @@ export function createGenerationUpkeep(
   }
 
   return {
+    /** Looks for those that their instance has left behind, out of turn. */
+    sweep,
+
     /** At the start of an embedded server: whatever was running died with the process before. */
     async interruptAll(): Promise<void> {
       await store.generations.interruptAbandoned({ now: clock.now(), all: true })

@@ -1,8 +1,12 @@
 import type { Dependencies } from '../dependencies.ts'
+import type { TokenUsage } from '../engine/engine.ts'
 import type { Message } from '../store/store.ts'
+import { found } from './access.ts'
 import { titleOf } from './answer-text.ts'
 import type { Call } from './call.ts'
-import { createGenerationRun, type GenerationRun, type Outcome } from './generation-run.ts'
+import { createGenerationCare } from './generation-care.ts'
+import { createGenerationRun, type GenerationRun } from './generation-run.ts'
+import { createGenerationStreams, type EventSource } from './generation-streams.ts'
 import { createGenerationUpkeep, leaseFrom } from './generation-upkeep.ts'
 import { defaultMode, findMode, requireMode } from './modes.ts'
 import type { Principal } from './principal.ts'
@@ -20,6 +24,13 @@ export type ChatRequest = {
   mode?: string
   onDisconnect?: 'continue' | 'cancel'
 }
+/** An answer that is kept, whoever has made it. */
+export type Answer = {
+  generationId: string
+  userMessage: Message
+  message: Message
+  usage: TokenUsage
+}
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log'>
 
@@ -27,16 +38,24 @@ type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log'>
 export function createGenerations(deps: Deps) {
   const { store, clock, ids, engine, log } = deps
   const running = new Map<string, GenerationRun>()
+  const streams = createGenerationStreams(deps, running)
+  const upkeep = createGenerationUpkeep(deps, running)
 
   const onMistake = (error: unknown) => {
     log.error({ err: error }, 'generation failed')
   }
 
-  const begin = async (generationId: string, caller: Principal, request: ChatRequest) => {
+  const begin = async (
+    generationId: string,
+    caller: Principal,
+    request: ChatRequest,
+    call: Call,
+  ) => {
     const { message, conversationId } = request
     if (request.mode !== undefined) requireMode(request.mode, '/mode')
     const start = await store.generations.start({
       generationId,
+      requestId: call.requestId,
       conversationId: conversationId ?? ids.next(),
       ownerId: caller.id,
       ...(conversationId === undefined && { newConversation: { title: titleOf(message) } }),
@@ -49,6 +68,7 @@ export function createGenerations(deps: Deps) {
       leaseUntil: leaseFrom(clock.now()),
     })
     if (start.outcome === 'missing') throw new Problem('not-found')
+    if (start.outcome === 'exists') return undefined
     if (start.outcome === 'busy') {
       const { activeGenerationId } = start
       throw new Problem('conversation-busy', { activeGenerationId, retryAfterSeconds: 1 })
@@ -65,25 +85,25 @@ export function createGenerations(deps: Deps) {
     })
   }
 
-  /** Starts a generation. It goes on by itself; the caller only decides how it is read. */
+  /**
+   * Starts a generation. It goes on by itself; the caller only decides how it is read.
+   * @returns undefined when an earlier try of the same call has started it
+   */
   const start = async (
     caller: Principal,
     request: ChatRequest,
     call: Call,
     delivery: 'stream' | 'whole',
-  ): Promise<GenerationRun> => {
-    const id = ids.next()
-    const { conversation, userMessage, assistantMessage } = await begin(id, caller, request)
+  ): Promise<GenerationRun | undefined> => {
+    const id = call.thingId ?? ids.next()
+    const begun = await begin(id, caller, request, call)
+    if (!begun) return undefined
+    const { conversation, userMessage, assistantMessage } = begun
+    const { requestId } = call
+    const started = { id, requestId, conversation, userMessage, assistantMessage }
     const run = createGenerationRun(
       { store, engine, clock, onMistake },
-      {
-        id,
-        requestId: call.requestId,
-        ownerId: caller.id,
-        conversation,
-        userMessage,
-        assistantMessage,
-      },
+      { ...started, ownerId: caller.id },
     )
     running.set(run.id, run)
     void run.ended.then(() => running.delete(run.id))
@@ -101,21 +121,22 @@ export function createGenerations(deps: Deps) {
   }
 
   return {
+    ...streams,
+    ...createGenerationCare({ ...deps, sweep: upkeep.sweep }, running),
+
     /** Waits for the whole answer. @throws {Problem} when nothing was kept */
-    async answer(
-      caller: Principal,
-      request: ChatRequest,
-      call: Call,
-    ): Promise<{ run: GenerationRun } & Extract<Outcome, { message: Message }>> {
+    async answer(caller: Principal, request: ChatRequest, call: Call): Promise<Answer> {
       const run = await start(caller, request, call, 'whole')
+      if (!run) return answerOfBefore(store, caller, call)
       const outcome = await run.ended
       if ('problem' in outcome) throw outcome.problem
-      return { run, ...outcome }
+      return { generationId: run.id, userMessage: run.userMessage, ...outcome }
     },
 
     /** Returns once there is something to stream. @throws {Problem} when the engine failed before */
-    async stream(caller: Principal, request: ChatRequest, call: Call): Promise<GenerationRun> {
+    async stream(caller: Principal, request: ChatRequest, call: Call): Promise<Streamed> {
       const run = await start(caller, request, call, 'stream')
+      if (!run) return streams.attach(caller, { id: call.thingId!, hasBegun: true })
       const waiting = new AbortController()
       void clock.wait(COMMIT_AFTER_MS, waiting.signal).then(run.begin, () => undefined)
       try {
@@ -123,7 +144,14 @@ export function createGenerations(deps: Deps) {
       } finally {
         waiting.abort()
       }
-      return run
+      const stop = () => {
+        run.stop('cancelled')
+      }
+      return {
+        id: run.id,
+        events: (gone) => run.log.read(gone),
+        ...(request.onDisconnect === 'cancel' && { stop }),
+      }
     },
 
     /** Stops what is being said to an account that goes away. */
@@ -138,7 +166,8 @@ export function createGenerations(deps: Deps) {
       for (const run of running.values()) if (run.conversationId === id) run.stop('cancelled')
     },
 
-    ...createGenerationUpkeep({ store, clock, log }, running),
+    interruptAll: upkeep.interruptAll,
+    keepUp: upkeep.keepUp,
 
     /** Resolves when nothing is being generated any more. */
     async settled(): Promise<void> {
@@ -152,6 +181,22 @@ export function createGenerations(deps: Deps) {
       for (const run of running.values()) run.stop('shutdown')
     },
   }
+}
+
+/** A stream to be read; `stop` ends the generation, where its caller wanted that to follow. */
+export type Streamed = { id: string; events: EventSource; stop?: () => void }
+
+/** What an earlier try of the same call has made, as it is: it never runs twice. */
+async function answerOfBefore(
+  store: Pick<Dependencies['store'], 'generations'>,
+  caller: Principal,
+  { thingId }: Call,
+): Promise<Answer> {
+  const kept = found(await store.generations.findKept({ id: thingId!, ownerId: caller.id }))
+  const { status, userMessage, message } = kept
+  if (status === 'running') throw new Problem('idempotency-in-progress', { retryAfterSeconds: 5 })
+  const usage = message.usage ?? { source: 'estimated' as const }
+  return { generationId: kept.id, userMessage, message, usage }
 }
 
 function whenAborted(signal: AbortSignal, run: () => void): void {

@@ -64,10 +64,24 @@ export function createLimits(
      * The states are kept in `call.limits`, for its headers, in both cases.
      * @throws {Problem} quota-exceeded
      */
-    async charge(call: { limits: LimitState[] }, charges: readonly Charge[]): Promise<void> {
+    async charge(
+      call: { limits: LimitState[]; charges: Charge[] },
+      charges: readonly Charge[],
+    ): Promise<void> {
       const states = await take(charges)
       call.limits.push(...states.all)
       refuseSpent(states.spent)
+      call.charges.push(...charges)
+    },
+
+    /** Gives back all that the call was counted for, and shows it so. */
+    async refund(call: { limits: LimitState[]; charges: Charge[] }): Promise<void> {
+      const charges = call.charges.splice(0)
+      for (const charge of charges) await limiter.giveBack(counterOf(charge))
+      for (const state of call.limits) {
+        if (!charges.some(({ policy }) => policy === state.policy)) continue
+        state.remaining = Math.min(state.quota, state.remaining + 1)
+      }
     },
 
     /** Counts without showing: for what must not be seen by a caller who is nobody yet. */

@@ -8,6 +8,8 @@ export type Principal = {
   scopes: readonly Scope[]
   /** The session that the access token belongs to; absent for an API key. */
   sessionId?: string
+  /** The key that was shown; absent for a person. */
+  apiKeyId?: string
 }
 
 /** A person who is logged in. */

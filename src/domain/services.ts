@@ -7,13 +7,16 @@ import { createAccounts } from './accounts.ts'
 import { createApiKeyCredentials, KEY_BELIEVED_SECONDS } from './api-key-credentials.ts'
 import { createApiKeys } from './api-keys.ts'
 import { createAudit } from './audit.ts'
+import { createCallerWatch } from './caller-watch.ts'
 import { createConversations } from './conversations.ts'
 import { createExports } from './exports.ts'
 import { createFeedback } from './feedback.ts'
 import { createGenerations } from './generations.ts'
+import { createIdempotency } from './idempotency.ts'
 import { createLimits } from './limits.ts'
 import { createNewPasswords } from './new-passwords.ts'
 import { createOpenSessions } from './open-sessions.ts'
+import { createOpenStreams } from './open-streams.ts'
 import { createPasswordPolicy } from './password-policy.ts'
 import { createProfiles } from './profiles.ts'
 import { createRevocations } from './revocations.ts'
@@ -56,6 +59,9 @@ export function createServices(
     closing,
     audit,
     generations,
+    idempotency: createIdempotency(deps),
+    openStreams: createOpenStreams(config.limits.maxOpenStreams),
+    callerWatch: createCallerWatch({ ...deps, standing, revocations, credentials }),
     status: createServerStatus({ ...deps, version }),
     sessions: createSessions({ ...shared, refreshTtlSeconds: identity.refreshTokenTtlSeconds }),
     openSessions: createOpenSessions(shared),

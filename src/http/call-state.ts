@@ -1,6 +1,8 @@
 import type { Policy } from '../contract/policies.ts'
 import type { Call } from '../domain/call.ts'
+import type { Claim } from '../domain/idempotency.ts'
 import type { Principal } from '../domain/principal.ts'
+import type { Problem } from '../domain/problem.ts'
 
 /** What the journey knows of a request so far. It is filled step by step and ends in the log. */
 export type CallState = Call & {
@@ -11,6 +13,10 @@ export type CallState = Call & {
   principal?: Principal
   /** The body has a media type or a coding that no operation takes. */
   bodyRefused?: true
+  /** A limit is spent; the call may still be answered as it was before. */
+  refusal?: Problem
+  /** What the call holds on its key. */
+  claim?: Claim
   /** The code of the problem that was answered. */
   problemCode?: string
 }

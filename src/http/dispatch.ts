@@ -30,12 +30,29 @@ export function dispatch(
   return async (req, res) => {
     const input = { path: req.params, query: req.query, headers: {}, body: req.body as unknown }
     if (headerNames.length > 0) input.headers = pickHeaders(req, headerNames)
-    const reply = await operation(input, req.call.principal ?? null, req.call)
+    const reply = await run(req, () => operation(input, req.call.principal ?? null, req.call))
     const violation = violationOf(policy, reply)
     if (violation !== undefined) tools.onInvalidReply(req, res, violation)
     else if (reply.frames) await answerEventStream(req, res, reply.frames, tools)
     else if (reply.lines) await answerJsonLines(req, res, reply.lines, tools)
     else answer(req, res, reply)
+  }
+}
+
+/** The reply; of a named call it is kept before it is sent, and its key is free if it fails. */
+async function run({ call }: Request, operation: () => Promise<AnyReply>): Promise<AnyReply> {
+  const { claim } = call
+  if (!claim) return operation()
+  try {
+    const reply = await operation()
+    const { status, headers = {}, body } = reply
+    const texts = Object.entries(headers).map(([name, value]) => [name, String(value)])
+    const kept = { status, headers: Object.fromEntries(texts) as Record<string, string> }
+    await claim.keep({ ...kept, body: body === undefined ? '' : JSON.stringify(body) })
+    return reply
+  } catch (error) {
+    await claim.release().catch(() => undefined)
+    throw error
   }
 }
 

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
-import type { Deprecation, MovedPath } from '../contract/policies.ts'
+import type { MovedPath } from '../contract/moved-paths.ts'
+import type { Deprecation } from '../contract/policies.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 
 /** Where the docs explain what happens to deprecated things. */

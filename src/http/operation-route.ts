@@ -1,10 +1,12 @@
 import type { RequestHandler } from 'express'
 import type { Policy } from '../contract/policies.ts'
+import type { Idempotency } from '../domain/idempotency.ts'
 import type { Limits } from '../domain/limits.ts'
 import { Problem } from '../domain/problem.ts'
 import { authenticate, authorize, type Credentials } from './authenticate.ts'
 import { readBody, settleMediaType } from './body.ts'
 import { type AnyOperation, dispatch, type DispatchTools } from './dispatch.ts'
+import { honourKey } from './idempotency.ts'
 import { announceDeprecation } from './moved.ts'
 import { negotiate } from './negotiate.ts'
 import { chargeAnonymous, countsFailures, rateLimit } from './rate-limit.ts'
@@ -14,6 +16,7 @@ export type RouteTools = {
   stagesOf: (policy: Policy) => OperationStages
   credentials: Credentials
   limits: Limits
+  idempotency: Idempotency
   answering: DispatchTools
   /** Delays whoever keeps failing to sign in. */
   slowDown: RequestHandler
@@ -40,6 +43,7 @@ export function operationRoute(
     ...(policy.hasBody ? [readBody] : []),
     validateRequest,
     ...(countsFailures(policy, tools.limits) ? [tools.slowDown] : []),
+    ...(policy.idempotent ? [honourKey(policy, tools)] : []),
     dispatch(policy, operation, tools.answering),
   ]
 }

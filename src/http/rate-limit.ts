@@ -2,7 +2,9 @@ import type { RequestHandler } from 'express'
 import type { LimitPolicy, Policy } from '../contract/policies.ts'
 import type { Charge, Limits } from '../domain/limits.ts'
 import { addressSubject } from '../domain/limit-subjects.ts'
+import { Problem } from '../domain/problem.ts'
 import type { CallState } from './call-state.ts'
+import { keyOf } from './idempotency.ts'
 
 /** The limit that counts whoever shows no valid credential. */
 const ANONYMOUS = 'anonymous'
@@ -16,11 +18,13 @@ export function rateLimit(policy: Policy, limits: Limits): RequestHandler {
     .map((name) => limits.quotaOf(name))
     .filter(({ counts }) => counts === 'calls')
   return async (req, _res, next) => {
-    if (policies.length > 0) {
-      await limits.charge(
-        req.call,
-        policies.map((limit) => chargeFor(limit, req.call)),
-      )
+    const charges = policies.map((limit) => chargeFor(limit, req.call))
+    try {
+      if (charges.length > 0) await limits.charge(req.call, charges)
+    } catch (error) {
+      // A repeated call costs nothing, so it must not be refused before it is known for one.
+      if (!(error instanceof Problem) || keyOf(policy, req.headers) === undefined) throw error
+      req.call.refusal = error
     }
     next()
   }

@@ -20,6 +20,8 @@ export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): Request
       userAgent: (req.headers['user-agent'] ?? '').slice(0, LONGEST_USER_AGENT),
       hungUp: hangUp.signal,
       limits: [],
+      charges: [],
+      whenOver: (run) => void res.once('close', run),
       auditable: [],
       startedAtMs: clock.monotonicMs(),
     }

@@ -1,27 +1,73 @@
 import type { ChatStreamEvent } from '../../generated/api.ts'
 import type { Frame, Group } from '../contract/types.ts'
 import type { Call } from '../domain/call.ts'
-import type { GenerationRun } from '../domain/generation-run.ts'
+import { eventIdOf } from '../domain/event-ids.ts'
+import type { Streamed } from '../domain/generations.ts'
+import type { Problem } from '../domain/problem.ts'
+import type { Principal } from '../domain/principal.ts'
 import type { Services } from '../domain/services.ts'
 import { chatReplyView, chatStreamEventView } from '../views/chat.ts'
+import { generationView } from '../views/generation.ts'
+import { messageView } from '../views/message.ts'
 
-export const chatOperations = ({ generations }: Services) =>
-  ({
+export const chatOperations = ({ generations, openStreams, callerWatch }: Services) => {
+  /** The events of a stream as frames, for as long as the client listens and may. */
+  async function* framesOf(
+    { id, events, stop }: Streamed,
+    caller: Principal,
+    call: Call,
+  ): AsyncGenerator<Frame<ChatStreamEvent>> {
+    const watch = callerWatch.begin(caller)
+    let lastSeq = 0
+    let isOver = false
+    try {
+      for await (const { seq, event } of events(AbortSignal.any([call.hungUp, watch.ended]))) {
+        lastSeq = seq
+        isOver = event.type === 'end'
+        yield { id: eventIdOf(id, seq), event: chatStreamEventView(id, event, call) }
+      }
+      if (isOver || !watch.ended.aborted) return
+      stop?.()
+      const event = { type: 'end', problem: watch.ended.reason as Problem } as const
+      // Not an event of the generation: whoever comes back goes on behind the last one.
+      yield { id: eventIdOf(id, lastSeq), event: chatStreamEventView(id, event, call) }
+    } finally {
+      watch.stop()
+    }
+  }
+
+  return {
     async sendMessage({ body }, caller, call) {
-      const { run, message, usage } = await generations.answer(caller, body, call)
-      const { id: generationId, userMessage } = run
-      return { status: 200, body: chatReplyView({ generationId, userMessage, message, usage }) }
+      return { status: 200, body: chatReplyView(await generations.answer(caller, body, call)) }
     },
 
     async streamMessage({ body }, caller, call) {
-      const run = await generations.stream(caller, body, call)
-      return { status: 200, frames: framesOf(run, call) }
+      openStreams.take(caller, call)
+      const streamed =
+        call.attachTo === undefined
+          ? await generations.stream(caller, body, call)
+          : await generations.attach(caller, call.attachTo)
+      return { status: 200, frames: framesOf(streamed, caller, call) }
     },
-  }) satisfies Group<'sendMessage' | 'streamMessage'>
 
-/** The events of a generation as frames, for as long as the client listens. */
-async function* framesOf(run: GenerationRun, call: Call): AsyncGenerator<Frame<ChatStreamEvent>> {
-  for await (const { seq, event } of run.log.read(call.hungUp)) {
-    yield { id: `${run.id}:${seq}`, event: chatStreamEventView(run.id, event, call) }
-  }
+    async getGeneration({ path }, caller) {
+      const generation = await generations.read(caller, path.generationId)
+      return { status: 200, body: generationView(generation) }
+    },
+
+    async cancelGeneration({ path }, caller) {
+      const message = await generations.cancel(caller, path.generationId)
+      return { status: 200, body: messageView(message) }
+    },
+
+    async resumeStream({ path, headers }, caller, call) {
+      openStreams.take(caller, call)
+      const id = path.generationId.toLowerCase()
+      const events = await generations.resume(caller, id, headers['Last-Event-ID'])
+      if (!events) return { status: 204 }
+      return { status: 200, frames: framesOf({ id, events }, caller, call) }
+    },
+  } satisfies Group<
+    'sendMessage' | 'streamMessage' | 'getGeneration' | 'cancelGeneration' | 'resumeStream'
+  >
 }

@@ -15,8 +15,8 @@ export const conversationOperations = ({ conversations, exports, generations }: 
       return { status: 200, body: conversationPageView(await conversations.list(caller, query)) }
     },
 
-    async createConversation({ body }, caller) {
-      const conversation = await conversations.create(caller, body)
+    async createConversation({ body }, caller, call) {
+      const conversation = await conversations.create(caller, body, call)
       return {
         status: 201,
         headers: {

@@ -36,9 +36,8 @@ export const apiKeyStore = (prisma: PrismaClient) => ({
     return toApiKey(await prisma.apiKey.create({ data }))
   },
 
-  async find({ id, accountId }: Owned): Promise<ApiKey | undefined> {
-    const row = await prisma.apiKey.findUnique({ where: { id, accountId } })
-    return row ? toApiKey(row) : undefined
+  async isAlive({ id, now }: { id: string; now: Date }): Promise<boolean> {
+    return (await prisma.apiKey.count({ where: { id, ...aliveAt(now) } })) > 0
   },
 
   /** For checking a key that somebody shows. */
@@ -73,19 +72,13 @@ export const apiKeyStore = (prisma: PrismaClient) => ({
     which: Owned & { now: Date; as: { revokedAt: Date } | { overlapEndsAt: Date } },
   ): Promise<ApiKey | undefined> {
     const { id, accountId, now, as } = which
-    const isRotated = 'overlapEndsAt' in as
     const [row] = await prisma.apiKey.updateManyAndReturn({
       where: {
         id,
         accountId,
-        revokedAt: null,
-        AND: [
-          { OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] },
-          // A key that was rotated can still be revoked, but has a successor already.
-          isRotated
-            ? { overlapEndsAt: null }
-            : { OR: [{ overlapEndsAt: null }, { overlapEndsAt: { gt: now } }] },
-        ],
+        ...aliveAt(now),
+        // A key that was rotated can still be revoked, but has a successor already.
+        ...('overlapEndsAt' in as && { overlapEndsAt: null }),
       },
       data: { ...as, changedAt: now },
     })
@@ -107,6 +100,16 @@ export const apiKeyStore = (prisma: PrismaClient) => ({
       FROM unnest(${ids}::uuid[], ${times}::timestamptz[]) AS u (id, at) WHERE k.id = u.id`
   },
 })
+
+function aliveAt(now: Date) {
+  return {
+    revokedAt: null,
+    AND: [
+      { OR: [{ expiresAt: null }, { expiresAt: { gt: now } }] },
+      { OR: [{ overlapEndsAt: null }, { overlapEndsAt: { gt: now } }] },
+    ],
+  }
+}
 
 function toApiKey({ hash: _hash, changedAt: _changed, ...row }: ApiKeyRow): ApiKey {
   return present(row)

@@ -33,11 +33,16 @@ export type ConversationFilter = {
 
 /** What belongs together. Each is found with its owner or not at all. */
 export const conversationStore = (prisma: PrismaClient) => ({
+  /** The same id again gives what was made the first time. */
   async create(
     conversation: Owned & { title: string; mode: string; now: Date },
   ): Promise<Conversation> {
-    const { now, ...data } = conversation
-    return prisma.conversation.create({ data: { ...data, createdAt: now, updatedAt: now } })
+    const { now, ...rest } = conversation
+    const data = { ...rest, createdAt: now, updatedAt: now }
+    const [row] = await prisma.conversation.createManyAndReturn({ data, skipDuplicates: true })
+    if (row) return row
+    const { id, ownerId } = rest
+    return prisma.conversation.findUniqueOrThrow({ where: { id, ownerId } })
   },
 
   async find({ id, ownerId }: Owned): Promise<Conversation | undefined> {

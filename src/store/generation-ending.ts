@@ -16,6 +16,10 @@ export type Ending = {
   status: 'completed' | 'cancelled' | 'failed'
   messageStatus: MessageStatus
   content: string
+  /** Where each piece of it ended, in UTF-16 units. */
+  pieceEnds: readonly number[]
+  /** Why it failed. */
+  problem?: string
   model?: string
   usage?: Usage
   /** 1 if an answer with text is kept. */
@@ -89,7 +93,8 @@ function finishRunning(prisma: PrismaClient, ending: Ending): Promise<MessageRow
       WHERE g.id = ${generationId}::uuid FOR NO KEY UPDATE OF c
     ), generation AS (
       UPDATE generations g
-      SET status = ${status}::generation_status, ended_at = ${now}::timestamptz
+      SET status = ${status}::generation_status, ended_at = ${now}::timestamptz,
+        piece_ends = ${[...ending.pieceEnds]}::int[], problem = ${ending.problem ?? null}::text
       FROM conversation c
       WHERE g.id = ${generationId}::uuid AND g.conversation_id = c.id AND g.status = 'running'
       RETURNING g.message_id, g.conversation_id

@@ -5,6 +5,8 @@ import { driverFailure } from './unavailable.ts'
 
 export type NewGeneration = {
   generationId: string
+  /** Of the call that asks for it. */
+  requestId: string
   conversationId: string
   ownerId: string
   /** Given when the generation starts its conversation. */
@@ -28,6 +30,8 @@ export type Start =
       assistantMessage: Message
     }
   | { outcome: 'busy'; activeGenerationId: string }
+  /** A generation with this id was started before. */
+  | { outcome: 'exists' }
   /** The owner has no such conversation, or the owner is gone. */
   | { outcome: 'missing' }
 
@@ -44,6 +48,7 @@ export const startGeneration = (prisma: PrismaClient) => ({
       const start = await tryStart(prisma, generation)
       if (start !== 'collided') return start
       const activeGenerationId = await findRunning(prisma, generation.conversationId)
+      if (activeGenerationId === generation.generationId) return { outcome: 'exists' }
       if (activeGenerationId !== undefined) return { outcome: 'busy', activeGenerationId }
       // The one in the way ended in between: the way is free.
     }
@@ -60,6 +65,7 @@ async function tryStart(
   } catch (error) {
     const { code, text } = driverFailure(error)
     if (code === '23505' && text.includes('generations_running_conversation_key')) return 'collided'
+    if (code === '23505' && text.includes('generations_pkey')) return { outcome: 'exists' }
     if (code === '23503') return { outcome: 'missing' }
     throw error
   }
@@ -80,9 +86,10 @@ function insert(prisma: PrismaClient, generation: NewGeneration): Promise<StartR
       ) AS said (turn, id, role, content, status)
       RETURNING *
     ), g AS (
-      INSERT INTO generations (id, conversation_id, message_id, owner_id, status,
+      INSERT INTO generations (id, conversation_id, message_id, owner_id, status, request_id,
         started_conversation, lease_until, started_at)
       SELECT ${generationId}::uuid, c.id, ${assistantMessageId}::uuid, c.owner_id, 'running',
+        ${generation.requestId}::text,
         ${generation.newConversation !== undefined}::boolean,
         ${generation.leaseUntil}::timestamptz, ${now}::timestamptz
       FROM c
@@ -109,7 +116,7 @@ function claimConversation(generation: NewGeneration): Prisma.Sql {
     SELECT ${conversationId}::uuid, a.id, ${newConversation.title}::text,
       coalesce(${mode}::text, a.default_mode, ${fallbackMode}::text), 2,
       ${now}::timestamptz, ${now}::timestamptz
-    FROM accounts a WHERE a.id = ${ownerId}::uuid
+    FROM accounts a WHERE a.id = ${ownerId}::uuid AND a.closed_at IS NULL
     RETURNING *`
 }
 

@@ -2,7 +2,15 @@ import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
 import { endingQueries } from './generation-ending.ts'
 import { startGeneration } from './generation-start.ts'
 import { undoGeneration } from './generation-undo.ts'
-import { toUsage, type Usage, type UsageRow } from './messages.ts'
+import {
+  messageColumns,
+  type Message,
+  type MessageRow,
+  toMessage,
+  toUsage,
+  type Usage,
+  type UsageRow,
+} from './messages.ts'
 import { present } from './rows.ts'
 
 export type GenerationStatus = 'running' | 'completed' | 'cancelled' | 'failed' | 'interrupted'
@@ -23,6 +31,19 @@ export type Generation = {
 
 type Renewal = { leaseUntil: Date }
 
+/** What became of a lease: `gone` when the generation is not running any more. */
+export type Renewed = 'renewed' | 'to-be-cancelled' | 'gone'
+
+export type KeptGeneration = Generation & {
+  requestId: string
+  userMessage: Message
+  message: Message
+  /** Where each piece of the text ended, in UTF-16 units. */
+  pieceEnds: number[]
+  terminalSeq?: number
+  problem?: string
+}
+
 /**
  * Answers in the making; one per conversation. Whatever touches more than a generation locks
  * its conversation first, so that no two of them can wait for each other.
@@ -32,33 +53,85 @@ export const generationStore = (prisma: PrismaClient) => ({
   ...undoGeneration(prisma),
   ...endingQueries(prisma),
 
-  /** Keeps the text so far and renews the lease. False when it is no longer running. */
+  /** Keeps the text so far and renews the lease. */
   async saveProgress(
-    progress: { generationId: string; content: string } & Renewal,
-  ): Promise<boolean> {
-    const { generationId, content, leaseUntil } = progress
-    const [row] = await prisma.$queryRaw<{ saved: number }[]>`
+    progress: { generationId: string; content: string; pieceEnds: readonly number[] } & Renewal,
+  ): Promise<Renewed> {
+    const { generationId, content, pieceEnds, leaseUntil } = progress
+    const [row] = await prisma.$queryRaw<{ cancel: boolean }[]>`
       WITH conversation AS (
         SELECT c.id FROM generations g JOIN conversations c ON c.id = g.conversation_id
         WHERE g.id = ${generationId}::uuid FOR KEY SHARE OF c
       ), generation AS (
-        UPDATE generations g SET lease_until = ${leaseUntil}::timestamptz FROM conversation c
+        UPDATE generations g
+        SET lease_until = ${leaseUntil}::timestamptz, piece_ends = ${[...pieceEnds]}::int[]
+        FROM conversation c
         WHERE g.id = ${generationId}::uuid AND g.conversation_id = c.id AND g.status = 'running'
-        RETURNING g.message_id
+        RETURNING g.message_id, g.cancel_requested_at
       ), message AS (
         UPDATE messages m SET content = ${content}::text FROM generation g
         WHERE m.id = g.message_id
       )
-      SELECT count(*)::int AS saved FROM generation`
-    return row !== undefined && row.saved > 0
+      SELECT g.cancel_requested_at IS NOT NULL AS cancel FROM generation g`
+    if (!row) return 'gone'
+    return row.cancel ? 'to-be-cancelled' : 'renewed'
   },
 
-  /** @returns those of `ids` that are still running: the others have no lease to renew. */
-  async renewLeases({ ids, leaseUntil }: { ids: string[] } & Renewal): Promise<string[]> {
-    const renewed = await prisma.$queryRaw<{ id: string }[]>`
+  /** What is not among the answers has ended: it has no lease to renew. */
+  async renewLeases({
+    ids,
+    leaseUntil,
+  }: { ids: string[] } & Renewal): Promise<Map<string, Renewed>> {
+    const rows = await prisma.$queryRaw<{ id: string; cancel: boolean }[]>`
       UPDATE generations SET lease_until = ${leaseUntil}::timestamptz
-      WHERE id = ANY(${ids}::uuid[]) AND status = 'running' RETURNING id`
-    return renewed.map(({ id }) => id)
+      WHERE id = ANY(${ids}::uuid[]) AND status = 'running'
+      RETURNING id, cancel_requested_at IS NOT NULL AS cancel`
+    return new Map(rows.map(({ id, cancel }) => [id, cancel ? 'to-be-cancelled' : 'renewed']))
+  },
+
+  /** Asks whoever makes it to stop. False when it is not running. */
+  async requestCancel(which: { id: string; ownerId: string; now: Date }): Promise<boolean> {
+    const { id, ownerId, now } = which
+    const { count } = await prisma.generation.updateMany({
+      where: { id, ownerId, status: 'running' },
+      data: { cancelRequestedAt: now },
+    })
+    return count > 0
+  },
+
+  /**
+   * Settles what number the last event of an interrupted one has: `seq`, unless it was settled
+   * before.
+   */
+  async settleTerminal({ id, seq }: { id: string; seq: number }): Promise<number> {
+    const [row] = await prisma.$queryRaw<{ terminalSeq: number }[]>`
+      UPDATE generations SET terminal_seq = coalesce(terminal_seq, ${seq}::int)
+      WHERE id = ${id}::uuid RETURNING terminal_seq AS "terminalSeq"`
+    return row?.terminalSeq ?? seq
+  },
+
+  /** With both its messages: all that its stream is made of. */
+  async findKept({
+    id,
+    ownerId,
+  }: {
+    id: string
+    ownerId: string
+  }): Promise<KeptGeneration | undefined> {
+    const [row] = await prisma.$queryRaw<KeptRow[]>`
+      SELECT ${generationColumns}, g.request_id AS "requestId", g.piece_ends AS "pieceEnds",
+        g.terminal_seq AS "terminalSeq", g.problem, (
+          SELECT json_agg(said ORDER BY said.position) FROM (
+            SELECT ${messageColumns} FROM messages m
+            WHERE m.conversation_id = g.conversation_id
+              AND m.position BETWEEN answer.position - 1 AND answer.position
+          ) said
+        ) AS messages
+      FROM generations g
+      JOIN messages m ON m.id = g.message_id
+      JOIN messages answer ON answer.id = g.message_id
+      WHERE g.id = ${id}::uuid AND g.owner_id = ${ownerId}::uuid`
+    return row && toKept(row)
   },
 
   async find({ id, ownerId }: { id: string; ownerId: string }): Promise<Generation | undefined> {
@@ -90,4 +163,26 @@ function toGeneration(row: GenerationRow): Generation {
   const { inputTokens, outputTokens, totalTokens, usageSource, ...rest } = row
   const usage = toUsage({ inputTokens, outputTokens, totalTokens, usageSource })
   return { ...present(rest), ...(usage && { usage }) }
+}
+
+type KeptRow = GenerationRow & {
+  requestId: string
+  pieceEnds: number[]
+  terminalSeq: number | null
+  problem: string | null
+  messages: MessageRow[]
+}
+
+function toKept(row: KeptRow): KeptGeneration {
+  const { requestId, pieceEnds, terminalSeq, problem, messages, ...generation } = row
+  const [userMessage, message] = messages.map(toMessage)
+  if (!userMessage || !message) throw new Error('A generation has fewer than two messages')
+  return {
+    ...toGeneration(generation),
+    requestId,
+    pieceEnds,
+    userMessage,
+    message,
+    ...present({ terminalSeq, problem }),
+  }
 }

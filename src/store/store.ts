@@ -7,6 +7,7 @@ import { conversationStore } from './conversations.ts'
 import { openDatabase, ping, type Database, type DatabaseOptions } from './database.ts'
 import { feedbackStore } from './feedback.ts'
 import { generationStore } from './generations.ts'
+import { idempotencyKeyStore } from './idempotency-keys.ts'
 import { messageStore } from './messages.ts'
 import { migrate } from './migrate.ts'
 import { sessionStore } from './sessions.ts'
@@ -30,7 +31,8 @@ export type { DatabaseOptions } from './database.ts'
 export type { Feedback } from './feedback.ts'
 export type { Ending } from './generation-ending.ts'
 export type { NewGeneration, Start } from './generation-start.ts'
-export type { Generation, GenerationStatus } from './generations.ts'
+export type { Generation, GenerationStatus, KeptGeneration, Renewed } from './generations.ts'
+export type { KeptAnswer, KeptCall, KeyName } from './idempotency-keys.ts'
 export type { HistoryEntry, Message, MessageRole, MessageStatus, Usage } from './messages.ts'
 export { MigrationFailed } from './migrate.ts'
 export type { PagePosition } from './rows.ts'
@@ -103,6 +105,7 @@ function nounsOf(prisma: PrismaClient) {
     auditEvents: guarded(auditEventStore(prisma)),
     conversations: guarded(conversationStore(prisma)),
     messages: guarded(messageStore(prisma)),
+    idempotencyKeys: guarded(idempotencyKeyStore(prisma)),
     generations: guarded(generationStore(prisma)),
     usage: guarded(usageStore(prisma)),
     feedback: guarded(feedbackStore(prisma)),

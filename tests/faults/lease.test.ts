@@ -107,10 +107,10 @@ describe('while an answer is made', () => {
       }
       return testStore.store.generations.saveProgress(progress)
     }
-    await server.clock.advance(1_000)
+    await server.clock.advance(500)
     await until(async () => (await stored(alice, fine.start).text()) === 'Hello')
     expect(await stored(alice, failing.start).text()).toBe('')
-    await server.clock.advance(1_000)
+    await server.clock.advance(500)
     await until(async () => (await stored(alice, failing.start).text()) === 'Hello')
     for (const { turn, stream } of [failing, fine]) {
       turn.end()

@@ -18,6 +18,8 @@ test('an account comes back as it was written, without a null anywhere', async (
     role: 'service',
     displayName: 'Robot',
     preferences: {},
+    scopes: [],
+    limits: {},
     version: 1,
     createdAt: now,
     updatedAt: now,

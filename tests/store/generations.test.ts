@@ -129,7 +129,7 @@ test('whatever races with a deletion, usage is written once and nothing deadlock
     const generation = newGeneration(ownerId)
     await givenStarted(opened.store, generation)
     const { generationId, conversationId: id } = generation
-    const progress = { generationId, content: 'A tr', leaseUntil: later(60_000) }
+    const progress = { generationId, content: 'A tr', pieceEnds: [4], leaseUntil: later(60_000) }
     await Promise.all([
       generations.saveProgress(progress),
       conversations.remove({ id, ownerId }),
@@ -146,12 +146,17 @@ test('a save keeps the text and the lease while it runs, and nothing afterwards'
   const { generations, messages } = opened.store
   const { generationId, assistantMessageId: id } = generation
   const save = (content: string) =>
-    generations.saveProgress({ generationId, content, leaseUntil: later(60_000) })
-  expect(await save('A tr')).toBe(true)
+    generations.saveProgress({
+      generationId,
+      content,
+      pieceEnds: [content.length],
+      leaseUntil: later(60_000),
+    })
+  expect(await save('A tr')).toBe('renewed')
   const found = await generations.find({ id: generationId, ownerId })
   expect(found?.leaseUntil).toStrictEqual(later(60_000))
   await generations.finish(ending(generation))
-  expect(await save('Too late')).toBe(false)
+  expect(await save('Too late')).toBe('gone')
   expect(await messages.findOwned({ id, ownerId })).toMatchObject({ content: 'A tree.' })
 })
 
@@ -199,7 +204,12 @@ test('only generations whose lease is over are interrupted; their text and usage
   const { generations, messages } = opened.store
   const [silent, spoken, alive] = [await givenRunning(), await givenRunning(), await givenRunning()]
   const { generationId } = spoken.generation
-  await generations.saveProgress({ generationId, content: 'A tr', leaseUntil: later(2_000) })
+  await generations.saveProgress({
+    generationId,
+    pieceEnds: [],
+    content: 'A tr',
+    leaseUntil: later(2_000),
+  })
   const ids = [alive.generation.generationId]
   await generations.renewLeases({ ids, leaseUntil: later(90_000) })
   await generations.interruptAbandoned({ now: later(30_000), all: false })

@@ -24,6 +24,7 @@ export function newGeneration(
   const { inConversation, ...rest } = changes
   return {
     generationId: randomUUID(),
+    requestId: 'test',
     conversationId: inConversation ?? randomUUID(),
     ownerId,
     ...(inConversation === undefined && { newConversation: { title: 'Trees' } }),
@@ -56,6 +57,7 @@ export function ending(generation: NewGeneration, content = 'A tree.') {
     status: 'completed' as const,
     messageStatus: 'complete' as const,
     content,
+    pieceEnds: [],
     answered: 1 as const,
     now: later(1_000),
   }

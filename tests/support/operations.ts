@@ -38,6 +38,7 @@ export async function everythingIn({ prisma }: Database): Promise<string> {
     // When a key was last used is written later, whatever it was used for.
     prisma.apiKey.findMany({ orderBy: { id: 'asc' }, omit: { hash: true, lastUsedAt: true } }),
     prisma.auditEvent.findMany({ orderBy: { id: 'asc' } }),
+    prisma.idempotencyKey.findMany({ orderBy: { thingId: 'asc' } }),
   ])
   return JSON.stringify(rows)
 }

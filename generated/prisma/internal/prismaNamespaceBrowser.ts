@@ -58,6 +58,7 @@ export const ModelName = {
   Conversation: 'Conversation',
   Message: 'Message',
   Generation: 'Generation',
+  IdempotencyKey: 'IdempotencyKey',
   UsageRecord: 'UsageRecord',
   Feedback: 'Feedback'
 } as const
@@ -193,12 +194,33 @@ export const GenerationScalarFieldEnum = {
   ownerId: 'ownerId',
   status: 'status',
   startedConversation: 'startedConversation',
+  requestId: 'requestId',
+  pieceEnds: 'pieceEnds',
+  terminalSeq: 'terminalSeq',
+  problem: 'problem',
+  cancelRequestedAt: 'cancelRequestedAt',
   leaseUntil: 'leaseUntil',
   startedAt: 'startedAt',
   endedAt: 'endedAt'
 } as const
 
 export type GenerationScalarFieldEnum = (typeof GenerationScalarFieldEnum)[keyof typeof GenerationScalarFieldEnum]
+
+
+export const IdempotencyKeyScalarFieldEnum = {
+  accountId: 'accountId',
+  operationId: 'operationId',
+  key: 'key',
+  fingerprint: 'fingerprint',
+  thingId: 'thingId',
+  createdAt: 'createdAt',
+  leaseUntil: 'leaseUntil',
+  status: 'status',
+  headers: 'headers',
+  body: 'body'
+} as const
+
+export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
 
 
 export const UsageRecordScalarFieldEnum = {
@@ -237,6 +259,14 @@ export const SortOrder = {
 export type SortOrder = (typeof SortOrder)[keyof typeof SortOrder]
 
 
+export const NullableJsonNullValueInput = {
+  DbNull: DbNull,
+  JsonNull: JsonNull
+} as const
+
+export type NullableJsonNullValueInput = (typeof NullableJsonNullValueInput)[keyof typeof NullableJsonNullValueInput]
+
+
 export const QueryMode = {
   default: 'default',
   insensitive: 'insensitive'
@@ -251,4 +281,13 @@ export const NullsOrder = {
 } as const
 
 export type NullsOrder = (typeof NullsOrder)[keyof typeof NullsOrder]
+
+
+export const JsonNullValueFilter = {
+  DbNull: DbNull,
+  JsonNull: JsonNull,
+  AnyNull: AnyNull
+} as const
+
+export type JsonNullValueFilter = (typeof JsonNullValueFilter)[keyof typeof JsonNullValueFilter]
 

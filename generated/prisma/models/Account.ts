@@ -322,6 +322,7 @@ export type AccountWhereInput = {
   generations?: Prisma.GenerationListRelationFilter
   usageRecords?: Prisma.UsageRecordListRelationFilter
   feedback?: Prisma.FeedbackListRelationFilter
+  idempotencyKeys?: Prisma.IdempotencyKeyListRelationFilter
 }
 
 export type AccountOrderByWithRelationInput = {
@@ -348,6 +349,7 @@ export type AccountOrderByWithRelationInput = {
   generations?: Prisma.GenerationOrderByRelationAggregateInput
   usageRecords?: Prisma.UsageRecordOrderByRelationAggregateInput
   feedback?: Prisma.FeedbackOrderByRelationAggregateInput
+  idempotencyKeys?: Prisma.IdempotencyKeyOrderByRelationAggregateInput
 }
 
 export type AccountWhereUniqueInput = Prisma.AtLeast<{
@@ -377,6 +379,7 @@ export type AccountWhereUniqueInput = Prisma.AtLeast<{
   generations?: Prisma.GenerationListRelationFilter
   usageRecords?: Prisma.UsageRecordListRelationFilter
   feedback?: Prisma.FeedbackListRelationFilter
+  idempotencyKeys?: Prisma.IdempotencyKeyListRelationFilter
 }, "id" | "email">
 
 export type AccountOrderByWithAggregationInput = {
@@ -451,6 +454,7 @@ export type AccountCreateInput = {
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateInput = {
@@ -477,6 +481,7 @@ export type AccountUncheckedCreateInput = {
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUpdateInput = {
@@ -503,6 +508,7 @@ export type AccountUpdateInput = {
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateInput = {
@@ -529,6 +535,7 @@ export type AccountUncheckedUpdateInput = {
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateManyInput = {
@@ -780,6 +787,20 @@ export type AccountUpdateOneRequiredWithoutGenerationsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutGenerationsInput, Prisma.AccountUpdateWithoutGenerationsInput>, Prisma.AccountUncheckedUpdateWithoutGenerationsInput>
 }
 
+export type AccountCreateNestedOneWithoutIdempotencyKeysInput = {
+  create?: Prisma.XOR<Prisma.AccountCreateWithoutIdempotencyKeysInput, Prisma.AccountUncheckedCreateWithoutIdempotencyKeysInput>
+  connectOrCreate?: Prisma.AccountCreateOrConnectWithoutIdempotencyKeysInput
+  connect?: Prisma.AccountWhereUniqueInput
+}
+
+export type AccountUpdateOneRequiredWithoutIdempotencyKeysNestedInput = {
+  create?: Prisma.XOR<Prisma.AccountCreateWithoutIdempotencyKeysInput, Prisma.AccountUncheckedCreateWithoutIdempotencyKeysInput>
+  connectOrCreate?: Prisma.AccountCreateOrConnectWithoutIdempotencyKeysInput
+  upsert?: Prisma.AccountUpsertWithoutIdempotencyKeysInput
+  connect?: Prisma.AccountWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutIdempotencyKeysInput, Prisma.AccountUpdateWithoutIdempotencyKeysInput>, Prisma.AccountUncheckedUpdateWithoutIdempotencyKeysInput>
+}
+
 export type AccountCreateNestedOneWithoutUsageRecordsInput = {
   create?: Prisma.XOR<Prisma.AccountCreateWithoutUsageRecordsInput, Prisma.AccountUncheckedCreateWithoutUsageRecordsInput>
   connectOrCreate?: Prisma.AccountCreateOrConnectWithoutUsageRecordsInput
@@ -833,6 +854,7 @@ export type AccountCreateWithoutApiKeysInput = {
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutApiKeysInput = {
@@ -858,6 +880,7 @@ export type AccountUncheckedCreateWithoutApiKeysInput = {
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutApiKeysInput = {
@@ -899,6 +922,7 @@ export type AccountUpdateWithoutApiKeysInput = {
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutApiKeysInput = {
@@ -924,6 +948,7 @@ export type AccountUncheckedUpdateWithoutApiKeysInput = {
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutSessionsInput = {
@@ -949,6 +974,7 @@ export type AccountCreateWithoutSessionsInput = {
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutSessionsInput = {
@@ -974,6 +1000,7 @@ export type AccountUncheckedCreateWithoutSessionsInput = {
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutSessionsInput = {
@@ -1015,6 +1042,7 @@ export type AccountUpdateWithoutSessionsInput = {
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutSessionsInput = {
@@ -1040,6 +1068,7 @@ export type AccountUncheckedUpdateWithoutSessionsInput = {
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutConversationsInput = {
@@ -1065,6 +1094,7 @@ export type AccountCreateWithoutConversationsInput = {
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutConversationsInput = {
@@ -1090,6 +1120,7 @@ export type AccountUncheckedCreateWithoutConversationsInput = {
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutConversationsInput = {
@@ -1131,6 +1162,7 @@ export type AccountUpdateWithoutConversationsInput = {
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutConversationsInput = {
@@ -1156,6 +1188,7 @@ export type AccountUncheckedUpdateWithoutConversationsInput = {
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutGenerationsInput = {
@@ -1181,6 +1214,7 @@ export type AccountCreateWithoutGenerationsInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutGenerationsInput = {
@@ -1206,6 +1240,7 @@ export type AccountUncheckedCreateWithoutGenerationsInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutGenerationsInput = {
@@ -1247,6 +1282,7 @@ export type AccountUpdateWithoutGenerationsInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutGenerationsInput = {
@@ -1270,6 +1306,127 @@ export type AccountUncheckedUpdateWithoutGenerationsInput = {
   sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
+  usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+}
+
+export type AccountCreateWithoutIdempotencyKeysInput = {
+  id: string
+  role: $Enums.Role
+  email?: string | null
+  displayName: string
+  passwordHash?: string | null
+  defaultMode?: string | null
+  locale?: string | null
+  timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
+  disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
+  version?: number
+  createdAt: Date | string
+  updatedAt: Date | string
+  sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
+  conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
+  generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
+  usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+}
+
+export type AccountUncheckedCreateWithoutIdempotencyKeysInput = {
+  id: string
+  role: $Enums.Role
+  email?: string | null
+  displayName: string
+  passwordHash?: string | null
+  defaultMode?: string | null
+  locale?: string | null
+  timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
+  disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
+  version?: number
+  createdAt: Date | string
+  updatedAt: Date | string
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
+  conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
+  generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
+  usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+}
+
+export type AccountCreateOrConnectWithoutIdempotencyKeysInput = {
+  where: Prisma.AccountWhereUniqueInput
+  create: Prisma.XOR<Prisma.AccountCreateWithoutIdempotencyKeysInput, Prisma.AccountUncheckedCreateWithoutIdempotencyKeysInput>
+}
+
+export type AccountUpsertWithoutIdempotencyKeysInput = {
+  update: Prisma.XOR<Prisma.AccountUpdateWithoutIdempotencyKeysInput, Prisma.AccountUncheckedUpdateWithoutIdempotencyKeysInput>
+  create: Prisma.XOR<Prisma.AccountCreateWithoutIdempotencyKeysInput, Prisma.AccountUncheckedCreateWithoutIdempotencyKeysInput>
+  where?: Prisma.AccountWhereInput
+}
+
+export type AccountUpdateToOneWithWhereWithoutIdempotencyKeysInput = {
+  where?: Prisma.AccountWhereInput
+  data: Prisma.XOR<Prisma.AccountUpdateWithoutIdempotencyKeysInput, Prisma.AccountUncheckedUpdateWithoutIdempotencyKeysInput>
+}
+
+export type AccountUpdateWithoutIdempotencyKeysInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  displayName?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
+  disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
+  conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
+  generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
+  usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+}
+
+export type AccountUncheckedUpdateWithoutIdempotencyKeysInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  displayName?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
+  disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
+  conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
+  generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
 }
@@ -1297,6 +1454,7 @@ export type AccountCreateWithoutUsageRecordsInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutUsageRecordsInput = {
@@ -1322,6 +1480,7 @@ export type AccountUncheckedCreateWithoutUsageRecordsInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutUsageRecordsInput = {
@@ -1363,6 +1522,7 @@ export type AccountUpdateWithoutUsageRecordsInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutUsageRecordsInput = {
@@ -1388,6 +1548,7 @@ export type AccountUncheckedUpdateWithoutUsageRecordsInput = {
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutFeedbackInput = {
@@ -1413,6 +1574,7 @@ export type AccountCreateWithoutFeedbackInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutFeedbackInput = {
@@ -1438,6 +1600,7 @@ export type AccountUncheckedCreateWithoutFeedbackInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutFeedbackInput = {
@@ -1479,6 +1642,7 @@ export type AccountUpdateWithoutFeedbackInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutFeedbackInput = {
@@ -1504,6 +1668,7 @@ export type AccountUncheckedUpdateWithoutFeedbackInput = {
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 
@@ -1518,6 +1683,7 @@ export type AccountCountOutputType = {
   generations: number
   usageRecords: number
   feedback: number
+  idempotencyKeys: number
 }
 
 export type AccountCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1527,6 +1693,7 @@ export type AccountCountOutputTypeSelect<ExtArgs extends runtime.Types.Extension
   generations?: boolean | AccountCountOutputTypeCountGenerationsArgs
   usageRecords?: boolean | AccountCountOutputTypeCountUsageRecordsArgs
   feedback?: boolean | AccountCountOutputTypeCountFeedbackArgs
+  idempotencyKeys?: boolean | AccountCountOutputTypeCountIdempotencyKeysArgs
 }
 
 /**
@@ -1581,6 +1748,13 @@ export type AccountCountOutputTypeCountFeedbackArgs<ExtArgs extends runtime.Type
   where?: Prisma.FeedbackWhereInput
 }
 
+/**
+ * AccountCountOutputType without action
+ */
+export type AccountCountOutputTypeCountIdempotencyKeysArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.IdempotencyKeyWhereInput
+}
+
 
 export type AccountSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -1606,6 +1780,7 @@ export type AccountSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   generations?: boolean | Prisma.Account$generationsArgs<ExtArgs>
   usageRecords?: boolean | Prisma.Account$usageRecordsArgs<ExtArgs>
   feedback?: boolean | Prisma.Account$feedbackArgs<ExtArgs>
+  idempotencyKeys?: boolean | Prisma.Account$idempotencyKeysArgs<ExtArgs>
   _count?: boolean | Prisma.AccountCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["account"]>
 
@@ -1677,6 +1852,7 @@ export type AccountInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs
   generations?: boolean | Prisma.Account$generationsArgs<ExtArgs>
   usageRecords?: boolean | Prisma.Account$usageRecordsArgs<ExtArgs>
   feedback?: boolean | Prisma.Account$feedbackArgs<ExtArgs>
+  idempotencyKeys?: boolean | Prisma.Account$idempotencyKeysArgs<ExtArgs>
   _count?: boolean | Prisma.AccountCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type AccountIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1691,6 +1867,7 @@ export type $AccountPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     generations: Prisma.$GenerationPayload<ExtArgs>[]
     usageRecords: Prisma.$UsageRecordPayload<ExtArgs>[]
     feedback: Prisma.$FeedbackPayload<ExtArgs>[]
+    idempotencyKeys: Prisma.$IdempotencyKeyPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -2125,6 +2302,7 @@ export interface Prisma__AccountClient<T, Null = never, ExtArgs extends runtime.
   generations<T extends Prisma.Account$generationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$generationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$GenerationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   usageRecords<T extends Prisma.Account$usageRecordsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$usageRecordsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$UsageRecordPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   feedback<T extends Prisma.Account$feedbackArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$feedbackArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$FeedbackPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  idempotencyKeys<T extends Prisma.Account$idempotencyKeysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$idempotencyKeysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$IdempotencyKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2705,6 +2883,30 @@ export type Account$feedbackArgs<ExtArgs extends runtime.Types.Extensions.Intern
   take?: number
   skip?: number
   distinct?: Prisma.FeedbackScalarFieldEnum | Prisma.FeedbackScalarFieldEnum[]
+}
+
+/**
+ * Account.idempotencyKeys
+ */
+export type Account$idempotencyKeysArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the IdempotencyKey
+   */
+  select?: Prisma.IdempotencyKeySelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the IdempotencyKey
+   */
+  omit?: Prisma.IdempotencyKeyOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.IdempotencyKeyInclude<ExtArgs> | null
+  where?: Prisma.IdempotencyKeyWhereInput
+  orderBy?: Prisma.IdempotencyKeyOrderByWithRelationInput | Prisma.IdempotencyKeyOrderByWithRelationInput[]
+  cursor?: Prisma.IdempotencyKeyWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.IdempotencyKeyScalarFieldEnum | Prisma.IdempotencyKeyScalarFieldEnum[]
 }
 
 /**

@@ -20,8 +20,20 @@ export type GenerationModel = runtime.Types.Result.DefaultSelection<Prisma.$Gene
 
 export type AggregateGeneration = {
   _count: GenerationCountAggregateOutputType | null
+  _avg: GenerationAvgAggregateOutputType | null
+  _sum: GenerationSumAggregateOutputType | null
   _min: GenerationMinAggregateOutputType | null
   _max: GenerationMaxAggregateOutputType | null
+}
+
+export type GenerationAvgAggregateOutputType = {
+  pieceEnds: number | null
+  terminalSeq: number | null
+}
+
+export type GenerationSumAggregateOutputType = {
+  pieceEnds: number[]
+  terminalSeq: number | null
 }
 
 export type GenerationMinAggregateOutputType = {
@@ -31,6 +43,10 @@ export type GenerationMinAggregateOutputType = {
   ownerId: string | null
   status: $Enums.GenerationStatus | null
   startedConversation: boolean | null
+  requestId: string | null
+  terminalSeq: number | null
+  problem: string | null
+  cancelRequestedAt: Date | null
   leaseUntil: Date | null
   startedAt: Date | null
   endedAt: Date | null
@@ -43,6 +59,10 @@ export type GenerationMaxAggregateOutputType = {
   ownerId: string | null
   status: $Enums.GenerationStatus | null
   startedConversation: boolean | null
+  requestId: string | null
+  terminalSeq: number | null
+  problem: string | null
+  cancelRequestedAt: Date | null
   leaseUntil: Date | null
   startedAt: Date | null
   endedAt: Date | null
@@ -55,12 +75,27 @@ export type GenerationCountAggregateOutputType = {
   ownerId: number
   status: number
   startedConversation: number
+  requestId: number
+  pieceEnds: number
+  terminalSeq: number
+  problem: number
+  cancelRequestedAt: number
   leaseUntil: number
   startedAt: number
   endedAt: number
   _all: number
 }
 
+
+export type GenerationAvgAggregateInputType = {
+  pieceEnds?: true
+  terminalSeq?: true
+}
+
+export type GenerationSumAggregateInputType = {
+  pieceEnds?: true
+  terminalSeq?: true
+}
 
 export type GenerationMinAggregateInputType = {
   id?: true
@@ -69,6 +104,10 @@ export type GenerationMinAggregateInputType = {
   ownerId?: true
   status?: true
   startedConversation?: true
+  requestId?: true
+  terminalSeq?: true
+  problem?: true
+  cancelRequestedAt?: true
   leaseUntil?: true
   startedAt?: true
   endedAt?: true
@@ -81,6 +120,10 @@ export type GenerationMaxAggregateInputType = {
   ownerId?: true
   status?: true
   startedConversation?: true
+  requestId?: true
+  terminalSeq?: true
+  problem?: true
+  cancelRequestedAt?: true
   leaseUntil?: true
   startedAt?: true
   endedAt?: true
@@ -93,6 +136,11 @@ export type GenerationCountAggregateInputType = {
   ownerId?: true
   status?: true
   startedConversation?: true
+  requestId?: true
+  pieceEnds?: true
+  terminalSeq?: true
+  problem?: true
+  cancelRequestedAt?: true
   leaseUntil?: true
   startedAt?: true
   endedAt?: true
@@ -137,6 +185,18 @@ export type GenerationAggregateArgs<ExtArgs extends runtime.Types.Extensions.Int
   /**
    * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
    * 
+   * Select which fields to average
+  **/
+  _avg?: GenerationAvgAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
+   * Select which fields to sum
+  **/
+  _sum?: GenerationSumAggregateInputType
+  /**
+   * {@link https://www.prisma.io/docs/concepts/components/prisma-client/aggregations Aggregation Docs}
+   * 
    * Select which fields to find the minimum value
   **/
   _min?: GenerationMinAggregateInputType
@@ -167,6 +227,8 @@ export type GenerationGroupByArgs<ExtArgs extends runtime.Types.Extensions.Inter
   take?: number
   skip?: number
   _count?: GenerationCountAggregateInputType | true
+  _avg?: GenerationAvgAggregateInputType
+  _sum?: GenerationSumAggregateInputType
   _min?: GenerationMinAggregateInputType
   _max?: GenerationMaxAggregateInputType
 }
@@ -178,10 +240,17 @@ export type GenerationGroupByOutputType = {
   ownerId: string
   status: $Enums.GenerationStatus
   startedConversation: boolean
+  requestId: string
+  pieceEnds: number[]
+  terminalSeq: number | null
+  problem: string | null
+  cancelRequestedAt: Date | null
   leaseUntil: Date
   startedAt: Date
   endedAt: Date | null
   _count: GenerationCountAggregateOutputType | null
+  _avg: GenerationAvgAggregateOutputType | null
+  _sum: GenerationSumAggregateOutputType | null
   _min: GenerationMinAggregateOutputType | null
   _max: GenerationMaxAggregateOutputType | null
 }
@@ -211,6 +280,11 @@ export type GenerationWhereInput = {
   ownerId?: Prisma.UuidFilter<"Generation"> | string
   status?: Prisma.EnumGenerationStatusFilter<"Generation"> | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFilter<"Generation"> | boolean
+  requestId?: Prisma.StringFilter<"Generation"> | string
+  pieceEnds?: Prisma.IntNullableListFilter<"Generation">
+  terminalSeq?: Prisma.IntNullableFilter<"Generation"> | number | null
+  problem?: Prisma.StringNullableFilter<"Generation"> | string | null
+  cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
   startedAt?: Prisma.DateTimeFilter<"Generation"> | Date | string
   endedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
@@ -226,6 +300,11 @@ export type GenerationOrderByWithRelationInput = {
   ownerId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   startedConversation?: Prisma.SortOrder
+  requestId?: Prisma.SortOrder
+  pieceEnds?: Prisma.SortOrder
+  terminalSeq?: Prisma.SortOrderInput | Prisma.SortOrder
+  problem?: Prisma.SortOrderInput | Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -244,6 +323,11 @@ export type GenerationWhereUniqueInput = Prisma.AtLeast<{
   ownerId?: Prisma.UuidFilter<"Generation"> | string
   status?: Prisma.EnumGenerationStatusFilter<"Generation"> | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFilter<"Generation"> | boolean
+  requestId?: Prisma.StringFilter<"Generation"> | string
+  pieceEnds?: Prisma.IntNullableListFilter<"Generation">
+  terminalSeq?: Prisma.IntNullableFilter<"Generation"> | number | null
+  problem?: Prisma.StringNullableFilter<"Generation"> | string | null
+  cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
   startedAt?: Prisma.DateTimeFilter<"Generation"> | Date | string
   endedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
@@ -259,12 +343,19 @@ export type GenerationOrderByWithAggregationInput = {
   ownerId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   startedConversation?: Prisma.SortOrder
+  requestId?: Prisma.SortOrder
+  pieceEnds?: Prisma.SortOrder
+  terminalSeq?: Prisma.SortOrderInput | Prisma.SortOrder
+  problem?: Prisma.SortOrderInput | Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.GenerationCountOrderByAggregateInput
+  _avg?: Prisma.GenerationAvgOrderByAggregateInput
   _max?: Prisma.GenerationMaxOrderByAggregateInput
   _min?: Prisma.GenerationMinOrderByAggregateInput
+  _sum?: Prisma.GenerationSumOrderByAggregateInput
 }
 
 export type GenerationScalarWhereWithAggregatesInput = {
@@ -277,6 +368,11 @@ export type GenerationScalarWhereWithAggregatesInput = {
   ownerId?: Prisma.UuidWithAggregatesFilter<"Generation"> | string
   status?: Prisma.EnumGenerationStatusWithAggregatesFilter<"Generation"> | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolWithAggregatesFilter<"Generation"> | boolean
+  requestId?: Prisma.StringWithAggregatesFilter<"Generation"> | string
+  pieceEnds?: Prisma.IntNullableListFilter<"Generation">
+  terminalSeq?: Prisma.IntNullableWithAggregatesFilter<"Generation"> | number | null
+  problem?: Prisma.StringNullableWithAggregatesFilter<"Generation"> | string | null
+  cancelRequestedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeWithAggregatesFilter<"Generation"> | Date | string
   startedAt?: Prisma.DateTimeWithAggregatesFilter<"Generation"> | Date | string
   endedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Generation"> | Date | string | null
@@ -286,6 +382,11 @@ export type GenerationCreateInput = {
   id: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -301,6 +402,11 @@ export type GenerationUncheckedCreateInput = {
   ownerId: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -310,6 +416,11 @@ export type GenerationUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -325,6 +436,11 @@ export type GenerationUncheckedUpdateInput = {
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -337,6 +453,11 @@ export type GenerationCreateManyInput = {
   ownerId: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -346,6 +467,11 @@ export type GenerationUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -358,6 +484,11 @@ export type GenerationUncheckedUpdateManyInput = {
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -378,6 +509,14 @@ export type GenerationNullableScalarRelationFilter = {
   isNot?: Prisma.GenerationWhereInput | null
 }
 
+export type IntNullableListFilter<$PrismaModel = never> = {
+  equals?: number[] | Prisma.ListIntFieldRefInput<$PrismaModel> | null
+  has?: number | Prisma.IntFieldRefInput<$PrismaModel> | null
+  hasEvery?: number[] | Prisma.ListIntFieldRefInput<$PrismaModel>
+  hasSome?: number[] | Prisma.ListIntFieldRefInput<$PrismaModel>
+  isEmpty?: boolean
+}
+
 export type GenerationCountOrderByAggregateInput = {
   id?: Prisma.SortOrder
   conversationId?: Prisma.SortOrder
@@ -385,9 +524,19 @@ export type GenerationCountOrderByAggregateInput = {
   ownerId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   startedConversation?: Prisma.SortOrder
+  requestId?: Prisma.SortOrder
+  pieceEnds?: Prisma.SortOrder
+  terminalSeq?: Prisma.SortOrder
+  problem?: Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
+}
+
+export type GenerationAvgOrderByAggregateInput = {
+  pieceEnds?: Prisma.SortOrder
+  terminalSeq?: Prisma.SortOrder
 }
 
 export type GenerationMaxOrderByAggregateInput = {
@@ -397,6 +546,10 @@ export type GenerationMaxOrderByAggregateInput = {
   ownerId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   startedConversation?: Prisma.SortOrder
+  requestId?: Prisma.SortOrder
+  terminalSeq?: Prisma.SortOrder
+  problem?: Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
@@ -409,9 +562,18 @@ export type GenerationMinOrderByAggregateInput = {
   ownerId?: Prisma.SortOrder
   status?: Prisma.SortOrder
   startedConversation?: Prisma.SortOrder
+  requestId?: Prisma.SortOrder
+  terminalSeq?: Prisma.SortOrder
+  problem?: Prisma.SortOrder
+  cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
   endedAt?: Prisma.SortOrder
+}
+
+export type GenerationSumOrderByAggregateInput = {
+  pieceEnds?: Prisma.SortOrder
+  terminalSeq?: Prisma.SortOrder
 }
 
 export type GenerationCreateNestedManyWithoutOwnerInput = {
@@ -530,14 +692,28 @@ export type GenerationUncheckedUpdateOneWithoutMessageNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.GenerationUpdateToOneWithWhereWithoutMessageInput, Prisma.GenerationUpdateWithoutMessageInput>, Prisma.GenerationUncheckedUpdateWithoutMessageInput>
 }
 
+export type GenerationCreatepieceEndsInput = {
+  set: number[]
+}
+
 export type EnumGenerationStatusFieldUpdateOperationsInput = {
   set?: $Enums.GenerationStatus
+}
+
+export type GenerationUpdatepieceEndsInput = {
+  set?: number[]
+  push?: number | number[]
 }
 
 export type GenerationCreateWithoutOwnerInput = {
   id: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -551,6 +727,11 @@ export type GenerationUncheckedCreateWithoutOwnerInput = {
   messageId: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -592,6 +773,11 @@ export type GenerationScalarWhereInput = {
   ownerId?: Prisma.UuidFilter<"Generation"> | string
   status?: Prisma.EnumGenerationStatusFilter<"Generation"> | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFilter<"Generation"> | boolean
+  requestId?: Prisma.StringFilter<"Generation"> | string
+  pieceEnds?: Prisma.IntNullableListFilter<"Generation">
+  terminalSeq?: Prisma.IntNullableFilter<"Generation"> | number | null
+  problem?: Prisma.StringNullableFilter<"Generation"> | string | null
+  cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
   startedAt?: Prisma.DateTimeFilter<"Generation"> | Date | string
   endedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
@@ -601,6 +787,11 @@ export type GenerationCreateWithoutConversationInput = {
   id: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -614,6 +805,11 @@ export type GenerationUncheckedCreateWithoutConversationInput = {
   ownerId: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -649,6 +845,11 @@ export type GenerationCreateWithoutMessageInput = {
   id: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -662,6 +863,11 @@ export type GenerationUncheckedCreateWithoutMessageInput = {
   ownerId: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -687,6 +893,11 @@ export type GenerationUpdateWithoutMessageInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -700,6 +911,11 @@ export type GenerationUncheckedUpdateWithoutMessageInput = {
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -711,6 +927,11 @@ export type GenerationCreateManyOwnerInput = {
   messageId: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -720,6 +941,11 @@ export type GenerationUpdateWithoutOwnerInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -733,6 +959,11 @@ export type GenerationUncheckedUpdateWithoutOwnerInput = {
   messageId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -744,6 +975,11 @@ export type GenerationUncheckedUpdateManyWithoutOwnerInput = {
   messageId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -755,6 +991,11 @@ export type GenerationCreateManyConversationInput = {
   ownerId: string
   status: $Enums.GenerationStatus
   startedConversation?: boolean
+  requestId?: string
+  pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
+  terminalSeq?: number | null
+  problem?: string | null
+  cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
   endedAt?: Date | string | null
@@ -764,6 +1005,11 @@ export type GenerationUpdateWithoutConversationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -777,6 +1023,11 @@ export type GenerationUncheckedUpdateWithoutConversationInput = {
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -788,6 +1039,11 @@ export type GenerationUncheckedUpdateManyWithoutConversationInput = {
   ownerId?: Prisma.StringFieldUpdateOperationsInput | string
   status?: Prisma.EnumGenerationStatusFieldUpdateOperationsInput | $Enums.GenerationStatus
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  requestId?: Prisma.StringFieldUpdateOperationsInput | string
+  pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
+  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   endedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -802,6 +1058,11 @@ export type GenerationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   ownerId?: boolean
   status?: boolean
   startedConversation?: boolean
+  requestId?: boolean
+  pieceEnds?: boolean
+  terminalSeq?: boolean
+  problem?: boolean
+  cancelRequestedAt?: boolean
   leaseUntil?: boolean
   startedAt?: boolean
   endedAt?: boolean
@@ -817,6 +1078,11 @@ export type GenerationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   ownerId?: boolean
   status?: boolean
   startedConversation?: boolean
+  requestId?: boolean
+  pieceEnds?: boolean
+  terminalSeq?: boolean
+  problem?: boolean
+  cancelRequestedAt?: boolean
   leaseUntil?: boolean
   startedAt?: boolean
   endedAt?: boolean
@@ -832,6 +1098,11 @@ export type GenerationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   ownerId?: boolean
   status?: boolean
   startedConversation?: boolean
+  requestId?: boolean
+  pieceEnds?: boolean
+  terminalSeq?: boolean
+  problem?: boolean
+  cancelRequestedAt?: boolean
   leaseUntil?: boolean
   startedAt?: boolean
   endedAt?: boolean
@@ -847,12 +1118,17 @@ export type GenerationSelectScalar = {
   ownerId?: boolean
   status?: boolean
   startedConversation?: boolean
+  requestId?: boolean
+  pieceEnds?: boolean
+  terminalSeq?: boolean
+  problem?: boolean
+  cancelRequestedAt?: boolean
   leaseUntil?: boolean
   startedAt?: boolean
   endedAt?: boolean
 }
 
-export type GenerationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "conversationId" | "messageId" | "ownerId" | "status" | "startedConversation" | "leaseUntil" | "startedAt" | "endedAt", ExtArgs["result"]["generation"]>
+export type GenerationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "conversationId" | "messageId" | "ownerId" | "status" | "startedConversation" | "requestId" | "pieceEnds" | "terminalSeq" | "problem" | "cancelRequestedAt" | "leaseUntil" | "startedAt" | "endedAt", ExtArgs["result"]["generation"]>
 export type GenerationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   conversation?: boolean | Prisma.ConversationDefaultArgs<ExtArgs>
   message?: boolean | Prisma.MessageDefaultArgs<ExtArgs>
@@ -889,6 +1165,23 @@ export type $GenerationPayload<ExtArgs extends runtime.Types.Extensions.Internal
      * Undoing it then removes the conversation too.
      */
     startedConversation: boolean
+    /**
+     * Of the call that asked for it; the first event of its stream names it.
+     */
+    requestId: string
+    /**
+     * Where each piece of the text ended, in UTF-16 units: with the text they are the stream's events.
+     */
+    pieceEnds: number[]
+    /**
+     * What the last event of an interrupted one was numbered, once somebody was given it.
+     */
+    terminalSeq: number | null
+    /**
+     * Why it failed.
+     */
+    problem: string | null
+    cancelRequestedAt: Date | null
     leaseUntil: Date
     startedAt: Date
     endedAt: Date | null
@@ -1324,6 +1617,11 @@ export interface GenerationFieldRefs {
   readonly ownerId: Prisma.FieldRef<"Generation", 'String'>
   readonly status: Prisma.FieldRef<"Generation", 'GenerationStatus'>
   readonly startedConversation: Prisma.FieldRef<"Generation", 'Boolean'>
+  readonly requestId: Prisma.FieldRef<"Generation", 'String'>
+  readonly pieceEnds: Prisma.FieldRef<"Generation", 'Int[]'>
+  readonly terminalSeq: Prisma.FieldRef<"Generation", 'Int'>
+  readonly problem: Prisma.FieldRef<"Generation", 'String'>
+  readonly cancelRequestedAt: Prisma.FieldRef<"Generation", 'DateTime'>
   readonly leaseUntil: Prisma.FieldRef<"Generation", 'DateTime'>
   readonly startedAt: Prisma.FieldRef<"Generation", 'DateTime'>
   readonly endedAt: Prisma.FieldRef<"Generation", 'DateTime'>

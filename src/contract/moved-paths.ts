@@ -1,0 +1,36 @@
+import type { Method, PathItem } from './document.ts'
+import {
+  ContractMistake,
+  type Deprecation,
+  deprecationOf,
+  refuseUnknownKeys,
+} from './extensions.ts'
+import type { Policy } from './policies.ts'
+
+/** The old place of a path, which answers 308 with the new one. */
+export type MovedPath = { from: string; to: string; method: Method; deprecation: Deprecation }
+
+const SERVER_KEYS = ['x-deprecated-since', 'x-sunset']
+
+/** A path's servers other than the document's own are old places; they must say since when. */
+export function movedPaths(
+  path: string,
+  item: PathItem,
+  operations: readonly Policy[],
+  basePath: string,
+): MovedPath[] {
+  const old = (item.servers ?? []).filter((server) => server.url !== basePath)
+  return old.flatMap((server) => {
+    const place = `#/paths/${path.replaceAll('/', '~1')}/servers`
+    refuseUnknownKeys(server, SERVER_KEYS, place)
+    const deprecation = deprecationOf(server, place)
+    if (!deprecation) throw new ContractMistake(place, `${server.url} must be deprecated`)
+    return operations
+      .filter((operation) => operation.path === path)
+      .map(({ method, movedTo }) => {
+        const successor = operations.find((operation) => operation.operationId === movedTo)
+        const to = basePath + (successor?.path ?? path)
+        return { from: server.url.replace(/\/$/, '') + path, to, method, deprecation }
+      })
+  })
+}

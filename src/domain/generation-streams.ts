@@ -1,0 +1,143 @@
+import type { ProblemCode } from '../../generated/api.ts'
+import type { Dependencies } from '../dependencies.ts'
+import type { KeptGeneration } from '../store/store.ts'
+import { found } from './access.ts'
+import type { Joined } from './call.ts'
+import type { NumberedEvent } from './event-log.ts'
+import type { GenerationRun } from './generation-run.ts'
+import { requireEventId } from './event-ids.ts'
+import type { Principal } from './principal.ts'
+import { Problem } from './problem.ts'
+
+/** How long a stream can be followed after its end (CONTRACT: streams). */
+const FOLLOWABLE_MS = 10 * 60_000
+/** How often the database is asked for what another instance has saved. */
+const LOOK_EVERY_MS = 250
+/** A first call that has a key and nothing else is given so long to begin. */
+const BEGIN_WAIT_MS = 2_000
+const BEGIN_LOOK_EVERY_MS = 50
+
+export type GenerationStreams = ReturnType<typeof createGenerationStreams>
+export type Attached = { id: string; events: EventSource }
+export type EventSource = (gone: AbortSignal) => AsyncIterable<NumberedEvent>
+
+/**
+ * The streams of generations, followed from any event on. One that is made here is followed live.
+ * Of any other the events are made again from what is kept: the text, where each piece of it ended,
+ * and how it ended; so they are the same for everybody, on every instance, after every restart.
+ */
+export function createGenerationStreams(
+  { store, clock }: Pick<Dependencies, 'store' | 'clock'>,
+  running: ReadonlyMap<string, GenerationRun>,
+) {
+  const find = (caller: Principal, id: string): Promise<KeptGeneration | undefined> =>
+    store.generations.findKept({ id, ownerId: caller.id })
+
+  /** Events behind `after`, until the generation has ended or the reader is gone. */
+  async function* follow(
+    caller: Principal,
+    id: string,
+    after: number,
+    gone: AbortSignal,
+  ): AsyncGenerator<NumberedEvent> {
+    let seen = after
+    while (!gone.aborted) {
+      const kept = await find(caller, id)
+      if (!kept) {
+        // Its conversation was deleted while it was read.
+        yield { seq: seen + 1, event: { type: 'end', problem: new Problem('not-found') } }
+        return
+      }
+      for (const numbered of await eventsOf(kept, seen)) {
+        if (numbered.seq <= seen) continue
+        seen = numbered.seq
+        yield numbered
+      }
+      if (kept.status !== 'running') return
+      await clock.wait(LOOK_EVERY_MS, gone).catch(() => undefined)
+    }
+  }
+
+  /** @param after what the reader has seen: the last event of an interrupted one comes behind it */
+  const eventsOf = async (kept: KeptGeneration, after: number): Promise<NumberedEvent[]> => {
+    const { userMessage, message, requestId, pieceEnds, status } = kept
+    const begun = { ...message, content: '', status: 'inProgress' as const }
+    const events: NumberedEvent[] = [
+      { seq: 1, event: { type: 'start', userMessage, message: begun, requestId } },
+    ]
+    let start = 0
+    for (const end of pieceEnds) {
+      const text = message.content.slice(start, end)
+      events.push({ seq: events.length + 1, event: { type: 'piece', text } })
+      start = end
+    }
+    if (status === 'running') return events
+    const seq = await terminalSeq(kept, after)
+    const { usage = { source: 'estimated' as const } } = message
+    const problem = problemOf(kept)
+    events.push({ seq, event: { type: 'end', message, usage, ...(problem && { problem }) } })
+    return events
+  }
+
+  /** What was sent and not saved when a server broke off has numbers that are not used again. */
+  const terminalSeq = async (kept: KeptGeneration, after: number): Promise<number> => {
+    const next = kept.pieceEnds.length + 2
+    if (kept.status !== 'interrupted') return next
+    if (kept.terminalSeq !== undefined) return kept.terminalSeq
+    return store.generations.settleTerminal({ id: kept.id, seq: Math.max(next, after + 1) })
+  }
+
+  const sourceOf =
+    (caller: Principal, id: string, after: number): EventSource =>
+    (gone) => {
+      const run = running.get(id)
+      return run ? run.log.read(gone, after) : follow(caller, id, after, gone)
+    }
+
+  return {
+    /**
+     * What follows an event, or all there is.
+     * @returns undefined when all was seen
+     * @throws {Problem} not-found, generation-expired; invalid-request for an id that is none
+     */
+    async resume(
+      caller: Principal,
+      generationId: string,
+      lastEventId: string | undefined,
+    ): Promise<EventSource | undefined> {
+      const id = generationId.toLowerCase()
+      const after = lastEventId === undefined ? 0 : requireEventId(lastEventId, id)
+      if (running.get(id)?.ownerId === caller.id) return sourceOf(caller, id, after)
+      const kept = found(await find(caller, id))
+      if (kept.endedAt && clock.now().getTime() - kept.endedAt.getTime() > FOLLOWABLE_MS) {
+        throw new Problem('generation-expired')
+      }
+      if (kept.status === 'running') return sourceOf(caller, id, after)
+      const hasMore = (await eventsOf(kept, after)).some(({ seq }) => seq > after)
+      return hasMore ? sourceOf(caller, id, after) : undefined
+    },
+
+    /**
+     * All events of a generation that an earlier call with the same name has asked for.
+     * @throws {Problem} the one that the first call got; not-found when nothing is kept of it any
+     *   more; idempotency-in-progress when it does not begin
+     */
+    async attach(caller: Principal, { id, hasBegun }: Joined): Promise<Attached> {
+      for (let waited = 0; waited <= BEGIN_WAIT_MS; waited += BEGIN_LOOK_EVERY_MS) {
+        const run = running.get(id)
+        if (run) await run.begun
+        if (run ?? (await find(caller, id))) return { id, events: sourceOf(caller, id, 0) }
+        if (hasBegun) throw new Problem('not-found')
+        await clock.wait(BEGIN_LOOK_EVERY_MS)
+      }
+      throw new Problem('idempotency-in-progress', { retryAfterSeconds: 1 })
+    },
+  }
+}
+
+function problemOf({ status, problem }: KeptGeneration): Problem | undefined {
+  if (status === 'interrupted') {
+    return new Problem('unavailable', { detail: 'The server broke off while it answered.' })
+  }
+  return status === 'failed' ? new Problem((problem ?? 'internal') as ProblemCode) : undefined
+}

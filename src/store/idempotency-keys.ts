@@ -1,0 +1,94 @@
+import type { PrismaClient } from '../../generated/prisma/client.ts'
+import { driverFailure } from './unavailable.ts'
+
+/** A caller's name for a call of one operation. */
+export type KeyName = { accountId: string; operationId: string; key: string }
+
+/** What a call answered. */
+export type KeptAnswer = { status: number; headers: Record<string, string>; body: string }
+
+export type KeptCall = {
+  /** SHA-256 of the canonical body. */
+  fingerprint: Uint8Array
+  /** The id of what the call makes. */
+  thingId: string
+  /** Until then its process is taken to be alive; absent once it is answered. */
+  leaseUntil?: Date
+  answer?: KeptAnswer
+}
+
+type Claim = KeyName & { fingerprint: Uint8Array; thingId: string; now: Date; leaseUntil: Date }
+
+/** The calls that their callers have named. */
+export const idempotencyKeyStore = (prisma: PrismaClient) => ({
+  /** Of any number of claims at once exactly one gets the key. */
+  async claim(claim: Claim): Promise<'claimed' | 'taken' | 'no-account'> {
+    const { now, fingerprint, ...rest } = claim
+    const data = { ...rest, fingerprint: Uint8Array.from(fingerprint), createdAt: now }
+    try {
+      const { count } = await prisma.idempotencyKey.createMany({ data, skipDuplicates: true })
+      return count > 0 ? 'claimed' : 'taken'
+    } catch (error) {
+      if (driverFailure(error).code === '23503') return 'no-account'
+      throw error
+    }
+  },
+
+  async find(name: KeyName): Promise<KeptCall | undefined> {
+    const row = await prisma.idempotencyKey.findUnique({
+      where: { accountId_operationId_key: name },
+    })
+    if (!row) return undefined
+    const { fingerprint, thingId, leaseUntil, status, headers, body } = row
+    return {
+      fingerprint,
+      thingId,
+      ...(leaseUntil && { leaseUntil }),
+      ...(status !== null && {
+        answer: { status, headers: headers as Record<string, string>, body: body ?? '' },
+      }),
+    }
+  },
+
+  /** Takes a call over whose process is gone. False when another was faster. */
+  async takeOver(name: KeyName & { now: Date; leaseUntil: Date }): Promise<boolean> {
+    const { now, leaseUntil, ...key } = name
+    const { count } = await prisma.idempotencyKey.updateMany({
+      where: { ...key, status: null, leaseUntil: { lte: now } },
+      data: { leaseUntil },
+    })
+    return count > 0
+  },
+
+  async renew(things: { thingIds: readonly string[]; leaseUntil: Date }): Promise<void> {
+    const { thingIds, leaseUntil } = things
+    await prisma.idempotencyKey.updateMany({
+      where: { thingId: { in: [...thingIds] }, status: null },
+      data: { leaseUntil },
+    })
+  },
+
+  async keep({ answer, ...name }: KeyName & { answer: KeptAnswer }): Promise<void> {
+    await prisma.idempotencyKey.updateMany({
+      where: name,
+      data: { ...answer, leaseUntil: null },
+    })
+  },
+
+  /** Frees the key of a call that did nothing. */
+  async release(name: KeyName): Promise<void> {
+    await prisma.idempotencyKey.deleteMany({ where: { ...name, status: null } })
+  },
+
+  /** For an only process at its start: whatever was running is not. */
+  async abandonAll(now: Date): Promise<void> {
+    await prisma.idempotencyKey.updateMany({ where: { status: null }, data: { leaseUntil: now } })
+  },
+
+  async deleteOlderThan(createdBefore: Date): Promise<number> {
+    const { count } = await prisma.idempotencyKey.deleteMany({
+      where: { createdAt: { lt: createdBefore } },
+    })
+    return count
+  },
+})
