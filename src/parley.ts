@@ -80,7 +80,7 @@ function readVersion(): string {
   return (JSON.parse(file) as { version: string }).version
 }
 
-function startJobs(services: Services, { log, store, clock }: Dependencies): () => void {
+function startJobs(services: Services, { log, store, clock, keys }: Dependencies): () => void {
   const onError = (error: unknown) => {
     log.error({ err: error }, 'background work failed')
   }
@@ -91,6 +91,7 @@ function startJobs(services: Services, { log, store, clock }: Dependencies): () 
   const jobs = [
     services.generations.keepUp(),
     services.revocations.follow(onError),
+    keys.follow(),
     clock.every(HOUR_MS, prune, onError),
   ]
   return () => {
