@@ -3,6 +3,7 @@ import {
   chmod,
   chown,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rm,
@@ -173,6 +174,18 @@ describe('the file', () => {
     await rotateSigningKeys(file, OVERLAP, clock)
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     expect(await readdir(folder)).toEqual(['keys.json'])
+  })
+
+  test('is replaced, never written over: who has it open goes on reading the former one', async () => {
+    const before = await readFile(file, 'utf8')
+    const reader = await open(file, 'r')
+    try {
+      await rotateSigningKeys(file, OVERLAP, clock)
+      expect(await reader.readFile('utf8')).toBe(before)
+    } finally {
+      await reader.close()
+    }
+    expect(await read()).toHaveLength(2)
   })
 
   test.runIf(process.getuid?.() === 0)('keeps its owner when root rotates', async () => {
