@@ -49,14 +49,14 @@ export async function openDependencies(
   const clock = given.clock ?? systemClock
   const source = { given: identity.serverSecret, dataDir: where.dataDir }
   const secret = await loadServerSecret(source)
-  const keys =
-    given.keys ??
-    (await loadSigningKeys({ file: identity.signingKeysFile, dataDir: where.dataDir }))
+  const log = given.log ?? createLog(config.log.level)
+  const keysAt = { file: identity.signingKeysFile, dataDir: where.dataDir }
+  const keys = given.keys ?? (await loadSigningKeys(keysAt, { clock, log }))
   return {
     clock,
     keys,
     ids: createIds(clock),
-    log: createLog(config.log.level),
+    log,
     limiter: createMemoryLimiter(),
     passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
     commonPasswords: dictionary['passwords-common'],

@@ -90,7 +90,7 @@ function feedsOf({ revocations, standing, credentials }: Services) {
   return [revocations, standing, credentials]
 }
 
-function startJobs(services: Services, { log, store, clock }: Dependencies): () => void {
+function startJobs(services: Services, { log, store, clock, keys }: Dependencies): () => void {
   const onError = (error: unknown) => {
     log.error({ err: error }, 'background work failed')
   }
@@ -105,6 +105,7 @@ function startJobs(services: Services, { log, store, clock }: Dependencies): () 
     services.idempotency.keepUp(onError),
     services.credentials.followUses(onError),
     ...feedsOf(services).map((feed) => feed.follow(onError)),
+    keys.follow(),
     clock.every(HOUR_MS, prune, onError),
   ]
   return () => {

@@ -1,5 +1,5 @@
 import { hash, randomUUID } from 'node:crypto'
-import { errors, jwtVerify, SignJWT } from 'jose'
+import { decodeJwt, errors, jwtVerify, SignJWT } from 'jose'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../ports/clock.ts'
 import { SIGNING_ALGORITHM, type SigningKeys } from '../ports/signing-keys.ts'
@@ -60,10 +60,10 @@ export interface AccessTokensOptions {
   newTokenId?: () => string
 }
 
-/** Tokens are verified once, and then known by their SHA-256 for as long as they live. */
+/** Tokens are verified once, and then known by their SHA-256 for as long as they and their key live. */
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { clock, ttlSeconds } = options
-  const verified = new LRUCache<string, AccessClaims>({ max: CACHED_TOKENS })
+  const { clock, keys, ttlSeconds } = options
+  const verified = new LRUCache<string, Verified>({ max: CACHED_TOKENS })
   return {
     issue: (grant) => sign(options, grant),
     async verify(token) {
@@ -71,15 +71,18 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
       if (token.length > LONGEST_TOKEN) throw new TokenRejected('token-invalid')
       const digest = hash('sha256', token, 'base64')
       const known = verified.get(digest)
-      if (known && !isLive(known, clock)) throw new TokenRejected('token-expired')
-      if (known) return known
-      const claims = readAccessClaims(await verifySignature(options, token), ttlSeconds)
+      if (known && keys.findVerifying(known.kid)) return liveClaims(known, clock)
+      const { payload, protectedHeader } = await verifySignature(options, token)
+      const claims = readAccessClaims(payload, ttlSeconds)
       if (!claims) throw new TokenRejected('token-invalid')
-      verified.set(digest, claims)
+      verified.set(digest, { claims, kid: protectedHeader.kid! })
       return claims
     },
   }
 }
+
+/** What was verified, and by which key: it counts no longer than that one does. */
+type Verified = { readonly claims: AccessClaims; readonly kid: string }
 
 async function sign(
   { keys, clock, issuer, audience, ttlSeconds, newTokenId = randomUUID }: AccessTokensOptions,
@@ -108,7 +111,7 @@ async function sign(
 async function verifySignature(options: AccessTokensOptions, token: string) {
   assertCompact(token)
   try {
-    const { payload } = await jwtVerify(token, ({ kid }) => verifyingKey(options.keys, kid), {
+    return await jwtVerify(token, ({ kid }) => verifyingKey(options, token, kid), {
       algorithms: [SIGNING_ALGORITHM],
       typ: TYPE,
       issuer: options.issuer,
@@ -118,7 +121,6 @@ async function verifySignature(options: AccessTokensOptions, token: string) {
       clockTolerance: LEEWAY_SECONDS,
       currentDate: options.clock.now(),
     })
-    return payload
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw new TokenRejected('token-expired')
     if (error instanceof errors.JOSEError) throw new TokenRejected('token-invalid')
@@ -134,12 +136,31 @@ function assertCompact(token: string): void {
 }
 
 /** Ours by its `kid` alone: `jwk`, `jku` and `x5c` of a header are never looked at (RFC 8725 3.10). */
-function verifyingKey(keys: SigningKeys, kid: unknown) {
-  const key = typeof kid === 'string' ? keys.findVerifying(kid) : undefined
+async function verifyingKey(options: AccessTokensOptions, token: string, kid: unknown) {
+  if (typeof kid !== 'string') throw new TokenRejected('token-invalid')
+  const key = options.keys.findVerifying(kid) ?? (await findNewKey(options.keys, kid))
   if (key) return key
-  throw new TokenRejected('token-invalid')
+  throw new TokenRejected(hasEnded(options, token) ? 'token-expired' : 'token-invalid')
 }
 
-function isLive({ expiresAt }: AccessClaims, clock: Clock): boolean {
-  return clock.now().getTime() < expiresAt.getTime() + LEEWAY_SECONDS * 1000
+/** Another instance may sign with a key that has not been read here yet. */
+async function findNewKey(keys: SigningKeys, kid: string) {
+  await keys.lookAgain()
+  return keys.findVerifying(kid)
+}
+
+/**
+ * Whether a token of an unknown key is over by its own word. Nothing is believed that could open
+ * anything: it only tells whoever comes back after a rotation to refresh, not to log in again.
+ */
+function hasEnded({ clock, issuer }: AccessTokensOptions, token: string): boolean {
+  const { iss, exp } = decodeJwt(token)
+  if (iss !== issuer || typeof exp !== 'number') return false
+  return clock.now().getTime() >= (exp + LEEWAY_SECONDS) * 1000
+}
+
+function liveClaims({ claims }: Verified, clock: Clock): AccessClaims {
+  const endsAtMs = claims.expiresAt.getTime() + LEEWAY_SECONDS * 1000
+  if (clock.now().getTime() < endsAtMs) return claims
+  throw new TokenRejected('token-expired')
 }

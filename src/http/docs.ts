@@ -10,8 +10,11 @@ import { consolePage, referencePage } from './docs/pages.ts'
 import { problemPages } from './docs/problem-pages.ts'
 import { securityHeaders } from './security-headers.ts'
 
-/** How long a verifier may keep our public keys; rotation overlaps for longer than this. */
-const KEYS_MAX_AGE_SECONDS = 300
+/**
+ * How long a verifier may keep our public keys: well within the minute between a new key's
+ * publication and its first signature.
+ */
+const KEYS_MAX_AGE_SECONDS = 30
 const HTML = 'text/html; charset=utf-8'
 
 /** What the docs show. `publicJwks` is asked at every call, because keys rotate. */

@@ -91,7 +91,8 @@ async function openIfThere(path: string) {
   }
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
+/** Writes a new file (0600) and waits until the disk has it. @throws EEXIST if there is one */
+export async function writeDurably(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', OWNER_ONLY)
   try {
     await file.writeFile(text)
@@ -125,8 +126,8 @@ async function renameIfFree(draft: string, path: string): Promise<boolean> {
   return !isTaken
 }
 
-/** Without this, a power cut could forget the file's name. Windows has no such call. */
-async function syncFolder(folder: string): Promise<void> {
+/** Without this, a power cut could forget a file's name. Windows has no such call. */
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')
   try {
@@ -136,6 +137,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-function isCode(error: unknown, code: string): boolean {
+/** Whether an error is the file system's, with this code. */
+export function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }

@@ -1,132 +1,94 @@
 import { join } from 'node:path'
-import {
-  calculateJwkThumbprint,
-  exportJWK,
-  generateKeyPair,
-  importJWK,
-  type CryptoKey,
-  type JWK,
-} from 'jose'
-import { findOrMakeSecretFile, findSecretFile, SecretFileMistake } from './secret-file.ts'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose'
+import { systemClock, type Clock } from './clock.ts'
+import { SIGNING_ALGORITHM } from './jwk-set.ts'
+import { openKeyFile, type KeySource } from './key-file.ts'
+import { parseKeySet, type Signer } from './key-set.ts'
+import type { Log } from './log.ts'
+import { findOrMakeSecretFile, SecretFileMistake } from './secret-file.ts'
 
-/** The one algorithm of our tokens (RFC 8037). */
-export const SIGNING_ALGORITHM = 'EdDSA'
+export { SIGNING_ALGORITHM } from './jwk-set.ts'
 
-/** The keys of access tokens, imported once. */
+/** The keys of access tokens, as they are at the moment of each question. */
 export interface SigningKeys {
-  /** The key that signs: the first of the set. */
-  readonly signing: { readonly kid: string; readonly privateKey: CryptoKey }
-  /** The public key of any key in the set, so that a retired one verifies until it is removed. */
+  /**
+   * The key that signs now: the first that is active and not retired.
+   * @throws SecretFileMistake if every key is retired
+   */
+  readonly signing: Signer
+  /** The public key of any key that is not retired, so that a former signer still verifies. */
   findVerifying(kid: string): CryptoKey | undefined
   /** What `/.well-known/jwks.json` answers: public halves only. */
   publicJwks(): { keys: JWK[] }
-}
-
-interface Key {
-  readonly kid: string
-  readonly publicJwk: JWK
-  readonly publicKey: CryptoKey
-  readonly privateKey: CryptoKey | undefined
+  /** Asks the file at once, for a `kid` that is not known here; see KeySource. */
+  lookAgain(): Promise<void>
+  /** Keeps up with the file until the returned function is called. */
+  follow(): () => void
 }
 
 /**
  * The signing keys: from the given file, or from `<dataDir>/signing-keys.json`, made at the first
- * start (0600).
+ * start (0600). They change with the file; what is wrong with it later, the log says.
  * @throws SecretFileMistake if the file is missing, malformed, of another kind of key, or open to
  *   others
  */
-export async function loadSigningKeys(source: {
-  file: string | undefined
-  dataDir: string
-}): Promise<SigningKeys> {
-  if (source.file === undefined) {
-    const path = join(source.dataDir, 'signing-keys.json')
-    return parseSigningKeys(await findOrMakeSecretFile(path, newSigningKeysText), path)
-  }
-  const text = await findSecretFile(source.file)
-  if (text !== undefined) return parseSigningKeys(text, source.file)
-  throw new SecretFileMistake(`${source.file} does not exist. "npm run secrets" makes one.`)
+export async function loadSigningKeys(
+  where: { file: string | undefined; dataDir: string },
+  world: { clock: Clock; log: Pick<Log, 'info' | 'error'> },
+): Promise<SigningKeys> {
+  const path = signingKeysPath(where)
+  if (where.file === undefined) await findOrMakeSecretFile(path, newSigningKeysText)
+  return signingKeysOf(await openKeyFile(path, world), path, world.clock)
+}
+
+/** Where the signing keys are: the given file, or one in the folder of data. */
+export function signingKeysPath(where: { file: string | undefined; dataDir: string }): string {
+  return where.file ?? join(where.dataDir, 'signing-keys.json')
+}
+
+/**
+ * The keys of a text, for ever.
+ * @param origin how messages call it
+ * @throws SecretFileMistake with the place of the mistake, never with a key's value
+ */
+export async function parseSigningKeys(
+  text: string,
+  origin: string,
+  clock = systemClock,
+): Promise<SigningKeys> {
+  const keys = await parseKeySet(text, origin)
+  const source = { current: () => keys, lookAgain: async () => {}, follow: () => () => {} }
+  return signingKeysOf(source, origin, clock)
 }
 
 /** A private JWK Set (RFC 7517) with one new Ed25519 key, as a file's text. */
 export async function newSigningKeysText(): Promise<string> {
+  return signingKeysText([await newSigningKey()])
+}
+
+/** A new private key as a JWK. */
+export async function newSigningKey(): Promise<JWK> {
   const { privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true })
   const { kty, crv, x, d } = await exportJWK(privateKey)
   const kid = await calculateJwkThumbprint({ kty: kty!, crv: crv!, x: x! })
-  return `${JSON.stringify({ keys: [{ kty, crv, kid, x, d }] }, undefined, 2)}\n`
+  return { kty: kty!, crv: crv!, kid, x: x!, d: d! }
 }
 
-/**
- * Reads a private JWK Set. The first key signs and needs its private half; the others only verify.
- * @param origin how messages call it
- * @throws SecretFileMistake with the place of the mistake, never with a key's value
- */
-export async function parseSigningKeys(text: string, origin: string): Promise<SigningKeys> {
-  const keys = await Promise.all(
-    jwksIn(text, origin).map((jwk, index) => importKey(jwk, `${origin}, keys[${index}]`)),
-  )
-  const [first] = keys
-  if (!first) throw new SecretFileMistake(`${origin} has no keys: the first one signs.`)
-  if (!first.privateKey) throw new SecretFileMistake(`${origin}, keys[0] signs: it needs a "d".`)
-  const byKid = new Map(keys.map((key) => [key.kid, key]))
-  if (byKid.size < keys.length) throw new SecretFileMistake(`${origin} has one key twice.`)
+/** A private JWK Set as a file's text. */
+export function signingKeysText(keys: readonly object[]): string {
+  return `${JSON.stringify({ keys }, undefined, 2)}\n`
+}
+
+function signingKeysOf(source: KeySource, origin: string, clock: Clock): SigningKeys {
   return {
-    signing: { kid: first.kid, privateKey: first.privateKey },
-    findVerifying: (kid) => byKid.get(kid)?.publicKey,
-    publicJwks: () => ({ keys: keys.map((key) => ({ ...key.publicJwk })) }),
+    get signing() {
+      const signer = source.current().findSigner(clock.now())
+      if (signer) return signer
+      throw new SecretFileMistake(`${origin} has only retired keys: run "npm run rotate-keys".`)
+    },
+    findVerifying: (kid) => source.current().findVerifying(kid, clock.now()),
+    publicJwks: () => source.current().publicJwks(clock.now()),
+    lookAgain: source.lookAgain,
+    follow: source.follow,
   }
-}
-
-function jwksIn(text: string, origin: string): unknown[] {
-  const set = parseJson(text, origin)
-  if (isRecord(set) && Array.isArray(set.keys)) return set.keys
-  throw new SecretFileMistake(`${origin} must be a JWK Set: {"keys": [...]}.`)
-}
-
-function parseJson(text: string, origin: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // The parser's own message quotes the text around the mistake, which may be the key.
-    throw new SecretFileMistake(`${origin} is not JSON.`)
-  }
-}
-
-async function importKey(jwk: unknown, origin: string): Promise<Key> {
-  const { x, d } = ed25519(jwk, origin)
-  const publicMembers = { kty: 'OKP', crv: 'Ed25519', x }
-  // RFC 7638: a thumbprint cannot be mistaken for another key's, whatever the file calls it.
-  const kid = await calculateJwkThumbprint(publicMembers)
-  return {
-    kid,
-    publicJwk: { ...publicMembers, kid, alg: SIGNING_ALGORITHM, use: 'sig' },
-    publicKey: await importHalf(publicMembers, origin),
-    privateKey: d === undefined ? undefined : await importHalf({ ...publicMembers, d }, origin),
-  }
-}
-
-function ed25519(jwk: unknown, origin: string): { x: string; d: string | undefined } {
-  if (!isRecord(jwk) || jwk.kty !== 'OKP' || jwk.crv !== 'Ed25519') {
-    throw new SecretFileMistake(`${origin} must be an Ed25519 key (kty "OKP", crv "Ed25519").`)
-  }
-  const { x, d } = jwk
-  if (!isKeyBytes(x)) throw new SecretFileMistake(`${origin}: "x" must be 32 bytes of base64url.`)
-  if (d === undefined || isKeyBytes(d)) return { x, d }
-  throw new SecretFileMistake(`${origin}: "d" must be 32 bytes of base64url.`)
-}
-
-async function importHalf(jwk: JWK, origin: string): Promise<CryptoKey> {
-  try {
-    return (await importJWK(jwk, SIGNING_ALGORITHM)) as CryptoKey
-  } catch {
-    throw new SecretFileMistake(`${origin} cannot be used: its "x" and "d" do not belong together.`)
-  }
-}
-
-function isKeyBytes(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9_-]{43}$/.test(value)
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
 }

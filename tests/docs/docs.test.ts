@@ -100,7 +100,7 @@ describe('documents', () => {
   test('the public keys are a JWK Set and hold nothing private', async () => {
     const answer = await get('/.well-known/jwks.json')
     expect(answer.headers.get('content-type')).toBe('application/jwk-set+json')
-    expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
+    expect(answer.headers.get('cache-control')).toBe('public, max-age=30')
     const { keys } = (await answer.json()) as { keys: Record<string, unknown>[] }
     expect(keys.length).toBeGreaterThan(0)
     for (const key of keys) expect(key).not.toHaveProperty('d')

@@ -207,6 +207,19 @@ describe('a token is refused', () => {
     expect(await codeOf(await forge({}, header))).toBe('token-invalid')
   })
 
+  test('for its key, even if it is over, unless it says that it was ours', async () => {
+    const over = { iat: seconds() - TTL - 6, exp: seconds() - 6 }
+    const header = { kid: 'nobody' }
+    expect(await codeOf(await forge(over, header))).toBe('token-expired')
+    expect(await codeOf(await forge({ ...over, exp: seconds() - 4 }, header))).toBe('token-invalid')
+    expect(await codeOf(await forge({ ...over, iss: 'other' }, header))).toBe('token-invalid')
+    expect(await codeOf(await forge({ ...over, exp: 'soon' }, header))).toBe('token-invalid')
+    for (const payload of ['[]', '{', 'null']) {
+      const junk = `${encode(JSON.stringify({ ...rightHeader(), ...header }))}.${encode(payload)}`
+      expect(await codeOf(`${junk}.${'A'.repeat(86)}`)).toBe('token-invalid')
+    }
+  })
+
   test('for an absurd exp that JSON can say and a date cannot', async () => {
     const claims = JSON.stringify({ ...rightClaims(), exp: 'EXP' })
     for (const exp of ['1e999', '1e300', '-1e300', 'null', 'true', '[]', '9007199254740993']) {

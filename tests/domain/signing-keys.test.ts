@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { parseEnv, promisify } from 'node:util'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createLog } from '../../src/ports/log.ts'
 import { makeSecretFile, SecretFileMistake } from '../../src/ports/secret-file.ts'
 import { deriveKey, loadServerSecret } from '../../src/ports/server-secret.ts'
 import {
@@ -12,7 +13,9 @@ import {
   newSigningKeysText,
   parseSigningKeys,
 } from '../../src/ports/signing-keys.ts'
+import { TestClock } from '../support/clock.ts'
 
+const world = { clock: new TestClock(), log: createLog('silent') }
 let folder: string
 
 beforeEach(async () => {
@@ -34,8 +37,8 @@ const parse = (...keys: unknown[]) => parseSigningKeys(JSON.stringify({ keys }),
 describe('signing keys', () => {
   test('are made at the first start, for the owner alone, and kept', async () => {
     const dataDir = join(folder, 'not', 'there', 'yet')
-    const first = await loadSigningKeys({ file: undefined, dataDir })
-    const again = await loadSigningKeys({ file: undefined, dataDir })
+    const first = await loadSigningKeys({ file: undefined, dataDir }, world)
+    const again = await loadSigningKeys({ file: undefined, dataDir }, world)
     expect(again.signing.kid).toBe(first.signing.kid)
     expect((await stat(join(dataDir, 'signing-keys.json'))).mode & 0o777).toBe(0o600)
     expect(await readdir(dataDir)).toEqual(['signing-keys.json'])
@@ -43,7 +46,7 @@ describe('signing keys', () => {
 
   test('of processes that start together are the same', async () => {
     const starts = Array.from({ length: 8 }, () =>
-      loadSigningKeys({ file: undefined, dataDir: folder }),
+      loadSigningKeys({ file: undefined, dataDir: folder }, world),
     )
     const kids = (await Promise.all(starts)).map((keys) => keys.signing.kid)
     expect(new Set(kids).size).toBe(1)
@@ -73,6 +76,49 @@ describe('signing keys', () => {
     expect(keys.findVerifying('constructor')).toBeUndefined()
   })
 
+  test('sign from their time on and are gone from another on, to the second', async () => {
+    const clock = new TestClock('2026-01-01T00:00:00.000Z')
+    const start = clock.now().getTime() / 1000
+    const [next, former, last] = [await newJwk(), await newJwk(), await newJwk()]
+    const text = JSON.stringify({
+      keys: [{ ...next, activeFrom: start + 60 }, { ...former, retiredAt: start + 90 }, last],
+    })
+    const keys = await parseSigningKeys(text, 'keys.json', clock)
+    const published = () => keys.publicJwks().keys.map(({ kid }) => kid)
+    await clock.advance(59_999)
+    expect(keys.signing.kid).toBe(former.kid)
+    expect(published()).toEqual([next.kid, former.kid, last.kid])
+    expect(keys.findVerifying(next.kid as string)).toBeDefined()
+    await clock.advance(1)
+    expect(keys.signing.kid).toBe(next.kid)
+    await clock.advance(29_999)
+    expect(keys.findVerifying(former.kid as string)).toBeDefined()
+    await clock.advance(1)
+    expect(keys.findVerifying(former.kid as string)).toBeUndefined()
+    expect(published()).toEqual([next.kid, last.kid])
+  })
+
+  test('sign before their time rather than not at all, the soonest first', async () => {
+    const clock = new TestClock('2026-01-01T00:00:00.000Z')
+    const start = clock.now().getTime() / 1000
+    const [later, sooner] = [await newJwk(), await newJwk()]
+    const text = JSON.stringify({
+      keys: [
+        { ...later, activeFrom: start + 90 },
+        { ...sooner, activeFrom: start + 60 },
+        { ...(await newJwk()), retiredAt: start },
+      ],
+    })
+    expect((await parseSigningKeys(text, 'keys.json', clock)).signing.kid).toBe(sooner.kid)
+  })
+
+  test('that are all retired stop the start', async () => {
+    const file = join(folder, 'keys.json')
+    const retired = { ...(await newJwk()), retiredAt: 1 }
+    await writeFile(file, JSON.stringify({ keys: [retired] }), { mode: 0o600 })
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('rotate-keys')
+  })
+
   test.each<[string, (jwk: Jwk) => unknown[], RegExp]>([
     ['no keys', () => [], /has no keys/],
     ['a first key that cannot sign', ({ d: _d, ...jwk }) => [jwk], /keys\[0\] signs/],
@@ -83,6 +129,8 @@ describe('signing keys', () => {
     ['a short key', (jwk) => [{ ...jwk, x: 'AAAA' }], /"x" must be 32 bytes/],
     ['a private half that is no text', (jwk) => [{ ...jwk, d: 5 }], /"d" must be 32 bytes/],
     ['null', () => [null], /must be an Ed25519/],
+    ['a time in words', (jwk) => [{ ...jwk, retiredAt: 'soon' }], /"retiredAt" must be a time/],
+    ['a time in milliseconds', (jwk) => [{ ...jwk, activeFrom: 1767225600000 }], /whole seconds/],
   ])('%s is refused, with the place and without the key', async (_what, change, message) => {
     const jwk = await newJwk()
     const failure = await parse(...change(jwk)).catch((error: unknown) => error)
@@ -107,14 +155,16 @@ describe('signing keys', () => {
     const file = join(folder, 'keys.json')
     await writeFile(file, await newSigningKeysText())
     await chmod(file, 0o640)
-    await expect(loadSigningKeys({ file, dataDir: folder })).rejects.toThrow('chmod 600')
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('chmod 600')
     await chmod(file, 0o600)
-    await expect(loadSigningKeys({ file, dataDir: folder })).resolves.toBeDefined()
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).resolves.toBeDefined()
   })
 
   test('a given file that is not there is never made', async () => {
     const file = join(folder, 'missing.json')
-    await expect(loadSigningKeys({ file, dataDir: folder })).rejects.toThrow('npm run secrets')
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow(
+      'npm run secrets',
+    )
     expect(await readdir(folder)).toEqual([])
   })
 
@@ -177,7 +227,7 @@ describe('npm run secrets', () => {
     expect(Object.keys(env).sort()).toEqual(['SERVER_SECRET', 'SIGNING_KEYS_FILE'])
     expect(Buffer.byteLength(env.SERVER_SECRET!)).toBeGreaterThanOrEqual(32)
     await expect(
-      loadSigningKeys({ file: env.SIGNING_KEYS_FILE, dataDir: folder }),
+      loadSigningKeys({ file: env.SIGNING_KEYS_FILE, dataDir: folder }, world),
     ).resolves.toBeDefined()
 
     const before = await readFile(file, 'utf8')

@@ -63,7 +63,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     store: testStore.store,
     clock,
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
-    keys: await parseSigningKeys(await keysText, 'the keys of the tests'),
+    ...(options.env?.SIGNING_KEYS_FILE === undefined && {
+      keys: await parseSigningKeys(await keysText, 'the keys of the tests', clock),
+    }),
     engine: createEngine(config.engine, { clock, random: () => 0, wordDelayMs: 0 }),
     ...options.instead?.deps,
   }

@@ -1,0 +1,63 @@
+import type { CryptoKey, JWK } from 'jose'
+import { importKey, jwksIn, type Key } from './jwk-set.ts'
+import { SecretFileMistake } from './secret-file.ts'
+
+/** What a file of signing keys says, at any moment. Keys whose `retiredAt` has come are not there. */
+export interface KeySet {
+  /**
+   * The key that signs: the first that is active. Where none is yet, the one that will be first:
+   * every instance that has the file knows it. Undefined if all are retired.
+   */
+  findSigner(at: Date): Signer | undefined
+  /** The public key; of one that is not active yet too, for another's clock may be ahead. */
+  findVerifying(kid: string, at: Date): CryptoKey | undefined
+  /** Public halves only. */
+  publicJwks(at: Date): { keys: JWK[] }
+}
+
+/** A key with its private half. */
+export type Signer = { readonly kid: string; readonly privateKey: CryptoKey }
+
+/**
+ * Reads a private JWK Set. The first key needs its private half; others may only verify. The
+ * members `activeFrom` and `retiredAt` (seconds since 1970) say when a key begins to sign and when
+ * it is gone.
+ * @param origin how messages call it
+ * @throws SecretFileMistake with the place of the mistake, never with a key's value
+ */
+export async function parseKeySet(text: string, origin: string): Promise<KeySet> {
+  const keys = await Promise.all(
+    jwksIn(text, origin).map((jwk, index) => importKey(jwk, `${origin}, keys[${index}]`)),
+  )
+  const [first] = keys
+  if (!first) throw new SecretFileMistake(`${origin} has no keys: the first one signs.`)
+  if (!first.privateKey) throw new SecretFileMistake(`${origin}, keys[0] signs: it needs a "d".`)
+  const byKid = new Map(keys.map((key) => [key.kid, key]))
+  if (byKid.size < keys.length) throw new SecretFileMistake(`${origin} has one key twice.`)
+  return {
+    findSigner: (at) => findSigner(keys, at),
+    findVerifying(kid, at) {
+      const key = byKid.get(kid)
+      return key && !isRetired(key, at) ? key.publicKey : undefined
+    },
+    publicJwks: (at) => ({
+      keys: keys.filter((key) => !isRetired(key, at)).map((key) => ({ ...key.publicJwk })),
+    }),
+  }
+}
+
+/** Whether the time of a key is over. */
+export function isRetired({ retiredAt }: Pick<Key, 'retiredAt'>, at: Date): boolean {
+  return retiredAt !== undefined && at.getTime() >= retiredAt * 1000
+}
+
+/** Whether a key's time to sign has come. */
+export function isActive({ activeFrom = 0 }: Pick<Key, 'activeFrom'>, at: Date): boolean {
+  return at.getTime() >= activeFrom * 1000
+}
+
+function findSigner(keys: readonly Key[], at: Date): Signer | undefined {
+  const able = keys.filter((key): key is Key & Signer => !isRetired(key, at) && !!key.privateKey)
+  const soonest = [...able].sort((a, b) => (a.activeFrom ?? 0) - (b.activeFrom ?? 0))[0]
+  return able.find((key) => isActive(key, at)) ?? soonest
+}
