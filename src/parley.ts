@@ -69,6 +69,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   const stop = async (graceSeconds: number) => {
     const outcome = await stopServing(server, services, deps.clock, graceSeconds)
     stopJobs()
+    await deps.limiter.close()
     await deps.store.close()
     return outcome
   }

@@ -403,7 +403,8 @@ export const ModelName = {
   Message: 'Message',
   Generation: 'Generation',
   UsageRecord: 'UsageRecord',
-  Feedback: 'Feedback'
+  Feedback: 'Feedback',
+  LimitCounter: 'LimitCounter'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -419,7 +420,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "account" | "session" | "conversation" | "message" | "generation" | "usageRecord" | "feedback"
+    modelProps: "account" | "session" | "conversation" | "message" | "generation" | "usageRecord" | "feedback" | "limitCounter"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -941,6 +942,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    LimitCounter: {
+      payload: Prisma.$LimitCounterPayload<ExtArgs>
+      fields: Prisma.LimitCounterFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.LimitCounterFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.LimitCounterFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        findFirst: {
+          args: Prisma.LimitCounterFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.LimitCounterFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        findMany: {
+          args: Prisma.LimitCounterFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>[]
+        }
+        create: {
+          args: Prisma.LimitCounterCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        createMany: {
+          args: Prisma.LimitCounterCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.LimitCounterCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>[]
+        }
+        delete: {
+          args: Prisma.LimitCounterDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        update: {
+          args: Prisma.LimitCounterUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        deleteMany: {
+          args: Prisma.LimitCounterDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.LimitCounterUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.LimitCounterUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>[]
+        }
+        upsert: {
+          args: Prisma.LimitCounterUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        aggregate: {
+          args: Prisma.LimitCounterAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLimitCounter>
+        }
+        groupBy: {
+          args: Prisma.LimitCounterGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LimitCounterGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.LimitCounterCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LimitCounterCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1091,6 +1166,15 @@ export const FeedbackScalarFieldEnum = {
 } as const
 
 export type FeedbackScalarFieldEnum = (typeof FeedbackScalarFieldEnum)[keyof typeof FeedbackScalarFieldEnum]
+
+
+export const LimitCounterScalarFieldEnum = {
+  key: 'key',
+  consumed: 'consumed',
+  expiresAt: 'expiresAt'
+} as const
+
+export type LimitCounterScalarFieldEnum = (typeof LimitCounterScalarFieldEnum)[keyof typeof LimitCounterScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1427,6 +1511,7 @@ export type GlobalOmitConfig = {
   generation?: Prisma.GenerationOmit
   usageRecord?: Prisma.UsageRecordOmit
   feedback?: Prisma.FeedbackOmit
+  limitCounter?: Prisma.LimitCounterOmit
 }
 
 /* Types for Logging */

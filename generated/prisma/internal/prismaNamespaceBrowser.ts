@@ -57,7 +57,8 @@ export const ModelName = {
   Message: 'Message',
   Generation: 'Generation',
   UsageRecord: 'UsageRecord',
-  Feedback: 'Feedback'
+  Feedback: 'Feedback',
+  LimitCounter: 'LimitCounter'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -187,6 +188,15 @@ export const FeedbackScalarFieldEnum = {
 } as const
 
 export type FeedbackScalarFieldEnum = (typeof FeedbackScalarFieldEnum)[keyof typeof FeedbackScalarFieldEnum]
+
+
+export const LimitCounterScalarFieldEnum = {
+  key: 'key',
+  consumed: 'consumed',
+  expiresAt: 'expiresAt'
+} as const
+
+export type LimitCounterScalarFieldEnum = (typeof LimitCounterScalarFieldEnum)[keyof typeof LimitCounterScalarFieldEnum]
 
 
 export const SortOrder = {
