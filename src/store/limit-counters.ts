@@ -7,8 +7,10 @@ type Count = { consumed: number; resetsInMs: number }
 
 /** Connections for the limits alone, so that slow queries of others hold up no call. */
 const MOST_CONNECTIONS = 4
+/** A connection on which no answer came is given up a second later, and then can be replaced. */
+const STATEMENT_MS = 1_000
 /** Rows of one DELETE: none takes long. */
-const PRUNE_ROWS = 5_000
+const PRUNE_ROWS = 2_000
 
 /** With Prisma a take would cost three times the CPU, and every call begins with one. */
 const TAKE = {
@@ -29,7 +31,11 @@ const DELETE_EXPIRED = `DELETE FROM limit_counters WHERE key IN (
 
 /** What the limits have counted on a server. Every function is one statement, and throws what pg does. */
 export function openLimitCounters(databaseUrl: string) {
-  const pool = openPool({ databaseUrl, maxConnections: MOST_CONNECTIONS })
+  const pool = openPool({
+    databaseUrl,
+    maxConnections: MOST_CONNECTIONS,
+    statementMs: STATEMENT_MS,
+  })
   return {
     /** Changes all counters, or none if one would go beyond its quota. */
     async take(asked: readonly Asked[]): Promise<Count[]> {

@@ -1,4 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/ports/clock.ts'
+import { createMemoryLimiter } from '../../src/ports/limiter/memory.ts'
+import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
+import { withStandIn } from '../../src/ports/limiter/stand-in.ts'
+import { createLog } from '../../src/ports/log.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
 import { DATABASE_URL } from '../support/limit-stores.ts'
 import { hasRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
@@ -8,8 +14,6 @@ import { openWireCutter } from '../support/wire-cutter.ts'
 
 /** A call waits so long for the store at most. */
 const PATIENCE_MS = 300
-/** The store is asked so often whether it is back. */
-const PROBE_MS = 1_000
 const QUOTA = 5
 
 const ENV = { RATE_LIMIT_ANONYMOUS: `${QUOTA}/3600`, TRUST_PROXY: '1' }
@@ -49,11 +53,14 @@ async function stagePostgres({ options }: TestStore): Promise<Stage> {
   }
 }
 
-/** Lets the server ask one time after the other, each in the store's own time. */
+/**
+ * Lets the server ask again until the store is back. The steps are small, so that the store, which
+ * does not go by the clock of the tests, has its time to answer before a probe is given up.
+ */
 async function probeUntil({ clock }: TestServer, isBack: () => boolean | Promise<boolean>) {
   await until(async () => {
-    await clock.advance(PROBE_MS)
-    return until(isBack, 500).catch(() => false)
+    await clock.advance(PATIENCE_MS / 3)
+    return until(isBack, 100).catch(() => false)
   })
 }
 
@@ -167,6 +174,30 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
     await late.close()
   })
 })
+
+describe.skipIf(!hasRedis)(
+  'a process that was busy for longer than it waits for the limits',
+  () => {
+    test('does not take that for a store that is away', async () => {
+      const redis = await startRedis()
+      const lines: string[] = []
+      const log = createLog('debug', { write: (line: string) => void lines.push(line) })
+      const shared = await openRedisLimiter(redis.url, systemClock)
+      const deps = { clock: systemClock, log }
+      const limiter = withStandIn(shared, createMemoryLimiter(systemClock), deps)
+      const counter = { name: 'chat', subject: 'alice', quota: 10, windowSeconds: 60 }
+      const taken = limiter.take([counter])
+      await nextTurn()
+      const busyUntil = performance.now() + 2 * PATIENCE_MS
+      while (performance.now() < busyUntil);
+      await taken
+      expect(lines).toEqual([])
+      expect(await shared.peek([counter])).toMatchObject([{ remaining: 9 }])
+      await limiter.close()
+      await redis.kill()
+    })
+  },
+)
 
 describe.each(STAGES)('what was counted in $name', ({ can, open }) => {
   if (!can) {
