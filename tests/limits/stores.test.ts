@@ -14,8 +14,8 @@ import {
   LIMIT_STORES,
   type LimitStore,
   lookIntoRedis,
-  REDIS_URL,
 } from '../support/limit-stores.ts'
+import { hasRedis, startRedis } from '../support/redis-server.ts'
 
 /** Counters of nobody else. */
 function someone() {
@@ -218,10 +218,11 @@ describe('limits in memory', () => {
   })
 })
 
-describe.skipIf(REDIS_URL === undefined)('limits in Redis', () => {
+describe.skipIf(!hasRedis)('limits in Redis', () => {
   test('cost one command for a call of several counters, and every key expires', async () => {
-    const redis = await lookIntoRedis(REDIS_URL!)
-    const limiter = await openRedisLimiter(REDIS_URL!, systemClock)
+    const server = await startRedis()
+    const redis = await lookIntoRedis(server.url)
+    const limiter = await openRedisLimiter(server.url, systemClock)
     const evals = async () =>
       Number(/cmdstat_eval:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
     const alice = someone()
@@ -235,6 +236,7 @@ describe.skipIf(REDIS_URL === undefined)('limits in Redis', () => {
     for (const key of keys) expect(await redis.pTTL(key)).toBeGreaterThan(0)
     await limiter.close()
     redis.destroy()
+    await server.kill()
   })
 })
 

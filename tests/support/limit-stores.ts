@@ -9,7 +9,7 @@ import { TestClock } from './clock.ts'
 import { openTestStore } from './database.ts'
 import { until } from './until.ts'
 
-export const REDIS_URL = process.env['TEST_REDIS_URL']
+const REDIS_URL = process.env['TEST_REDIS_URL']
 export const DATABASE_URL = process.env['TEST_DATABASE_URL']
 
 /** A place where limits are counted, as a test needs it. */
