@@ -2,7 +2,10 @@ import { createClient } from '@redis/client'
 import type { Clock } from '../clock.ts'
 
 export type RedisConnection = {
-  /** The client of the moment. It refuses commands at once while it has no connection. */
+  /**
+   * The client of the moment.
+   * @throws while there is no connection; the cause says why
+   */
   client(): RedisClient
   reconnect(): void
   close(): void
@@ -20,14 +23,21 @@ const MOST_COMMANDS = 10_000
  * Resolves when it is there, or has failed for the first time.
  */
 export async function openRedis(url: string, clock: Clock): Promise<RedisConnection> {
+  let failure: unknown
+  const noteFailure = (error: unknown): void => {
+    failure = error
+  }
   let client = makeClient(url)
-  await Promise.race([beginConnecting(client), clock.wait(CONNECT_MS)])
+  await Promise.race([beginConnecting(client, noteFailure), clock.wait(CONNECT_MS)])
   return {
-    client: () => client,
+    client() {
+      if (!client.isReady) throw new Error('Redis is not connected', { cause: failure })
+      return client
+    },
     reconnect() {
       client.destroy()
       client = makeClient(url)
-      void beginConnecting(client)
+      void beginConnecting(client, noteFailure)
     },
     close() {
       client.destroy()
@@ -54,11 +64,17 @@ function makeClient(url: string) {
 }
 
 /** Resolves at the first connection or failure; the client goes on trying by itself. */
-function beginConnecting(client: RedisClient): Promise<void> {
+function beginConnecting(
+  client: RedisClient,
+  noteFailure: (error: unknown) => void,
+): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => resolve()
-    // Unheard, 'error' would end the process. Who sends a command hears of the failure there.
-    client.on('error', settle)
+    // Unheard, 'error' would end the process.
+    client.on('error', (error: unknown) => {
+      noteFailure(error)
+      resolve()
+    })
     client.connect().then(settle, settle)
   })
 }
