@@ -8,11 +8,16 @@ import type { Engine } from './engine/engine.ts'
 import { createEngine } from './engine/index.ts'
 import { type Clock, systemClock } from './ports/clock.ts'
 import { createIds, type Ids } from './ports/ids.ts'
-import { createMemoryLimiter, type Limiter } from './ports/limiter.ts'
+import type { Limiter } from './ports/limiter.ts'
+import { createMemoryLimiter } from './ports/limiter/memory.ts'
+import { createPostgresLimiter } from './ports/limiter/postgres.ts'
+import { openRedisLimiter } from './ports/limiter/redis.ts'
+import { withStandIn } from './ports/limiter/stand-in.ts'
 import { createLog, type Log } from './ports/log.ts'
 import { createPasswords, type Passwords } from './ports/passwords.ts'
 import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
 import { loadSigningKeys, type SigningKeys } from './ports/signing-keys.ts'
+import { openLimitCounters } from './store/limit-counters.ts'
 import { openStore, type Store } from './store/store.ts'
 
 /** What the program needs from the world. Each can be replaced; tests replace the clock. */
@@ -47,17 +52,16 @@ export async function openDependencies(
 ): Promise<Dependencies> {
   const { identity, store: where, engine } = config
   const clock = given.clock ?? systemClock
+  const log = given.log ?? createLog(config.log.level)
   const source = { given: identity.serverSecret, dataDir: where.dataDir }
   const secret = await loadServerSecret(source)
-  const log = given.log ?? createLog(config.log.level)
   const keysAt = { file: identity.signingKeysFile, dataDir: where.dataDir }
   const keys = given.keys ?? (await loadSigningKeys(keysAt, { clock, log }))
   return {
     clock,
     keys,
-    ids: createIds(clock),
     log,
-    limiter: createMemoryLimiter(),
+    ids: createIds(clock),
     passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
     commonPasswords: dictionary['passwords-common'],
     accessTokens: createAccessTokens({
@@ -72,10 +76,27 @@ export async function openDependencies(
     cursors: createCursors(deriveKey(secret, 'cursors')),
     engine: createEngine(engine, { clock, random: Math.random }),
     store: given.store ?? (await openStore(storeOptions(where))),
+    limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
     ...given,
   }
 }
 
 function storeOptions({ databaseUrl, dataDir }: Config['store']) {
   return databaseUrl === undefined ? { dataDir } : { databaseUrl }
+}
+
+/** Where the limits are counted: in Redis if there is one, else beside the data. */
+async function openLimiter(
+  { redisUrl, databaseUrl }: Config['store'],
+  deps: Pick<Dependencies, 'clock' | 'log'>,
+): Promise<Limiter> {
+  const local = createMemoryLimiter(deps.clock)
+  if (redisUrl !== undefined) {
+    return withStandIn(await openRedisLimiter(redisUrl, deps.clock), local, deps)
+  }
+  if (databaseUrl === undefined) return local
+  const shared = createPostgresLimiter(openLimitCounters(databaseUrl))
+  // Connecting may take longer than a call waits; a failure shows at the first call.
+  await shared.check().catch(() => {})
+  return withStandIn(shared, local, deps)
 }

@@ -74,6 +74,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     stopJobs()
     // When keys were last used is a hint: a database that is gone must not keep the server.
     await services.credentials.writeUses().catch(() => undefined)
+    await deps.limiter.close()
     await deps.store.close()
     return outcome
   }
@@ -90,7 +91,10 @@ function feedsOf({ revocations, standing, credentials }: Services) {
   return [revocations, standing, credentials]
 }
 
-function startJobs(services: Services, { log, store, clock, keys }: Dependencies): () => void {
+function startJobs(
+  services: Services,
+  { log, store, clock, keys, limiter }: Dependencies,
+): () => void {
   const onError = (error: unknown) => {
     log.error({ err: error }, 'background work failed')
   }
@@ -99,6 +103,7 @@ function startJobs(services: Services, { log, store, clock, keys }: Dependencies
     await store.sessions.deleteExpired(clock.now())
     await services.closing.sweepAll()
     await services.idempotency.prune()
+    await limiter.prune()
   }
   const jobs = [
     services.generations.keepUp(),

@@ -67,3 +67,9 @@ export type UsageRecord = Prisma.UsageRecordModel
  * 
  */
 export type Feedback = Prisma.FeedbackModel
+/**
+ * Model LimitCounter
+ * What the limits have counted, where several instances share no Redis. The function take_limits
+ * of the migration changes it; no call goes through Prisma.
+ */
+export type LimitCounter = Prisma.LimitCounterModel

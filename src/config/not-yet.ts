@@ -2,13 +2,12 @@ import type { Config } from '../config.ts'
 import { ConfigMistakes } from './mistakes.ts'
 
 /**
- * Refuses settings whose feature is still to come: an operator who asks for HTTPS or for a shared
- * store must not believe to have it.
+ * Refuses settings whose feature is still to come: an operator who asks for HTTPS must not believe
+ * to have it.
  * @throws ConfigMistakes
  */
-export function refuseNotYet({ server, store }: Config): void {
+export function refuseNotYet({ server }: Config): void {
   const asked = {
-    REDIS_URL: store.redisUrl !== undefined,
     METRICS_PORT: server.metricsPort !== undefined,
     REQUIRE_HTTPS: server.requireHttps,
     'TLS_CERT_FILE and TLS_KEY_FILE': server.tls !== undefined,

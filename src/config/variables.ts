@@ -32,7 +32,9 @@ export const VARIABLES = {
 
   DATA_DIR: { default: './data', about: 'Folder of the embedded database, keys and secret.' },
   DATABASE_URL: { about: 'postgresql://… instead of the embedded database.' },
-  REDIS_URL: { about: 'Not yet: redis://… to count limits across several instances.' },
+  REDIS_URL: {
+    about: 'redis://… or rediss://… to count limits there; if empty, where the data are.',
+  },
 
   CHAT_UPSTREAM_URL: {
     about: 'Base URL of an OpenAI-compatible API; if empty, the built-in engine answers.',

@@ -1,5 +1,5 @@
 import type { LimitPolicy } from '../contract/policies.ts'
-import type { Limiter, Tally } from '../ports/limiter.ts'
+import type { Limiter, TakeOptions, Tally } from '../ports/limiter.ts'
 import { Problem } from './problem.ts'
 import type { Standing } from './standing.ts'
 
@@ -48,9 +48,9 @@ export function createLimits(
   }
 
   /** Counts, and tells what was spent instead of refusing. */
-  const take = async (charges: readonly Charge[]) => {
+  const take = async (charges: readonly Charge[], options?: TakeOptions) => {
     if (charges.length === 0) return { all: [], spent: [] }
-    const tallies = await limiter.take(charges.map(counterOf))
+    const tallies = await limiter.take(charges.map(counterOf), options)
     const all = tallies.map((tally, i) => ({ ...tally, policy: charges[i]!.policy }))
     return { all, spent: all.filter(({ spent }) => spent) }
   }
@@ -84,9 +84,14 @@ export function createLimits(
       }
     },
 
-    /** Counts without showing: for what must not be seen by a caller who is nobody yet. */
+    /**
+     * Counts without showing: for what must not be seen by a caller who is nobody yet. While the
+     * shared store is away it refuses: a guesser would have as many tries as there are instances.
+     * @throws {Problem} quota-exceeded
+     * @throws LimiterUnavailable
+     */
     async chargeUnseen(charges: readonly Charge[]): Promise<void> {
-      const states = await take(charges)
+      const states = await take(charges, { whenDown: 'refuse' })
       refuseSpent(states.spent)
     },
 

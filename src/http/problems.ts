@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, Request, Response } from 'express'
 import { Problem } from '../domain/problem.ts'
+import { LimiterUnavailable } from '../ports/limiter.ts'
 import { HashQueueFull } from '../ports/passwords.ts'
 import type { Log } from '../ports/log.ts'
 import { DatabaseUnavailable } from '../store/unavailable.ts'
@@ -45,7 +46,7 @@ export function answerProblem(req: Request, res: Response, problem: Problem): vo
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof DatabaseUnavailable) return new Problem('unavailable', { cause: error })
-  if (error instanceof HashQueueFull) {
+  if (error instanceof HashQueueFull || error instanceof LimiterUnavailable) {
     const { retryAfterSeconds } = error
     return new Problem('unavailable', { retryAfterSeconds, cause: error })
   }

@@ -1,5 +1,3 @@
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
-
 /** One thing that is counted: `quota` points for a subject in a fixed window. */
 export type Counter = { name: string; subject: string; quota: number; windowSeconds: number }
 
@@ -12,82 +10,45 @@ export type Tally = {
   spent: boolean
 }
 
-/** Counts calls. All of the counters of one call are taken, or none. */
+export type TakeOptions = {
+  /**
+   * What happens while the store that several instances share cannot be asked: `local` counts in
+   * this process (the default), `refuse` throws LimiterUnavailable.
+   */
+  whenDown?: 'local' | 'refuse'
+}
+
+/**
+ * Counts calls in fixed windows that begin with their first call. What was counted belongs to the
+ * name, the window's length and the subject; a quota is only compared with it, so that a changed
+ * quota resets nothing. A store that fails is never taken for a quota that is spent.
+ */
 export interface Limiter {
-  take(counters: readonly Counter[]): Promise<Tally[]>
+  /**
+   * Takes one point of every counter, or of none if one of them is spent. No counter comes twice.
+   * @throws LimiterUnavailable if the store is away and `whenDown` is `refuse`
+   */
+  take(counters: readonly Counter[], options?: TakeOptions): Promise<Tally[]>
+  /** Gives one point back, unless the window it was taken in has ended. */
   giveBack(counter: Counter): Promise<void>
+  /** Forgets what was counted. */
   clear(counter: Counter): Promise<void>
   peek(counters: readonly Counter[]): Promise<Tally[]>
-  /** Whether it can count now. */
+  /** Whether it can count where it should. */
   check(): Promise<'up' | 'down'>
+  /** Deletes what has expired where a store does not by itself; for an hourly job. */
+  prune(): Promise<void>
+  close(): Promise<void>
 }
 
-/** Counts in this process. The counters end with it. */
-export function createMemoryLimiter(): Limiter {
-  const stores = new Map<string, RateLimiterMemory>()
+/** The limits cannot be counted now, and this call must not go on without. */
+export class LimiterUnavailable extends Error {
+  override readonly name = 'LimiterUnavailable'
+  /** Whole seconds after which the store may be back, at least 1. */
+  readonly retryAfterSeconds: number
 
-  const storeOf = ({ name, quota, windowSeconds }: Counter): RateLimiterMemory => {
-    const key = `${name}:${quota}/${windowSeconds}`
-    const known = stores.get(key)
-    if (known) return known
-    const store = new RateLimiterMemory({ keyPrefix: name, points: quota, duration: windowSeconds })
-    stores.set(key, store)
-    return store
-  }
-
-  const peekOne = async (counter: Counter): Promise<Tally> => {
-    const state = await storeOf(counter).get(counter.subject)
-    return tallyOf(counter, state, false)
-  }
-
-  const takeOne = async (counter: Counter): Promise<Tally> => {
-    try {
-      return tallyOf(counter, await storeOf(counter).consume(counter.subject), false)
-    } catch (refusal) {
-      if (!(refusal instanceof RateLimiterRes)) throw refusal
-      return tallyOf(counter, refusal, true)
-    }
-  }
-
-  const giveBack = async (counter: Counter): Promise<void> => {
-    const state = await storeOf(counter).get(counter.subject)
-    // Its window may have ended since: then there is nothing to give back to.
-    if (state && state.consumedPoints > 0) await storeOf(counter).reward(counter.subject)
-  }
-
-  return {
-    giveBack,
-
-    async take(counters) {
-      const before = await Promise.all(counters.map(peekOne))
-      if (before.some(({ remaining }) => remaining === 0)) {
-        return before.map((tally) => ({ ...tally, spent: tally.remaining === 0 }))
-      }
-      const tallies = await Promise.all(counters.map(takeOne))
-      if (!tallies.some(({ spent }) => spent)) return tallies
-      // Another call took the last point between the look and the taking.
-      const taken = counters.filter((_, i) => !tallies[i]!.spent)
-      await Promise.all(taken.map(giveBack))
-      return tallies
-    },
-
-    async clear(counter) {
-      await storeOf(counter).delete(counter.subject)
-    },
-
-    peek: (counters) => Promise.all(counters.map(peekOne)),
-
-    check: () => Promise.resolve('up'),
-  }
-}
-
-function tallyOf(counter: Counter, state: RateLimiterRes | null, spent: boolean): Tally {
-  const { quota, windowSeconds } = counter
-  return {
-    quota,
-    windowSeconds,
-    remaining: state ? Math.max(0, quota - state.consumedPoints) : quota,
-    resetsInMs: state ? Math.max(0, state.msBeforeNext) : windowSeconds * 1000,
-    spent,
+  constructor(retryAfterSeconds: number) {
+    super('The store of the limits does not answer.')
+    this.retryAfterSeconds = retryAfterSeconds
   }
 }

@@ -7,6 +7,8 @@ export type ServerOptions = {
   databaseUrl: string
   /** Connections at most, 10 unless told. */
   maxConnections?: number
+  /** How long a statement may take, 5 s unless told. */
+  statementMs?: number
 }
 
 const CONNECT_MS = 2_000
@@ -16,9 +18,10 @@ const MIGRATION_MS = 120_000
 // 'parl' in ASCII; every instance asks PostgreSQL for the same number.
 const MIGRATION_LOCK = 0x7061726c
 
-/** A pool whose every wait is bounded: 2 s for a connection, 5 s for a statement. */
-export function openPool({ databaseUrl, maxConnections = 10 }: ServerOptions): pg.Pool {
-  return createPool(databaseUrl, maxConnections, STATEMENT_MS)
+/** A pool whose every wait is bounded: 2 s for a connection, 5 s or `statementMs` for a statement. */
+export function openPool(options: ServerOptions): pg.Pool {
+  const { databaseUrl, maxConnections = 10, statementMs = STATEMENT_MS } = options
+  return createPool(databaseUrl, maxConnections, statementMs)
 }
 
 function createPool(databaseUrl: string, max: number, statementMs: number): pg.Pool {

@@ -2,7 +2,8 @@ import { parseList } from 'structured-headers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
 import { addressSubject } from '../../src/domain/limit-subjects.ts'
-import { createMemoryLimiter } from '../../src/ports/limiter.ts'
+import { systemClock } from '../../src/ports/clock.ts'
+import { createMemoryLimiter } from '../../src/ports/limiter/memory.ts'
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/stream.ts'
@@ -105,7 +106,7 @@ describe('fifty calls at once', () => {
 })
 
 test('calls that look at the same moment take no more than there is, and give the rest back', async () => {
-  const limiter = createMemoryLimiter()
+  const limiter = createMemoryLimiter(systemClock)
   const counters = [
     { name: 'user', subject: 'alice', quota: USER, windowSeconds: 600 },
     { name: 'chat', subject: 'alice', quota: CHAT, windowSeconds: 60 },

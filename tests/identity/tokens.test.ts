@@ -389,7 +389,6 @@ describe('another secret of the same person', () => {
       `Cookie: access_token=${token}`,
       `Proxy-Authorization: Bearer ${token}`,
       `X-Authorization: Bearer ${token}`,
-      `X-API-Key: ${token}`,
     ]
     for (const line of places) {
       const answer = await ask([line])

@@ -101,6 +101,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       parley.server.close()
       parley.services.generations.stopAll()
       await parley.services.generations.settled()
+      await parley.deps.limiter.close()
       if (!options.testStore) await testStore.close()
     },
   }

@@ -406,7 +406,8 @@ export const ModelName = {
   Generation: 'Generation',
   IdempotencyKey: 'IdempotencyKey',
   UsageRecord: 'UsageRecord',
-  Feedback: 'Feedback'
+  Feedback: 'Feedback',
+  LimitCounter: 'LimitCounter'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -422,7 +423,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "account" | "apiKey" | "auditEvent" | "session" | "conversation" | "message" | "generation" | "idempotencyKey" | "usageRecord" | "feedback"
+    modelProps: "account" | "apiKey" | "auditEvent" | "session" | "conversation" | "message" | "generation" | "idempotencyKey" | "usageRecord" | "feedback" | "limitCounter"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1166,6 +1167,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    LimitCounter: {
+      payload: Prisma.$LimitCounterPayload<ExtArgs>
+      fields: Prisma.LimitCounterFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.LimitCounterFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.LimitCounterFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        findFirst: {
+          args: Prisma.LimitCounterFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.LimitCounterFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        findMany: {
+          args: Prisma.LimitCounterFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>[]
+        }
+        create: {
+          args: Prisma.LimitCounterCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        createMany: {
+          args: Prisma.LimitCounterCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.LimitCounterCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>[]
+        }
+        delete: {
+          args: Prisma.LimitCounterDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        update: {
+          args: Prisma.LimitCounterUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        deleteMany: {
+          args: Prisma.LimitCounterDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.LimitCounterUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.LimitCounterUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>[]
+        }
+        upsert: {
+          args: Prisma.LimitCounterUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$LimitCounterPayload>
+        }
+        aggregate: {
+          args: Prisma.LimitCounterAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateLimitCounter>
+        }
+        groupBy: {
+          args: Prisma.LimitCounterGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LimitCounterGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.LimitCounterCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.LimitCounterCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1375,6 +1450,15 @@ export const FeedbackScalarFieldEnum = {
 } as const
 
 export type FeedbackScalarFieldEnum = (typeof FeedbackScalarFieldEnum)[keyof typeof FeedbackScalarFieldEnum]
+
+
+export const LimitCounterScalarFieldEnum = {
+  key: 'key',
+  consumed: 'consumed',
+  expiresAt: 'expiresAt'
+} as const
+
+export type LimitCounterScalarFieldEnum = (typeof LimitCounterScalarFieldEnum)[keyof typeof LimitCounterScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1759,6 +1843,7 @@ export type GlobalOmitConfig = {
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   usageRecord?: Prisma.UsageRecordOmit
   feedback?: Prisma.FeedbackOmit
+  limitCounter?: Prisma.LimitCounterOmit
 }
 
 /* Types for Logging */

@@ -60,7 +60,8 @@ export const ModelName = {
   Generation: 'Generation',
   IdempotencyKey: 'IdempotencyKey',
   UsageRecord: 'UsageRecord',
-  Feedback: 'Feedback'
+  Feedback: 'Feedback',
+  LimitCounter: 'LimitCounter'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -249,6 +250,15 @@ export const FeedbackScalarFieldEnum = {
 } as const
 
 export type FeedbackScalarFieldEnum = (typeof FeedbackScalarFieldEnum)[keyof typeof FeedbackScalarFieldEnum]
+
+
+export const LimitCounterScalarFieldEnum = {
+  key: 'key',
+  consumed: 'consumed',
+  expiresAt: 'expiresAt'
+} as const
+
+export type LimitCounterScalarFieldEnum = (typeof LimitCounterScalarFieldEnum)[keyof typeof LimitCounterScalarFieldEnum]
 
 
 export const SortOrder = {

@@ -1,0 +1,71 @@
+import { openPool } from './server.ts'
+
+export type LimitCounters = ReturnType<typeof openLimitCounters>
+
+type Asked = { key: string; points: number; windowSeconds: number; quota: number }
+type Count = { consumed: number; resetsInMs: number }
+
+/** Connections for the limits alone, so that slow queries of others hold up no call. */
+const MOST_CONNECTIONS = 4
+/** A connection on which no answer came is given up a second later, and then can be replaced. */
+const STATEMENT_MS = 1_000
+/** Rows of one DELETE: none takes long. */
+const PRUNE_ROWS = 2_000
+
+/** With Prisma a take would cost three times the CPU, and every call begins with one. */
+const TAKE = {
+  name: 'take_limits',
+  text: 'SELECT consumed, "resetsInMs" FROM take_limits($1, $2, $3, $4) ORDER BY place',
+}
+const FIND = {
+  name: 'find_limits',
+  text: `SELECT c.key, c.consumed,
+      1000.0 * extract(epoch FROM c.expires_at - clock_timestamp())::float8 AS "resetsInMs"
+    FROM limit_counters AS c WHERE c.key = ANY ($1) AND c.expires_at > clock_timestamp()`,
+}
+const DELETE = { name: 'delete_limit', text: 'DELETE FROM limit_counters WHERE key = $1' }
+// Rows that a call has locked are left for the next time: they are in use again.
+const DELETE_EXPIRED = `DELETE FROM limit_counters WHERE key IN (
+    SELECT key FROM limit_counters WHERE expires_at < now() LIMIT ${String(PRUNE_ROWS)}
+    FOR UPDATE SKIP LOCKED)`
+
+/** What the limits have counted on a server. Every function is one statement, and throws what pg does. */
+export function openLimitCounters(databaseUrl: string) {
+  const pool = openPool({
+    databaseUrl,
+    maxConnections: MOST_CONNECTIONS,
+    statementMs: STATEMENT_MS,
+  })
+  return {
+    /** Changes all counters, or none if one would go beyond its quota. */
+    async take(asked: readonly Asked[]): Promise<Count[]> {
+      const columns = [
+        asked.map(({ key }) => key),
+        asked.map(({ points }) => points),
+        asked.map(({ quota }) => quota),
+        asked.map(({ windowSeconds }) => windowSeconds),
+      ]
+      return (await pool.query<Count>({ ...TAKE, values: columns })).rows
+    },
+
+    /** Those whose window runs, each in the place of its key. */
+    async find(keys: readonly string[]): Promise<(Count | undefined)[]> {
+      const { rows } = await pool.query<Count & { key: string }>({ ...FIND, values: [keys] })
+      return keys.map((key) => rows.find((row) => row.key === key))
+    },
+
+    async delete(key: string): Promise<boolean> {
+      const { rowCount } = await pool.query({ ...DELETE, values: [key] })
+      return rowCount !== 0
+    },
+
+    async deleteExpired(): Promise<void> {
+      for (;;) {
+        const { rowCount } = await pool.query(DELETE_EXPIRED)
+        if ((rowCount ?? 0) < PRUNE_ROWS) return
+      }
+    },
+
+    close: () => pool.end(),
+  }
+}
