@@ -86,6 +86,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/rate-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read your limits
+         * @description What the limits leave you just now, free of charge. With a credential those that count you,
+         *     without one the one that counts your address.
+         */
+        get: operations["getRateLimits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/login": {
         parameters: {
             query?: never;
@@ -1295,6 +1316,10 @@ export interface components {
             windowSeconds: number;
             remaining: number;
             resetsAt: components["schemas"]["Timestamp"];
+        };
+        /** @description What is left of each limit that counts the caller. */
+        LimitStateList: {
+            data: components["schemas"]["LimitState"][];
         };
         /** @description Which sessions end. */
         LogoutRequest: {
@@ -2651,6 +2676,7 @@ export type Generation = components['schemas']['Generation'];
 export type Granularity = components['schemas']['Granularity'];
 export type Health = components['schemas']['Health'];
 export type LimitState = components['schemas']['LimitState'];
+export type LimitStateList = components['schemas']['LimitStateList'];
 export type LogoutRequest = components['schemas']['LogoutRequest'];
 export type Message = components['schemas']['Message'];
 export type MessageCancelledEvent = components['schemas']['MessageCancelledEvent'];
@@ -2949,6 +2975,55 @@ export interface operations {
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
+        };
+    };
+    getRateLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The limits that count you. */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Cache-Control": components["headers"]["NoStore"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "policy": "user",
+                     *           "quota": 1000,
+                     *           "windowSeconds": 3600,
+                     *           "remaining": 987,
+                     *           "resetsAt": "2026-11-23T10:00:00.000Z"
+                     *         },
+                     *         {
+                     *           "policy": "chat",
+                     *           "quota": 10,
+                     *           "windowSeconds": 60,
+                     *           "remaining": 9,
+                     *           "resetsAt": "2026-11-23T09:31:00.000Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LimitStateList"];
+                };
+            };
+            400: components["responses"]["UncountedBadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["UncountedForbidden"];
+            406: components["responses"]["UncountedNotAcceptable"];
+            429: components["responses"]["QuotaExceeded"];
+            500: components["responses"]["UncountedInternal"];
+            503: components["responses"]["UncountedUnavailable"];
         };
     };
     logIn: {

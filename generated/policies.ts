@@ -46,6 +46,16 @@ export const policies = {
     "problems": [],
     "audit": []
   },
+  "getRateLimits": {
+    "method": "get",
+    "path": "/rate-limits",
+    "tag": "system",
+    "auth": "optional",
+    "scopes": [],
+    "rateLimit": [],
+    "problems": [],
+    "audit": []
+  },
   "logIn": {
     "method": "post",
     "path": "/auth/login",

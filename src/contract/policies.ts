@@ -31,8 +31,11 @@ export type Policy = {
   /** The path below the server's base path, with `{name}` for parameters. */
   path: string
   tag: string
-  /** `session`: a person who is logged in, and no API key. */
-  auth: 'public' | 'required' | 'session'
+  /**
+   * `session`: a person who is logged in, and no API key; `optional`: a credential is taken if one
+   * is given.
+   */
+  auth: 'public' | 'optional' | 'required' | 'session'
   scopes: readonly Scope[]
   rateLimit: readonly string[]
   problems: readonly ProblemCode[]
@@ -185,8 +188,10 @@ function isIdempotent(
 }
 
 function authOf(document: ContractDocument, operation: OperationObject): Policy['auth'] {
-  const schemes = (operation.security ?? document.security ?? []).flatMap(Object.keys)
+  const ways = operation.security ?? document.security ?? []
+  const schemes = ways.flatMap(Object.keys)
   if (schemes.length === 0) return 'public'
+  if (ways.some((way) => Object.keys(way).length === 0)) return 'optional'
   return schemes.includes('apiKey') ? 'required' : 'session'
 }
 
@@ -197,10 +202,11 @@ function namesIn(document: ContractDocument, schema: string): readonly string[] 
 function parseScopes(at: OperationPlace, auth: Policy['auth'], place: string): Scope[] {
   const known = namesIn(at.document, 'Scope')
   const declared = at.operation['x-scopes'] !== undefined
-  if (auth !== 'public' && !declared) {
+  const needsOne = auth === 'required' || auth === 'session'
+  if (needsOne && !declared) {
     throw new ContractMistake(place, 'is secured and must say x-scopes')
   }
-  if (auth === 'public' && declared) {
+  if (!needsOne && declared) {
     throw new ContractMistake(`${place}/x-scopes`, 'stands on a public operation')
   }
   return listOf(at.operation, 'x-scopes', known, place) as Scope[]

@@ -90,7 +90,9 @@ export type Caller<K extends OperationId> = (typeof policies)[K]['auth'] extends
   ? null
   : (typeof policies)[K]['auth'] extends 'session'
     ? SessionPrincipal
-    : Principal
+    : (typeof policies)[K]['auth'] extends 'optional'
+      ? Principal | null
+      : Principal
 
 /** A handler: input and caller in, reply out. It never sees a request or a response. */
 export type Operation<K extends OperationId> = (

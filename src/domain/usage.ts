@@ -1,5 +1,7 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { UsageBucket } from '../store/store.ts'
+import type { Call } from './call.ts'
+import { addressSubject } from './limit-subjects.ts'
 import type { LimitState, Limits } from './limits.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest } from './problem.ts'
@@ -46,13 +48,25 @@ export function createUsage({
     return { from, to, granularity, totals: sum(buckets), buckets }
   }
 
+  const personal = async ({ id: subject }: Principal) => {
+    const charges = PERSONAL_LIMITS.map((policy) => ({ policy, subject }))
+    return { limits: await limits.peek(charges), readAt: clock.now() }
+  }
+
   return {
     async report(caller: Principal, asked: UsageSpan): Promise<UsageReport> {
       const sums = await sumUp(asked, caller.id)
-      const left = await limits.peek(
-        PERSONAL_LIMITS.map((policy) => ({ policy, subject: caller.id })),
-      )
-      return { ...sums, limits: left, readAt: clock.now() }
+      return { ...sums, ...(await personal(caller)) }
+    },
+
+    /** What is left to a caller, or to an address without one; nothing is counted. */
+    async limitsOf(
+      caller: Principal | null,
+      { address }: Pick<Call, 'address'>,
+    ): Promise<{ limits: LimitState[]; readAt: Date }> {
+      if (caller) return personal(caller)
+      const charge = { policy: 'anonymous', subject: addressSubject(address) }
+      return { limits: await limits.peek([charge]), readAt: clock.now() }
     },
 
     /** Of everybody, closed accounts included, or of one account. */

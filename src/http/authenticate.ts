@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import type { Scope } from '../../generated/api.ts'
 import type { Policy } from '../contract/policies.ts'
@@ -28,12 +28,22 @@ const BEARER = /^bearer +([^\s,]+)$/i
  */
 export function authenticate(credentials: Credentials): RequestHandler {
   return async (req, _res, next) => {
-    const credential = credentialIn(req.headers)
+    const credential = credentialIn(req)
     const shown = looksLikeApiKey(credential)
       ? await credentials.apiKeys.principalOf(credential, req.call)
       : await principalOfToken(credential, credentials)
     req.call.principal = credentials.standing.apply(shown)
     next()
+  }
+}
+
+/** The same where a credential is taken if one is given. */
+export function authenticateIfShown(credentials: Credentials): RequestHandler {
+  const check = authenticate(credentials)
+  return async (req, res, next) => {
+    const { authorization, 'x-api-key': apiKey } = req.headers
+    if (authorization === undefined && apiKey === undefined) next()
+    else await check(req, res, next)
   }
 }
 
@@ -57,10 +67,11 @@ function refuseUnlessAllowed({ auth, scopes }: Policy, { principal }: CallState)
 }
 
 /** The one credential of the request. @throws {Problem} unauthenticated, token-invalid */
-function credentialIn(headers: IncomingHttpHeaders): string {
+function credentialIn({ headers, headersDistinct: all }: IncomingMessage): string {
   const { authorization, 'x-api-key': apiKey } = headers
   if (authorization === undefined && apiKey === undefined) throw new Problem('unauthenticated')
-  if (authorization !== undefined && apiKey !== undefined) {
+  // Of two Authorization headers Node would take the first, and a proxy before it perhaps the other.
+  if ((all['authorization']?.length ?? 0) + (all['x-api-key']?.length ?? 0) > 1) {
     throw new Problem('token-invalid', { detail: 'Send one credential, not two.' })
   }
   const credential = authorization === undefined ? apiKey : BEARER.exec(authorization)?.[1]

@@ -3,7 +3,7 @@ import type { Policy } from '../contract/policies.ts'
 import type { Idempotency } from '../domain/idempotency.ts'
 import type { Limits } from '../domain/limits.ts'
 import { Problem } from '../domain/problem.ts'
-import { authenticate, authorize, type Credentials } from './authenticate.ts'
+import { authenticate, authenticateIfShown, authorize, type Credentials } from './authenticate.ts'
 import { readBody, settleMediaType } from './body.ts'
 import { type AnyOperation, dispatch, type DispatchTools } from './dispatch.ts'
 import { honourKey } from './idempotency.ts'
@@ -35,7 +35,7 @@ export function operationRoute(
     settleMediaType(policy.hasBody),
     guardReply,
     ...(policy.deprecation ? [announceDeprecation(policy.deprecation)] : []),
-    ...(policy.auth === 'public' ? [] : [signedIn(tools)]),
+    ...(policy.auth === 'public' ? [] : [signedIn(policy, tools)]),
     rateLimit(policy, tools.limits),
     ...(policy.auth === 'public' ? [] : [authorize(policy)]),
     refuseOddAddress,
@@ -79,8 +79,9 @@ function isPlainText(address: string): boolean {
 }
 
 /** A call whose credential is refused counts by its address, so that nothing of a subject shows. */
-function signedIn({ credentials, limits }: RouteTools): RequestHandler {
-  const check = authenticate(credentials)
+function signedIn(policy: Policy, { credentials, limits }: RouteTools): RequestHandler {
+  const isOptional = policy.auth === 'optional'
+  const check = isOptional ? authenticateIfShown(credentials) : authenticate(credentials)
   return async (req, res, next) => {
     try {
       await check(req, res, next)

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Clock } from '../ports/clock.ts'
 import type { Ids } from '../ports/ids.ts'
@@ -16,7 +17,7 @@ export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): Request
     req.call = {
       requestId,
       path: pathOf(req.url),
-      address: plainAddress(req.ip),
+      address: addressOf(req),
       userAgent: (req.headers['user-agent'] ?? '').slice(0, LONGEST_USER_AGENT),
       hungUp: hangUp.signal,
       limits: [],
@@ -56,8 +57,14 @@ function pathOf(url: string): string {
   return query === -1 ? url : url.slice(0, query)
 }
 
-/** Sockets of both families give IPv4 addresses as `::ffff:192.0.2.1`. */
-function plainAddress(ip: string | undefined): string {
-  if (ip === undefined) return 'unknown'
-  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip
+/**
+ * The client's address, IPv4 in its plain form. What a trusted proxy wrote may be anything: if it is
+ * no address, it is the proxy itself that counts. Some proxies write a port behind it.
+ */
+function addressOf(req: Request): string {
+  const written = req.ip?.replace(/^\[([^\]]+)\](?::\d+)?$|^(\d+(?:\.\d+){3}):\d+$/, '$1$2')
+  const address = written !== undefined && isIP(written) > 0 ? written : req.socket.remoteAddress
+  if (address === undefined) return 'unknown'
+  // Sockets of both families give IPv4 addresses as `::ffff:192.0.2.1`.
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

@@ -1,12 +1,12 @@
 import type { Group } from '../contract/types.ts'
 import { modes } from '../domain/modes.ts'
 import type { Services } from '../domain/services.ts'
-import { modeListView, readinessView, statusView } from '../views/system.ts'
+import { limitListView, modeListView, readinessView, statusView } from '../views/system.ts'
 
 /** Seconds after which a server that is not ready is asked again. */
 const RETRY_READINESS_SECONDS = 5
 
-export const systemOperations = ({ status }: Services) =>
+export const systemOperations = ({ status, usage }: Services) =>
   ({
     async getHealth() {
       return { status: 200, body: { status: 'up' } }
@@ -23,7 +23,12 @@ export const systemOperations = ({ status }: Services) =>
       return { status: 200, body: statusView(status.describe()) }
     },
 
+    async getRateLimits(_input, caller, call) {
+      const { limits, readAt } = await usage.limitsOf(caller, call)
+      return { status: 200, body: limitListView(limits, readAt) }
+    },
+
     async listModes() {
       return { status: 200, body: modeListView(modes) }
     },
-  }) satisfies Group<'getHealth' | 'getReadiness' | 'getStatus' | 'listModes'>
+  }) satisfies Group<'getHealth' | 'getReadiness' | 'getStatus' | 'getRateLimits' | 'listModes'>

@@ -1,7 +1,14 @@
-import type { ModeList, Readiness as ReadinessSchema, Status } from '../../generated/api.ts'
+import type {
+  LimitStateList,
+  ModeList,
+  Readiness as ReadinessSchema,
+  Status,
+} from '../../generated/api.ts'
+import type { LimitState } from '../domain/limits.ts'
 import type { Mode } from '../domain/modes.ts'
 import type { Readiness, ServerStatus } from '../domain/server-status.ts'
 import { timestampView } from './timestamp.ts'
+import { limitView } from './usage.ts'
 
 export function readinessView({ status, checks }: Readiness): ReadinessSchema {
   return { status, checks: checks.map((check) => ({ name: check.name, status: check.status })) }
@@ -28,4 +35,9 @@ export function modeListView(modes: readonly Mode[]): ModeList {
       default: mode.default,
     })),
   }
+}
+
+/** @param readAt when the limits were read: their windows end so long after */
+export function limitListView(limits: readonly LimitState[], readAt: Date): LimitStateList {
+  return { data: limits.map((limit) => limitView(limit, readAt)) }
 }

@@ -43,7 +43,7 @@ function totalsView(totals: UsageTotals): UsageTotals {
   return { requests, messages, inputTokens, outputTokens, totalTokens }
 }
 
-function limitView(limit: LimitState, readAt: Date): LimitSchema {
+export function limitView(limit: LimitState, readAt: Date): LimitSchema {
   return {
     policy: limit.policy,
     quota: limit.quota,

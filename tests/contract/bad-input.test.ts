@@ -40,7 +40,7 @@ function asAlice(operation: Policy, odd: WireRequest, query?: string) {
 
 const named = (list: readonly Policy[]) =>
   list.map((operation) => ({ operationId: operation.operationId, operation }))
-const secured = named(operations.filter(({ auth }) => auth !== 'public'))
+const secured = named(operations.filter(({ auth }) => auth === 'required' || auth === 'session'))
 const withBody = named(operations.filter(({ hasBody }) => hasBody))
 const withIds = named(operations.filter((one) => parametersOf(one).length > 0))
 const withAnswer = named(
