@@ -15,6 +15,7 @@ import { openRedisLimiter } from './ports/limiter/redis.ts'
 import { withStandIn } from './ports/limiter/stand-in.ts'
 import { createLog, type Log } from './ports/log.ts'
 import { createPasswords, type Passwords } from './ports/passwords.ts'
+import { openRedisRelay, type Relay } from './ports/relay.ts'
 import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
 import { loadSigningKeys, type SigningKeys } from './ports/signing-keys.ts'
 import { openLimitCounters } from './store/limit-counters.ts'
@@ -24,6 +25,8 @@ import { openStore, type Store } from './store/store.ts'
 export type Dependencies = {
   store: Store
   limiter: Limiter
+  /** Brings pieces of answers to other instances, where there is Redis. */
+  relay?: Relay
   clock: Clock
   ids: Ids
   passwords: Passwords
@@ -77,6 +80,7 @@ export async function openDependencies(
     engine: createEngine(engine, { clock, random: Math.random }),
     store: given.store ?? (await openStore(storeOptions(where))),
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
+    ...(where.redisUrl !== undefined && { relay: await openRedisRelay(where.redisUrl, clock) }),
     ...given,
   }
 }

@@ -74,6 +74,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     stopJobs()
     // When keys were last used is a hint: a database that is gone must not keep the server.
     await services.credentials.writeUses().catch(() => undefined)
+    deps.relay?.close()
     await deps.limiter.close()
     await deps.store.close()
     return outcome

@@ -4,6 +4,7 @@ import type { KeptGeneration } from '../store/store.ts'
 import { found } from './access.ts'
 import type { Joined } from './call.ts'
 import type { NumberedEvent } from './event-log.ts'
+import { relayedEvents } from './generation-relay.ts'
 import type { GenerationRun } from './generation-run.ts'
 import { requireEventId } from './event-ids.ts'
 import type { Principal } from './principal.ts'
@@ -12,7 +13,9 @@ import { Problem } from './problem.ts'
 /** How long a stream can be followed after its end (CONTRACT: streams). */
 const FOLLOWABLE_MS = 10 * 60_000
 /** How often the database is asked for what another instance has saved. */
-const LOOK_EVERY_MS = 250
+const LOOK_EVERY_MS = 300
+/** How often the relay is asked for what has come since. */
+const HEAR_EVERY_MS = 100
 /** A first call that has a key and nothing else is given so long to begin. */
 const BEGIN_WAIT_MS = 2_000
 const BEGIN_LOOK_EVERY_MS = 50
@@ -27,7 +30,7 @@ export type EventSource = (gone: AbortSignal) => AsyncIterable<NumberedEvent>
  * and how it ended; so they are the same for everybody, on every instance, after every restart.
  */
 export function createGenerationStreams(
-  { store, clock }: Pick<Dependencies, 'store' | 'clock'>,
+  { store, clock, relay }: Pick<Dependencies, 'store' | 'clock' | 'relay'>,
   running: ReadonlyMap<string, GenerationRun>,
 ) {
   const find = (caller: Principal, id: string): Promise<KeptGeneration | undefined> =>
@@ -41,6 +44,7 @@ export function createGenerationStreams(
     gone: AbortSignal,
   ): AsyncGenerator<NumberedEvent> {
     let seen = after
+    const pauseMs = relay ? HEAR_EVERY_MS : LOOK_EVERY_MS
     while (!gone.aborted) {
       const kept = await find(caller, id)
       if (!kept) {
@@ -54,9 +58,22 @@ export function createGenerationStreams(
         yield numbered
       }
       if (kept.status !== 'running') return
-      await clock.wait(LOOK_EVERY_MS, gone).catch(() => undefined)
+      for (let waited = 0; waited < LOOK_EVERY_MS; waited += pauseMs) {
+        if (!(await passes(pauseMs, gone))) return
+        for (const numbered of relay ? await relayedEvents(relay, id, seen) : []) {
+          seen = numbered.seq
+          yield numbered
+        }
+      }
     }
   }
+
+  /** False when the reader has gone in the meantime. */
+  const passes = (ms: number, gone: AbortSignal): Promise<boolean> =>
+    clock.wait(ms, gone).then(
+      () => true,
+      () => false,
+    )
 
   /** @param after what the reader has seen: the last event of an interrupted one comes behind it */
   const eventsOf = async (kept: KeptGeneration, after: number): Promise<NumberedEvent[]> => {

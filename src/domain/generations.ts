@@ -5,6 +5,7 @@ import { found } from './access.ts'
 import { titleOf } from './answer-text.ts'
 import type { Call } from './call.ts'
 import { createGenerationCare } from './generation-care.ts'
+import { relayPieces } from './generation-relay.ts'
 import { createGenerationRun, type GenerationRun } from './generation-run.ts'
 import { createGenerationStreams, type EventSource } from './generation-streams.ts'
 import { createGenerationUpkeep, leaseFrom } from './generation-upkeep.ts'
@@ -32,11 +33,11 @@ export type Answer = {
   usage: TokenUsage
 }
 
-type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log'>
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log' | 'relay'>
 
 /** Answers in the making, of this instance. */
 export function createGenerations(deps: Deps) {
-  const { store, clock, ids, engine, log } = deps
+  const { store, clock, ids, engine, log, relay } = deps
   const running = new Map<string, GenerationRun>()
   const streams = createGenerationStreams(deps, running)
   const upkeep = createGenerationUpkeep(deps, running)
@@ -107,6 +108,7 @@ export function createGenerations(deps: Deps) {
     )
     running.set(run.id, run)
     void run.ended.then(() => running.delete(run.id))
+    if (relay) void relayPieces(run, { relay, clock })
     const mode = findMode(assistantMessage.mode ?? conversation.mode) ?? defaultMode
     if (request.onDisconnect === 'cancel') {
       whenAborted(call.hungUp, () => {

@@ -2,7 +2,7 @@ import { RateLimiterRedis } from 'rate-limiter-flexible'
 import type { Clock } from '../clock.ts'
 import { rememberLimiters } from './counting.ts'
 import { createGathering } from './gathering.ts'
-import { openRedis } from './redis-connection.ts'
+import { openRedis } from '../redis.ts'
 import { TAKE_ALL_OR_NONE } from './redis-script.ts'
 import { createSharedLimiter, type SharedLimiter } from './shared.ts'
 

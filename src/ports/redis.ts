@@ -1,5 +1,5 @@
 import { createClient } from '@redis/client'
-import type { Clock } from '../clock.ts'
+import type { Clock } from './clock.ts'
 
 export type RedisConnection = {
   /**
