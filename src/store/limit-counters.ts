@@ -66,6 +66,6 @@ export function openLimitCounters(databaseUrl: string) {
       }
     },
 
-    close: () => pool.end(),
+    close: () => (pool.ending ? Promise.resolve() : pool.end()),
   }
 }
