@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
 import { noBrowser, openBrowser, openPage, type WatchedPage } from '../support/browser.ts'
 import { startServer, type TestServer } from '../support/server.ts'
+import { newServiceAccount } from '../support/things.ts'
 
 const WIDTHS = [1280, 390]
 const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }
@@ -107,18 +108,23 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       expect(await page.getByRole('textbox', { name: 'Password' }).isVisible()).toBe(true)
     })
 
-    test('a token is pasted into Authorize', async () => {
+    test.each([
+      ['a token', '#auth-bearer-value', async () => (await token()).accessToken, 'Administrator'],
+      ['an API key', '#api_key_value', async () => (await robot()).secret, 'Robot'],
+    ] as const)('%s is pasted into Authorize', async (_what, field, secretOf, name) => {
       const { page, complaints } = await visit('/docs/console', width)
-      const { accessToken } = await token()
       await page.getByRole('button', { name: 'Authorize', exact: true }).click()
       const dialogue = page.locator('.dialog-ux')
-      await dialogue.locator('input').fill(accessToken)
-      await dialogue.getByRole('button', { name: 'Apply credentials' }).click()
-      await dialogue.getByRole('button', { name: 'Close' }).click()
-      expect(await execute(page, 'users-getProfile')).toContain('admin@example.com')
+      const scheme = dialogue.locator('.auth-container', { has: page.locator(field) })
+      await scheme.locator(field).fill(await secretOf())
+      await scheme.getByRole('button', { name: 'Apply' }).click()
+      await dialogue.getByRole('button', { name: 'Close' }).first().click()
+      expect(await execute(page, 'users-getProfile')).toContain(name)
       expect(complaints).toEqual([])
     })
   })
+
+  const robot = () => newServiceAccount(server, ['profile:read'])
 
   async function token(): Promise<{ accessToken: string }> {
     const reply = await server.anybody.call('logIn', { body: ADMIN })
