@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import type { Scope } from '../../generated/api.ts'
 import type { Policy } from '../contract/policies.ts'
@@ -28,7 +28,7 @@ const BEARER = /^bearer +([^\s,]+)$/i
  */
 export function authenticate(credentials: Credentials): RequestHandler {
   return async (req, _res, next) => {
-    const credential = credentialIn(req.headers)
+    const credential = credentialIn(req)
     const shown = looksLikeApiKey(credential)
       ? await credentials.apiKeys.principalOf(credential, req.call)
       : await principalOfToken(credential, credentials)
@@ -57,10 +57,10 @@ function refuseUnlessAllowed({ auth, scopes }: Policy, { principal }: CallState)
 }
 
 /** The one credential of the request. @throws {Problem} unauthenticated, token-invalid */
-function credentialIn(headers: IncomingHttpHeaders): string {
+function credentialIn({ headers, rawHeaders }: IncomingMessage): string {
   const { authorization, 'x-api-key': apiKey } = headers
   if (authorization === undefined && apiKey === undefined) throw new Problem('unauthenticated')
-  if (authorization !== undefined && apiKey !== undefined) {
+  if ((authorization !== undefined && apiKey !== undefined) || isRepeated(rawHeaders)) {
     throw new Problem('token-invalid', { detail: 'Send one credential, not two.' })
   }
   const credential = authorization === undefined ? apiKey : BEARER.exec(authorization)?.[1]
@@ -68,6 +68,16 @@ function credentialIn(headers: IncomingHttpHeaders): string {
   // What stands in X-API-Key is a key or nothing: a token there is a mistake.
   if (apiKey !== undefined && !looksLikeApiKey(credential)) throw new Problem('token-invalid')
   return credential
+}
+
+/** Node keeps the first `Authorization` of several and says nothing; a proxy may take the last. */
+function isRepeated(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length === 13 && name.toLowerCase() === 'authorization') count += 1
+  }
+  return count > 1
 }
 
 async function principalOfToken(
