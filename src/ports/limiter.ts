@@ -26,12 +26,14 @@ export interface Limiter {
 export function createMemoryLimiter(): Limiter {
   const stores = new Map<string, RateLimiterMemory>()
 
+  /** One for all quotas of a window, so that a changed quota keeps what was counted. */
   const storeOf = ({ name, quota, windowSeconds }: Counter): RateLimiterMemory => {
-    const key = `${name}:${quota}/${windowSeconds}`
-    const known = stores.get(key)
-    if (known) return known
-    const store = new RateLimiterMemory({ keyPrefix: name, points: quota, duration: windowSeconds })
+    const key = `${name}/${windowSeconds}`
+    const options = { keyPrefix: name, points: quota, duration: windowSeconds }
+    const store = stores.get(key) ?? new RateLimiterMemory(options)
     stores.set(key, store)
+    // It compares with this before anything else can run.
+    store.points = quota
     return store
   }
 
