@@ -416,7 +416,7 @@ describe('nobody gives or takes in hand more than they hold', () => {
     ]
     const before = await everythingIn(testStore.database)
     for (const [operationId, request] of refusals) {
-      await clerk.refused('insufficient-scope', operationId, request as never)
+      await clerk.refused('insufficient-scope', operationId, request)
     }
     expect(await everythingIn(testStore.database)).toBe(before)
     const ofWeak = { serviceAccountId: weak.serviceAccountId }

@@ -11,7 +11,10 @@ export type WatchedStore = {
   calls: string[]
   /** The calls that something made. */
   during(act: () => Promise<unknown>): Promise<string[]>
-  /** Runs `stand` in the place of `noun.function`, or of `atomically`, until it is called off. */
+  /**
+   * Runs `stand` in the place of `noun.function`, of `atomically`, or of `commit`, which is the end of
+   * every transaction, until it is called off.
+   */
   instead(name: string, stand: Stand): () => void
 }
 
@@ -40,10 +43,15 @@ export function watchStore(real: Store): WatchedStore {
     return Object.fromEntries(entries) as T
   }
 
+  const commit = watch('commit', () => Promise.resolve())
   const atomically = <T>(work: (nouns: Nouns) => Promise<T>): Promise<T> =>
-    real.atomically((nouns) => work(watchNouns(nouns)))
+    real.atomically(async (nouns) => {
+      const result = await work(watchNouns(nouns))
+      await commit()
+      return result
+    })
   return {
-    store: { ...watchNouns(real), atomically: watch('atomically', atomically as Call) as never },
+    store: { ...watchNouns(real), atomically: watch('atomically', atomically) as never },
     calls,
     async during(act) {
       const before = calls.length
