@@ -64,6 +64,20 @@ export const sessionStore = (prisma: PrismaClient) => ({
     return rows.map(present)
   },
 
+  /** Live ones, each once, in an order that no refresh moves it in: for reading all of them. */
+  async walkLive(page: {
+    accountId: string
+    now: Date
+    limit: number
+    afterId?: string
+  }): Promise<Session[]> {
+    const { accountId, now, limit, afterId } = page
+    const after = afterId === undefined ? {} : { id: { gt: afterId } }
+    const where = { accountId, revokedAt: null, expiresAt: { gt: now }, ...after }
+    const rows = await prisma.session.findMany({ where, orderBy: { id: 'asc' }, take: limit })
+    return rows.map(present)
+  },
+
   /**
    * Of any number of rotations from one counter, exactly one gets the session; none while the
    * account is disabled.
