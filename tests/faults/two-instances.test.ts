@@ -347,11 +347,8 @@ describe('what an instance knows', () => {
     }
     return { read: read.promise, letGo }
   }
-  /** Whatever was let go has been taken in once a later look has come to its end. */
-  async function looked() {
-    const { services } = there.parley
-    await Promise.all([services.standing.refresh(), services.credentials.refresh()])
-  }
+  /** What was let go has nothing left to wait for: it is taken in, and no later look is begun. */
+  const takenIn = () => there.clock.advance(0)
 
   test('of a user is not undone by a look that began before the change', async () => {
     const [alice, boss] = [await here.newUser(), at(there, await there.admin())]
@@ -364,7 +361,7 @@ describe('what an instance knows', () => {
     await boss.expect(200, 'changeUser', { path, body: { disabled: true, limits: { hourly: 9 } } })
     expect(await heard(there1, 'listConversations')).toBe('account-disabled')
     letGo()
-    await looked()
+    await takenIn()
     expect(await heard(there1, 'listConversations')).toBe('account-disabled')
 
     const again = holdBack('standings.changedSince')
@@ -372,7 +369,7 @@ describe('what an instance knows', () => {
     await again.read
     await boss.expect(200, 'changeUser', { path, body: { disabled: false, limits: {} } })
     again.letGo()
-    await looked()
+    await takenIn()
     const { headers } = await there1.expect(200, 'listConversations')
     expect(headers['ratelimit-policy']).toBe('"user";q=1000000;w=3600')
   })
@@ -400,8 +397,7 @@ describe('what an instance knows', () => {
     const late = elsewhere.call('listConversations')
     await read
     await admin.expect(204, 'revokeApiKey', { path })
-    await advance(LOOK_MS)
-    await looked()
+    await there.parley.services.credentials.refresh()
     letGo()
     await late
     await elsewhere.refused('token-invalid', 'listConversations')

@@ -7,6 +7,7 @@ import { DAY_MS, HOUR_MS, JumpingClock } from '../support/jumping-clock.ts'
 import { everythingIn } from '../support/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { newServiceAccount, ownThings } from '../support/things.ts'
+import { watchStore, type WatchedStore } from '../support/watched-store.ts'
 
 const USER_SCOPES: Scope[] = [
   'chat:write',
@@ -428,10 +429,13 @@ describe('nobody gives or takes in hand more than they hold', () => {
 describe('the last administrator', () => {
   let lone: TestServer
   let loneStore: TestStore
+  let watched: WatchedStore
   let last: Client
   beforeAll(async () => {
     loneStore = await openTestStore()
-    lone = await startServer({ testStore: loneStore })
+    watched = watchStore(loneStore.store)
+    const instead = { deps: { store: watched.store } }
+    lone = await startServer({ testStore: loneStore, instead })
     last = await lone.admin()
   })
   afterAll(async () => {
@@ -491,6 +495,20 @@ describe('the last administrator', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([204, 400])
     last = answers[0].status === 400 ? last : client
     expect(await admins()).toEqual([{ id: await idOf(last) }])
+  })
+
+  test('may be somebody who became one while leaving, and then stays', async () => {
+    const { client, path } = await made(lone, last)
+    const self = { userId: await idOf(last) }
+    const over = watched.instead('atomically', async (real) => {
+      over()
+      await last.expect(200, 'changeUser', { path, body: { role: 'admin' } })
+      await last.expect(200, 'changeUser', { path: self, body: { role: 'user' } })
+      return real()
+    })
+    await client.refused('invalid-request', 'closeAccount')
+    last = client
+    expect(await admins()).toEqual([{ id: path.userId }])
   })
 
   test('is not one who has another: demoting, disabling, deleting oneself and leaving are free', async () => {

@@ -367,6 +367,22 @@ describe('what administrators decide', () => {
     expect(await keysOf(robot)).toMatchObject([{ id: robot.apiKeyId, revokedAt: inSeconds(0) }])
   })
 
+  test('the keys of a service account are walked page by page, the newest first', async () => {
+    const robot = await newRobot()
+    const ids = [robot.apiKeyId]
+    for (let i = 0; i < 4; i += 1) ids.unshift((await newKey(robot)).id)
+    const [admin, path] = [await server.admin(), { serviceAccountId: robot.serviceAccountId }]
+    const seen: string[] = []
+    let cursor: string | undefined
+    do {
+      const query = { limit: 2, ...(cursor !== undefined && { cursor }) }
+      const { body } = await admin.expect(200, 'listApiKeys', { path, query })
+      seen.push(...body.data.map(({ id }) => id))
+      cursor = body.nextCursor
+    } while (cursor !== undefined)
+    expect(seen).toEqual(ids)
+  })
+
   test('a key of another service account is not found under this one', async () => {
     const [robot, other] = [await newRobot(), await newRobot()]
     const path = pathOf(robot, other.apiKeyId)
