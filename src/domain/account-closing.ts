@@ -41,7 +41,8 @@ export function createAccountClosing(deps: Deps) {
       const { id } = account
       const { expectedVersions, call, act } = how
       const closed = await store.atomically(async (nouns) => {
-        if (account.role === 'admin') await keepAnAdmin(nouns, id)
+        // Whatever the role was when it was read: it may have become an administrator since.
+        if (account.role !== 'service') await keepAnAdmin(nouns, id)
         const now = clock.now()
         const gone = await nouns.standings.close({
           id,

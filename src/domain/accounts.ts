@@ -96,11 +96,15 @@ export function createAccounts(deps: Deps) {
       call: Call,
     ): Promise<void> {
       const account = await access.account(caller)
-      await deps.closing.close(account, {
-        expectedVersions,
-        call,
-        act: { event: 'account.closed', actor: actorOf(caller), target: actorOf(caller) },
-      })
+      const [actor, target] = [actorOf(caller), actorOf(caller)]
+      const act = { event: 'account.closed', actor, target } as const
+      await deps.closing.close(account, { expectedVersions, call, act }).catch(asGone)
     },
   }
+}
+
+/** An account that was closed by another call in the meantime is a token that opens nothing. */
+function asGone(error: unknown): never {
+  if (error instanceof Problem && error.code === 'not-found') throw new Problem('token-invalid')
+  throw error
 }

@@ -6,6 +6,7 @@ import type { ApiKeyCredentials } from './api-key-credentials.ts'
 import { actorOf, type Audit } from './audit.ts'
 import type { Call } from './call.ts'
 import type { CursorPosition } from './cursors.ts'
+import { LAST_INSTANT, readInstant } from './instants.ts'
 import { type Page, type PageRequest, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest } from './problem.ts'
@@ -142,9 +143,8 @@ export function createApiKeys(deps: Deps) {
 }
 
 function requireFuture(text: string, now: Date): { expiresAt: Date } {
-  const expiresAt = new Date(text)
-  // A database keeps no later year; NaN fails both.
-  if (expiresAt > now && expiresAt.getUTCFullYear() <= 9999) return { expiresAt }
+  const expiresAt = readInstant(text)
+  if (expiresAt && expiresAt > now) return { expiresAt }
   const detail = 'must be a time in the future, up to the year 9999'
   throw invalidRequest({ in: 'body', pointer: '/expiresAt', code: 'format', detail })
 }
@@ -152,5 +152,6 @@ function requireFuture(text: string, now: Date): { expiresAt: Date } {
 /** The successor of a key that lived for 90 days lives for 90 days. */
 function sameLife({ createdAt, expiresAt }: ApiKey, now: Date): { expiresAt?: Date } {
   if (!expiresAt) return {}
-  return { expiresAt: new Date(now.getTime() + expiresAt.getTime() - createdAt.getTime()) }
+  const end = now.getTime() + expiresAt.getTime() - createdAt.getTime()
+  return { expiresAt: new Date(Math.min(end, LAST_INSTANT.getTime())) }
 }

@@ -52,17 +52,17 @@ export function createExports({ store, clock, access, audit }: Deps) {
     yield { type: 'profile', account }
     const now = clock.now()
     for await (const session of pagesOf((last?: Session) =>
-      store.sessions.listLive({ accountId: id, now, limit: AT_ONCE, ...(last && { after: last }) }),
+      store.sessions.walkLive({ accountId: id, now, limit: AT_ONCE, ...afterId(last) }),
     )) {
       yield { type: 'session', session, isCurrent: session.id === caller.sessionId }
     }
     for await (const conversation of pagesOf((last?: Conversation) =>
-      store.conversations.list({ ownerId: id, limit: AT_ONCE, ...(last && { after: last }) }),
+      store.conversations.walk({ ownerId: id, limit: AT_ONCE, ...afterId(last) }),
     )) {
       yield* messagesOf(conversation)
     }
     for await (const feedback of pagesOf((last?: Feedback) =>
-      store.feedback.list({ accountId: id, limit: AT_ONCE, ...(last && { after: last }) }),
+      store.feedback.walk({ accountId: id, limit: AT_ONCE, ...afterId(last) }),
     )) {
       yield { type: 'feedback', feedback }
     }
@@ -92,6 +92,10 @@ export function createExports({ store, clock, access, audit }: Deps) {
       return counted(messagesOf(await access.conversation(caller, id)))
     },
   }
+}
+
+function afterId(last: { id: string } | undefined): { afterId?: string } {
+  return last ? { afterId: last.id } : {}
 }
 
 /** The rows of a list, page by page. @param read gives the rows after the last one seen */

@@ -108,6 +108,8 @@ export function createSessions(deps: Deps) {
       throw new Problem('token-invalid')
     }
     if (session.expiresAt <= now) throw new Problem('token-expired')
+    // Nothing else keeps the live token from its turn: it stays good for when that is taken back.
+    if (counter === session.refreshCounter) throw new Problem('account-disabled')
     if (isLostAnswer(session, counter, now)) return session
     await endReused(session, call)
     throw new Problem('refresh-token-reused')

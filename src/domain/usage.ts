@@ -2,6 +2,7 @@ import type { Dependencies } from '../dependencies.ts'
 import type { UsageBucket } from '../store/store.ts'
 import type { Call } from './call.ts'
 import { addressSubject } from './limit-subjects.ts'
+import { readInstant } from './instants.ts'
 import type { LimitState, Limits } from './limits.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest } from './problem.ts'
@@ -75,18 +76,11 @@ export function createUsage({
   }
 }
 
-/** A time that exists: the validator lets year 0 and the 30th of February pass. */
 function timeOf(text: string, pointer: string): Date {
-  const time = new Date(text)
-  const year = time.getUTCFullYear()
-  if (year >= 1970 && year <= 9999 && isDay(text.slice(0, 10))) return time
+  const time = readInstant(text)
+  if (time) return time
   const detail = 'must be a time from 1970 to 9999'
   throw invalidRequest({ in: 'query', pointer, code: 'format', detail })
-}
-
-/** @param date like `2026-02-28`; JavaScript takes one day too many for one of the next month */
-function isDay(date: string): boolean {
-  return new Date(`${date}T00:00:00Z`).getUTCDate() === Number(date.slice(8))
 }
 
 function checkSpan(from: Date, to: Date, granularity: 'hour' | 'day'): void {

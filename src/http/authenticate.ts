@@ -67,11 +67,10 @@ function refuseUnlessAllowed({ auth, scopes }: Policy, { principal }: CallState)
 }
 
 /** The one credential of the request. @throws {Problem} unauthenticated, token-invalid */
-function credentialIn({ headers, headersDistinct: all }: IncomingMessage): string {
+function credentialIn({ headers, rawHeaders }: IncomingMessage): string {
   const { authorization, 'x-api-key': apiKey } = headers
   if (authorization === undefined && apiKey === undefined) throw new Problem('unauthenticated')
-  // Of two Authorization headers Node would take the first, and a proxy before it perhaps the other.
-  if ((all['authorization']?.length ?? 0) + (all['x-api-key']?.length ?? 0) > 1) {
+  if ((authorization !== undefined && apiKey !== undefined) || isRepeated(rawHeaders)) {
     throw new Problem('token-invalid', { detail: 'Send one credential, not two.' })
   }
   const credential = authorization === undefined ? apiKey : BEARER.exec(authorization)?.[1]
@@ -79,6 +78,16 @@ function credentialIn({ headers, headersDistinct: all }: IncomingMessage): strin
   // What stands in X-API-Key is a key or nothing: a token there is a mistake.
   if (apiKey !== undefined && !looksLikeApiKey(credential)) throw new Problem('token-invalid')
   return credential
+}
+
+/** Node keeps the first `Authorization` of several and says nothing; a proxy may take the last. */
+function isRepeated(rawHeaders: readonly string[]): boolean {
+  let count = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]!
+    if (name.length === 13 && name.toLowerCase() === 'authorization') count += 1
+  }
+  return count > 1
 }
 
 async function principalOfToken(

@@ -44,11 +44,20 @@ export const auditEventStore = (prisma: PrismaClient) => ({
     return rows.map(present)
   },
 
-  /** Forgets from where the account acted, and from where others tried to be it. */
+  /**
+   * Forgets from where the account acted, and from where others tried to be it: signed in as it, or
+   * used a token of one of its sessions. Each set is found by an index, however long the record is.
+   */
   async forgetAddresses(accountId: string): Promise<void> {
-    await prisma.auditEvent.updateMany({
-      where: { OR: [{ actorId: accountId }, { actorId: null, targetId: accountId }] },
-      data: { address: null },
-    })
+    await prisma.$executeRaw`
+      UPDATE audit_events SET address = NULL WHERE id IN (
+        SELECT id FROM audit_events WHERE actor_id = ${accountId}::uuid
+        UNION
+        SELECT id FROM audit_events WHERE actor_id IS NULL AND target_id = ${accountId}::uuid
+        UNION
+        SELECT tried.id FROM audit_events tried JOIN audit_events made USING (target_id)
+        WHERE tried.actor_id IS NULL AND made.actor_id = ${accountId}::uuid
+          AND made.event = 'session.created'
+      )`
   },
 })

@@ -88,6 +88,13 @@ export const conversationStore = (prisma: PrismaClient) => ({
       ORDER BY c.updated_at DESC, c.id DESC LIMIT ${limit}::int`
   },
 
+  /** Each once, in an order that no change moves it in: for reading all of them. */
+  async walk(page: { ownerId: string; limit: number; afterId?: string }): Promise<Conversation[]> {
+    const { ownerId, limit, afterId } = page
+    const where = { ownerId, ...(afterId !== undefined && { id: { gt: afterId } }) }
+    return prisma.conversation.findMany({ where, orderBy: { id: 'asc' }, take: limit })
+  },
+
   /** `stale` when the version is not the expected one, undefined when there is none. */
   async update(
     change: Owned & {

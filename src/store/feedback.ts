@@ -57,6 +57,14 @@ export const feedbackStore = (prisma: PrismaClient) => ({
     return rows.map(present)
   },
 
+  /** Each once, in an order that no change moves it in: for reading all of them. */
+  async walk(page: { accountId: string; limit: number; afterId?: string }): Promise<Feedback[]> {
+    const { accountId, limit, afterId } = page
+    const where = { accountId, ...(afterId !== undefined && { id: { gt: afterId } }) }
+    const rows = await prisma.feedback.findMany({ where, orderBy: { id: 'asc' }, take: limit })
+    return rows.map(present)
+  },
+
   /** False when the account has no such feedback. */
   async remove({ id, accountId }: { id: string; accountId: string }): Promise<boolean> {
     const { count } = await prisma.feedback.deleteMany({ where: { id, accountId } })

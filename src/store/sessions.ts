@@ -64,7 +64,24 @@ export const sessionStore = (prisma: PrismaClient) => ({
     return rows.map(present)
   },
 
-  /** Of any number of rotations from one counter, exactly one gets the session. */
+  /** Live ones, each once, in an order that no refresh moves it in: for reading all of them. */
+  async walkLive(page: {
+    accountId: string
+    now: Date
+    limit: number
+    afterId?: string
+  }): Promise<Session[]> {
+    const { accountId, now, limit, afterId } = page
+    const after = afterId === undefined ? {} : { id: { gt: afterId } }
+    const where = { accountId, revokedAt: null, expiresAt: { gt: now }, ...after }
+    const rows = await prisma.session.findMany({ where, orderBy: { id: 'asc' }, take: limit })
+    return rows.map(present)
+  },
+
+  /**
+   * Of any number of rotations from one counter, exactly one gets the session; none while the
+   * account is disabled.
+   */
   async rotate({ id, counter, now, expiresAt }: Rotation): Promise<Session | undefined> {
     const [row] = await prisma.$queryRaw<SessionRow[]>`
       UPDATE sessions
@@ -74,6 +91,9 @@ export const sessionStore = (prisma: PrismaClient) => ({
         expires_at = least(${expiresAt}::timestamptz, ends_at)
       WHERE id = ${id}::uuid AND refresh_counter = ${counter}::int
         AND revoked_at IS NULL AND expires_at > ${now}::timestamptz
+        AND NOT EXISTS (
+          SELECT FROM accounts a WHERE a.id = account_id AND a.disabled_at IS NOT NULL
+        )
       RETURNING id, account_id AS "accountId", refresh_counter AS "refreshCounter",
         rotated_at AS "rotatedAt", created_at AS "createdAt", last_used_at AS "lastUsedAt",
         expires_at AS "expiresAt", ends_at AS "endsAt", revoked_at AS "revokedAt",
