@@ -7,7 +7,8 @@ export default defineConfig({
     // Much of a test's time is the database's or the browser's own: every core has work.
     maxWorkers: '100%',
     globalSetup: 'tests/support/global-setup.ts',
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // A busy machine is no failure: this only ends what hangs.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })
