@@ -1,7 +1,7 @@
 import express, { type Express } from 'express'
 import type { Config } from './config.ts'
 import type { Contract } from './contract/document.ts'
-import { createFrameCheck } from './contract/frames.ts'
+import { createFrameCheck, createSchemaCheck } from './contract/frames.ts'
 import type { Policies } from './contract/policies.ts'
 import type { Operations } from './contract/types.ts'
 import type { Dependencies } from './dependencies.ts'
@@ -12,7 +12,7 @@ import type { AnyOperation } from './http/dispatch.ts'
 import { createDocs } from './http/docs.ts'
 import { announceDeprecation, redirectMoved } from './http/moved.ts'
 import { operationRoute, type RouteTools } from './http/operation-route.ts'
-import { answerProblems } from './http/problems.ts'
+import { answerProblems, createAnswerProblem } from './http/problems.ts'
 import { logRequests } from './http/request-log.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { slowDownFailures } from './http/slow-down.ts'
@@ -43,7 +43,9 @@ export type App = { handler: Express } & Pick<Validator, 'warmUp'>
 export async function createApp(parts: AppParts): Promise<App> {
   const { contract, policies, operations, services, deps, config } = parts
   const { limits } = services
-  const violations = refuseViolations(deps.log)
+  const checkProblem = createSchemaCheck(contract.document, 'Problem')
+  const answerProblem = createAnswerProblem(deps.log, checkProblem)
+  const violations = refuseViolations(deps.log, answerProblem)
   const validator = await createValidator(contract.document, policies, violations.onInvalidReply)
   const tools: RouteTools = {
     stagesOf: validator.stagesOf,
@@ -85,6 +87,6 @@ export async function createApp(parts: AppParts): Promise<App> {
     app.all(route, countAnonymous(limits), refuseMethod(allow))
   }
   app.use(countAnonymous(limits), refusePath)
-  app.use(countUndecodable(limits), answerProblems(deps.log))
+  app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
   return { handler: app, warmUp: validator.warmUp }
 }

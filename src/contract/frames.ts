@@ -10,10 +10,7 @@ export type FrameCheck = (event: unknown) => string | undefined
  * so what is written to a stream is checked here, by the same validator underneath (Ajv).
  */
 export function createFrameCheck(document: ContractDocument, schemaName: string): FrameCheck {
-  // OpenAPI keywords such as `example` and `discriminator.mapping` are no JSON Schema.
-  const ajv = new Ajv({ strict: false, discriminator: false })
-  addFormats.default(ajv)
-  ajv.addSchema(document, 'contract')
+  const ajv = ajvOf(document)
   const validators = new Map(
     eventSchemas(document, schemaName).map(([type, ref]) => [
       type,
@@ -26,6 +23,20 @@ export function createFrameCheck(document: ContractDocument, schemaName: string)
     if (!validate) return `there is no event ${String(type)}`
     return validate(event) ? undefined : explain(validate)
   }
+}
+
+/** Holds a value against one schema of the contract. */
+export function createSchemaCheck(document: ContractDocument, schemaName: string): FrameCheck {
+  const validate = ajvOf(document).compile({ $ref: `contract#/components/schemas/${schemaName}` })
+  return (value) => (validate(value) ? undefined : explain(validate))
+}
+
+function ajvOf(document: ContractDocument): Ajv {
+  // OpenAPI keywords such as `example` and `discriminator.mapping` are no JSON Schema.
+  const ajv = new Ajv({ strict: false, discriminator: false })
+  addFormats.default(ajv)
+  ajv.addSchema(document, 'contract')
+  return ajv
 }
 
 /** The discriminator's mapping: each event type and the schema that it has. */

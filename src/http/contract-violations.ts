@@ -1,10 +1,10 @@
 import type { Request, Response } from 'express'
 import { Problem } from '../domain/problem.ts'
 import type { Log } from '../ports/log.ts'
-import { answerProblem } from './problems.ts'
+import type { AnswerProblem } from './problems.ts'
 
 /** Replies and stream events that break the contract: logged with what was wrong, never sent. */
-export function refuseViolations(log: Log) {
+export function refuseViolations(log: Log, answerProblem: AnswerProblem) {
   const note = (req: Request, violation: unknown) => {
     const { requestId, policy } = req.call
     const what = violation instanceof Error ? violation.message : violation

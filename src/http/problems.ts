@@ -1,4 +1,6 @@
 import type { ErrorRequestHandler, Request, Response } from 'express'
+import type { Problem as ProblemSchema } from '../../generated/api.ts'
+import type { FrameCheck } from '../contract/frames.ts'
 import { Problem } from '../domain/problem.ts'
 import { LimiterUnavailable } from '../ports/limiter.ts'
 import { HashQueueFull } from '../ports/passwords.ts'
@@ -11,7 +13,7 @@ import { setLimitHeaders } from './limit-headers.ts'
 const RETRY_SOON_SECONDS = 2
 
 /** The one funnel: anything thrown becomes application/problem+json, and nothing internal shows. */
-export function answerProblems(log: Log): ErrorRequestHandler {
+export function answerProblems(log: Log, answer: AnswerProblem): ErrorRequestHandler {
   // Express knows an error handler by its four parameters.
   return (error: unknown, req, res, _next) => {
     const problem = problemOf(error)
@@ -20,12 +22,32 @@ export function answerProblems(log: Log): ErrorRequestHandler {
       if (!res.writableEnded) res.destroy()
       return
     }
-    answerProblem(req, res, problem)
+    answer(req, res, problem)
   }
 }
 
-/** Answers with the problem. The body is validated like every other one. */
-export function answerProblem(req: Request, res: Response, problem: Problem): void {
+export type AnswerProblem = (req: Request, res: Response, problem: Problem) => void
+
+/**
+ * Answers with a problem, held against the contract like every other body: one that breaks it is
+ * logged, and `internal` goes out in its place.
+ * @param check of the contract's schema `Problem`
+ */
+export function createAnswerProblem(log: Log, check: FrameCheck): AnswerProblem {
+  return (req, res, problem) => {
+    const body = problemView(problem, req.call)
+    const violation = check(body)
+    if (violation === undefined) send(req, res, problem, body)
+    else {
+      const { requestId, policy } = req.call
+      log.error({ requestId, operationId: policy?.operationId, violation }, 'contract violated')
+      const internal = new Problem('internal')
+      send(req, res, internal, problemView(internal, req.call))
+    }
+  }
+}
+
+function send(req: Request, res: Response, problem: Problem, body: ProblemSchema): void {
   const { facts, kind, code } = problem
   req.call.problemCode = code
   res.statusCode = kind.status
@@ -40,7 +62,7 @@ export function answerProblem(req: Request, res: Response, problem: Problem): vo
   if (retryAfter !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfter)))
   // A body that was not read to its end would be taken for the next request on the connection.
   if (!req.complete) res.setHeader('Connection', 'close')
-  res.json(problemView(problem, req.call))
+  res.json(body)
 }
 
 function problemOf(error: unknown): Problem {

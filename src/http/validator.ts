@@ -89,6 +89,10 @@ function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Sta
  * The document as the validator shall read it. It takes `servers` on a path, which describe the
  * legacy places, for a method. And it refuses `+` and `:` in a query unless they are reserved for
  * the value, but `+` is how forms and `URLSearchParams` write a space.
+ *
+ * It compiles the schema of every response of every operation anew, and nine of ten are `Problem`:
+ * more than half of the work. Problems are made in one place, which checks them itself
+ * (`http/problems.ts`), so here it is told no more than their media type.
  */
 function asValidatorReads(document: ContractDocument): ContractDocument {
   const copy = structuredClone(document)
@@ -98,6 +102,10 @@ function asValidatorReads(document: ContractDocument): ContractDocument {
   const shared = Object.values(copy.components.parameters ?? {})
   for (const parameter of [...shared, ...ofPaths.flatMap((one) => one?.parameters ?? [])]) {
     if ('in' in parameter && parameter.in === 'query') parameter.allowReserved = true
+  }
+  for (const { content } of Object.values(copy.components.responses ?? {})) {
+    const problem = content?.['application/problem+json']
+    if (problem) problem.schema = { type: 'object' }
   }
   return copy
 }

@@ -20,7 +20,7 @@ export function problemView(
     title,
     status,
     ...(detail !== undefined && { detail: detail.slice(0, LONGEST_DETAIL) }),
-    instance: call.path.slice(0, LONGEST_INSTANCE),
+    instance: instanceOf(call.path),
     code: problem.code,
     requestId: call.requestId,
     retryable,
@@ -28,4 +28,14 @@ export function problemView(
     ...(violatedPolicies !== undefined && { violatedPolicies }),
     ...(activeGenerationId !== undefined && { activeGenerationId }),
   }
+}
+
+/**
+ * The path as a URI reference (RFC 3986), however it was written: what may not stand there is
+ * percent-encoded, and no percent-encoding is cut in two.
+ */
+function instanceOf(path: string): string {
+  const encoded = path.replace(/[^\w\-.~:/@!$&'()*+,;=%]/g, encodeURIComponent)
+  const whole = encoded.replace(/%(?![0-9a-f]{2})/gi, '%25')
+  return whole.slice(0, LONGEST_INSTANCE).replace(/%[0-9a-f]?$/i, '')
 }

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OperationId, Operations } from '../../src/contract/types.ts'
 import type { Client } from '../support/client.ts'
 import { exampleRequest, operationIds } from '../support/contract.ts'
+import { Problem } from '../../src/domain/problem.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 /** What the handlers answer in the place of the truth, changed by each test. */
@@ -67,5 +68,25 @@ test('a login that answers with one property too many becomes 500 internal', asy
   const body = { email: 'admin@example.com', password: 'the admin of the tests' }
   const answer = await other.anybody.refused('internal', 'logIn', { body })
   expect(JSON.stringify(answer.body)).not.toContain('leaked')
+  await other.close()
+})
+
+test('a problem that breaks the contract becomes 500 internal, and is logged', async () => {
+  const other = await startServer({
+    instead: {
+      operations: (real) => ({
+        ...real,
+        // The contract wants at least one character.
+        getProfile: () => Promise.reject(new Problem('precondition-failed', { detail: '' })),
+        replaceProfile: () => Promise.reject(new Problem('account-disabled', { detail: '' })),
+      }),
+    },
+  })
+  const bob = await other.newUser()
+  // Undocumented for this operation, and documented for that one.
+  await bob.refused('internal', 'getProfile')
+  await bob.refused('internal', 'replaceProfile', { body: { displayName: 'Bob', preferences: {} } })
+  const violations = other.logged().filter(({ msg }) => msg === 'contract violated')
+  expect(violations).toHaveLength(2)
   await other.close()
 })
