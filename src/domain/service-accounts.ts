@@ -1,6 +1,7 @@
 import type { Scope } from '../../generated/api.ts'
 import type { Dependencies } from '../dependencies.ts'
 import type { Account } from '../store/store.ts'
+import type { AccountChanges } from './account-changes.ts'
 import type { AccountClosing } from './account-closing.ts'
 import type { Access } from './access.ts'
 import { listAccounts } from './account-list.ts'
@@ -9,8 +10,6 @@ import type { Call } from './call.ts'
 import type { Page, PageRequest } from './paging.ts'
 import type { Principal } from './principal.ts'
 import { requireScopes } from './roles.ts'
-import type { Standing } from './standing.ts'
-import { noteStanding } from './users.ts'
 import { refuseStale } from './versions.ts'
 
 export type ServiceAccounts = ReturnType<typeof createServiceAccounts>
@@ -19,7 +18,7 @@ export type ServiceAccountChanges = { name?: string; scopes?: Scope[]; disabled?
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
   access: Access
   audit: Audit
-  standing: Standing
+  changes: AccountChanges
   closing: AccountClosing
 }
 type Versions = readonly number[] | undefined
@@ -64,25 +63,17 @@ export function createServiceAccounts(deps: Deps) {
       requireScopes(caller, asked.scopes ?? [])
       const { name, ...rest } = asked
       const changes = { ...rest, ...(name !== undefined && { displayName: name.trim() }) }
-      const changed = await store.atomically(async (nouns) => {
-        const { expectedVersions } = how
-        const now = await nouns.standings.change({
-          id: account.id,
-          changes,
-          now: clock.now(),
-          ...(expectedVersions && { expectedVersions }),
-        })
-        if (!now) return undefined
-        await audit.record(nouns, how.call, {
+      const changed = await deps.changes.apply(account.id, {
+        ...how,
+        changes,
+        act: {
           event: 'service-account.changed',
           actor: actorOf(caller),
-          target: actorOf(now),
+          target: actorOf(account),
           changed: Object.keys(asked),
-        })
-        return now
+        },
       })
       if (!changed) return refuseStale(await access.serviceAccount(id))
-      noteStanding(deps.standing, changed)
       return changed
     },
 

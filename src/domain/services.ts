@@ -2,6 +2,7 @@ import type { Config } from '../config.ts'
 import type { Policies } from '../contract/policies.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createAccess } from './access.ts'
+import { createAccountChanges } from './account-changes.ts'
 import { createAccountClosing } from './account-closing.ts'
 import { createAccounts } from './accounts.ts'
 import { createApiKeyCredentials, KEY_BELIEVED_SECONDS } from './api-key-credentials.ts'
@@ -50,7 +51,9 @@ export function createServices(
     createPasswordPolicy(deps.commonPasswords),
     deps.passwords,
   )
-  const shared = { ...deps, access, audit, limits, revocations, standing, closing, hashNewPassword }
+  const changes = createAccountChanges({ ...deps, audit, standing })
+  const identityParts = { access, audit, limits, revocations, closing, changes, hashNewPassword }
+  const shared = { ...deps, ...identityParts }
   return {
     limits,
     revocations,

@@ -1,5 +1,6 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { Account, AccountChanges, PersonalLimits } from '../store/store.ts'
+import type { Account, AccountChanges as Changes, PersonalLimits } from '../store/store.ts'
+import type { AccountChanges } from './account-changes.ts'
 import type { AccountClosing } from './account-closing.ts'
 import type { Access } from './access.ts'
 import { listAccounts } from './account-list.ts'
@@ -12,7 +13,6 @@ import type { Page, PageRequest } from './paging.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 import { requireScopes, scopesOf } from './roles.ts'
-import type { Standing } from './standing.ts'
 import { refuseStale } from './versions.ts'
 
 export type Users = ReturnType<typeof createUsers>
@@ -28,7 +28,7 @@ export type UserChanges = {
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
   access: Access
   audit: Audit
-  standing: Standing
+  changes: AccountChanges
   closing: AccountClosing
   hashNewPassword: HashNewPassword
 }
@@ -79,22 +79,20 @@ export function createUsers(deps: Deps) {
     ): Promise<Account> {
       const user = await access.userToManage(caller, id)
       if (asked.role !== undefined) requireScopes(caller, scopesOf(asked.role))
-      const changed = await store.atomically(async (nouns) => {
-        if (asked.role === 'user' || asked.disabled === true) await keepAnAdmin(nouns, user.id)
-        const { expectedVersions } = how
-        const now = await nouns.standings.change({
-          id: user.id,
-          changes: trimmed(asked),
-          now: clock.now(),
-          ...(expectedVersions && { expectedVersions }),
-        })
-        if (!now) return undefined
-        const act = { event: 'user.changed', actor: actorOf(caller), target: actorOf(now) } as const
-        await audit.record(nouns, how.call, { ...act, changed: Object.keys(asked) })
-        return now
+      const changed = await deps.changes.apply(user.id, {
+        ...how,
+        changes: trimmed(asked),
+        act: {
+          event: 'user.changed',
+          actor: actorOf(caller),
+          target: actorOf(user),
+          changed: Object.keys(asked),
+        },
+        async require(nouns) {
+          if (asked.role === 'user' || asked.disabled === true) await keepAnAdmin(nouns, user.id)
+        },
       })
       if (!changed) return refuseStale(await access.user(id))
-      noteStanding(deps.standing, changed)
       return changed
     },
 
@@ -111,12 +109,6 @@ export function createUsers(deps: Deps) {
   }
 }
 
-/** What this instance has just changed counts here from the next call on. */
-export function noteStanding(standing: Standing, account: Account): void {
-  const { id, role, scopes, limits, version, disabledAt } = account
-  standing.note({ id, role, scopes, limits, version, state: disabledAt ? 'disabled' : 'active' })
-}
-
-function trimmed({ displayName, ...changes }: UserChanges): AccountChanges {
+function trimmed({ displayName, ...changes }: UserChanges): Changes {
   return { ...changes, ...(displayName !== undefined && { displayName: displayName.trim() }) }
 }
