@@ -14,6 +14,7 @@ import type { TestUpstream, UpstreamScript } from '../support/upstream.ts'
 
 const never = new AbortController().signal
 const KEY = 'sk-very-secret'
+const PADDING = 'x'.repeat(50_000)
 const SOUND_STREAM = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'
 
 function turn(text = 'Hi', mode = defaultMode): Turn {
@@ -348,12 +349,9 @@ describe('an upstream that fails', () => {
   )
 
   it.each<[string, string]>([
-    ['comments', ': still here\n\n'],
-    ['empty events', 'data:\n\n'],
-    [
-      'empty chunks',
-      'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n',
-    ],
+    ['comments', `: ${PADDING}\n\n`],
+    ['empty events', `data:\nx: ${PADDING}\n\n`],
+    ['empty chunks', `data: {"x":"${PADDING}","choices":[{"delta":{"content":""}}]}\n\n`],
   ])('that sends %s for ever is upstream-timeout', async (_name, preambleForEver) => {
     await using upstream = await startUpstream({ preambleForEver })
     const clock = new TestClock()
@@ -361,8 +359,13 @@ describe('an upstream that fails', () => {
     const failing = read(engine.answer(turn(), never))
     failing.catch(() => undefined)
     const call = await upstream.completion(1)
-    await until(() => call.bytesWritten > 100_000)
-    await clock.advance(5_000)
+    // More than the line holds: what came since then was read since then.
+    const readOn = async (before = call.bytesWritten) =>
+      until(() => call.bytesWritten > before + 16 * 1024 * 1024)
+    await readOn()
+    await clock.advance(3_000)
+    await readOn()
+    await clock.advance(2_000)
     await expect(failing).rejects.toMatchObject({ code: 'upstream-timeout' })
     await call.closed
     expect(clock.pending).toBe(0)
