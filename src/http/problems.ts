@@ -36,8 +36,7 @@ export function answerProblem(req: Request, res: Response, problem: Problem): vo
   if (facts.allow !== undefined) res.setHeader('Allow', facts.allow)
   if (facts.etag !== undefined) res.setHeader('ETag', facts.etag)
   // 502, 503 and 504: what is away may be back soon.
-  const retryAfter =
-    facts.retryAfterSeconds ?? (kind.status > 500 ? RETRY_SOON_SECONDS : undefined)
+  const retryAfter = facts.retryAfterSeconds ?? (kind.status > 500 ? RETRY_SOON_SECONDS : undefined)
   if (retryAfter !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfter)))
   // A body that was not read to its end would be taken for the next request on the connection.
   if (!req.complete) res.setHeader('Connection', 'close')
