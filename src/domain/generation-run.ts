@@ -204,5 +204,10 @@ function stopped(): Problem {
 }
 
 function problemOf(error: unknown): Problem {
-  return new Problem(error instanceof EngineFailure ? error.code : 'internal', { cause: error })
+  if (!(error instanceof EngineFailure)) return new Problem('internal', { cause: error })
+  const { code, retryAfterSeconds } = error
+  return new Problem(code, {
+    cause: error,
+    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
+  })
 }

@@ -7,6 +7,8 @@ export interface CompletionChunk {
   readonly model?: string
   readonly usage?: TokenUsage
   readonly finished: boolean
+  /** False for a chunk that brings the answer no further: such chunks may come for ever. */
+  readonly isProgress: boolean
 }
 
 type Json = Record<string, unknown>
@@ -19,17 +21,41 @@ const MOST_TOKENS = 2_147_483_647
 export function readChunk(data: string): CompletionChunk {
   const chunk = parseObject(data)
   if (chunk['error']) throw failed('the stream carried an error object')
-  const choice = firstObject(chunk['choices'])
+  const choice = firstChoice(chunk['choices'])
   const delta = asObject(choice?.['delta'])
-  const text = delta?.['content']
+  const text = readText(delta?.['content'])
   const model = readModel(chunk['model'])
   const usage = readUsage(chunk['usage'])
+  const finished = typeof choice?.['finish_reason'] === 'string'
   return {
-    ...(typeof text === 'string' && text !== '' && { text }),
-    ...(model !== undefined && { model }),
+    ...(text !== undefined && { text }),
+    ...(model !== undefined && { model: shownModel(model) }),
     ...(usage && { usage }),
-    finished: typeof choice?.['finish_reason'] === 'string',
+    finished,
+    isProgress: text !== undefined || usage !== undefined || finished || isThinking(delta),
   }
+}
+
+/** The choice that we asked for; a server that gives several numbers them. */
+function firstChoice(choices: unknown): Json | undefined {
+  if (!Array.isArray(choices)) return undefined
+  return choices.map(asObject).find((choice) => choice && (choice['index'] ?? 0) === 0)
+}
+
+function readText(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** Words that are not the answer's, and are not shown: the model's reasoning, under either of its names. */
+function isThinking(delta: Json | undefined): boolean {
+  return [delta?.['reasoning_content'], delta?.['reasoning']].some(
+    (thought) => readText(thought) !== undefined,
+  )
+}
+
+/** Some local servers call a model by the path of its file, and nobody has to know their folders. */
+export function shownModel(model: string): string {
+  return /^(?:[A-Za-z]:)?[\\/]/.test(model) ? model.replace(/^.*[\\/](?=[^\\/])/, '') : model
 }
 
 /** The first id of a `GET /models` body. Throws EngineFailure when there is none. */

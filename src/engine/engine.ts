@@ -28,14 +28,29 @@ export type EnginePart =
 
 export type EngineFailureCode = 'upstream-failed' | 'upstream-timeout'
 
+export interface EngineFailureFacts {
+  /** What was asked is at fault and not who was asked: it says nothing about the next call. */
+  readonly isOfRequest?: boolean
+  /** The next try may succeed. */
+  readonly isPassing?: boolean
+  /** When a call is worth repeating, in seconds. */
+  readonly retryAfterSeconds?: number
+}
+
 /** An engine could not answer. The message is safe to log: it holds no key, no address and no text of the user. */
 export class EngineFailure extends Error {
   override readonly name = 'EngineFailure'
   readonly code: EngineFailureCode
+  readonly isOfRequest: boolean
+  readonly isPassing: boolean
+  readonly retryAfterSeconds: number | undefined
 
-  constructor(code: EngineFailureCode, message: string) {
+  constructor(code: EngineFailureCode, message: string, facts: EngineFailureFacts = {}) {
     super(message)
     this.code = code
+    this.isOfRequest = facts.isOfRequest ?? false
+    this.isPassing = facts.isPassing ?? false
+    this.retryAfterSeconds = facts.retryAfterSeconds
   }
 }
 

@@ -14,7 +14,7 @@ export interface EngineConfig {
 }
 
 export interface EngineDependencies {
-  readonly clock: Pick<Clock, 'wait' | 'monotonicMs'>
+  readonly clock: Pick<Clock, 'wait' | 'now' | 'monotonicMs'>
   /** From 0 to below 1; spreads retries. */
   readonly random: () => number
   /** Between two words of the built-in engine. Default 15 ms. */

@@ -57,8 +57,8 @@ function send(req: Request, res: Response, problem: Problem, body: ProblemSchema
   if (kind.status === 401) res.setHeader('WWW-Authenticate', challenge(problem))
   if (facts.allow !== undefined) res.setHeader('Allow', facts.allow)
   if (facts.etag !== undefined) res.setHeader('ETag', facts.etag)
-  const retryAfter =
-    facts.retryAfterSeconds ?? (kind.status === 503 ? RETRY_SOON_SECONDS : undefined)
+  // 502, 503 and 504: what is away may be back soon.
+  const retryAfter = facts.retryAfterSeconds ?? (kind.status > 500 ? RETRY_SOON_SECONDS : undefined)
   if (retryAfter !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfter)))
   // A body that was not read to its end would be taken for the next request on the connection.
   if (!req.complete) res.setHeader('Connection', 'close')

@@ -1,3 +1,5 @@
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { defaultMode, modes } from '../../src/domain/modes.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
@@ -5,11 +7,14 @@ import type { EnginePart, Turn } from '../../src/engine/engine.ts'
 import { OpenAiCompatibleEngine } from '../../src/engine/openai-compatible.ts'
 import type { OpenAiCompatibleOptions } from '../../src/engine/openai-compatible.ts'
 import { systemClock } from '../../src/ports/clock.ts'
+import { TestClock } from '../support/clock.ts'
+import { until } from '../support/until.ts'
 import { startUpstream } from '../support/upstream.ts'
 import type { TestUpstream, UpstreamScript } from '../support/upstream.ts'
 
 const never = new AbortController().signal
 const KEY = 'sk-very-secret'
+const PADDING = 'x'.repeat(50_000)
 const SOUND_STREAM = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'
 
 function turn(text = 'Hi', mode = defaultMode): Turn {
@@ -32,6 +37,7 @@ function engineFor(upstream: TestUpstream, options: Partial<OpenAiCompatibleOpti
 /** Skips the waits between tries and never ends the long ones, which only a silent upstream would. */
 function clockThatSkips(waits: number[] = []) {
   return {
+    ...systemClock,
     monotonicMs: () => 0,
     wait: async (ms: number, signal?: AbortSignal) => {
       if (ms >= 1_000) return systemClock.wait(60_000, signal)
@@ -154,6 +160,151 @@ describe('an answer from an upstream', () => {
   })
 })
 
+function brokenGzip(): UpstreamScript {
+  const body = gzipSync(SOUND_STREAM).subarray(0, -12)
+  const headers = { 'Content-Encoding': 'gzip' }
+  return { instead: { contentType: 'text/event-stream', body, headers } }
+}
+
+/** The same body, said to be so many bytes longer than it is. */
+function withLength({ instead }: UpstreamScript, longer: number): UpstreamScript {
+  const length = Buffer.byteLength(instead!.body) + longer
+  return { instead: { ...instead!, headers: { 'Content-Length': String(length) } } }
+}
+
+/** A stream as these events, each line ended as one likes. */
+function streamOf(events: readonly (object | string)[], lineEnd = '\n'): UpstreamScript {
+  const lines = events.map((event) =>
+    typeof event === 'string' ? event : `data: ${JSON.stringify(event)}`,
+  )
+  const body = lines.map((line) => line + lineEnd + lineEnd).join('')
+  return { instead: { contentType: 'text/event-stream', body } }
+}
+
+const says = (content: unknown, more: object = {}) => ({
+  choices: [{ index: 0, delta: { content }, ...more }],
+})
+const DONE = 'data: [DONE]'
+
+describe('whatever a server makes of the format', () => {
+  it.each(['\n', '\r', '\r\n'])('lines may end with %j', async (lineEnd) => {
+    const events = [': hello', says('One'), 'event: x\ndata:', says(' two'), DONE]
+    const { parts } = await play(streamOf(events, lineEnd))
+    expect(textOf(parts)).toBe('One two')
+    expect(parts.at(-1)?.type).toBe('end')
+  })
+
+  it.each<[string, (object | string)[], string]>([
+    ['empty events', ['data:', 'data: ', says('Yes'), 'data', DONE], 'Yes'],
+    [
+      'content that is null or no text',
+      [says(null), says(['x']), says('Yes'), says(7), DONE],
+      'Yes',
+    ],
+    [
+      'no choices, and no delta',
+      [{}, { choices: [] }, { choices: [{}] }, says('Yes'), DONE],
+      'Yes',
+    ],
+    [
+      'tool calls',
+      [says(null, { delta: { tool_calls: [{ index: 0 }] } }), says('Yes'), DONE],
+      'Yes',
+    ],
+    [
+      'other choices than the first',
+      [
+        { choices: [{ index: 1, delta: { content: 'No' }, finish_reason: 'stop' }] },
+        {
+          choices: [
+            { index: 1, delta: { content: 'No' } },
+            { index: 0, delta: { content: 'Yes' } },
+          ],
+        },
+        DONE,
+      ],
+      'Yes',
+    ],
+    [
+      'one event over several lines',
+      ['data: {"choices":[{"delta":\ndata: {"content":"Yes"}}]}', DONE],
+      'Yes',
+    ],
+    ['what comes after the end', [says('Yes'), DONE, says('No'), 'data: {'], 'Yes'],
+    ['a stream without [DONE]', [says('Yes', { finish_reason: 'length' })], 'Yes'],
+    ['nothing but a call of a tool', [says(null, { finish_reason: 'tool_calls' }), DONE], ''],
+  ])('%s: the answer is what was said, and ends once', async (_name, events, text) => {
+    const { parts, failure } = await play(streamOf(events))
+    expect(failure).toBeUndefined()
+    expect(textOf(parts)).toBe(text)
+    expect(parts.filter((part) => part.type === 'end')).toHaveLength(1)
+  })
+
+  it.each<[string, (object | string)[]]>([
+    ['first', [{ usage: { prompt_tokens: 2, completion_tokens: 3 } }, says('Yes'), DONE]],
+    [
+      'with every chunk, growing',
+      [
+        says('Y'),
+        { ...says('es'), usage: { prompt_tokens: 2, completion_tokens: 1 } },
+        {
+          ...says('', { finish_reason: 'stop' }),
+          usage: { prompt_tokens: 2, completion_tokens: 3 },
+        },
+        DONE,
+      ],
+    ],
+    [
+      'after the finish',
+      [
+        says('Yes', { finish_reason: 'stop' }),
+        { choices: [], usage: { prompt_tokens: 2, completion_tokens: 3 } },
+      ],
+    ],
+  ])('usage that is told %s counts', async (_name, events) => {
+    const { parts } = await play(streamOf(events))
+    expect(parts.at(-1)).toMatchObject({
+      usage: { inputTokens: 2, outputTokens: 3, totalTokens: 5, source: 'upstream' },
+    })
+  })
+
+  it('a compressed stream is read all the same', async () => {
+    const body = gzipSync(SOUND_STREAM)
+    const headers = { 'Content-Encoding': 'gzip' }
+    const { parts } = await play({ instead: { contentType: 'text/event-stream', body, headers } })
+    expect(textOf(parts)).toBe('Hi')
+  })
+
+  it('the path of a model file shows as the name of the file, and is what is asked for', async () => {
+    const path = '/home/somebody/models/gemma-3.gguf'
+    await using upstream = await startUpstream({ models: [path] })
+    const { engine } = engineFor(upstream)
+    const parts = await read(engine.answer(turn(), never))
+    expect(parts.at(-1)).toMatchObject({ model: 'gemma-3.gguf' })
+    expect(engine.model).toBe('gemma-3.gguf')
+    expect(upstream.completions[0]!.body.model).toBe(path)
+  })
+
+  it('is asked with user and assistant in turn, whatever the history is', async () => {
+    await using upstream = await startUpstream()
+    const { engine } = engineFor(upstream)
+    const messages = [
+      { role: 'assistant', content: 'cut off' },
+      { role: 'user', content: 'a' },
+      { role: 'user', content: 'b' },
+      { role: 'assistant', content: 'c' },
+      { role: 'user', content: 'd' },
+    ] as const
+    const mode = { ...defaultMode, systemPrompt: '' }
+    await read(engine.answer({ conversationId: 'c1', mode, messages }, never))
+    expect(upstream.completions[0]!.body.messages).toEqual([
+      { role: 'user', content: 'a\n\nb' },
+      { role: 'assistant', content: 'c' },
+      { role: 'user', content: 'd' },
+    ])
+  })
+})
+
 describe('an upstream that fails', () => {
   it.each<[string, UpstreamScript, number]>([
     ['answers 500', { status: 500 }, 0],
@@ -168,6 +319,13 @@ describe('an upstream that fails', () => {
     ['lists no model', { models: [] }, 0],
     ['lists models with 500', { modelsStatus: 500 }, 0],
     ['sends an event without end', { words: ['x'.repeat(2_000_000)] }, 0],
+    ['sends a line without end', { preambleForEver: 'x'.repeat(100_000) }, 0],
+    ['sends an event of lines without end', { preambleForEver: 'data: x\n'.repeat(1_000) }, 0],
+    ['ends before it began', streamOf([]), 0],
+    ['sends an array', streamOf(['data: []']), 0],
+    ['is compressed and broken', brokenGzip(), 1],
+    ['is shorter than it said', withLength(streamOf([says('Hi')]), 10), 1],
+    ['is longer than it said', withLength(streamOf([says('Hi'), says('!')]), -30), 1],
   ])('that %s is upstream-failed, after the words that came', async (_name, script, words) => {
     const { failure, parts, completions } = await play(script)
     expect(failure?.code).toBe('upstream-failed')
@@ -190,10 +348,90 @@ describe('an upstream that fails', () => {
     },
   )
 
-  it.each([429, 502, 503])('with %i is asked again, after a wait that grows', async (status) => {
-    const { parts, waits } = await play({ refusals: [status, status] })
+  it.each<[string, string]>([
+    ['comments', `: ${PADDING}\n\n`],
+    ['empty events', `data:\nx: ${PADDING}\n\n`],
+    ['empty chunks', `data: {"x":"${PADDING}","choices":[{"delta":{"content":""}}]}\n\n`],
+  ])('that sends %s for ever is upstream-timeout', async (_name, preambleForEver) => {
+    await using upstream = await startUpstream({ preambleForEver })
+    const clock = new TestClock()
+    const { engine } = engineFor(upstream, { clock, idleTimeoutMs: 5_000 })
+    const failing = read(engine.answer(turn(), never))
+    failing.catch(() => undefined)
+    const call = await upstream.completion(1)
+    // More than the line holds: what came since then was read since then.
+    const readOn = async (before = call.bytesWritten) =>
+      until(() => call.bytesWritten > before + 16 * 1024 * 1024)
+    await readOn()
+    await clock.advance(3_000)
+    await readOn()
+    await clock.advance(2_000)
+    await expect(failing).rejects.toMatchObject({ code: 'upstream-timeout' })
+    await call.closed
+    expect(clock.pending).toBe(0)
+  })
+
+  it('that thinks aloud for ever is upstream-timeout after half an hour', async () => {
+    const thought = { choices: [{ index: 0, delta: { reasoning_content: 'Hm. ' } }] }
+    await using upstream = await startUpstream({
+      preambleForEver: `data: ${JSON.stringify(thought)}\n\n`,
+    })
+    let nowMs = 0
+    let looks = 0
+    const monotonicMs = () => (looks++, nowMs)
+    const { engine } = engineFor(upstream, { clock: { ...clockThatSkips(), monotonicMs } })
+    const failing = read(engine.answer(turn(), never))
+    failing.catch(() => undefined)
+    await until(() => looks > 1)
+    nowMs = 29 * 60_000
+    const before = looks
+    await until(() => looks > before + 100)
+    const [call] = upstream.completions
+    expect(call!.aborted).toBe(false)
+    nowMs = 31 * 60_000
+    await expect(failing).rejects.toMatchObject({ code: 'upstream-timeout' })
+    await call!.closed
+  })
+
+  it.each([429, 502, 503, 504])(
+    'with %i is asked again, after a wait that grows',
+    async (status) => {
+      const { parts, waits } = await play({ refusals: [status, status] })
+      expect(textOf(parts)).toBe('Hello from upstream.')
+      expect(waits).toEqual([150, 300])
+    },
+  )
+
+  it('that breaks after its head and before the first chunk is asked again', async () => {
+    const { parts, completions } = await play({ resets: 2 })
     expect(textOf(parts)).toBe('Hello from upstream.')
-    expect(waits).toEqual([150, 300])
+    expect(completions).toHaveLength(3)
+  })
+
+  it.each([
+    ['2', 2_000],
+    ['Thu, 01 Jan 2026 00:00:03 GMT', 3_000],
+    ['soon', 150],
+  ])('and says Retry-After: %s is asked again then', async (retryAfter, expectedMs) => {
+    const waits: number[] = []
+    const clock = {
+      ...systemClock,
+      now: () => new Date('2026-01-01T00:00:00Z'),
+      wait: async (ms: number, signal?: AbortSignal) => {
+        if (ms === 5_000) return systemClock.wait(60_000, signal)
+        waits.push(ms)
+      },
+    }
+    const { parts } = await play({ refusals: [429], retryAfter }, { clock, idleTimeoutMs: 5_000 })
+    expect(textOf(parts)).toBe('Hello from upstream.')
+    // The last one is what is left for usage and [DONE].
+    expect(waits[0]).toBe(expectedMs)
+  })
+
+  it('and wants a pause longer than we take is not asked again, and its caller is told', async () => {
+    const { failure, completions } = await play({ status: 503, retryAfter: '6' })
+    expect(failure).toMatchObject({ code: 'upstream-failed', retryAfterSeconds: 6 })
+    expect(completions).toHaveLength(1)
   })
 
   it('is asked at most three times', async () => {
@@ -261,6 +499,151 @@ describe('an upstream that fails', () => {
   })
 })
 
+describe('an upstream that fails again and again', () => {
+  const OPEN_MS = 15_000
+  const FAILURES = 5
+
+  /** An engine that was failed five times, and its clock. */
+  async function withBrokenCircuit(upstream: TestUpstream) {
+    const time = { nowMs: 0 }
+    const clock = { ...clockThatSkips(), monotonicMs: () => time.nowMs }
+    const { engine } = engineFor(upstream, { clock, model: 'any' })
+    upstream.script = { status: 500 }
+    for (let calls = 0; calls < FAILURES; calls++) await failureOf(engine)
+    return { engine, time }
+  }
+
+  const failureOf = (engine: OpenAiCompatibleEngine, signal = never) =>
+    read(engine.answer(turn(), signal)).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+
+  it('is left alone: calls fail at once and say when to come back, and the check is down', async () => {
+    await using upstream = await startUpstream()
+    const { engine, time } = await withBrokenCircuit(upstream)
+    expect(upstream.completions).toHaveLength(FAILURES)
+    upstream.script = {}
+    time.nowMs = 4_000
+    const failure = { code: 'upstream-failed', retryAfterSeconds: 11 }
+    expect(await failureOf(engine)).toMatchObject(failure)
+    expect(await engine.check()).toBe('down')
+    expect(upstream.calls).toHaveLength(FAILURES)
+  })
+
+  it('is asked by one call after a while, others fail at once, and is left alone again if it fails', async () => {
+    await using upstream = await startUpstream()
+    const { engine, time } = await withBrokenCircuit(upstream)
+    time.nowMs = OPEN_MS
+    upstream.script = { errorAfter: 0, preamble: ': ', stallAfter: 0 }
+    const probe = failureOf(engine)
+    await upstream.completion(FAILURES + 1)
+    expect(await failureOf(engine)).toMatchObject({ retryAfterSeconds: 2 })
+    upstream.release()
+    expect(await probe).toMatchObject({ code: 'upstream-failed' })
+    expect(await failureOf(engine)).toMatchObject({ retryAfterSeconds: 15 })
+    expect(upstream.completions).toHaveLength(FAILURES + 1)
+  })
+
+  it('is taken back when that call succeeds', async () => {
+    await using upstream = await startUpstream()
+    const { engine, time } = await withBrokenCircuit(upstream)
+    time.nowMs = OPEN_MS
+    upstream.script = {}
+    expect(textOf(await read(engine.answer(turn(), never)))).toBe('Hello from upstream.')
+    expect(await engine.check()).toBe('up')
+    upstream.script = { status: 500 }
+    for (let calls = 1; calls < FAILURES; calls++) await failureOf(engine)
+    upstream.script = {}
+    expect(await failureOf(engine)).toBeUndefined()
+  })
+
+  it('is neither taken back nor left alone longer when that call is given up by its caller', async () => {
+    await using upstream = await startUpstream()
+    const { engine, time } = await withBrokenCircuit(upstream)
+    time.nowMs = OPEN_MS
+    upstream.script = { stallAfter: 0 }
+    const abort = new AbortController()
+    const probe = failureOf(engine, abort.signal)
+    await upstream.completion(FAILURES + 1)
+    const reason = new Error('the visitor left')
+    abort.abort(reason)
+    expect(await probe).toBe(reason)
+    expect(await engine.check()).toBe('down')
+    upstream.script = {}
+    expect(await failureOf(engine)).toBeUndefined()
+    expect(await engine.check()).toBe('up')
+  })
+
+  it.each([400, 403, 404, 413, 422])('because of what it is asked (%i) is not', async (status) => {
+    await using upstream = await startUpstream({ status })
+    const { engine } = engineFor(upstream, { model: 'any' })
+    for (let calls = 0; calls <= FAILURES; calls++) await failureOf(engine)
+    expect(upstream.completions).toHaveLength(FAILURES + 1)
+  })
+
+  it('but answers first is not', async () => {
+    await using upstream = await startUpstream({ errorAfter: 1 })
+    const { engine } = engineFor(upstream, { model: 'any' })
+    for (let calls = 0; calls <= FAILURES; calls++) await failureOf(engine)
+    expect(upstream.completions).toHaveLength(FAILURES + 1)
+  })
+})
+
+/** Takes connections and never says a word: a TLS handshake with it does not end. */
+async function startMute() {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => void sockets.push(socket.on('error', () => undefined)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `https://127.0.0.1:${port}/v1`,
+    sockets,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+describe('a connection that does not come about', () => {
+  const options = { model: 'any', idleTimeoutMs: 5_000, random: () => 0.5 }
+
+  it('is upstream-timeout, after as many tries as any other', async () => {
+    await using mute = await startMute()
+    const clock = clockThatSkips()
+    const engine = new OpenAiCompatibleEngine({ ...mute, ...options, clock, connectTimeoutMs: 50 })
+    await expect(read(engine.answer(turn(), never))).rejects.toMatchObject({
+      code: 'upstream-timeout',
+    })
+    expect(mute.sockets).toHaveLength(3)
+  })
+
+  it('is given up when the time without a chunk is over', async () => {
+    await using mute = await startMute()
+    const clock = new TestClock()
+    const engine = new OpenAiCompatibleEngine({ ...mute, ...options, clock })
+    const failing = read(engine.answer(turn(), never))
+    failing.catch(() => undefined)
+    await until(() => mute.sockets.length > 0)
+    await clock.advance(5_000)
+    await expect(failing).rejects.toMatchObject({ code: 'upstream-timeout' })
+    expect(clock.pending).toBe(0)
+  })
+
+  it('does not hold up an abort', async () => {
+    await using mute = await startMute()
+    const engine = new OpenAiCompatibleEngine({ ...mute, ...options, clock: new TestClock() })
+    const abort = new AbortController()
+    const reason = new Error('the visitor left')
+    const failing = read(engine.answer(turn(), abort.signal))
+    failing.catch(() => undefined)
+    await until(() => mute.sockets.length > 0)
+    abort.abort(reason)
+    await expect(failing).rejects.toBe(reason)
+  })
+})
+
 describe('an abort', () => {
   const reason = new Error('the visitor left')
 
@@ -302,7 +685,7 @@ describe('an abort', () => {
     const abort = new AbortController()
     const { engine } = engineFor(upstream, {
       clock: {
-        monotonicMs: () => 0,
+        ...systemClock,
         wait: async (ms, signal) => {
           if (ms >= 1_000) return systemClock.wait(ms, signal)
           abort.abort(reason)

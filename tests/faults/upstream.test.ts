@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/stream.ts'
+import { until } from '../support/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream.ts'
 
 const KEY = 'sk-the-key-that-nobody-may-see'
@@ -70,6 +71,18 @@ test.each([
   })
 })
 
+test('an upstream that sends nothing but comments is 504 after its timeout, and is hung up on', async () => {
+  const alice = await server.newUser()
+  upstream.script = { preambleForEver: ': still here\n\n' }
+  const refusal = alice.refused('upstream-timeout', 'sendMessage', { body: { message: 'Hello' } })
+  const call = await upstream.completion(upstream.completions.length + 1)
+  await until(() => call.bytesWritten > 100_000)
+  await server.clock.advance(60_000)
+  await refusal
+  await call.closed
+  expect(call.aborted).toBe(true)
+})
+
 test('an upstream that falls silent midway ends the stream after its timeout', async () => {
   upstream.script = { stallAfter: 2 }
   const alice = await server.newUser()
@@ -104,6 +117,9 @@ test('neither the address nor the key of the upstream is ever told or logged', a
     {},
     { status: 500 },
     { instead: { contentType: 'text/html', body: KEY } },
+    { status: 401 },
+    { status: 404 },
+    { redirectTo: `${upstream.url}/elsewhere?key=${KEY}` },
   ]) {
     upstream.script = script
     told.push(await alice.call('sendMessage', { body }))

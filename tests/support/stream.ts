@@ -24,6 +24,21 @@ export async function openStream(client: Client, body: ChatRequest): Promise<Ope
     body: JSON.stringify(body),
     signal: hangingUp.signal,
   })
+  return streamOf(response, hangingUp)
+}
+
+/** Goes on behind an event, as a browser does by itself. */
+export async function resumeStream(client: Client, lastEventId: string): Promise<OpenStream> {
+  const hangingUp = new AbortController()
+  const generationId = lastEventId.slice(0, lastEventId.indexOf(':'))
+  const response = await fetch(client.urlOf('resumeStream', { path: { generationId } }), {
+    headers: { ...client.credentials, 'Last-Event-ID': lastEventId },
+    signal: hangingUp.signal,
+  })
+  return streamOf(response, hangingUp)
+}
+
+function streamOf(response: Response, hangingUp: AbortController): OpenStream {
   const events = readEvents(response)
   const next = async () => {
     const { done, value } = await events.next()

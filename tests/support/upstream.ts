@@ -22,8 +22,19 @@ export interface UpstreamScript {
   redirectTo?: string
   /** The status of every completion. */
   status?: number
+  /** Sent with every refusal. */
+  retryAfter?: string
   /** Answers every completion with this body instead of a stream. */
-  instead?: { readonly contentType: string; readonly body: string }
+  instead?: {
+    readonly contentType: string
+    readonly body: string | Uint8Array
+    /** Over those that are true: a length or an encoding that lies, say. */
+    readonly headers?: Record<string, string>
+  }
+  /** Repeats this text before the first word until the reader goes away, as fast as it reads. */
+  preambleForEver?: string
+  /** Resets the connection: the first completions, so many, after their head and before any event. */
+  resets?: number
   /** Goes silent after so many words until `release()`; 0 sends not even the head. */
   stallAfter?: number
   /** Destroys the socket after so many words; 0 sends not even the head. */
@@ -80,6 +91,7 @@ export class TestUpstream {
   readonly calls: UpstreamCall[] = []
   readonly #server = createServer((request, response) => void this.#serve(request, response))
   #refused = 0
+  #reset = 0
   #stalled: (() => void)[] = []
   #watchers: (() => void)[] = []
 
@@ -146,7 +158,14 @@ export class TestUpstream {
     const status = script.refusals?.[this.#refused] ?? script.status ?? 200
     if (script.refusals && this.#refused < script.refusals.length) this.#refused++
     if (status !== 200) {
+      if (script.retryAfter !== undefined) response.setHeader('Retry-After', script.retryAfter)
       answerJson(response, status, { error: { message: 'refused' } })
+      return
+    }
+    if (this.#reset < (script.resets ?? 0)) {
+      this.#reset++
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' }).flushHeaders()
+      drop(response)
       return
     }
     if (script.instead) {
@@ -222,6 +241,7 @@ function* steps(script: UpstreamScript, model: string): Generator<string> {
   }
   yield* trouble(script, 0)
   if (script.preamble) yield script.preamble
+  while (script.preambleForEver !== undefined) yield script.preambleForEver
   yield chunk(model, { role: 'assistant', content: '' })
   if (script.reasoning) for (const word of words) yield chunk(model, { reasoning_content: word })
   do {
@@ -280,8 +300,16 @@ function answerModels(script: UpstreamScript, response: ServerResponse): void {
   answerJson(response, script.modelsStatus ?? 200, { object: 'list', data })
 }
 
-function answerInstead(instead: { contentType: string; body: string }, response: ServerResponse) {
-  response.writeHead(200, { 'Content-Type': instead.contentType }).end(instead.body)
+function answerInstead(
+  { contentType, body, headers }: NonNullable<UpstreamScript['instead']>,
+  response: ServerResponse,
+): void {
+  // A length that lies is this server's wish, and not a mistake of it.
+  response.strictContentLength = false
+  const { socket } = response
+  response.writeHead(200, { 'Content-Type': contentType, ...headers }).end(body, () => {
+    if (headers?.['Content-Length'] !== undefined) socket?.end()
+  })
 }
 
 function answerJson(response: ServerResponse, status: number, body: unknown): void {

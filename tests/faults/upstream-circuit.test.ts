@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startServer, type TestServer } from '../support/server.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+
+/** As many failures in a row as open the circuit, and for how long (src/engine/circuit.ts). */
+const FAILURES = 5
+const OPEN_MS = 15_000
+
+let upstream: TestUpstream
+let server: TestServer
+beforeAll(async () => {
+  upstream = await startUpstream()
+  server = await startServer({ env: { CHAT_UPSTREAM_URL: upstream.url } })
+})
+afterAll(() => Promise.all([server.close(), upstream.close()]))
+
+test('an upstream that failed again and again is left alone for a while: 502 at once with Retry-After, and readiness is degraded', async () => {
+  const alice = await server.newUser()
+  const body = { message: 'Hello' }
+  const readiness = async () => (await server.anybody.expect(200, 'getReadiness')).body.status
+  expect(await readiness()).toBe('ready')
+
+  upstream.script = { status: 500 }
+  for (let calls = 0; calls < FAILURES; calls++) {
+    const { headers } = await alice.refused('upstream-failed', 'sendMessage', { body })
+    expect(headers['retry-after']).toBe('2')
+  }
+  const asked = upstream.calls.length
+  for (const call of ['sendMessage', 'streamMessage'] as const) {
+    const { headers } = await alice.refused('upstream-failed', call, { body })
+    expect(headers['retry-after']).toBe('15')
+  }
+  expect(await readiness()).toBe('degraded')
+  expect(upstream.calls).toHaveLength(asked)
+
+  upstream.script = {}
+  await server.clock.advance(OPEN_MS - 1)
+  const { headers } = await alice.refused('upstream-failed', 'sendMessage', { body })
+  expect(headers['retry-after']).toBe('1')
+  await server.clock.advance(1)
+  await alice.expect(200, 'sendMessage', { body })
+  expect(await readiness()).toBe('ready')
+})
+
+test('the Retry-After of an upstream that is full reaches the caller', async () => {
+  const alice = await server.newUser()
+  upstream.script = { status: 429, retryAfter: '40' }
+  const { headers } = await alice.refused('upstream-failed', 'streamMessage', {
+    body: { message: 'Hello' },
+  })
+  expect(headers['retry-after']).toBe('40')
+})

@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createEngine } from '../../src/engine/index.ts'
+import { systemClock } from '../../src/ports/clock.ts'
+import type { Client } from '../support/client.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { type OpenStream, openStream, resumeStream, textOf } from '../support/stream.ts'
+import { until } from '../support/until.ts'
+
+/** Set by `npm run test:real-model`, which starts the model server (scripts/real-model.ts). */
+const url = process.env['TEST_REAL_MODEL_URL']
+/** The same model, asked so that it goes on and on. */
+const RAMBLING = 'gemma-3-270m-rambling'
+const PATIENCE_MS = 180_000
+
+const startParley = (model?: string) =>
+  startServer({
+    instead: {
+      deps: {
+        clock: systemClock,
+        engine: createEngine(
+          { url, key: undefined, model, timeoutSeconds: 120 },
+          { clock: systemClock, random: Math.random },
+        ),
+      },
+    },
+  })
+
+/** For the reader of the log: what a real model said, and how fast. */
+function tell(what: string, text: string, startedMs: number): void {
+  const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1)
+  console.log(`${what} (${seconds} s): ${JSON.stringify(text.slice(0, 120))}`)
+}
+
+async function lastMessage(client: Client, conversationId: string) {
+  const { body } = await client.expect(200, 'getConversation', { path: { conversationId } })
+  return body.messages.at(-1)!
+}
+
+/** Says something, reads the answer event by event and holds it against what is kept. */
+async function converse(client: Client, message: string, conversationId?: string) {
+  const startedMs = performance.now()
+  const request = { message, mode: 'concise', ...(conversationId && { conversationId }) }
+  const stream = await openStream(client, request)
+  expect(stream.status).toBe(200)
+  const events = await stream.rest()
+  const text = textOf(events)
+  tell(message, text, startedMs)
+  const end = events.at(-1)!.event
+  if (end.type !== 'message.end') throw new Error(`It ended with ${JSON.stringify(end)}`)
+  expect(events.map(({ id }) => Number(id.split(':')[1]))).toEqual(events.map((_, i) => i + 1))
+  expect(await lastMessage(client, end.message.conversationId)).toEqual(end.message)
+  expect(end.message).toMatchObject({ content: text, status: 'complete', usage: end.usage })
+  return { end, events, text }
+}
+
+async function readSome(stream: OpenStream, count: number) {
+  const events = []
+  while (events.length < count) events.push((await stream.next())!)
+  return events
+}
+
+describe.skipIf(url === undefined)('a real model', () => {
+  let parley: TestServer
+  let rambling: TestServer
+  beforeAll(async () => {
+    ;[parley, rambling] = await Promise.all([startParley(), startParley(RAMBLING)])
+  }, PATIENCE_MS)
+  afterAll(() => Promise.all([parley.close(), rambling.close()]))
+
+  test.each([
+    ['English', ['Hello! What is the capital of France?', 'And what do people eat there?']],
+    ['Korean', ['안녕하세요! 한국의 수도는 어디인가요?', '그곳에서 사람들은 무엇을 먹나요?']],
+  ])(
+    'converses in %s, word by word, and what was streamed is what is kept',
+    async (_language, [first, second]) => {
+      const alice = await parley.newUser()
+      const begun = await converse(alice, first!)
+      expect(begun.end.message.model).toBe('gemma-3-270m')
+      expect(begun.events.length).toBeGreaterThan(3)
+      const { end } = await converse(alice, second!, begun.end.message.conversationId)
+      const { inputTokens, outputTokens, totalTokens } = end.usage
+      expect(inputTokens).toBeGreaterThan(begun.end.usage.inputTokens!)
+      expect(totalTokens).toBe(inputTokens! + outputTokens!)
+      console.log('usage', end.usage)
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'answers POST /chat as a whole',
+    async () => {
+      const alice = await parley.newUser()
+      const startedMs = performance.now()
+      const body = { message: 'What do cats like to eat?', mode: 'concise' }
+      const answer = (await alice.expect(200, 'sendMessage', { body })).body
+      tell(body.message, answer.message.content, startedMs)
+      expect(answer.message).toMatchObject({ status: 'complete', usage: answer.usage })
+      expect(answer.message.content).not.toBe('')
+      expect(await lastMessage(alice, answer.conversationId)).toEqual(answer.message)
+    },
+    PATIENCE_MS,
+  )
+
+  const ramble = { message: 'Tell me about the sea.', mode: 'concise' }
+
+  test(
+    'is cancelled in the middle: its text is kept, and it is free for the next',
+    async () => {
+      const alice = await rambling.newUser()
+      const startedMs = performance.now()
+      const stream = await openStream(alice, ramble)
+      const read = await readSome(stream, 6)
+      const start = read[0]!.event
+      if (start.type !== 'message.start') throw new Error(`It began with ${start.type}`)
+      const path = { generationId: start.generationId }
+      const cancelled = (await alice.expect(200, 'cancelGeneration', { path })).body
+      const events = [...read, ...(await stream.rest())]
+      tell('cancelled', cancelled.content, startedMs)
+      expect(events.at(-1)!.event).toMatchObject({ type: 'message.cancelled', message: cancelled })
+      expect(cancelled).toMatchObject({ status: 'cancelled', content: textOf(events) })
+      expect(cancelled.content).not.toBe('')
+      expect(cancelled.usage?.source).toBe('estimated')
+      expect(await lastMessage(alice, start.conversationId)).toEqual(cancelled)
+
+      const againMs = performance.now()
+      const { conversationId } = start
+      const next = await openStream(alice, { ...ramble, conversationId, onDisconnect: 'cancel' })
+      tell('the next began after', textOf(await readSome(next, 3)), againMs)
+      next.hangUp()
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'is followed again after the line broke, to the same text as is kept',
+    async () => {
+      const alice = await rambling.newUser()
+      const startedMs = performance.now()
+      const broken = await openStream(alice, ramble)
+      const read = await readSome(broken, 10)
+      broken.hangUp()
+      const resumed = await resumeStream(alice, read.at(-1)!.id)
+      expect(resumed.status).toBe(200)
+      const events = [...read, ...(await resumed.rest())]
+      tell('resumed', textOf(events), startedMs)
+      expect(events.map(({ id }) => Number(id.split(':')[1]))).toEqual(events.map((_, i) => i + 1))
+      const end = events.at(-1)!.event
+      expect(end).toMatchObject({
+        type: 'message.end',
+        message: { content: textOf(events), status: 'complete' },
+      })
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'stops when its reader hangs up and wants that',
+    async () => {
+      const alice = await rambling.newUser()
+      const stream = await openStream(alice, { ...ramble, onDisconnect: 'cancel' })
+      const read = await readSome(stream, 4)
+      stream.hangUp()
+      const [generationId] = read[0]!.id.split(':') as [string]
+      const ended = await until(async () => {
+        const { body } = await alice.expect(200, 'getGeneration', { path: { generationId } })
+        return body.status !== 'running' && body
+      })
+      expect(ended.status).toBe('cancelled')
+      const { conversationId } = ended
+      expect((await lastMessage(alice, conversationId)).content).toContain(textOf(read))
+      const againMs = performance.now()
+      const next = await openStream(alice, { ...ramble, conversationId, onDisconnect: 'cancel' })
+      tell('the next began after', textOf(await readSome(next, 3)), againMs)
+      next.hangUp()
+    },
+    PATIENCE_MS,
+  )
+})
