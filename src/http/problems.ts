@@ -43,7 +43,8 @@ export function answerProblem(req: Request, res: Response, problem: Problem): vo
   res.json(problemView(problem, req.call))
 }
 
-function problemOf(error: unknown): Problem {
+/** What of anything thrown may be told. */
+export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof DatabaseUnavailable) return new Problem('unavailable', { cause: error })
   if (error instanceof HashQueueFull || error instanceof LimiterUnavailable) {

@@ -22,7 +22,8 @@ export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): Request
       hungUp: hangUp.signal,
       limits: [],
       charges: [],
-      whenOver: (run) => void res.once('close', run),
+      // Whoever hangs up early may be gone before there is anything to run.
+      whenOver: (run) => void (res.destroyed ? run() : res.once('close', run)),
       auditable: [],
       startedAtMs: clock.monotonicMs(),
     }

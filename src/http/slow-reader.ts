@@ -7,6 +7,8 @@ const STALLED_READER_MS = 30_000
 
 /** Waits until the reader has taken what was written, is gone, or is cut for taking nothing. */
 export async function drained(res: Response, clock: Clock): Promise<void> {
+  // Its `close` will not come again.
+  if (res.destroyed) return
   const over = new AbortController()
   const closed = once(res, 'close', { signal: over.signal })
   const empty = once(res, 'drain', { signal: over.signal })
