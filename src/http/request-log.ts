@@ -23,7 +23,10 @@ export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): Request
       limits: [],
       charges: [],
       // Whoever hangs up early may be gone before there is anything to run.
-      whenOver: (run) => void (res.destroyed ? run() : res.once('close', run)),
+      whenOver: (run) => {
+        if (res.destroyed) run()
+        else res.once('close', run)
+      },
       auditable: [],
       startedAtMs: clock.monotonicMs(),
     }

@@ -149,11 +149,11 @@ async function manyTimes(servers: 1 | 2): Promise<void> {
 describe('500 streams that are cut at random points and resumed', () => {
   test('on the same server end with exactly the text of the kept message', async () => {
     await manyTimes(1)
-  }, 120_000)
+  }, 300_000)
 
   test('on either of two servers end with exactly the text of the kept message', async () => {
     await manyTimes(2)
-  }, 240_000)
+  }, 600_000)
 })
 
 describe('a stream that is followed again', () => {
@@ -222,7 +222,7 @@ describe('a stream that is followed again', () => {
     expect((await again.rest()).map((event) => event.id)).toEqual([`${id}:2`, `${id}:3`])
   })
 
-  test.each(['7', 'x', ':', 'abc:1', `${randomUUID()}`, `${randomUUID()}:`, `${randomUUID()}:-1`])(
+  test.each(['7', 'x', ':', 'abc:1', randomUUID(), `${randomUUID()}:`, `${randomUUID()}:-1`])(
     'from behind %j, which is no id of an event, is 400',
     async (lastEventId) => {
       const alice = await first.newUser()
@@ -447,5 +447,5 @@ describe('an answer that was broken off', () => {
     await expect(stream.rest()).rejects.toThrow()
     const again = await workplace.start(env)
     await expectBrokenOff(createClient(again.url, alice.identity), generationId, live)
-  }, 60_000)
+  }, 120_000)
 })

@@ -10,12 +10,12 @@ export async function whileTimePasses<T>(
   clocks: readonly TestClock[],
   work: Promise<T>,
 ): Promise<T> {
-  let isOver = false
+  const state = { isOver: false }
   const over = () => {
-    isOver = true
+    state.isOver = true
   }
   work.then(over, over)
-  while (!isOver) {
+  while (!state.isOver) {
     for (const clock of clocks) await clock.advance(STEP_MS)
     await pause(PAUSE_MS)
   }
