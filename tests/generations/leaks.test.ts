@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { request } from 'node:http'
+import { Agent, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createDeferred } from '../../src/domain/deferred.ts'
 import type { Client } from '../support/client.ts'
+import { openTestStore } from '../support/database.ts'
 import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
 import { createRandom, type Random, seedOfRun } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -38,11 +40,16 @@ async function allPlacesFree(client: Client, generationId: string): Promise<bool
 
 /** Asks to follow, or to be told anything new, and hangs up in the middle of it. */
 function hangUpAtRandom(client: Client, generationId: string, random: Random): Promise<void> {
-  const isNew = random.next() < 0.2
+  const isNew = random.next() < 0.4
   const url = isNew
     ? client.urlOf('streamMessage')
     : client.urlOf('resumeStream', { path: { generationId } })
-  const headers = { ...client.credentials, 'Content-Type': 'application/json' }
+  const headers = {
+    ...client.credentials,
+    'Content-Type': 'application/json',
+    // A key is claimed before a place is taken: some are gone by then.
+    ...(isNew && { 'Idempotency-Key': randomUUID() }),
+  }
   return new Promise((resolve) => {
     const sent = request(url, { method: isNew ? 'POST' : 'GET', headers, agent: false })
     sent.on('error', () => undefined)
@@ -52,7 +59,7 @@ function hangUpAtRandom(client: Client, generationId: string, random: Random): P
     })
     // In a conversation that there is not: nothing is made of it.
     sent.end(isNew ? JSON.stringify({ message: 'Hi', conversationId: randomUUID() }) : undefined)
-    const turns = random.int(0, 12)
+    const turns = random.int(0, 80)
     const leave = (left: number) => {
       if (left === 0) sent.destroy()
       else setImmediate(leave, left - 1)
@@ -126,12 +133,15 @@ describe('the places of open streams', () => {
     const alice = await server.newUser()
     const { turn, stream, start } = await running(alice)
     const url = alice.urlOf('resumeStream', { path: start })
+    // The next request on a connection waits for the end of the answer before it.
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     for (let i = 0; i < 2 * PLACES; i += 1) {
-      const head = await send(url, { method: 'HEAD', headers: alice.credentials })
+      const head = await send(url, { method: 'HEAD', headers: alice.credentials, agent })
       expect([head.status, head.text]).toEqual([200, ''])
       expect(head.headers['content-type']).toBe('text/event-stream')
     }
     await until(() => allPlacesFree(alice, start.generationId))
+    agent.destroy()
     turn.end()
     await stream.rest()
   })
@@ -146,6 +156,45 @@ describe('the places of open streams', () => {
     await stream.rest()
   }, 60_000)
 })
+
+test('a place that is taken after its caller has hung up is given back', async () => {
+  const testStore = await openTestStore()
+  const { store } = testStore
+  const gate = createDeferred<undefined>()
+  let claims = 0
+  const claim: typeof store.idempotencyKeys.claim = async (which) => {
+    claims += 1
+    await gate.promise
+    return store.idempotencyKeys.claim(which)
+  }
+  const slow = { ...store, idempotencyKeys: { ...store.idempotencyKeys, claim } }
+  const own = await startServer({ testStore, instead: { deps: { engine, store: slow } } })
+  const alice = await own.newUser()
+  const { turn, stream, start } = await running(alice)
+  for (let i = 0; i < PLACES; i += 1) {
+    const sent = request(alice.urlOf('streamMessage'), {
+      method: 'POST',
+      headers: {
+        ...alice.credentials,
+        'Content-Type': 'application/json',
+        'Idempotency-Key': randomUUID(),
+      },
+      agent: false,
+    })
+    sent.on('error', () => undefined)
+    sent.end(JSON.stringify({ message: 'Hi', conversationId: randomUUID() }))
+    await until(() => claims === i + 1)
+    sent.destroy()
+  }
+  const gone = () => own.logged().filter((line) => line['hungUp'] === true).length === PLACES
+  await until(gone)
+  gate.resolve(undefined)
+  await until(() => allPlacesFree(alice, start.generationId))
+  turn.end()
+  await stream.rest()
+  await own.close()
+  await testStore.close()
+}, 60_000)
 
 test(`${ABORTS} connects and aborts leave nothing behind`, async () => {
   const own = await startServer({
