@@ -19,7 +19,9 @@ export type Call = {
   thingId?: string
   /** The generation whose stream the call joins, since its caller has made the same call before. */
   attachTo?: Joined
-  /** Runs something when the answer has ended, however it ended. */
+  /** Set by what finds that an earlier try of the same call has done it all. */
+  isReplay?: true
+  /** Runs something when the answer has ended, however it ended; at once if it has. */
   whenOver: (run: () => void) => void
   /** The audit events that the operation may record. */
   auditable: readonly AuditEventName[]

@@ -10,7 +10,7 @@ export type GenerationEvent =
   /** `message` as it is kept, `problem` where it broke off; without a message nothing is known. */
   | { type: 'end'; message?: Message; usage?: TokenUsage; problem?: Problem }
 
-/** An event with its number, from 1 without gaps. */
+/** An event with its number: from 1 without gaps, but for the end of what a server broke off. */
 export type NumberedEvent = { seq: number; event: GenerationEvent }
 
 export type EventLog = ReturnType<typeof createEventLog>
@@ -30,10 +30,10 @@ export function createEventLog() {
   }
 
   return {
-    /** Nothing comes after an end. */
-    append(event: GenerationEvent): void {
+    /** Nothing comes after an end. @param seq of an end that has a number of its own */
+    append(event: GenerationEvent, seq = events.length + 1): void {
       if (ended) return
-      events.push({ seq: events.length + 1, event })
+      events.push({ seq, event })
       ended = event.type === 'end'
       wakeReaders()
     },

@@ -4,6 +4,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Conversation, Ending, Message, Store } from '../store/store.ts'
 import { AnswerText } from './answer-text.ts'
 import { createDeferred } from './deferred.ts'
+import { BROKEN_OFF_SEQ } from './event-ids.ts'
 import { createEventLog } from './event-log.ts'
 import { Problem } from './problem.ts'
 import { retrying } from './retry.ts'
@@ -90,7 +91,10 @@ export function createGenerationRun(deps: Deps, started: Started) {
     }
     const kept = await retrying(clock, () => keep(ending))
     begin()
-    log.append({ type: 'end', message: kept, usage, ...(end.problem && { problem: end.problem }) })
+    const event = { type: 'end' as const, message: kept, usage }
+    // Another instance took this one for dead: what is kept ends elsewhere than what was sent.
+    if (kept.status === 'interrupted') log.append(event, BROKEN_OFF_SEQ)
+    else log.append({ ...event, ...(end.problem && { problem: end.problem }) })
     ended.resolve({ message: kept, usage })
   }
 
@@ -138,7 +142,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
   const abandon = (error: unknown): void => {
     const problem = new Problem('unavailable', { cause: error })
     begun.reject(problem)
-    log.append({ type: 'end', problem })
+    log.append({ type: 'end', problem }, BROKEN_OFF_SEQ)
     ended.resolve({ problem })
   }
 

@@ -6,9 +6,10 @@ import type { Joined } from './call.ts'
 import type { NumberedEvent } from './event-log.ts'
 import { relayedEvents } from './generation-relay.ts'
 import type { GenerationRun } from './generation-run.ts'
-import { requireEventId } from './event-ids.ts'
+import { BROKEN_OFF_SEQ, requireEventId } from './event-ids.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
+import { retrying } from './retry.ts'
 
 /** How long a stream can be followed after its end (CONTRACT: streams). */
 const FOLLOWABLE_MS = 10 * 60_000
@@ -46,14 +47,13 @@ export function createGenerationStreams(
     let seen = after
     const pauseMs = relay ? HEAR_EVERY_MS : LOOK_EVERY_MS
     while (!gone.aborted) {
-      const kept = await find(caller, id)
+      const kept = await retrying(clock, () => find(caller, id))
       if (!kept) {
         // Its conversation was deleted while it was read.
         yield { seq: seen + 1, event: { type: 'end', problem: new Problem('not-found') } }
         return
       }
-      for (const numbered of await eventsOf(kept, seen)) {
-        if (numbered.seq <= seen) continue
+      for (const numbered of eventsOf(kept, seen)) {
         seen = numbered.seq
         yield numbered
       }
@@ -74,35 +74,6 @@ export function createGenerationStreams(
       () => true,
       () => false,
     )
-
-  /** @param after what the reader has seen: the last event of an interrupted one comes behind it */
-  const eventsOf = async (kept: KeptGeneration, after: number): Promise<NumberedEvent[]> => {
-    const { userMessage, message, requestId, pieceEnds, status } = kept
-    const begun = { ...message, content: '', status: 'inProgress' as const }
-    const events: NumberedEvent[] = [
-      { seq: 1, event: { type: 'start', userMessage, message: begun, requestId } },
-    ]
-    let start = 0
-    for (const end of pieceEnds) {
-      const text = message.content.slice(start, end)
-      events.push({ seq: events.length + 1, event: { type: 'piece', text } })
-      start = end
-    }
-    if (status === 'running') return events
-    const seq = await terminalSeq(kept, after)
-    const { usage = { source: 'estimated' as const } } = message
-    const problem = problemOf(kept)
-    events.push({ seq, event: { type: 'end', message, usage, ...(problem && { problem }) } })
-    return events
-  }
-
-  /** What was sent and not saved when a server broke off has numbers that are not used again. */
-  const terminalSeq = async (kept: KeptGeneration, after: number): Promise<number> => {
-    const next = kept.pieceEnds.length + 2
-    if (kept.status !== 'interrupted') return next
-    if (kept.terminalSeq !== undefined) return kept.terminalSeq
-    return store.generations.settleTerminal({ id: kept.id, seq: Math.max(next, after + 1) })
-  }
 
   const sourceOf =
     (caller: Principal, id: string, after: number): EventSource =>
@@ -130,8 +101,7 @@ export function createGenerationStreams(
         throw new Problem('generation-expired')
       }
       if (kept.status === 'running') return sourceOf(caller, id, after)
-      const hasMore = (await eventsOf(kept, after)).some(({ seq }) => seq > after)
-      return hasMore ? sourceOf(caller, id, after) : undefined
+      return eventsOf(kept, after).next().done ? undefined : sourceOf(caller, id, after)
     },
 
     /**
@@ -150,6 +120,24 @@ export function createGenerationStreams(
       throw new Problem('idempotency-in-progress', { retryAfterSeconds: 1 })
     },
   }
+}
+
+/** The events behind `after`, as far as they are kept. */
+function* eventsOf(kept: KeptGeneration, after: number): Generator<NumberedEvent> {
+  const { userMessage, message, requestId, pieceEnds, status } = kept
+  if (after < 1) {
+    const begun = { ...message, content: '', status: 'inProgress' as const }
+    yield { seq: 1, event: { type: 'start', userMessage, message: begun, requestId } }
+  }
+  for (let piece = Math.max(0, after - 1); piece < pieceEnds.length; piece += 1) {
+    const text = message.content.slice(pieceEnds[piece - 1] ?? 0, pieceEnds[piece])
+    yield { seq: piece + 2, event: { type: 'piece', text } }
+  }
+  const seq = status === 'interrupted' ? BROKEN_OFF_SEQ : pieceEnds.length + 2
+  if (status === 'running' || seq <= after) return
+  const { usage = { source: 'estimated' as const } } = message
+  const problem = problemOf(kept)
+  yield { seq, event: { type: 'end', message, usage, ...(problem && { problem }) } }
 }
 
 function problemOf({ status, problem }: KeptGeneration): Problem | undefined {

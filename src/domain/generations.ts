@@ -1,10 +1,8 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { TokenUsage } from '../engine/engine.ts'
 import type { Message } from '../store/store.ts'
-import { found } from './access.ts'
 import { titleOf } from './answer-text.ts'
 import type { Call } from './call.ts'
-import { createGenerationCare } from './generation-care.ts'
+import { type Answer, createGenerationCare } from './generation-care.ts'
 import { relayPieces } from './generation-relay.ts'
 import { createGenerationRun, type GenerationRun } from './generation-run.ts'
 import { createGenerationStreams, type EventSource } from './generation-streams.ts'
@@ -25,14 +23,6 @@ export type ChatRequest = {
   mode?: string
   onDisconnect?: 'continue' | 'cancel'
 }
-/** An answer that is kept, whoever has made it. */
-export type Answer = {
-  generationId: string
-  userMessage: Message
-  message: Message
-  usage: TokenUsage
-}
-
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log' | 'relay'>
 
 /** Answers in the making, of this instance. */
@@ -41,6 +31,7 @@ export function createGenerations(deps: Deps) {
   const running = new Map<string, GenerationRun>()
   const streams = createGenerationStreams(deps, running)
   const upkeep = createGenerationUpkeep(deps, running)
+  const care = createGenerationCare({ ...deps, sweep: upkeep.sweep }, running)
 
   const onMistake = (error: unknown) => {
     log.error({ err: error }, 'generation failed')
@@ -98,7 +89,10 @@ export function createGenerations(deps: Deps) {
   ): Promise<GenerationRun | undefined> => {
     const id = call.thingId ?? ids.next()
     const begun = await begin(id, caller, request, call)
-    if (!begun) return undefined
+    if (!begun) {
+      call.isReplay = true
+      return undefined
+    }
     const { conversation, userMessage, assistantMessage } = begun
     const { requestId } = call
     const started = { id, requestId, conversation, userMessage, assistantMessage }
@@ -124,12 +118,13 @@ export function createGenerations(deps: Deps) {
 
   return {
     ...streams,
-    ...createGenerationCare({ ...deps, sweep: upkeep.sweep }, running),
+    read: care.read,
+    cancel: care.cancel,
 
     /** Waits for the whole answer. @throws {Problem} when nothing was kept */
     async answer(caller: Principal, request: ChatRequest, call: Call): Promise<Answer> {
       const run = await start(caller, request, call, 'whole')
-      if (!run) return answerOfBefore(store, caller, call)
+      if (!run) return { generationId: call.thingId!, ...(await care.kept(caller, call.thingId!)) }
       const outcome = await run.ended
       if ('problem' in outcome) throw outcome.problem
       return { generationId: run.id, userMessage: run.userMessage, ...outcome }
@@ -187,19 +182,6 @@ export function createGenerations(deps: Deps) {
 
 /** A stream to be read; `stop` ends the generation, where its caller wanted that to follow. */
 export type Streamed = { id: string; events: EventSource; stop?: () => void }
-
-/** What an earlier try of the same call has made, as it is: it never runs twice. */
-async function answerOfBefore(
-  store: Pick<Dependencies['store'], 'generations'>,
-  caller: Principal,
-  { thingId }: Call,
-): Promise<Answer> {
-  const kept = found(await store.generations.findKept({ id: thingId!, ownerId: caller.id }))
-  const { status, userMessage, message } = kept
-  if (status === 'running') throw new Problem('idempotency-in-progress', { retryAfterSeconds: 5 })
-  const usage = message.usage ?? { source: 'estimated' as const }
-  return { generationId: kept.id, userMessage, message, usage }
-}
 
 function whenAborted(signal: AbortSignal, run: () => void): void {
   if (signal.aborted) run()

@@ -5,6 +5,7 @@ import type { Joined } from './call.ts'
 import { canonicalJson } from './canonical-json.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest, Problem } from './problem.ts'
+import { retrying } from './retry.ts'
 
 /** A call whose process does not say for so long that it lives is taken for dead. */
 const LEASE_MS = 20_000
@@ -20,14 +21,15 @@ export type Turn =
   | { kind: 'replay'; answer: KeptAnswer }
   /** It is running, or has given out a stream, under this id. */
   | { kind: 'attach'; to: Joined }
-  | { kind: 'run'; claim: Claim }
+  /** `isRepeat` when its process died in an earlier try. */
+  | { kind: 'run'; claim: Claim; isRepeat: boolean }
 
 export type Claim = {
   /** The id that the thing has which the call makes, in this try and in every later one. */
   thingId: string
   /** Keeps the answer, before it is sent. */
   keep(answer: KeptAnswer): Promise<void>
-  /** Frees the key: the call did nothing. */
+  /** Frees the key of a call that failed, unless something was made by it all the same. */
   release(): Promise<void>
 }
 
@@ -46,20 +48,20 @@ export function createIdempotency({ store, clock, ids }: Deps) {
 
   const leaseFrom = (now: Date) => new Date(now.getTime() + LEASE_MS)
 
-  const run = (name: KeyName, thingId: string): Turn => {
+  const claimOf = (name: KeyName, thingId: string): Claim => {
     running.add(thingId)
-    const claim: Claim = {
+    return {
       thingId,
       async keep(answer) {
-        await store.idempotencyKeys.keep({ ...name, answer })
-        running.delete(thingId)
+        const keep = () => store.idempotencyKeys.keep({ ...name, answer })
+        // Should it fail for good, the lease ends, and the next try finds what was made.
+        await retrying(clock, keep).finally(() => running.delete(thingId))
       },
       async release() {
         running.delete(thingId)
-        await store.idempotencyKeys.release(name)
+        await store.idempotencyKeys.release({ ...name, now: clock.now() })
       },
     }
-    return { kind: 'run', claim }
   }
 
   const resume = async (name: KeyName, kept: KeptCall, attaches: boolean): Promise<Turn> => {
@@ -72,7 +74,7 @@ export function createIdempotency({ store, clock, ids }: Deps) {
     const isMine =
       !isAlive &&
       (await store.idempotencyKeys.takeOver({ ...name, now, leaseUntil: leaseFrom(now) }))
-    if (isMine) return run(name, id)
+    if (isMine) return { kind: 'run', claim: claimOf(name, id), isRepeat: true }
     throw new Problem('idempotency-in-progress', { retryAfterSeconds: RETRY_SECONDS })
   }
 
@@ -80,7 +82,7 @@ export function createIdempotency({ store, clock, ids }: Deps) {
     /**
      * What this call may do, now that it has this name.
      * @param how.attaches a call that is still running is joined rather than refused
-     * @param how.refusal why it may do nothing new: it may still be answered as before
+     * @param how.refusal why it may do nothing new: it may still go on with what it began before
      * @throws {Problem} idempotency-key-reused, idempotency-in-progress; the refusal
      */
     async begin(
@@ -93,12 +95,15 @@ export function createIdempotency({ store, clock, ids }: Deps) {
         const now = clock.now()
         const claim = { ...name, fingerprint, thingId: ids.next(), now, leaseUntil: leaseFrom(now) }
         const outcome = await store.idempotencyKeys.claim(claim)
-        if (outcome === 'claimed') return run(name, claim.thingId)
+        if (outcome === 'claimed') {
+          return { kind: 'run', claim: claimOf(name, claim.thingId), isRepeat: false }
+        }
         if (outcome === 'no-account') throw new Problem('token-invalid')
       }
       const kept = await store.idempotencyKeys.find(name)
       if (kept && !fingerprint.equals(kept.fingerprint)) throw new Problem('idempotency-key-reused')
-      if (kept?.answer || (kept && !how.refusal)) return resume(name, kept, how.attaches)
+      // Whatever it was charged for, it was charged for then.
+      if (kept) return resume(name, kept, how.attaches)
       // Released between the claim and the look: the caller tries again.
       throw how.refusal ?? new Problem('idempotency-in-progress', { retryAfterSeconds: 1 })
     },

@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { Policy } from '../contract/policies.ts'
 import type { Frame } from '../contract/types.ts'
+import type { KeptAnswer } from '../store/store.ts'
 import { answerEventStream, type EventStreamTools } from './event-stream.ts'
 import { answerJsonLines, type JsonLinesTools } from './json-lines.ts'
 import { setLimitHeaders } from './limit-headers.ts'
@@ -32,6 +33,7 @@ export function dispatch(
     if (headerNames.length > 0) input.headers = pickHeaders(req, headerNames)
     const reply = await run(req, () => operation(input, req.call.principal ?? null, req.call))
     const violation = violationOf(policy, reply)
+    if (req.call.isReplay) res.setHeader('Idempotency-Replayed', 'true')
     if (violation !== undefined) tools.onInvalidReply(req, res, violation)
     else if (reply.frames) await answerEventStream(req, res, reply.frames, tools)
     else if (reply.lines) await answerJsonLines(req, res, reply.lines, tools)
@@ -43,16 +45,20 @@ export function dispatch(
 async function run({ call }: Request, operation: () => Promise<AnyReply>): Promise<AnyReply> {
   const { claim } = call
   if (!claim) return operation()
-  try {
-    const reply = await operation()
-    const { status, headers = {}, body } = reply
-    const texts = Object.entries(headers).map(([name, value]) => [name, String(value)])
-    const kept = { status, headers: Object.fromEntries(texts) as Record<string, string> }
-    await claim.keep({ ...kept, body: body === undefined ? '' : JSON.stringify(body) })
-    return reply
-  } catch (error) {
+  const reply = await operation().catch(async (error: unknown) => {
     await claim.release().catch(() => undefined)
     throw error
+  })
+  await claim.keep(keptAnswer(reply))
+  return reply
+}
+
+function keptAnswer({ status, headers = {}, body }: AnyReply): KeptAnswer {
+  const texts = Object.entries(headers).map(([name, value]) => [name, String(value)])
+  return {
+    status,
+    headers: Object.fromEntries(texts) as Record<string, string>,
+    body: body === undefined ? '' : JSON.stringify(body),
   }
 }
 

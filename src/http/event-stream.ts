@@ -6,6 +6,7 @@ import { Problem } from '../domain/problem.ts'
 import type { Clock } from '../ports/clock.ts'
 import { problemView } from '../views/problem.ts'
 import { setLimitHeaders } from './limit-headers.ts'
+import { problemOf } from './problems.ts'
 import { drained } from './slow-reader.ts'
 
 /** How often a comment keeps an idle connection open (CONTRACT: streams). */
@@ -34,6 +35,10 @@ export async function answerEventStream(
   res.setHeader('X-Accel-Buffering', 'no')
   setLimitHeaders(res, req.call.limits)
   // A proxy or a client may wait for the first bytes before it shows anything.
+  if (req.method === 'HEAD') {
+    res.end()
+    return
+  }
   res.flushHeaders()
   const stopKeepAlive = tools.clock.every(KEEP_ALIVE_MS, () => {
     if (!res.writableNeedDrain) res.write(': keepalive\n\n')
@@ -44,16 +49,16 @@ export async function answerEventStream(
       const violation = tools.checkFrame(frame.event)
       if (violation !== undefined) {
         tools.onInvalidFrame(req, violation)
-        res.write(serialize({ id: frame.id, event: brokenOff(req) }))
+        res.write(serialize({ id: frame.id, event: brokenOff(req, new Problem('internal')) }))
         return
       }
+      if (req.call.hungUp.aborted) return
       lastId = frame.id
       if (!res.write(serialize(frame))) await drained(res, tools.clock)
-      if (req.call.hungUp.aborted) return
     }
   } catch (error) {
     // The reader hears of it like of any other end; the log hears what it was.
-    res.write(serialize({ id: idAfter(lastId), event: brokenOff(req) }))
+    res.write(serialize({ id: lastId, event: brokenOff(req, problemOf(error)) }))
     throw error
   } finally {
     stopKeepAlive()
@@ -61,16 +66,20 @@ export async function answerEventStream(
   }
 }
 
-function idAfter(id: string): string {
-  return id.replace(/\d+$/, (seq) => String(Number(seq) + 1))
+/** What ends a stream that cannot go on. */
+function brokenOff(req: Request, problem: Problem): MessageErrorEvent {
+  return { type: 'message.error', problem: problemView(problem, req.call) }
 }
 
-/** What ends a stream whose next event would have broken the contract. */
-function brokenOff(req: Request): MessageErrorEvent {
-  return { type: 'message.error', problem: problemView(new Problem('internal'), req.call) }
-}
-
-/** JSON escapes CR and LF, so that no text can make a line, and no line a frame. */
+/**
+ * JSON escapes CR and LF, so that no text can make a line, and no line a frame. Some clients break
+ * lines at what Unicode takes for a line's end, too. An empty id would make a reader forget the last.
+ */
 function serialize({ id, event }: Frame<{ type: string }>): string {
-  return `event: ${event.type}\nid: ${id}\ndata: ${JSON.stringify(event)}\n\n`
+  const data = JSON.stringify(event).replaceAll(/[\u0085\u2028\u2029]/g, escapeUnit)
+  return `event: ${event.type}\n${id === '' ? '' : `id: ${id}\n`}data: ${data}\n\n`
+}
+
+function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -1,7 +1,8 @@
-import type { RequestHandler, Response } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import type { Policy } from '../contract/policies.ts'
 import type { Idempotency } from '../domain/idempotency.ts'
 import type { Limits } from '../domain/limits.ts'
+import { invalidRequest } from '../domain/problem.ts'
 import type { KeptAnswer } from '../store/store.ts'
 import type { CallState } from './call-state.ts'
 import { setLimitHeaders } from './limit-headers.ts'
@@ -28,6 +29,7 @@ export function honourKey(
       next()
       return
     }
+    refuseTwoKeys(req)
     const named = {
       caller: call.principal,
       operationId: policy.operationId,
@@ -36,26 +38,33 @@ export function honourKey(
     }
     const refusal = call.refusal
     const turn = await idempotency.begin(named, { attaches, ...(refusal && { refusal }) })
-    if (turn.kind === 'run') {
-      call.claim = turn.claim
-      call.thingId = turn.claim.thingId
-      next()
+    if (turn.kind !== 'run' || turn.isRepeat) await limits.refund(call)
+    if (turn.kind === 'replay') {
+      replay(res, call, turn.answer)
       return
     }
-    await limits.refund(call)
-    res.setHeader('Idempotency-Replayed', 'true')
-    if (turn.kind === 'replay') replay(res, call, turn.answer)
+    if (turn.kind === 'attach') call.attachTo = turn.to
     else {
-      call.attachTo = turn.to
-      next()
+      call.claim = turn.claim
+      call.thingId = turn.claim.thingId
     }
+    next()
   }
+}
+
+/** Node would join them to one key that nobody has chosen. */
+function refuseTwoKeys({ headersDistinct: all }: Request): void {
+  if ((all['idempotency-key']?.length ?? 0) < 2) return
+  const detail = 'must be there once'
+  throw invalidRequest({ in: 'header', pointer: 'Idempotency-Key', code: 'format', detail })
 }
 
 function replay(res: Response, call: CallState, { status, headers, body }: KeptAnswer): void {
   res.statusCode = status
+  res.setHeader('Idempotency-Replayed', 'true')
   res.setHeader('Cache-Control', 'no-store')
   setLimitHeaders(res, call.limits)
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
-  res.json(JSON.parse(body))
+  if (body === '') res.end()
+  else res.json(JSON.parse(body))
 }

@@ -65,7 +65,8 @@ function send(req: Request, res: Response, problem: Problem, body: ProblemSchema
   res.json(body)
 }
 
-function problemOf(error: unknown): Problem {
+/** What of anything thrown may be told. */
+export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof DatabaseUnavailable) return new Problem('unavailable', { cause: error })
   if (error instanceof HashQueueFull || error instanceof LimiterUnavailable) {

@@ -23,7 +23,11 @@ export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): Request
       hungUp: hangUp.signal,
       limits: [],
       charges: [],
-      whenOver: (run) => void res.once('close', run),
+      // Whoever hangs up early may be gone before there is anything to run.
+      whenOver: (run) => {
+        if (res.destroyed) run()
+        else res.once('close', run)
+      },
       auditable: [],
       startedAtMs: clock.monotonicMs(),
     }

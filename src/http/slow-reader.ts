@@ -8,7 +8,7 @@ const STALLED_READER_MS = 30_000
 /** Waits until the reader has taken what was written, is gone, or is cut for taking nothing. */
 export async function drained(res: Response, clock: Clock): Promise<void> {
   // Whoever left while the next piece was fetched will not say so again.
-  if (res.closed) return
+  if (res.closed || res.destroyed) return
   const over = new AbortController()
   const closed = once(res, 'close', { signal: over.signal })
   const empty = once(res, 'drain', { signal: over.signal })

@@ -47,6 +47,7 @@ export const chatOperations = ({ generations, openStreams, callerWatch }: Servic
         call.attachTo === undefined
           ? await generations.stream(caller, body, call)
           : await generations.attach(caller, call.attachTo)
+      if (call.attachTo !== undefined) call.isReplay = true
       return { status: 200, frames: framesOf(streamed, caller, call) }
     },
 

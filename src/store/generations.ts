@@ -40,7 +40,6 @@ export type KeptGeneration = Generation & {
   message: Message
   /** Where each piece of the text ended, in UTF-16 units. */
   pieceEnds: number[]
-  terminalSeq?: number
   problem?: string
 }
 
@@ -99,17 +98,6 @@ export const generationStore = (prisma: PrismaClient) => ({
     return count > 0
   },
 
-  /**
-   * Settles what number the last event of an interrupted one has: `seq`, unless it was settled
-   * before.
-   */
-  async settleTerminal({ id, seq }: { id: string; seq: number }): Promise<number> {
-    const [row] = await prisma.$queryRaw<{ terminalSeq: number }[]>`
-      UPDATE generations SET terminal_seq = coalesce(terminal_seq, ${seq}::int)
-      WHERE id = ${id}::uuid RETURNING terminal_seq AS "terminalSeq"`
-    return row?.terminalSeq ?? seq
-  },
-
   /** With both its messages: all that its stream is made of. */
   async findKept({
     id,
@@ -120,7 +108,7 @@ export const generationStore = (prisma: PrismaClient) => ({
   }): Promise<KeptGeneration | undefined> {
     const [row] = await prisma.$queryRaw<KeptRow[]>`
       SELECT ${generationColumns}, g.request_id AS "requestId", g.piece_ends AS "pieceEnds",
-        g.terminal_seq AS "terminalSeq", g.problem, (
+        g.problem, (
           SELECT json_agg(said ORDER BY said.position) FROM (
             SELECT ${messageColumns} FROM messages m
             WHERE m.conversation_id = g.conversation_id
@@ -168,13 +156,12 @@ function toGeneration(row: GenerationRow): Generation {
 type KeptRow = GenerationRow & {
   requestId: string
   pieceEnds: number[]
-  terminalSeq: number | null
   problem: string | null
   messages: MessageRow[]
 }
 
 function toKept(row: KeptRow): KeptGeneration {
-  const { requestId, pieceEnds, terminalSeq, problem, messages, ...generation } = row
+  const { requestId, pieceEnds, problem, messages, ...generation } = row
   const [userMessage, message] = messages.map(toMessage)
   if (!userMessage || !message) throw new Error('A generation has fewer than two messages')
   return {
@@ -183,6 +170,6 @@ function toKept(row: KeptRow): KeptGeneration {
     pieceEnds,
     userMessage,
     message,
-    ...present({ terminalSeq, problem }),
+    ...present({ problem }),
   }
 }

@@ -1,4 +1,4 @@
-import type { PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
 import { driverFailure } from './unavailable.ts'
 
 /** A caller's name for a call of one operation. */
@@ -75,9 +75,20 @@ export const idempotencyKeyStore = (prisma: PrismaClient) => ({
     })
   },
 
-  /** Frees the key of a call that did nothing. */
-  async release(name: KeyName): Promise<void> {
-    await prisma.idempotencyKey.deleteMany({ where: { ...name, status: null } })
+  /**
+   * Frees the key of a call that failed. If what it was to make is there all the same, made by
+   * another try of it or before the failure, the key stays, for the next try to take over: a free
+   * key would make it twice.
+   */
+  async release({ now, ...name }: KeyName & { now: Date }): Promise<void> {
+    const { accountId, operationId, key } = name
+    const which = Prisma.sql`k.account_id = ${accountId}::uuid
+      AND k.operation_id = ${operationId}::text AND k.key = ${key}::text AND k.status IS NULL`
+    const made = Prisma.sql`(EXISTS (SELECT 1 FROM generations g WHERE g.id = k.thing_id)
+      OR EXISTS (SELECT 1 FROM conversations c WHERE c.id = k.thing_id))`
+    await prisma.$executeRaw`
+      WITH freed AS (DELETE FROM idempotency_keys k WHERE ${which} AND NOT ${made})
+      UPDATE idempotency_keys k SET lease_until = ${now}::timestamptz WHERE ${which} AND ${made}`
   },
 
   /** For an only process at its start: whatever was running is not. */

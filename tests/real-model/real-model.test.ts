@@ -139,7 +139,7 @@ describe.skipIf(url === undefined)('a real model', () => {
       const broken = await openStream(alice, ramble)
       const read = await readSome(broken, 10)
       broken.hangUp()
-      const resumed = await resumeStream(alice, read.at(-1)!.id)
+      const resumed = await resumeStream(alice, read.at(-1)!.id.split(':')[0]!, read.at(-1)!.id)
       expect(resumed.status).toBe(200)
       const events = [...read, ...(await resumed.rest())]
       tell('resumed', textOf(events), startedMs)

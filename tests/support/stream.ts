@@ -16,29 +16,33 @@ export type OpenStream = {
 }
 
 /** Sends a message and reads its answer event by event, as a browser would. */
-export async function openStream(client: Client, body: ChatRequest): Promise<OpenStream> {
-  const hangingUp = new AbortController()
-  const response = await fetch(client.urlOf('streamMessage'), {
+export function openStream(
+  client: Client,
+  body: ChatRequest,
+  headers: Record<string, string> = {},
+): Promise<OpenStream> {
+  return read(client.urlOf('streamMessage'), {
     method: 'POST',
-    headers: { ...client.credentials, 'Content-Type': 'application/json' },
+    headers: { ...client.credentials, 'Content-Type': 'application/json', ...headers },
     body: JSON.stringify(body),
-    signal: hangingUp.signal,
   })
-  return streamOf(response, hangingUp)
 }
 
-/** Goes on behind an event, as a browser does by itself. */
-export async function resumeStream(client: Client, lastEventId: string): Promise<OpenStream> {
+/** Follows an answer again, from behind an event or from the first one on. */
+export function resumeStream(
+  client: Client,
+  generationId: string,
+  lastEventId?: string,
+): Promise<OpenStream> {
+  const headers = lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }
+  return read(client.urlOf('resumeStream', { path: { generationId } }), {
+    headers: { ...client.credentials, ...headers },
+  })
+}
+
+async function read(url: string, request: RequestInit): Promise<OpenStream> {
   const hangingUp = new AbortController()
-  const generationId = lastEventId.slice(0, lastEventId.indexOf(':'))
-  const response = await fetch(client.urlOf('resumeStream', { path: { generationId } }), {
-    headers: { ...client.credentials, 'Last-Event-ID': lastEventId },
-    signal: hangingUp.signal,
-  })
-  return streamOf(response, hangingUp)
-}
-
-function streamOf(response: Response, hangingUp: AbortController): OpenStream {
+  const response = await fetch(url, { ...request, signal: hangingUp.signal })
   const events = readEvents(response)
   const next = async () => {
     const { done, value } = await events.next()
@@ -65,7 +69,8 @@ export function textOf(events: readonly WireEvent[]): string {
 }
 
 async function* readEvents(response: Response): AsyncGenerator<WireEvent> {
-  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
+  if (!response.body) return
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
   let buffer = ''
   for (;;) {
     const { done, value } = await reader.read()

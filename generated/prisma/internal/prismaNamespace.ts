@@ -1397,7 +1397,6 @@ export const GenerationScalarFieldEnum = {
   startedConversation: 'startedConversation',
   requestId: 'requestId',
   pieceEnds: 'pieceEnds',
-  terminalSeq: 'terminalSeq',
   problem: 'problem',
   cancelRequestedAt: 'cancelRequestedAt',
   leaseUntil: 'leaseUntil',

@@ -197,7 +197,6 @@ export const GenerationScalarFieldEnum = {
   startedConversation: 'startedConversation',
   requestId: 'requestId',
   pieceEnds: 'pieceEnds',
-  terminalSeq: 'terminalSeq',
   problem: 'problem',
   cancelRequestedAt: 'cancelRequestedAt',
   leaseUntil: 'leaseUntil',

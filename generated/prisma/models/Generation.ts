@@ -28,12 +28,10 @@ export type AggregateGeneration = {
 
 export type GenerationAvgAggregateOutputType = {
   pieceEnds: number | null
-  terminalSeq: number | null
 }
 
 export type GenerationSumAggregateOutputType = {
   pieceEnds: number[]
-  terminalSeq: number | null
 }
 
 export type GenerationMinAggregateOutputType = {
@@ -44,7 +42,6 @@ export type GenerationMinAggregateOutputType = {
   status: $Enums.GenerationStatus | null
   startedConversation: boolean | null
   requestId: string | null
-  terminalSeq: number | null
   problem: string | null
   cancelRequestedAt: Date | null
   leaseUntil: Date | null
@@ -60,7 +57,6 @@ export type GenerationMaxAggregateOutputType = {
   status: $Enums.GenerationStatus | null
   startedConversation: boolean | null
   requestId: string | null
-  terminalSeq: number | null
   problem: string | null
   cancelRequestedAt: Date | null
   leaseUntil: Date | null
@@ -77,7 +73,6 @@ export type GenerationCountAggregateOutputType = {
   startedConversation: number
   requestId: number
   pieceEnds: number
-  terminalSeq: number
   problem: number
   cancelRequestedAt: number
   leaseUntil: number
@@ -89,12 +84,10 @@ export type GenerationCountAggregateOutputType = {
 
 export type GenerationAvgAggregateInputType = {
   pieceEnds?: true
-  terminalSeq?: true
 }
 
 export type GenerationSumAggregateInputType = {
   pieceEnds?: true
-  terminalSeq?: true
 }
 
 export type GenerationMinAggregateInputType = {
@@ -105,7 +98,6 @@ export type GenerationMinAggregateInputType = {
   status?: true
   startedConversation?: true
   requestId?: true
-  terminalSeq?: true
   problem?: true
   cancelRequestedAt?: true
   leaseUntil?: true
@@ -121,7 +113,6 @@ export type GenerationMaxAggregateInputType = {
   status?: true
   startedConversation?: true
   requestId?: true
-  terminalSeq?: true
   problem?: true
   cancelRequestedAt?: true
   leaseUntil?: true
@@ -138,7 +129,6 @@ export type GenerationCountAggregateInputType = {
   startedConversation?: true
   requestId?: true
   pieceEnds?: true
-  terminalSeq?: true
   problem?: true
   cancelRequestedAt?: true
   leaseUntil?: true
@@ -242,7 +232,6 @@ export type GenerationGroupByOutputType = {
   startedConversation: boolean
   requestId: string
   pieceEnds: number[]
-  terminalSeq: number | null
   problem: string | null
   cancelRequestedAt: Date | null
   leaseUntil: Date
@@ -282,7 +271,6 @@ export type GenerationWhereInput = {
   startedConversation?: Prisma.BoolFilter<"Generation"> | boolean
   requestId?: Prisma.StringFilter<"Generation"> | string
   pieceEnds?: Prisma.IntNullableListFilter<"Generation">
-  terminalSeq?: Prisma.IntNullableFilter<"Generation"> | number | null
   problem?: Prisma.StringNullableFilter<"Generation"> | string | null
   cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
@@ -302,7 +290,6 @@ export type GenerationOrderByWithRelationInput = {
   startedConversation?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   pieceEnds?: Prisma.SortOrder
-  terminalSeq?: Prisma.SortOrderInput | Prisma.SortOrder
   problem?: Prisma.SortOrderInput | Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
@@ -325,7 +312,6 @@ export type GenerationWhereUniqueInput = Prisma.AtLeast<{
   startedConversation?: Prisma.BoolFilter<"Generation"> | boolean
   requestId?: Prisma.StringFilter<"Generation"> | string
   pieceEnds?: Prisma.IntNullableListFilter<"Generation">
-  terminalSeq?: Prisma.IntNullableFilter<"Generation"> | number | null
   problem?: Prisma.StringNullableFilter<"Generation"> | string | null
   cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
@@ -345,7 +331,6 @@ export type GenerationOrderByWithAggregationInput = {
   startedConversation?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   pieceEnds?: Prisma.SortOrder
-  terminalSeq?: Prisma.SortOrderInput | Prisma.SortOrder
   problem?: Prisma.SortOrderInput | Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
@@ -370,7 +355,6 @@ export type GenerationScalarWhereWithAggregatesInput = {
   startedConversation?: Prisma.BoolWithAggregatesFilter<"Generation"> | boolean
   requestId?: Prisma.StringWithAggregatesFilter<"Generation"> | string
   pieceEnds?: Prisma.IntNullableListFilter<"Generation">
-  terminalSeq?: Prisma.IntNullableWithAggregatesFilter<"Generation"> | number | null
   problem?: Prisma.StringNullableWithAggregatesFilter<"Generation"> | string | null
   cancelRequestedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeWithAggregatesFilter<"Generation"> | Date | string
@@ -384,7 +368,6 @@ export type GenerationCreateInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -404,7 +387,6 @@ export type GenerationUncheckedCreateInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -418,7 +400,6 @@ export type GenerationUpdateInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -438,7 +419,6 @@ export type GenerationUncheckedUpdateInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -455,7 +435,6 @@ export type GenerationCreateManyInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -469,7 +448,6 @@ export type GenerationUpdateManyMutationInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -486,7 +464,6 @@ export type GenerationUncheckedUpdateManyInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -526,7 +503,6 @@ export type GenerationCountOrderByAggregateInput = {
   startedConversation?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   pieceEnds?: Prisma.SortOrder
-  terminalSeq?: Prisma.SortOrder
   problem?: Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
@@ -536,7 +512,6 @@ export type GenerationCountOrderByAggregateInput = {
 
 export type GenerationAvgOrderByAggregateInput = {
   pieceEnds?: Prisma.SortOrder
-  terminalSeq?: Prisma.SortOrder
 }
 
 export type GenerationMaxOrderByAggregateInput = {
@@ -547,7 +522,6 @@ export type GenerationMaxOrderByAggregateInput = {
   status?: Prisma.SortOrder
   startedConversation?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
-  terminalSeq?: Prisma.SortOrder
   problem?: Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
@@ -563,7 +537,6 @@ export type GenerationMinOrderByAggregateInput = {
   status?: Prisma.SortOrder
   startedConversation?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
-  terminalSeq?: Prisma.SortOrder
   problem?: Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
@@ -573,7 +546,6 @@ export type GenerationMinOrderByAggregateInput = {
 
 export type GenerationSumOrderByAggregateInput = {
   pieceEnds?: Prisma.SortOrder
-  terminalSeq?: Prisma.SortOrder
 }
 
 export type GenerationCreateNestedManyWithoutOwnerInput = {
@@ -711,7 +683,6 @@ export type GenerationCreateWithoutOwnerInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -729,7 +700,6 @@ export type GenerationUncheckedCreateWithoutOwnerInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -775,7 +745,6 @@ export type GenerationScalarWhereInput = {
   startedConversation?: Prisma.BoolFilter<"Generation"> | boolean
   requestId?: Prisma.StringFilter<"Generation"> | string
   pieceEnds?: Prisma.IntNullableListFilter<"Generation">
-  terminalSeq?: Prisma.IntNullableFilter<"Generation"> | number | null
   problem?: Prisma.StringNullableFilter<"Generation"> | string | null
   cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
@@ -789,7 +758,6 @@ export type GenerationCreateWithoutConversationInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -807,7 +775,6 @@ export type GenerationUncheckedCreateWithoutConversationInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -847,7 +814,6 @@ export type GenerationCreateWithoutMessageInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -865,7 +831,6 @@ export type GenerationUncheckedCreateWithoutMessageInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -895,7 +860,6 @@ export type GenerationUpdateWithoutMessageInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -913,7 +877,6 @@ export type GenerationUncheckedUpdateWithoutMessageInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -929,7 +892,6 @@ export type GenerationCreateManyOwnerInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -943,7 +905,6 @@ export type GenerationUpdateWithoutOwnerInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -961,7 +922,6 @@ export type GenerationUncheckedUpdateWithoutOwnerInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -977,7 +937,6 @@ export type GenerationUncheckedUpdateManyWithoutOwnerInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -993,7 +952,6 @@ export type GenerationCreateManyConversationInput = {
   startedConversation?: boolean
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
-  terminalSeq?: number | null
   problem?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
@@ -1007,7 +965,6 @@ export type GenerationUpdateWithoutConversationInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1025,7 +982,6 @@ export type GenerationUncheckedUpdateWithoutConversationInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1041,7 +997,6 @@ export type GenerationUncheckedUpdateManyWithoutConversationInput = {
   startedConversation?: Prisma.BoolFieldUpdateOperationsInput | boolean
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
-  terminalSeq?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1060,7 +1015,6 @@ export type GenerationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   startedConversation?: boolean
   requestId?: boolean
   pieceEnds?: boolean
-  terminalSeq?: boolean
   problem?: boolean
   cancelRequestedAt?: boolean
   leaseUntil?: boolean
@@ -1080,7 +1034,6 @@ export type GenerationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   startedConversation?: boolean
   requestId?: boolean
   pieceEnds?: boolean
-  terminalSeq?: boolean
   problem?: boolean
   cancelRequestedAt?: boolean
   leaseUntil?: boolean
@@ -1100,7 +1053,6 @@ export type GenerationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   startedConversation?: boolean
   requestId?: boolean
   pieceEnds?: boolean
-  terminalSeq?: boolean
   problem?: boolean
   cancelRequestedAt?: boolean
   leaseUntil?: boolean
@@ -1120,7 +1072,6 @@ export type GenerationSelectScalar = {
   startedConversation?: boolean
   requestId?: boolean
   pieceEnds?: boolean
-  terminalSeq?: boolean
   problem?: boolean
   cancelRequestedAt?: boolean
   leaseUntil?: boolean
@@ -1128,7 +1079,7 @@ export type GenerationSelectScalar = {
   endedAt?: boolean
 }
 
-export type GenerationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "conversationId" | "messageId" | "ownerId" | "status" | "startedConversation" | "requestId" | "pieceEnds" | "terminalSeq" | "problem" | "cancelRequestedAt" | "leaseUntil" | "startedAt" | "endedAt", ExtArgs["result"]["generation"]>
+export type GenerationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "conversationId" | "messageId" | "ownerId" | "status" | "startedConversation" | "requestId" | "pieceEnds" | "problem" | "cancelRequestedAt" | "leaseUntil" | "startedAt" | "endedAt", ExtArgs["result"]["generation"]>
 export type GenerationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   conversation?: boolean | Prisma.ConversationDefaultArgs<ExtArgs>
   message?: boolean | Prisma.MessageDefaultArgs<ExtArgs>
@@ -1173,10 +1124,6 @@ export type $GenerationPayload<ExtArgs extends runtime.Types.Extensions.Internal
      * Where each piece of the text ended, in UTF-16 units: with the text they are the stream's events.
      */
     pieceEnds: number[]
-    /**
-     * What the last event of an interrupted one was numbered, once somebody was given it.
-     */
-    terminalSeq: number | null
     /**
      * Why it failed.
      */
@@ -1619,7 +1566,6 @@ export interface GenerationFieldRefs {
   readonly startedConversation: Prisma.FieldRef<"Generation", 'Boolean'>
   readonly requestId: Prisma.FieldRef<"Generation", 'String'>
   readonly pieceEnds: Prisma.FieldRef<"Generation", 'Int[]'>
-  readonly terminalSeq: Prisma.FieldRef<"Generation", 'Int'>
   readonly problem: Prisma.FieldRef<"Generation", 'String'>
   readonly cancelRequestedAt: Prisma.FieldRef<"Generation", 'DateTime'>
   readonly leaseUntil: Prisma.FieldRef<"Generation", 'DateTime'>

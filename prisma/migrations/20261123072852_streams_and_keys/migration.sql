@@ -2,8 +2,7 @@
 ALTER TABLE "generations" ADD COLUMN     "cancel_requested_at" TIMESTAMPTZ(3),
 ADD COLUMN     "piece_ends" INTEGER[] DEFAULT ARRAY[]::INTEGER[],
 ADD COLUMN     "problem" TEXT,
-ADD COLUMN     "request_id" TEXT NOT NULL DEFAULT '',
-ADD COLUMN     "terminal_seq" INTEGER;
+ADD COLUMN     "request_id" TEXT NOT NULL DEFAULT '';
 
 -- CreateTable
 CREATE TABLE "idempotency_keys" (
