@@ -104,11 +104,13 @@ function startJobs(
     await store.sessions.deleteExpired(clock.now())
     await services.closing.sweepAll()
     await services.idempotency.prune()
+    await services.openStreams.prune()
     await limiter.prune()
   }
   const jobs = [
     services.generations.keepUp(),
     services.idempotency.keepUp(onError),
+    services.openStreams.keepUp(onError),
     services.credentials.followUses(onError),
     ...feedsOf(services).map((feed) => feed.follow(onError)),
     keys.follow(),

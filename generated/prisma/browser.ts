@@ -58,6 +58,11 @@ export type Generation = Prisma.GenerationModel
  */
 export type IdempotencyKey = Prisma.IdempotencyKeyModel
 /**
+ * Model OpenStream
+ * A stream that somebody has open, on an instance that says now and then that it lives.
+ */
+export type OpenStream = Prisma.OpenStreamModel
+/**
  * Model UsageRecord
  * Outlives the message it counts, hence no relation to generations, messages or conversations.
  */

@@ -1,35 +1,79 @@
+import type { Dependencies } from '../dependencies.ts'
 import type { Call } from './call.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 
 /** When a caller may try again: streams end when their answers do. */
 const RETRY_SECONDS = 5
+/** The places of an instance that does not say for so long that it lives are free. */
+const LEASE_MS = 30_000
+const RENEW_EVERY_MS = 10_000
 
 export type OpenStreams = ReturnType<typeof createOpenStreams>
 
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids'>
+
 /**
- * How many streams each caller has open here.
+ * How many streams each caller has open. An embedded server counts in memory; several instances
+ * count together in the database, once for each stream.
  * @param most that one caller may have
  */
-export function createOpenStreams(most: number) {
-  const open = new Map<string, number>()
+export function createOpenStreams({ store, clock, ids }: Deps, most: number) {
+  const here = new Map<string, number>()
+  const places = new Set<string>()
+
+  const leaseEnd = () => new Date(clock.now().getTime() + LEASE_MS)
+
+  const takeHere = (caller: Principal, call: Call): void => {
+    const now = here.get(caller.id) ?? 0
+    if (now >= most) throw tooMany()
+    here.set(caller.id, now + 1)
+    call.whenOver(() => {
+      const left = (here.get(caller.id) ?? 1) - 1
+      if (left > 0) here.set(caller.id, left)
+      else here.delete(caller.id)
+    })
+  }
+
+  const takeShared = async (caller: Principal, call: Call): Promise<void> => {
+    const id = ids.next()
+    const place = { id, accountId: caller.id, most, now: clock.now(), until: leaseEnd() }
+    if (!(await store.atomically((nouns) => nouns.openStreams.take(place)))) throw tooMany()
+    places.add(id)
+    call.whenOver(() => {
+      places.delete(id)
+      // If the database is away, the lease ends it.
+      store.openStreams.release(id).catch(() => undefined)
+    })
+  }
 
   return {
     /** Takes a place until the call is over. @throws {Problem} too-many-streams */
-    take(caller: Principal, call: Call): void {
-      const now = open.get(caller.id) ?? 0
-      if (now >= most) {
-        throw new Problem('too-many-streams', {
-          violatedPolicies: ['streams'],
-          retryAfterSeconds: RETRY_SECONDS,
-        })
-      }
-      open.set(caller.id, now + 1)
-      call.whenOver(() => {
-        const left = (open.get(caller.id) ?? 1) - 1
-        if (left > 0) open.set(caller.id, left)
-        else open.delete(caller.id)
-      })
+    async take(caller: Principal, call: Call): Promise<void> {
+      takeHere(caller, call)
+      if (!store.embedded) await takeShared(caller, call)
+    },
+
+    /** Says that this instance lives, until the returned function is called. */
+    keepUp: (onError: (error: unknown) => void): (() => void) =>
+      clock.every(
+        RENEW_EVERY_MS,
+        async () => {
+          if (places.size === 0) return
+          await store.openStreams.renew({ ids: [...places], until: leaseEnd() })
+        },
+        onError,
+      ),
+
+    async prune(): Promise<void> {
+      if (!store.embedded) await store.openStreams.deleteExpired(clock.now())
     },
   }
+}
+
+function tooMany(): Problem {
+  return new Problem('too-many-streams', {
+    violatedPolicies: ['streams'],
+    retryAfterSeconds: RETRY_SECONDS,
+  })
 }

@@ -63,7 +63,7 @@ export function createServices(
     audit,
     generations,
     idempotency: createIdempotency(deps),
-    openStreams: createOpenStreams(config.limits.maxOpenStreams),
+    openStreams: createOpenStreams(deps, config.limits.maxOpenStreams),
     callerWatch: createCallerWatch({ ...deps, standing, revocations, credentials }),
     status: createServerStatus({ ...deps, version }),
     sessions: createSessions({ ...shared, refreshTtlSeconds: identity.refreshTokenTtlSeconds }),

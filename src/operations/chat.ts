@@ -42,7 +42,7 @@ export const chatOperations = ({ generations, openStreams, callerWatch }: Servic
     },
 
     async streamMessage({ body }, caller, call) {
-      openStreams.take(caller, call)
+      await openStreams.take(caller, call)
       const streamed =
         call.attachTo === undefined
           ? await generations.stream(caller, body, call)
@@ -62,7 +62,7 @@ export const chatOperations = ({ generations, openStreams, callerWatch }: Servic
     },
 
     async resumeStream({ path, headers }, caller, call) {
-      openStreams.take(caller, call)
+      await openStreams.take(caller, call)
       const id = path.generationId.toLowerCase()
       const events = await generations.resume(caller, id, headers['Last-Event-ID'])
       if (!events) return { status: 204 }

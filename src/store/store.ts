@@ -10,6 +10,7 @@ import { generationStore } from './generations.ts'
 import { idempotencyKeyStore } from './idempotency-keys.ts'
 import { messageStore } from './messages.ts'
 import { migrate } from './migrate.ts'
+import { openStreamStore } from './open-streams.ts'
 import { sessionStore } from './sessions.ts'
 import { standingStore } from './standings.ts'
 import { guarded, guardedCall } from './unavailable.ts'
@@ -105,6 +106,7 @@ function nounsOf(prisma: PrismaClient) {
     auditEvents: guarded(auditEventStore(prisma)),
     conversations: guarded(conversationStore(prisma)),
     messages: guarded(messageStore(prisma)),
+    openStreams: guarded(openStreamStore(prisma)),
     idempotencyKeys: guarded(idempotencyKeyStore(prisma)),
     generations: guarded(generationStore(prisma)),
     usage: guarded(usageStore(prisma)),

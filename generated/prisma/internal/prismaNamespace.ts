@@ -405,6 +405,7 @@ export const ModelName = {
   Message: 'Message',
   Generation: 'Generation',
   IdempotencyKey: 'IdempotencyKey',
+  OpenStream: 'OpenStream',
   UsageRecord: 'UsageRecord',
   Feedback: 'Feedback',
   LimitCounter: 'LimitCounter'
@@ -423,7 +424,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "account" | "apiKey" | "auditEvent" | "session" | "conversation" | "message" | "generation" | "idempotencyKey" | "usageRecord" | "feedback" | "limitCounter"
+    modelProps: "account" | "apiKey" | "auditEvent" | "session" | "conversation" | "message" | "generation" | "idempotencyKey" | "openStream" | "usageRecord" | "feedback" | "limitCounter"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1019,6 +1020,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    OpenStream: {
+      payload: Prisma.$OpenStreamPayload<ExtArgs>
+      fields: Prisma.OpenStreamFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.OpenStreamFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.OpenStreamFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        findFirst: {
+          args: Prisma.OpenStreamFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.OpenStreamFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        findMany: {
+          args: Prisma.OpenStreamFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>[]
+        }
+        create: {
+          args: Prisma.OpenStreamCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        createMany: {
+          args: Prisma.OpenStreamCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.OpenStreamCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>[]
+        }
+        delete: {
+          args: Prisma.OpenStreamDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        update: {
+          args: Prisma.OpenStreamUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        deleteMany: {
+          args: Prisma.OpenStreamDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.OpenStreamUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.OpenStreamUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>[]
+        }
+        upsert: {
+          args: Prisma.OpenStreamUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$OpenStreamPayload>
+        }
+        aggregate: {
+          args: Prisma.OpenStreamAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateOpenStream>
+        }
+        groupBy: {
+          args: Prisma.OpenStreamGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OpenStreamGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.OpenStreamCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.OpenStreamCountAggregateOutputType> | number
+        }
+      }
+    }
     UsageRecord: {
       payload: Prisma.$UsageRecordPayload<ExtArgs>
       fields: Prisma.UsageRecordFieldRefs
@@ -1421,6 +1496,15 @@ export const IdempotencyKeyScalarFieldEnum = {
 } as const
 
 export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
+
+
+export const OpenStreamScalarFieldEnum = {
+  id: 'id',
+  accountId: 'accountId',
+  until: 'until'
+} as const
+
+export type OpenStreamScalarFieldEnum = (typeof OpenStreamScalarFieldEnum)[keyof typeof OpenStreamScalarFieldEnum]
 
 
 export const UsageRecordScalarFieldEnum = {
@@ -1840,6 +1924,7 @@ export type GlobalOmitConfig = {
   message?: Prisma.MessageOmit
   generation?: Prisma.GenerationOmit
   idempotencyKey?: Prisma.IdempotencyKeyOmit
+  openStream?: Prisma.OpenStreamOmit
   usageRecord?: Prisma.UsageRecordOmit
   feedback?: Prisma.FeedbackOmit
   limitCounter?: Prisma.LimitCounterOmit

@@ -59,6 +59,7 @@ export const ModelName = {
   Message: 'Message',
   Generation: 'Generation',
   IdempotencyKey: 'IdempotencyKey',
+  OpenStream: 'OpenStream',
   UsageRecord: 'UsageRecord',
   Feedback: 'Feedback',
   LimitCounter: 'LimitCounter'
@@ -221,6 +222,15 @@ export const IdempotencyKeyScalarFieldEnum = {
 } as const
 
 export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
+
+
+export const OpenStreamScalarFieldEnum = {
+  id: 'id',
+  accountId: 'accountId',
+  until: 'until'
+} as const
+
+export type OpenStreamScalarFieldEnum = (typeof OpenStreamScalarFieldEnum)[keyof typeof OpenStreamScalarFieldEnum]
 
 
 export const UsageRecordScalarFieldEnum = {

@@ -323,6 +323,7 @@ export type AccountWhereInput = {
   usageRecords?: Prisma.UsageRecordListRelationFilter
   feedback?: Prisma.FeedbackListRelationFilter
   idempotencyKeys?: Prisma.IdempotencyKeyListRelationFilter
+  openStreams?: Prisma.OpenStreamListRelationFilter
 }
 
 export type AccountOrderByWithRelationInput = {
@@ -350,6 +351,7 @@ export type AccountOrderByWithRelationInput = {
   usageRecords?: Prisma.UsageRecordOrderByRelationAggregateInput
   feedback?: Prisma.FeedbackOrderByRelationAggregateInput
   idempotencyKeys?: Prisma.IdempotencyKeyOrderByRelationAggregateInput
+  openStreams?: Prisma.OpenStreamOrderByRelationAggregateInput
 }
 
 export type AccountWhereUniqueInput = Prisma.AtLeast<{
@@ -380,6 +382,7 @@ export type AccountWhereUniqueInput = Prisma.AtLeast<{
   usageRecords?: Prisma.UsageRecordListRelationFilter
   feedback?: Prisma.FeedbackListRelationFilter
   idempotencyKeys?: Prisma.IdempotencyKeyListRelationFilter
+  openStreams?: Prisma.OpenStreamListRelationFilter
 }, "id" | "email">
 
 export type AccountOrderByWithAggregationInput = {
@@ -455,6 +458,7 @@ export type AccountCreateInput = {
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateInput = {
@@ -482,6 +486,7 @@ export type AccountUncheckedCreateInput = {
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUpdateInput = {
@@ -509,6 +514,7 @@ export type AccountUpdateInput = {
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateInput = {
@@ -536,6 +542,7 @@ export type AccountUncheckedUpdateInput = {
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateManyInput = {
@@ -801,6 +808,20 @@ export type AccountUpdateOneRequiredWithoutIdempotencyKeysNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutIdempotencyKeysInput, Prisma.AccountUpdateWithoutIdempotencyKeysInput>, Prisma.AccountUncheckedUpdateWithoutIdempotencyKeysInput>
 }
 
+export type AccountCreateNestedOneWithoutOpenStreamsInput = {
+  create?: Prisma.XOR<Prisma.AccountCreateWithoutOpenStreamsInput, Prisma.AccountUncheckedCreateWithoutOpenStreamsInput>
+  connectOrCreate?: Prisma.AccountCreateOrConnectWithoutOpenStreamsInput
+  connect?: Prisma.AccountWhereUniqueInput
+}
+
+export type AccountUpdateOneRequiredWithoutOpenStreamsNestedInput = {
+  create?: Prisma.XOR<Prisma.AccountCreateWithoutOpenStreamsInput, Prisma.AccountUncheckedCreateWithoutOpenStreamsInput>
+  connectOrCreate?: Prisma.AccountCreateOrConnectWithoutOpenStreamsInput
+  upsert?: Prisma.AccountUpsertWithoutOpenStreamsInput
+  connect?: Prisma.AccountWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutOpenStreamsInput, Prisma.AccountUpdateWithoutOpenStreamsInput>, Prisma.AccountUncheckedUpdateWithoutOpenStreamsInput>
+}
+
 export type AccountCreateNestedOneWithoutUsageRecordsInput = {
   create?: Prisma.XOR<Prisma.AccountCreateWithoutUsageRecordsInput, Prisma.AccountUncheckedCreateWithoutUsageRecordsInput>
   connectOrCreate?: Prisma.AccountCreateOrConnectWithoutUsageRecordsInput
@@ -855,6 +876,7 @@ export type AccountCreateWithoutApiKeysInput = {
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutApiKeysInput = {
@@ -881,6 +903,7 @@ export type AccountUncheckedCreateWithoutApiKeysInput = {
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutApiKeysInput = {
@@ -923,6 +946,7 @@ export type AccountUpdateWithoutApiKeysInput = {
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutApiKeysInput = {
@@ -949,6 +973,7 @@ export type AccountUncheckedUpdateWithoutApiKeysInput = {
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutSessionsInput = {
@@ -975,6 +1000,7 @@ export type AccountCreateWithoutSessionsInput = {
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutSessionsInput = {
@@ -1001,6 +1027,7 @@ export type AccountUncheckedCreateWithoutSessionsInput = {
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutSessionsInput = {
@@ -1043,6 +1070,7 @@ export type AccountUpdateWithoutSessionsInput = {
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutSessionsInput = {
@@ -1069,6 +1097,7 @@ export type AccountUncheckedUpdateWithoutSessionsInput = {
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutConversationsInput = {
@@ -1095,6 +1124,7 @@ export type AccountCreateWithoutConversationsInput = {
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutConversationsInput = {
@@ -1121,6 +1151,7 @@ export type AccountUncheckedCreateWithoutConversationsInput = {
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutConversationsInput = {
@@ -1163,6 +1194,7 @@ export type AccountUpdateWithoutConversationsInput = {
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutConversationsInput = {
@@ -1189,6 +1221,7 @@ export type AccountUncheckedUpdateWithoutConversationsInput = {
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutGenerationsInput = {
@@ -1215,6 +1248,7 @@ export type AccountCreateWithoutGenerationsInput = {
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutGenerationsInput = {
@@ -1241,6 +1275,7 @@ export type AccountUncheckedCreateWithoutGenerationsInput = {
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutGenerationsInput = {
@@ -1283,6 +1318,7 @@ export type AccountUpdateWithoutGenerationsInput = {
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutGenerationsInput = {
@@ -1309,6 +1345,7 @@ export type AccountUncheckedUpdateWithoutGenerationsInput = {
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutIdempotencyKeysInput = {
@@ -1335,6 +1372,7 @@ export type AccountCreateWithoutIdempotencyKeysInput = {
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutIdempotencyKeysInput = {
@@ -1361,6 +1399,7 @@ export type AccountUncheckedCreateWithoutIdempotencyKeysInput = {
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutIdempotencyKeysInput = {
@@ -1403,6 +1442,7 @@ export type AccountUpdateWithoutIdempotencyKeysInput = {
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutIdempotencyKeysInput = {
@@ -1429,6 +1469,131 @@ export type AccountUncheckedUpdateWithoutIdempotencyKeysInput = {
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
+}
+
+export type AccountCreateWithoutOpenStreamsInput = {
+  id: string
+  role: $Enums.Role
+  email?: string | null
+  displayName: string
+  passwordHash?: string | null
+  defaultMode?: string | null
+  locale?: string | null
+  timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
+  disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
+  version?: number
+  createdAt: Date | string
+  updatedAt: Date | string
+  sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
+  conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
+  generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
+  usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+}
+
+export type AccountUncheckedCreateWithoutOpenStreamsInput = {
+  id: string
+  role: $Enums.Role
+  email?: string | null
+  displayName: string
+  passwordHash?: string | null
+  defaultMode?: string | null
+  locale?: string | null
+  timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
+  disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
+  version?: number
+  createdAt: Date | string
+  updatedAt: Date | string
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
+  conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
+  generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
+  usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+}
+
+export type AccountCreateOrConnectWithoutOpenStreamsInput = {
+  where: Prisma.AccountWhereUniqueInput
+  create: Prisma.XOR<Prisma.AccountCreateWithoutOpenStreamsInput, Prisma.AccountUncheckedCreateWithoutOpenStreamsInput>
+}
+
+export type AccountUpsertWithoutOpenStreamsInput = {
+  update: Prisma.XOR<Prisma.AccountUpdateWithoutOpenStreamsInput, Prisma.AccountUncheckedUpdateWithoutOpenStreamsInput>
+  create: Prisma.XOR<Prisma.AccountCreateWithoutOpenStreamsInput, Prisma.AccountUncheckedCreateWithoutOpenStreamsInput>
+  where?: Prisma.AccountWhereInput
+}
+
+export type AccountUpdateToOneWithWhereWithoutOpenStreamsInput = {
+  where?: Prisma.AccountWhereInput
+  data: Prisma.XOR<Prisma.AccountUpdateWithoutOpenStreamsInput, Prisma.AccountUncheckedUpdateWithoutOpenStreamsInput>
+}
+
+export type AccountUpdateWithoutOpenStreamsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  displayName?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
+  disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
+  conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
+  generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
+  usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+}
+
+export type AccountUncheckedUpdateWithoutOpenStreamsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  displayName?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
+  disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
+  conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
+  generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
+  usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutUsageRecordsInput = {
@@ -1455,6 +1620,7 @@ export type AccountCreateWithoutUsageRecordsInput = {
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutUsageRecordsInput = {
@@ -1481,6 +1647,7 @@ export type AccountUncheckedCreateWithoutUsageRecordsInput = {
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutUsageRecordsInput = {
@@ -1523,6 +1690,7 @@ export type AccountUpdateWithoutUsageRecordsInput = {
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutUsageRecordsInput = {
@@ -1549,6 +1717,7 @@ export type AccountUncheckedUpdateWithoutUsageRecordsInput = {
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountCreateWithoutFeedbackInput = {
@@ -1575,6 +1744,7 @@ export type AccountCreateWithoutFeedbackInput = {
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
 
 export type AccountUncheckedCreateWithoutFeedbackInput = {
@@ -1601,6 +1771,7 @@ export type AccountUncheckedCreateWithoutFeedbackInput = {
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
 
 export type AccountCreateOrConnectWithoutFeedbackInput = {
@@ -1643,6 +1814,7 @@ export type AccountUpdateWithoutFeedbackInput = {
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
 
 export type AccountUncheckedUpdateWithoutFeedbackInput = {
@@ -1669,6 +1841,7 @@ export type AccountUncheckedUpdateWithoutFeedbackInput = {
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
 
 
@@ -1684,6 +1857,7 @@ export type AccountCountOutputType = {
   usageRecords: number
   feedback: number
   idempotencyKeys: number
+  openStreams: number
 }
 
 export type AccountCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1694,6 +1868,7 @@ export type AccountCountOutputTypeSelect<ExtArgs extends runtime.Types.Extension
   usageRecords?: boolean | AccountCountOutputTypeCountUsageRecordsArgs
   feedback?: boolean | AccountCountOutputTypeCountFeedbackArgs
   idempotencyKeys?: boolean | AccountCountOutputTypeCountIdempotencyKeysArgs
+  openStreams?: boolean | AccountCountOutputTypeCountOpenStreamsArgs
 }
 
 /**
@@ -1755,6 +1930,13 @@ export type AccountCountOutputTypeCountIdempotencyKeysArgs<ExtArgs extends runti
   where?: Prisma.IdempotencyKeyWhereInput
 }
 
+/**
+ * AccountCountOutputType without action
+ */
+export type AccountCountOutputTypeCountOpenStreamsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.OpenStreamWhereInput
+}
+
 
 export type AccountSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   id?: boolean
@@ -1781,6 +1963,7 @@ export type AccountSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   usageRecords?: boolean | Prisma.Account$usageRecordsArgs<ExtArgs>
   feedback?: boolean | Prisma.Account$feedbackArgs<ExtArgs>
   idempotencyKeys?: boolean | Prisma.Account$idempotencyKeysArgs<ExtArgs>
+  openStreams?: boolean | Prisma.Account$openStreamsArgs<ExtArgs>
   _count?: boolean | Prisma.AccountCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["account"]>
 
@@ -1853,6 +2036,7 @@ export type AccountInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs
   usageRecords?: boolean | Prisma.Account$usageRecordsArgs<ExtArgs>
   feedback?: boolean | Prisma.Account$feedbackArgs<ExtArgs>
   idempotencyKeys?: boolean | Prisma.Account$idempotencyKeysArgs<ExtArgs>
+  openStreams?: boolean | Prisma.Account$openStreamsArgs<ExtArgs>
   _count?: boolean | Prisma.AccountCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type AccountIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1868,6 +2052,7 @@ export type $AccountPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     usageRecords: Prisma.$UsageRecordPayload<ExtArgs>[]
     feedback: Prisma.$FeedbackPayload<ExtArgs>[]
     idempotencyKeys: Prisma.$IdempotencyKeyPayload<ExtArgs>[]
+    openStreams: Prisma.$OpenStreamPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     id: string
@@ -2303,6 +2488,7 @@ export interface Prisma__AccountClient<T, Null = never, ExtArgs extends runtime.
   usageRecords<T extends Prisma.Account$usageRecordsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$usageRecordsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$UsageRecordPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   feedback<T extends Prisma.Account$feedbackArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$feedbackArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$FeedbackPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   idempotencyKeys<T extends Prisma.Account$idempotencyKeysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$idempotencyKeysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$IdempotencyKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  openStreams<T extends Prisma.Account$openStreamsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$openStreamsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OpenStreamPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2907,6 +3093,30 @@ export type Account$idempotencyKeysArgs<ExtArgs extends runtime.Types.Extensions
   take?: number
   skip?: number
   distinct?: Prisma.IdempotencyKeyScalarFieldEnum | Prisma.IdempotencyKeyScalarFieldEnum[]
+}
+
+/**
+ * Account.openStreams
+ */
+export type Account$openStreamsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the OpenStream
+   */
+  select?: Prisma.OpenStreamSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the OpenStream
+   */
+  omit?: Prisma.OpenStreamOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.OpenStreamInclude<ExtArgs> | null
+  where?: Prisma.OpenStreamWhereInput
+  orderBy?: Prisma.OpenStreamOrderByWithRelationInput | Prisma.OpenStreamOrderByWithRelationInput[]
+  cursor?: Prisma.OpenStreamWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.OpenStreamScalarFieldEnum | Prisma.OpenStreamScalarFieldEnum[]
 }
 
 /**
