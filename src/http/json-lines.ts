@@ -36,7 +36,7 @@ export async function answerJsonLines(
       return
     }
     if (!res.write(`${JSON.stringify(line)}\n`)) await drained(res, clock)
-    if (req.call.hungUp.aborted) return
+    if (res.destroyed) return
   }
   res.end()
 }

@@ -483,7 +483,7 @@ describe('a closed account that could not be swept', () => {
     const there = createClient(slow.url, alice.identity)
     await alice.expect(204, 'closeAccount')
     await there.refused('not-found', 'sendMessage', { body: { message: 'Too late' } })
-    await there.expect(201, 'createConversation', { body: { title: 'Too late' } })
+    await there.expect(201, 'createConversation', { body: { mode: 'concise' } })
     await clock.advance(HOUR_MS)
     await until(async () => (await prisma().conversation.count({ where: { ownerId: id } })) === 0)
     await slow.close()
