@@ -52,7 +52,7 @@ export async function answerEventStream(
         res.write(serialize({ id: frame.id, event: brokenOff(req, new Problem('internal')) }))
         return
       }
-      if (req.call.hungUp.aborted) return
+      if (res.destroyed) return
       lastId = frame.id
       if (!res.write(serialize(frame))) await drained(res, tools.clock)
     }
