@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../src/package-root.ts'
+import { refuseBreaks } from './contract-gate/gate.ts'
 import { generate } from './generate.ts'
 import { pendingMigrationSql } from './new-migration.ts'
 
@@ -11,6 +12,7 @@ type Check = { name: string; run: () => Promise<void> }
 
 const CHECKS: Check[] = [
   { name: 'contract: redocly lint', run: () => tool('redocly', ['lint', '--format=stylish']) },
+  { name: 'contract: nothing breaks the newest release', run: refuseBreakingChanges },
   { name: 'generated files are fresh', run: refuseStaleGenerated },
   { name: 'migrations match the schema', run: refuseDrift },
   { name: 'types', run: () => tool('tsc', ['--noEmit', '-p', '.']) },
@@ -29,6 +31,10 @@ for (const { name, run } of CHECKS) {
   }
 }
 process.exit(failed === 0 ? 0 : 1)
+
+function refuseBreakingChanges(): Promise<void> {
+  return refuseBreaks({ directory: join(packageRoot, 'openapi'), today: new Date() })
+}
 
 async function refuseStaleGenerated(): Promise<void> {
   const fresh = await mkdtemp(join(tmpdir(), 'parley-generated-'))
