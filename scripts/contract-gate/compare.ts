@@ -1,6 +1,6 @@
 import type { ContractDocument } from '../../src/contract/document.ts'
 import { type Change, changesBetween } from './changes.ts'
-import { breakOf, brokenOperations, lostSchemas } from './own-rules.ts'
+import { breakOf, brokenOperations, lostPlaces, lostSchemas } from './own-rules.ts'
 import { comparable, goneFrom, mayGo, type Served, withSecurity } from './served.ts'
 
 /** One thing that changed: where, in a reader's words, and what. */
@@ -37,6 +37,7 @@ export async function compare(
   const breaks = [
     ...gone.filter((one) => !onItsDay.includes(one)).map(goneTooEarly),
     ...brokenOperations(base, document),
+    ...lostPlaces(base, document),
     ...lostNames(base, document),
     ...changes.flatMap((change) => breaksOf(change, base)),
   ]

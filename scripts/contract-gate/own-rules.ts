@@ -1,6 +1,6 @@
 import type { ContractDocument } from '../../src/contract/document.ts'
 import type { Change } from './changes.ts'
-import { type Served, servedBy } from './served.ts'
+import { itemAt, type Served, servedBy } from './served.ts'
 
 /*
  * What breaks a partner and `redocly diff` does not see: the x- keys, names that generated code is
@@ -77,6 +77,18 @@ function sunsetOf({ 'x-sunset': day }: Served['operation'], otherwise: string): 
 function listAt(thing: Readonly<Record<`x-${string}`, unknown>>, key: `x-${string}`): string[] {
   const list = thing[key]
   return Array.isArray(list) ? list.map(String) : []
+}
+
+/** Old places of paths that are there no more; redocly says nothing when a path's whole list goes. */
+export function lostPlaces(
+  released: ContractDocument,
+  document: ContractDocument,
+): { place: string; what: string }[] {
+  return Object.entries(released.paths).flatMap(([path, { servers = [] }]) => {
+    const now = itemAt(document, path)?.servers ?? document.servers
+    const lost = servers.filter(({ url }) => !now.some((entry) => entry.url === url))
+    return lost.map(({ url }) => ({ place: path, what: `left ${url} before its x-sunset` }))
+  })
 }
 
 /** Schemas whose names generated code uses, and that are there under that name no more. */

@@ -65,7 +65,8 @@ export function comparable(
   return copy
 }
 
-function itemAt(document: ContractDocument, path: string): PathItem | undefined {
+/** The path item that stands at a path, whatever its parameters are called. */
+export function itemAt(document: ContractDocument, path: string): PathItem | undefined {
   const entries = Object.entries(document.paths)
   return entries.find(([other]) => withoutNames(other) === withoutNames(path))?.[1]
 }

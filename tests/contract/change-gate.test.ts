@@ -15,6 +15,7 @@ import { type Edits, edited, type Json, tinyContract, valueAt } from '../support
 
 const TODAY = new Date('2026-11-23')
 const NAME = { type: 'string', maxLength: 100 }
+const LIST = { type: 'array', maxItems: 5, items: NAME }
 const thing = valueAt(tinyContract(), 'getThing')
 const parameter = (more: Json): Json => ({
   name: 'query',
@@ -83,6 +84,13 @@ const BREAKING: Case[] = [
   ['a parameter becomes required', withParameter({ required: true }), withParameter({})],
   ['a parameter is removed', { 'getThing parameters': [] }],
   ['a parameter is renamed', withParameter({ name: 'search' }), withParameter({})],
+  [
+    'a list in a query is written otherwise',
+    withParameter({ schema: LIST, explode: false }),
+    withParameter({ schema: LIST, explode: true }),
+  ],
+  ['an old place of a path goes too early', places('2026-11-24', true), places('2026-11-24')],
+  ['a path loses its old places before their day', {}, places('2026-11-24')],
   ['a parameter of the path is renamed', pathParameter()],
   ['a default changes', { 'listThings parameters 0 schema default': 50 }],
   ['a default goes', { 'listThings parameters 0 schema default': undefined }],
@@ -122,6 +130,8 @@ const HARMLESS: Case[] = [
   ['an x-sunset is put off', { 'deleteThing x-sunset': '2027-06-01' }],
   ['an operation is removed after its x-sunset', gone()],
   ['an operation is removed on the day of its x-sunset', gone(), sunset('2026-11-23')],
+  ['an old place of a path goes on its day', places('2026-11-23', true), places('2026-11-23')],
+  ['a path loses its old places after their day', {}, places('2026-11-23')],
   ['an optional property of an answer is added', { 'schemas Thing properties size': NAME }],
   [
     'a property of an answer that is always there is added',
@@ -354,6 +364,12 @@ function gone(): Edits {
 
 function sunset(day: string | undefined): Edits {
   return { 'deleteThing x-sunset': day }
+}
+
+/** A path that is served at an old place too, until a day; or was. */
+function places(day: string, ...isGone: true[]): Edits {
+  const old = { url: '/', 'x-deprecated-since': '2026-01-01', 'x-sunset': day }
+  return { 'paths /events servers': [{ url: '/api/v1' }, ...(isGone.length > 0 ? [] : [old])] }
 }
 
 /** An operation under a method. */
