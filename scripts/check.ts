@@ -20,17 +20,18 @@ const CHECKS: Check[] = [
   { name: 'format', run: () => tool('prettier', ['--check', '--log-level=warn', '.']) },
 ]
 
-let failed = 0
-for (const { name, run } of CHECKS) {
-  try {
-    await run()
+// Side by side, since most are programs of their own; told in the order of the list.
+const outcomes = await Promise.allSettled(CHECKS.map(({ run }) => run()))
+outcomes.forEach((outcome, index) => {
+  const { name } = CHECKS[index]!
+  if (outcome.status === 'fulfilled') {
     console.log(`ok      ${name}`)
-  } catch (error) {
-    failed += 1
-    console.error(`FAILED  ${name}\n${error instanceof Error ? error.message : String(error)}\n`)
+    return
   }
-}
-process.exit(failed === 0 ? 0 : 1)
+  const reason: unknown = outcome.reason
+  console.error(`FAILED  ${name}\n${reason instanceof Error ? reason.message : String(reason)}\n`)
+})
+process.exit(outcomes.every(({ status }) => status === 'fulfilled') ? 0 : 1)
 
 function refuseBreakingChanges(): Promise<void> {
   return refuseBreaks({ directory: join(packageRoot, 'openapi'), today: new Date() })

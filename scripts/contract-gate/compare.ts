@@ -90,17 +90,30 @@ function differenceOf(change: Change): Difference {
   const { kind, property, base, revision } = change
   const place = placeOf(change)
   if (kind !== 'modified') return { place, what: kind }
-  return { place, what: `${String(property)}: ${show(base?.value)} → ${show(revision?.value)}` }
+  return { place, what: `${String(property)}: ${stepOf(base?.value, revision?.value)}` }
+}
+
+/** What lists gained and lost; anything else from what to what. */
+function stepOf(from: unknown, to: unknown): string {
+  if (!Array.isArray(from) || !Array.isArray(to)) return `${show(from)} → ${show(to)}`
+  const gained = to.filter((one) => !from.includes(one)).map((one) => `+ ${show(one)}`)
+  const lost = from.filter((one) => !to.includes(one)).map((one) => `- ${show(one)}`)
+  return [...gained, ...lost].join(', ') || 'another order'
 }
 
 function show(value: unknown): string {
   return value === undefined ? 'none' : JSON.stringify(value)
 }
 
-/** `#/paths/~1things/get/responses/200` as `GET /things › responses › 200`. */
-function placeOf({ path }: Change): string {
-  const keys = path.split('/').slice(1)
+/**
+ * `#/paths/~1things/get/responses/200` as `GET /things › responses › 200`. What stands among the
+ * components is named there: it changes wherever it is used.
+ */
+function placeOf({ path, base, revision }: Change): string {
+  const own = (revision ?? base)?.pointer
+  const keys = (own?.startsWith('#/components/') ? own : path).split('/').slice(1)
   const names = keys.map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+  if (names[0] === 'components') return names.slice(1).join(' › ')
   if (names[0] !== 'paths' || names.length < 2) return names.join(' › ') || 'the document'
   const [, address, method, ...rest] = names
   const isMethod = method !== undefined && /^(get|put|post|patch|delete)$/.test(method)
