@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../src/package-root.ts'
+import { refuseBreaks } from './contract-gate/gate.ts'
 import { generate } from './generate.ts'
 import { pendingMigrationSql } from './new-migration.ts'
 
@@ -11,6 +12,7 @@ type Check = { name: string; run: () => Promise<void> }
 
 const CHECKS: Check[] = [
   { name: 'contract: redocly lint', run: () => tool('redocly', ['lint', '--format=stylish']) },
+  { name: 'contract: nothing breaks the newest release', run: refuseBreakingChanges },
   { name: 'generated files are fresh', run: refuseStaleGenerated },
   { name: 'migrations match the schema', run: refuseDrift },
   { name: 'types', run: () => tool('tsc', ['--noEmit', '-p', '.']) },
@@ -18,17 +20,22 @@ const CHECKS: Check[] = [
   { name: 'format', run: () => tool('prettier', ['--check', '--log-level=warn', '.']) },
 ]
 
-let failed = 0
-for (const { name, run } of CHECKS) {
-  try {
-    await run()
+// Side by side, since most are programs of their own; told in the order of the list.
+const outcomes = await Promise.allSettled(CHECKS.map(({ run }) => run()))
+outcomes.forEach((outcome, index) => {
+  const { name } = CHECKS[index]!
+  if (outcome.status === 'fulfilled') {
     console.log(`ok      ${name}`)
-  } catch (error) {
-    failed += 1
-    console.error(`FAILED  ${name}\n${error instanceof Error ? error.message : String(error)}\n`)
+    return
   }
+  const reason: unknown = outcome.reason
+  console.error(`FAILED  ${name}\n${reason instanceof Error ? reason.message : String(reason)}\n`)
+})
+process.exit(outcomes.every(({ status }) => status === 'fulfilled') ? 0 : 1)
+
+function refuseBreakingChanges(): Promise<void> {
+  return refuseBreaks({ directory: join(packageRoot, 'openapi'), today: new Date() })
 }
-process.exit(failed === 0 ? 0 : 1)
 
 async function refuseStaleGenerated(): Promise<void> {
   const fresh = await mkdtemp(join(tmpdir(), 'parley-generated-'))

@@ -1,0 +1,16 @@
+/**
+ * The contract's own rules for `redocly lint`: what CONTRIBUTING.md asks of openapi/api.yaml and no
+ * built-in rule checks. `parley/all` puts every one of them on; redocly.yaml gives their options.
+ * Plain JavaScript, because redocly loads no TypeScript.
+ */
+import { answerRules } from './answers.js'
+import { bookRules } from './book.js'
+import { nameRules } from './names.js'
+import { schemaRules } from './schemas.js'
+
+const oas3 = { ...schemaRules, ...nameRules, ...answerRules, ...bookRules }
+const on = Object.keys(oas3).map((name) => [`parley/${name}`, 'error'])
+
+export default function parley() {
+  return { id: 'parley', rules: { oas3 }, configs: { all: { rules: Object.fromEntries(on) } } }
+}

@@ -1,0 +1,15 @@
+import { join } from 'node:path'
+import { packageRoot } from '../src/package-root.ts'
+import { writeChanges } from './contract-gate/gate.ts'
+
+/*
+ * Writes what the contract can do more than the newest release into openapi/CHANGELOG.md, under
+ * info.version.
+ */
+const gate = { directory: join(packageRoot, 'openapi'), today: new Date() }
+try {
+  console.log(`openapi/CHANGELOG.md tells of ${await writeChanges(gate)}`)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error))
+  process.exitCode = 1
+}

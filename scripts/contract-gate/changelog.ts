@@ -1,0 +1,47 @@
+import type { ContractDocument } from '../../src/contract/document.ts'
+import type { Comparison, Difference } from './compare.ts'
+import { servedBy } from './served.ts'
+
+const TITLE = `# Changes of the contract
+
+What \`openapi/api.yaml\` can do more with each version, the newest first. Made by
+\`npm run changelog\`; the contracts themselves are in \`releases/\`.
+`
+
+/** What a version brings, as a list in Markdown, made from what the comparison found. */
+export function changesOf({ additions, texts }: Comparison): string {
+  const lines = [...new Set(additions.map(lineOf))]
+  if (lines.length > 0) return lines.join('\n')
+  return texts > 0 ? '- Words and examples alone.' : '- Nothing.'
+}
+
+/** What the first version brings: every operation, by tag. */
+export function firstChanges(document: ContractDocument): string {
+  const lines = servedBy(document).map(({ path, place, operation }) => {
+    return `- \`${place.split(' ')[0]!} ${path}\`: ${operation.operationId}`
+  })
+  return ['The first release.', '', ...lines].join('\n')
+}
+
+function lineOf({ place, what }: Difference): string {
+  const text = what.length > 200 ? `${what.slice(0, 200)}…` : what
+  return `- \`${place}\`: ${text.replaceAll('\n', ' ')}`
+}
+
+/** What a changelog says of a version; undefined if nothing. */
+export function entryOf(changelog: string, version: string): string | undefined {
+  const [, ...entries] = changelog.split(/^## /m)
+  const entry = entries.find((one) => headOf(one) === version)
+  return entry?.split('\n').slice(1).join('\n').trim()
+}
+
+/** The changelog with this entry, at its top or in the place of the one that it had. */
+export function withEntry(changelog: string, version: string, heading: string, changes: string) {
+  const [, ...entries] = changelog.split(/^## /m)
+  const others = entries.filter((one) => headOf(one) !== version).map((one) => `## ${one.trim()}\n`)
+  return [TITLE, `## ${heading}\n\n${changes}\n`, ...others].join('\n')
+}
+
+function headOf(entry: string): string | undefined {
+  return /^\S+/.exec(entry)?.[0]
+}

@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ContractDocument } from '../../src/contract/document.ts'
+import { packageRoot } from '../../src/package-root.ts'
+
+/** One difference between two documents, as `redocly diff --format=json` tells it. */
+export type Change = {
+  /** A JSON Pointer with every `$ref` followed: where the change is met. */
+  path: string
+  typeName: string
+  kind: 'added' | 'removed' | 'modified'
+  impact: 'major' | 'minor' | 'patch'
+  /** The keyword that was modified; `key` for a name. */
+  property?: string
+  verdicts: { ruleId: string; message: string }[]
+  base?: { pointer: string; value: unknown }
+  revision?: { pointer: string; value: unknown }
+}
+
+type Report = { changes: Change[] }
+
+/**
+ * Every difference between two documents.
+ * @throws when redocly cannot compare them, with what it says, or when its rules are not on
+ */
+export async function changesBetween(
+  base: ContractDocument,
+  revision: ContractDocument,
+): Promise<Change[]> {
+  const directory = await mkdtemp(join(tmpdir(), 'parley-diff-'))
+  const [from, to, output] = ['base', 'revision', 'report'].map((name) => {
+    return join(directory, `${name}.json`)
+  }) as [string, string, string]
+  try {
+    await writeFile(from, JSON.stringify(base))
+    await writeFile(to, JSON.stringify(revision))
+    const said = await redocly('diff', from, to, '--format=json', '--fail-on=none', `-o${output}`)
+    // Without this set redocly finds nothing to be breaking, and still ends well.
+    if (said.includes('No diff rules are on')) throw new Error('redocly.yaml has no diff rules on')
+    return (JSON.parse(await readFile(output, 'utf8')) as Report).changes
+  } finally {
+    await rm(directory, { recursive: true })
+  }
+}
+
+function redocly(...parameters: string[]): Promise<string> {
+  const command = join(packageRoot, 'node_modules/.bin/redocly')
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, parameters, { cwd: packageRoot })
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+    child.on('error', reject)
+    child.on('close', (code) => {
+      if (code === 0) resolve(said)
+      else reject(new Error(`redocly diff failed:\n${said.trim()}`))
+    })
+  })
+}

@@ -1,0 +1,122 @@
+import type { ContractDocument } from '../../src/contract/document.ts'
+import { type Change, changesBetween } from './changes.ts'
+import { breakOf, brokenOperations, lostPlaces, lostSchemas } from './own-rules.ts'
+import { comparable, goneFrom, mayGo, type Served, withSecurity } from './served.ts'
+
+/** One thing that changed: where, in a reader's words, and what. */
+export type Difference = { place: string; what: string }
+
+/** What a document does to those who hold the released one. */
+export type Comparison = {
+  /** What partners' code would stumble over. */
+  breaks: Difference[]
+  /** What it can do more, and what has gone on its day: a minor version. */
+  additions: Difference[]
+  /** Words and examples alone changed: a patch. */
+  texts: number
+}
+
+/** Properties that nobody's code depends on. */
+const WORDS = ['description', 'summary', 'title', 'example']
+const WORD_TYPES = ['Example', 'ExamplesMap', 'Tag', 'TagList', 'Info', 'License', 'Contact']
+
+/**
+ * Compares a document with the one that partners hold.
+ * @param today the day until which an `x-sunset` must have come for the thing to be gone
+ * @throws when the documents cannot be compared
+ */
+export async function compare(
+  released: ContractDocument,
+  document: ContractDocument,
+  today: Date,
+): Promise<Comparison> {
+  const base = comparable(released, document, today)
+  const changes = await changesBetween(withSecurity(base), withSecurity(document))
+  const gone = goneFrom(released, document)
+  const onItsDay = gone.filter(({ operation }) => mayGo(operation, today))
+  const breaks = [
+    ...gone.filter((one) => !onItsDay.includes(one)).map(goneTooEarly),
+    ...brokenOperations(base, document),
+    ...lostPlaces(base, document),
+    ...lostNames(base, document),
+    ...changes.flatMap((change) => breaksOf(change, base)),
+  ]
+  const harmless = changes.filter((change) => breaksOf(change, base).length === 0)
+  const additions = harmless.filter((change) => !isWording(change)).map(differenceOf)
+  return {
+    breaks,
+    additions: [...onItsDay.map(goneOnItsDay), ...additions],
+    texts: harmless.filter(isWording).length,
+  }
+}
+
+function lostNames(released: ContractDocument, document: ContractDocument): Difference[] {
+  const lost = lostSchemas(released, document)
+  return lost.map((name) => ({ place: `schema ${name}`, what: 'is gone, or has another name' }))
+}
+
+function goneTooEarly({ place, operation }: Served): Difference {
+  const sunset = operation['x-sunset']
+  const day = typeof sunset === 'string' ? `before its x-sunset, ${sunset}` : 'without an x-sunset'
+  return { place, what: `was removed ${day}` }
+}
+
+function goneOnItsDay({ place, operation }: Served): Difference {
+  return { place, what: `has gone, as announced for ${String(operation['x-sunset'])}` }
+}
+
+/** Redocly's verdicts; where it has none, our own. */
+function breaksOf(change: Change, released: ContractDocument): Difference[] {
+  const place = placeOf(change)
+  const verdicts = change.verdicts.filter(({ ruleId }) => !isGrowth(ruleId, change, released))
+  if (verdicts.length > 0) return verdicts.map(({ message }) => ({ place, what: message }))
+  const own = breakOf(change)
+  return own === undefined ? [] : [{ place, what: own }]
+}
+
+/** A list that was released with `x-grows` may have more values: openapi/changes.md. */
+function isGrowth(ruleId: string, change: Change, released: ContractDocument): boolean {
+  if (ruleId !== 'enum-values-added' || change.base === undefined) return false
+  const name = /^#\/components\/schemas\/([^/]+)\/enum$/.exec(change.base.pointer)?.[1]
+  return name !== undefined && released.components.schemas[name]?.['x-grows'] === true
+}
+
+function isWording({ typeName, property, path }: Change): boolean {
+  if (WORD_TYPES.includes(typeName) || path.startsWith('#/info')) return true
+  return property !== undefined && WORDS.includes(property)
+}
+
+function differenceOf(change: Change): Difference {
+  const { kind, property, base, revision } = change
+  const place = placeOf(change)
+  if (kind !== 'modified') return { place, what: kind }
+  return { place, what: `${String(property)}: ${stepOf(base?.value, revision?.value)}` }
+}
+
+/** What lists gained and lost; anything else from what to what. */
+function stepOf(from: unknown, to: unknown): string {
+  if (!Array.isArray(from) || !Array.isArray(to)) return `${show(from)} → ${show(to)}`
+  const gained = to.filter((one) => !from.includes(one)).map((one) => `+ ${show(one)}`)
+  const lost = from.filter((one) => !to.includes(one)).map((one) => `- ${show(one)}`)
+  return [...gained, ...lost].join(', ') || 'another order'
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'none' : JSON.stringify(value)
+}
+
+/**
+ * `#/paths/~1things/get/responses/200` as `GET /things › responses › 200`. What stands among the
+ * components is named there: it changes wherever it is used.
+ */
+function placeOf({ path, base, revision }: Change): string {
+  const own = (revision ?? base)?.pointer
+  const keys = (own?.startsWith('#/components/') ? own : path).split('/').slice(1)
+  const names = keys.map((key) => key.replaceAll('~1', '/').replaceAll('~0', '~'))
+  if (names[0] === 'components') return names.slice(1).join(' › ')
+  if (names[0] !== 'paths' || names.length < 2) return names.join(' › ') || 'the document'
+  const [, address, method, ...rest] = names
+  const isMethod = method !== undefined && /^(get|put|post|patch|delete)$/.test(method)
+  const head = isMethod ? `${method.toUpperCase()} ${address!}` : address!
+  return [head, ...(isMethod || method === undefined ? rest : [method, ...rest])].join(' › ')
+}

@@ -1,0 +1,121 @@
+import type { ContractDocument } from '../../src/contract/document.ts'
+import type { Change } from './changes.ts'
+import { itemAt, type Served, servedBy } from './served.ts'
+
+/*
+ * What breaks a partner and `redocly diff` does not see: the x- keys, names that generated code is
+ * written against, and words that change what a call means. openapi/changes.md explains each.
+ */
+
+/** What one change breaks beyond redocly's verdicts; undefined if nothing. */
+export function breakOf(change: Change): string | undefined {
+  const { kind, typeName, property, base, revision } = change
+  if (kind === 'added') return addedStatus(change)
+  if (kind === 'removed') return undefined
+  const [from, to] = [base?.value, revision?.value]
+  if (property === 'default') return `default changed from ${show(from)} to ${show(to)}`
+  if (property === 'enum' && Array.isArray(from)) return lostValues(from, to)
+  if (typeName === 'Header' && property === 'required' && from === true) return 'no longer always'
+  if (typeName.startsWith('Discriminator')) return `discriminator: ${show(from)} is ${show(to)}`
+  if (typeName === 'Parameter' && property === 'name') {
+    return `parameter ${show(from)} is called ${show(to)}`
+  }
+  return undefined
+}
+
+/** A client that knows two ways to succeed does not know a third. A new failure is a problem. */
+function addedStatus({ typeName, path }: Change): string | undefined {
+  const status = path.split('/').at(-1)!
+  return typeName === 'Response' && /^[123]/.test(status) ? `may also answer ${status}` : undefined
+}
+
+/** Constants that were generated from them no longer compile, in answers too. */
+function lostValues(from: unknown[], to: unknown): string | undefined {
+  const lost = Array.isArray(to) ? from.filter((value) => !to.includes(value)) : []
+  return lost.length > 0 ? `no longer knows ${lost.map(show).join(', ')}` : undefined
+}
+
+/** What the operations of `released` promise and those of `document` do not keep. */
+export function brokenOperations(
+  released: ContractDocument,
+  document: ContractDocument,
+): { place: string; what: string }[] {
+  const now = new Map(servedBy(document).map((served) => [served.place, served]))
+  const known = new Set(released.components.schemas['ProblemCode']?.enum ?? [])
+  return servedBy(released).flatMap((was) => {
+    const is = now.get(was.place)
+    const broken = is ? brokenPromises(was, is, known) : []
+    return broken.map((what) => ({ place: was.place, what }))
+  })
+}
+
+function brokenPromises(was: Served, is: Served, known: ReadonlySet<string>): string[] {
+  const [before, after] = [was.operation, is.operation]
+  const more = (key: `x-${string}`) => {
+    return listAt(after, key).filter((name) => !listAt(before, key).includes(name))
+  }
+  const scopes = more('x-scopes')
+  const problems = more('x-problems').filter((code) => !known.has(code))
+  const isEarlier = sunsetOf(after, '9') < sunsetOf(before, '')
+  const tag = after.tags?.[0]
+  return [
+    ...(scopes.length > 0 ? [`needs the scope ${scopes.join(', ')}`] : []),
+    ...(problems.length > 0 ? [`answers a code of its own: ${problems.join(', ')}`] : []),
+    ...(before['x-idempotent'] === true && after['x-idempotent'] !== true
+      ? ['no longer honours an Idempotency-Key']
+      : []),
+    ...(isEarlier ? [`goes earlier than was said: ${show(after['x-sunset'])}`] : []),
+    ...(tag !== before.tags?.[0] ? [`moved to the tag ${show(tag)}`] : []),
+  ]
+}
+
+/** The day as it is written, which sorts as time does; `otherwise` where there is none. */
+function sunsetOf({ 'x-sunset': day }: Served['operation'], otherwise: string): string {
+  return typeof day === 'string' ? day : otherwise
+}
+
+function listAt(thing: Readonly<Record<`x-${string}`, unknown>>, key: `x-${string}`): string[] {
+  const list = thing[key]
+  return Array.isArray(list) ? list.map(String) : []
+}
+
+/** Old places of paths that are there no more; redocly says nothing when a path's whole list goes. */
+export function lostPlaces(
+  released: ContractDocument,
+  document: ContractDocument,
+): { place: string; what: string }[] {
+  return Object.entries(released.paths).flatMap(([path, { servers = [] }]) => {
+    const now = itemAt(document, path)?.servers ?? document.servers
+    const lost = servers.filter(({ url }) => !now.some((entry) => entry.url === url))
+    return lost.map(({ url }) => ({ place: path, what: `left ${url} before its x-sunset` }))
+  })
+}
+
+/** Schemas whose names generated code uses, and that are there under that name no more. */
+export function lostSchemas(released: ContractDocument, document: ContractDocument): string[] {
+  const used = componentsUsedBy(released)
+  return Object.keys(released.components.schemas).filter((name) => {
+    return used.has(`schemas/${name}`) && !(name in document.components.schemas)
+  })
+}
+
+const REFERENCE = /"#\/components\/(\w+)\/([\w.-]+)"/g
+
+/** `schemas/Thing` and its like: what the operations mention, directly or through others. */
+function componentsUsedBy({ paths, components }: ContractDocument): Set<string> {
+  const sections = components as Record<string, Record<string, unknown> | undefined>
+  const used = new Set<string>()
+  const pending: unknown[] = [paths]
+  while (pending.length > 0) {
+    for (const [, section, name] of JSON.stringify(pending.pop()).matchAll(REFERENCE)) {
+      if (used.has(`${section!}/${name!}`)) continue
+      used.add(`${section!}/${name!}`)
+      pending.push(sections[section!]?.[name!] ?? null)
+    }
+  }
+  return used
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'left out' : JSON.stringify(value)
+}
