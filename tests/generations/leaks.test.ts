@@ -234,7 +234,8 @@ test(`${ABORTS} connects and aborts leave nothing behind`, async () => {
     const now = await look()
     return now.sockets <= before.sockets + 2 && now
   })
-  expect(after.timers).toBe(before.timers)
+  // Fewer, if what went on at the first look has ended since.
+  expect(after.timers).toBeLessThanOrEqual(before.timers)
   expect(after.connections).toBeLessThanOrEqual(before.connections)
   // MaxListenersExceededWarning names what keeps adding listeners.
   expect(warnings.filter((text) => text.includes('leak'))).toEqual([])
