@@ -28,7 +28,13 @@ export type Started = {
   assistantMessage: Message
 }
 
-type Deps = { store: Store; engine: Engine; clock: Clock; onMistake: (error: unknown) => void }
+type Deps = {
+  store: Store
+  engine: Engine
+  clock: Clock
+  onMistake: (error: unknown) => void
+  onEngineFailure: (failure: EngineFailure) => void
+}
 
 /**
  * One answer in the making. It belongs to the server: it goes on whether or not anyone reads, and
@@ -133,7 +139,8 @@ export function createGenerationRun(deps: Deps, started: Started) {
       return
     }
     const problem = reason === 'shutdown' ? stopped() : problemOf(error)
-    if (problem.code === 'internal') deps.onMistake(error)
+    if (error instanceof EngineFailure) deps.onEngineFailure(error)
+    else if (problem.code === 'internal') deps.onMistake(error)
     if (hasBegun) await finish({ turn, status: 'failed', problem })
     else await giveUp(problem)
   }

@@ -1,4 +1,5 @@
 import type { Dependencies } from '../dependencies.ts'
+import type { EngineFailure } from '../engine/engine.ts'
 import type { Message } from '../store/store.ts'
 import { titleOf } from './answer-text.ts'
 import type { Call } from './call.ts'
@@ -35,6 +36,11 @@ export function createGenerations(deps: Deps) {
 
   const onMistake = (error: unknown) => {
     log.error({ err: error }, 'generation failed')
+  }
+
+  /** Its message is ours; what caused it may name the address of the engine. */
+  const noteFailure = ({ code, message }: EngineFailure) => {
+    log.warn({ code, reason: message }, 'the engine failed')
   }
 
   const begin = async (
@@ -97,7 +103,7 @@ export function createGenerations(deps: Deps) {
     const { requestId } = call
     const started = { id, requestId, conversation, userMessage, assistantMessage }
     const run = createGenerationRun(
-      { store, engine, clock, onMistake },
+      { store, engine, clock, onMistake, onEngineFailure: noteFailure },
       { ...started, ownerId: caller.id },
     )
     running.set(run.id, run)
