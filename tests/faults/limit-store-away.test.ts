@@ -8,7 +8,7 @@ import { createLog } from '../../src/ports/log.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
 import { DATABASE_URL } from '../support/limit-stores.ts'
 import { hasRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import { SHARED_KEYS, startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { openWireCutter } from '../support/wire-cutter.ts'
 
@@ -46,7 +46,7 @@ async function stageRedis(): Promise<Stage> {
 async function stagePostgres({ options }: TestStore): Promise<Stage> {
   const wire = await openWireCutter(options.databaseUrl!)
   return {
-    env: { DATABASE_URL: wire.url, SIGNING_KEYS_FILE: 'the keys of the tests' },
+    env: { DATABASE_URL: wire.url, SIGNING_KEYS_FILE: SHARED_KEYS },
     take: async (how) => wire.set(how === 'killed' ? 'cut' : 'silent'),
     giveBack: async () => wire.set('open'),
     close: async () => wire.close(),

@@ -11,6 +11,8 @@ import { openTestStore, type TestStore } from './database.ts'
 
 /** One set of signing keys for all servers of a test file: instances share them. */
 const keysText = newSigningKeysText()
+/** As SIGNING_KEYS_FILE it means the shared ones; any other value is a file. */
+export const SHARED_KEYS = 'the keys of the tests'
 
 /** Quotas that no test meets unless it is about limits. */
 const NO_LIMITS = {
@@ -63,8 +65,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     store: testStore.store,
     clock,
     log: createLog('debug', { write: (line: string) => void lines.push(line) }),
-    ...(options.env?.SIGNING_KEYS_FILE === undefined && {
-      keys: await parseSigningKeys(await keysText, 'the keys of the tests', clock),
+    ...((options.env?.SIGNING_KEYS_FILE ?? SHARED_KEYS) === SHARED_KEYS && {
+      keys: await parseSigningKeys(await keysText, SHARED_KEYS, clock),
     }),
     engine: createEngine(config.engine, { clock, random: () => 0, wordDelayMs: 0 }),
     ...options.instead?.deps,
