@@ -23,16 +23,15 @@ export async function tryPassword<T>(
   const byAccount = { policy: 'sign-in-account', subject: `${email} ${from}` }
   await limits.chargeUnseen([byAddress, byAccount])
   const opened = await check().catch(async (error: unknown) => {
-    await limits.giveBack(byAddress)
-    await limits.giveBack(byAccount)
+    await Promise.all([byAddress, byAccount].map(limits.giveBack))
     throw error
   })
   if (opened === undefined) {
     await onWrong()
     throw new Problem('invalid-credentials')
   }
-  await limits.giveBack(byAddress)
-  await limits.clear(byAccount)
+  // At once, so that a shared store is asked in one go.
+  await Promise.all([limits.giveBack(byAddress), limits.clear(byAccount)])
   return opened
 }
 
