@@ -2607,7 +2607,7 @@ export interface components {
         RateLimitPolicy: string;
         /**
          * @description The id of this call, the same as in the server's log. Send your own (1 to 128 of letters,
-         *     digits, `.`, `_` and `-`) and it is kept.
+         *     digits, `.`, `_` and `-`) and it is kept, unless it begins with `parley_`, as secrets do.
          * @example 0199b3a4-9b2c-7f3e-8a41-000000000001
          */
         RequestId: string;

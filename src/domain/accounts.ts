@@ -12,7 +12,6 @@ import { Problem } from './problem.ts'
 import type { Revocations } from './revocations.ts'
 import { tryPassword } from './sign-in-tries.ts'
 
-export type Accounts = ReturnType<typeof createAccounts>
 export type PasswordChange = { currentPassword: string; newPassword: string }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'passwords'> & {

@@ -12,7 +12,6 @@ import type { Principal } from './principal.ts'
 import { invalidRequest } from './problem.ts'
 import { scopesOfAccount } from './roles.ts'
 
-export type ApiKeys = ReturnType<typeof createApiKeys>
 /** A key with what it may do, which is what its service account may. */
 export type KeyOfAccount = { key: ApiKey; scopes: readonly Scope[] }
 export type NewKeyOfAccount = KeyOfAccount & { secret: string }

@@ -8,8 +8,6 @@ import type { Standing } from './standing.ts'
 /** Changes of others are heard within 2 s, and a stream is to end within 5 s of one. */
 const LOOK_EVERY_MS = 1_000
 
-export type CallerWatch = ReturnType<typeof createCallerWatch>
-
 type Deps = {
   clock: Clock
   standing: Standing

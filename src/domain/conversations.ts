@@ -11,7 +11,6 @@ import { refuseStale } from './versions.ts'
 const LATEST_MESSAGES = 50
 const UNTITLED = 'New conversation'
 
-export type Conversations = ReturnType<typeof createConversations>
 export type ConversationWithMessages = {
   conversation: Conversation
   messages: Message[]

@@ -28,8 +28,6 @@ export type ExportRecord =
   /** The last one: how many came before it. */
   | { type: 'end'; records: number }
 
-export type Exports = ReturnType<typeof createExports>
-
 type Deps = Pick<Dependencies, 'store' | 'clock'> & { access: Access; audit: Audit }
 
 /** Everything of somebody, a few rows at a time: however much it is, memory holds little of it. */

@@ -4,7 +4,6 @@ import { found } from './access.ts'
 import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
 
-export type FeedbackService = ReturnType<typeof createFeedback>
 export type NewFeedback = {
   messageId: string
   rating: 'up' | 'down'

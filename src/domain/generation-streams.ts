@@ -21,7 +21,6 @@ const HEAR_EVERY_MS = 100
 const BEGIN_WAIT_MS = 2_000
 const BEGIN_LOOK_EVERY_MS = 50
 
-export type GenerationStreams = ReturnType<typeof createGenerationStreams>
 export type Attached = { id: string; events: EventSource }
 export type EventSource = (gone: AbortSignal) => AsyncIterable<NumberedEvent>
 

@@ -8,8 +8,6 @@ import { type Page, type PageRequest, readPage } from './paging.ts'
 import type { SessionPrincipal } from './principal.ts'
 import type { Revocations } from './revocations.ts'
 
-export type OpenSessions = ReturnType<typeof createOpenSessions>
-
 /** Where a caller is logged in, and logging out. */
 export function createOpenSessions({
   store,

@@ -9,8 +9,6 @@ const RETRY_SECONDS = 5
 const LEASE_MS = 30_000
 const RENEW_EVERY_MS = 10_000
 
-export type OpenStreams = ReturnType<typeof createOpenStreams>
-
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids'>
 
 /**

@@ -6,8 +6,6 @@ import type { Principal } from './principal.ts'
 import { invalidRequest, Problem } from './problem.ts'
 import { refuseStale } from './versions.ts'
 
-export type Profiles = ReturnType<typeof createProfiles>
-
 /** What a caller says of itself. */
 export function createProfiles({
   store,

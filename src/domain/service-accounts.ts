@@ -12,7 +12,6 @@ import type { Principal } from './principal.ts'
 import { requireScopes } from './roles.ts'
 import { refuseStale } from './versions.ts'
 
-export type ServiceAccounts = ReturnType<typeof createServiceAccounts>
 export type ServiceAccountChanges = { name?: string; scopes?: Scope[]; disabled?: boolean }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {

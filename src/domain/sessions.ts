@@ -15,7 +15,6 @@ const REUSE_GRACE_MS = 30_000
 /** A session slides with each refresh, but ends so long after its login. */
 const LONGEST_SESSION_MS = 30 * 86_400_000
 
-export type Sessions = ReturnType<typeof createSessions>
 export type TokenPair = {
   accessToken: string
   refreshToken: string

@@ -14,7 +14,6 @@ const LONGEST_SPAN_MS = { hour: 31 * DAY_MS, day: 366 * DAY_MS } as const
 /** The limits that belong to a principal. */
 const PERSONAL_LIMITS = ['user', 'chat'] as const
 
-export type UsageService = ReturnType<typeof createUsage>
 export type UsageTotals = Omit<UsageBucket, 'startAt'>
 export type UsageSpan = { from?: string; to?: string; granularity?: 'hour' | 'day' }
 export type UsageSums = {

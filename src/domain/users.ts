@@ -15,7 +15,6 @@ import { Problem } from './problem.ts'
 import { requireScopes, scopesOf } from './roles.ts'
 import { refuseStale } from './versions.ts'
 
-export type Users = ReturnType<typeof createUsers>
 export type UserRole = 'user' | 'admin'
 export type NewUser = { email: string; password: string; displayName: string; role: UserRole }
 export type UserChanges = {
