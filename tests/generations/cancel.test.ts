@@ -111,16 +111,18 @@ describe('cancelling an answer', () => {
     expect(endOf(await stream.rest()).name).toBe('message.end')
   })
 
-  test('asked of another instance takes effect within two seconds', async () => {
+  test('asked of another instance takes effect there at its next look', async () => {
     const alice = await first.newUser()
     const { turn, stream, start } = await openHeldStream(engine, alice)
     const cancelling = cancel(instances.on(second, alice), start)
     const { prisma } = instances.testStore.database
     const where = { id: start.generationId }
     await until(async () => (await prisma.generation.findUnique({ where }))?.cancelRequestedAt)
-    // A turn in which something was being saved is kept; the next one asks.
-    await first.clock.advance(1_000)
-    await until(() => turn.signal.aborted)
+    // A look is skipped while something is still being saved: time goes on until one asks.
+    await whileTimePasses(
+      [first.clock],
+      until(() => turn.signal.aborted),
+    )
     const message = await whileTimePasses([second.clock], cancelling)
     expect(message).toMatchObject({ content: 'Hello', status: 'cancelled' })
     expect(endOf(await stream.rest()).event).toMatchObject({ type: 'message.cancelled', message })
@@ -129,11 +131,10 @@ describe('cancelling an answer', () => {
   test('whose instance is dead answers what it has saved, interrupted', async () => {
     const alice = await first.newUser()
     const { turn, stream, start } = await openHeldStream(engine, alice)
-    await first.clock.advance(500)
-    await until(async () => {
-      const which = { where: { id: start.messageId } }
-      return (await instances.testStore.database.prisma.message.findUnique(which))?.content !== ''
-    })
+    const { prisma } = instances.testStore.database
+    const which = { where: { id: start.messageId } }
+    const saved = until(async () => (await prisma.message.findUnique(which))?.content !== '')
+    await whileTimePasses([first.clock], saved)
     const there = instances.on(second, alice)
     await second.clock.advance(60_000)
     const message = await whileTimePasses([second.clock], cancel(there, start))
