@@ -1,16 +1,19 @@
 import express, { type Express } from 'express'
 import type { Config } from './config.ts'
 import type { Contract } from './contract/document.ts'
-import { createFrameCheck, createSchemaCheck } from './contract/frames.ts'
+import { createAnswerCheck } from './contract/answers.ts'
+import { createFrameCheck } from './contract/frames.ts'
 import type { Policies } from './contract/policies.ts'
+import { createSchemaChecks } from './contract/schema-checks.ts'
 import type { Operations } from './contract/types.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { Services } from './domain/services.ts'
-import { refuseViolations } from './http/contract-violations.ts'
+import { type AnswerGuard, guardAnswers, type ValidAnswer } from './http/answer-guard.ts'
+import { noteViolations, refuseInvalidReply } from './http/contract-violations.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import type { AnyOperation } from './http/dispatch.ts'
 import { createDocs } from './http/docs.ts'
-import { announceDeprecation, redirectMoved } from './http/moved.ts'
+import { answerMoved } from './http/moved.ts'
 import { operationRoute, type RouteTools } from './http/operation-route.ts'
 import { answerProblems, createAnswerProblem } from './http/problems.ts'
 import { logRequests } from './http/request-log.ts'
@@ -35,18 +38,22 @@ export type AppParts = {
   config: Pick<Config, 'server'>
   /** How much longer each further failure to sign in takes, in milliseconds. */
   signInDelayStepMs: number
+  /** Told of every answer that is what the contract promises. */
+  onValidAnswer?: ((answer: ValidAnswer) => void) | undefined
 }
 
-export type App = { handler: Express } & Pick<Validator, 'warmUp'>
+export type App = { handler: Express; guardAnswer: AnswerGuard } & Pick<Validator, 'warmUp'>
 
 /** The request's whole journey, in order. @throws when the contract does not load */
 export async function createApp(parts: AppParts): Promise<App> {
   const { contract, policies, operations, services, deps, config } = parts
   const { limits } = services
-  const checkProblem = createSchemaCheck(contract.document, 'Problem')
-  const answerProblem = createAnswerProblem(deps.log, checkProblem)
-  const violations = refuseViolations(deps.log, answerProblem)
-  const validator = await createValidator(contract.document, policies, violations.onInvalidReply)
+  const { document } = contract
+  const note = noteViolations(deps.log)
+  const checkProblem = createSchemaChecks(document)('#/components/schemas/Problem')
+  const answerProblem = createAnswerProblem(note, checkProblem)
+  const onInvalidReply = refuseInvalidReply(note, answerProblem)
+  const validator = await createValidator(document, policies, onInvalidReply)
   const tools: RouteTools = {
     stagesOf: validator.stagesOf,
     credentials: {
@@ -59,10 +66,10 @@ export async function createApp(parts: AppParts): Promise<App> {
     idempotency: services.idempotency,
     answering: {
       clock: deps.clock,
-      checkFrame: createFrameCheck(contract.document, 'ChatStreamEvent'),
-      checkLine: createFrameCheck(contract.document, 'ExportRecord'),
-      onInvalidFrame: violations.onInvalidFrame,
-      onInvalidReply: violations.onInvalidReply,
+      checkFrame: createFrameCheck(document, 'ChatStreamEvent'),
+      checkLine: createFrameCheck(document, 'ExportRecord'),
+      onInvalidFrame: note,
+      onInvalidReply,
     },
     slowDown: slowDownFailures(parts.signInDelayStepMs),
   }
@@ -72,15 +79,14 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.enable('case sensitive routing').enable('strict routing')
   app.set('query parser', 'simple').set('trust proxy', config.server.trustProxy)
 
-  app.use(logRequests(deps), securityHeaders, ...crossOrigin(config.server.corsOrigins))
+  app.use(logRequests(deps), securityHeaders, ...crossOrigin(config.server.corsOrigins, document))
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
     const operation = operations[policy.operationId as keyof Operations] as AnyOperation
     app[policy.method](routeOf(policies, policy), ...operationRoute(policy, operation, tools))
   }
   for (const moved of policies.moved) {
-    const steps = [announceDeprecation(moved.deprecation), countAnonymous(limits)]
-    app[moved.method](moved.from, ...steps, redirectMoved(moved))
+    app[moved.method](moved.from, ...answerMoved(moved, countAnonymous(limits)))
   }
   app.use(createDocs({ contract, publicJwks: () => deps.keys.publicJwks() }))
   for (const [route, allow] of methodsByRoute(policies)) {
@@ -88,5 +94,6 @@ export async function createApp(parts: AppParts): Promise<App> {
   }
   app.use(countAnonymous(limits), refusePath)
   app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
-  return { handler: app, warmUp: validator.warmUp }
+  const guardAnswer = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
+  return { handler: app, guardAnswer, warmUp: validator.warmUp }
 }

@@ -10,6 +10,7 @@ import { type Dependencies, openDependencies } from './dependencies.ts'
 import { type FirstAdmin, makeFirstAdmin } from './domain/first-admin.ts'
 import { STATUS_OF } from './domain/problem.ts'
 import { createServices, type Services } from './domain/services.ts'
+import type { ValidAnswer } from './http/answer-guard.ts'
 import { createServer } from './http/server.ts'
 import { createOperations } from './operations/index.ts'
 import { packageRoot } from './package-root.ts'
@@ -24,6 +25,7 @@ export type Replacements = {
   /** Wraps the handlers, to make them misbehave. */
   operations?: (real: Operations) => Operations
   signInDelayStepMs?: number
+  onValidAnswer?: (answer: ValidAnswer) => void
 }
 
 /** A server that is ready to listen. */
@@ -60,6 +62,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     deps,
     config,
     signInDelayStepMs: instead.signInDelayStepMs ?? SIGN_IN_DELAY_STEP_MS,
+    onValidAnswer: instead.onValidAnswer,
   })
   if (deps.store.embedded) {
     await services.generations.interruptAll()
@@ -68,7 +71,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   await Promise.all(feedsOf(services).map((feed) => feed.refresh()))
   const firstAdmin = await makeFirstAdmin({ ...deps, ...services }, config.identity)
   const stopJobs = startJobs(services, deps)
-  const server = createServer(app.handler)
+  const server = createServer(app.handler, app.guardAnswer)
   const stop = async (graceSeconds: number) => {
     const outcome = await stopServing(server, services, deps.clock, graceSeconds)
     stopJobs()

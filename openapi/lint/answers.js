@@ -46,12 +46,10 @@ function isReadable(root, path) {
 
 /** The headers that follow from the operation and the status. `Allow` of a 405 is the server's. */
 function expectedHeaders(root, { path, operation, status }) {
-  // 408 comes from the connection, which has asked no limit yet.
-  const isCounted = isLimited(operation) && status !== '408'
   return [
     'X-Request-Id',
     'Cache-Control',
-    ...(isCounted ? RATE_LIMIT_HEADERS : []),
+    ...(isLimited(operation) ? RATE_LIMIT_HEADERS : []),
     ...(status === '401' ? ['WWW-Authenticate'] : []),
     ...(status === '429' || status === '503' ? ['Retry-After'] : []),
     ...(status === '201' && isReadable(root, path) ? ['Location'] : []),

@@ -19,7 +19,7 @@ export type ContractDocument = {
     parameters?: Record<string, ParameterObject>
     responses?: Record<string, ResponseObject>
     headers?: Record<string, unknown>
-    securitySchemes?: Record<string, unknown>
+    securitySchemes?: Record<string, Pick<ParameterObject, 'name' | 'in'>>
   }
   [extension: `x-${string}`]: unknown
 }

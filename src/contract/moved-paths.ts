@@ -8,7 +8,14 @@ import {
 import type { Policy } from './policies.ts'
 
 /** The old place of a path, which answers 308 with the new one. */
-export type MovedPath = { from: string; to: string; method: Method; deprecation: Deprecation }
+export type MovedPath = {
+  from: string
+  to: string
+  method: Method
+  /** The operation whose contract describes the old place, too. */
+  policy: Policy
+  deprecation: Deprecation
+}
 
 const SERVER_KEYS = ['x-deprecated-since', 'x-sunset']
 
@@ -27,10 +34,11 @@ export function movedPaths(
     if (!deprecation) throw new ContractMistake(place, `${server.url} must be deprecated`)
     return operations
       .filter((operation) => operation.path === path)
-      .map(({ method, movedTo }) => {
+      .map((policy) => {
+        const { method, movedTo } = policy
         const successor = operations.find((operation) => operation.operationId === movedTo)
         const to = basePath + (successor?.path ?? path)
-        return { from: server.url.replace(/\/$/, '') + path, to, method, deprecation }
+        return { from: server.url.replace(/\/$/, '') + path, to, method, policy, deprecation }
       })
   })
 }

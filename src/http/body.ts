@@ -1,10 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 import type { Request, RequestHandler } from 'express'
+import { createDeferred } from '../domain/deferred.ts'
 import { invalidRequest, Problem } from '../domain/problem.ts'
+import type { Clock } from '../ports/clock.ts'
 import { checkJson } from './json-shape.ts'
 
 /** 256 kB. */
 export const LONGEST_BODY = 262_144
+
+/** A request arrives whole within so long of its headers (CONTRACT: limits). */
+const BODY_TIMEOUT_MS = 30_000
 
 /** `application/json`, with or without the one charset that JSON has (RFC 8259 8.1). */
 const JSON_TYPE = /^application\/json *(; *charset *= *"?utf-8"? *)?$/i
@@ -34,19 +39,34 @@ export function settleMediaType(hasBody: boolean): RequestHandler {
  * Reads the body: at most 256 kB of well-formed JSON in UTF-8, not too deep, no key twice. The
  * validator lets a body that is missing pass where every property is optional, so it ends here.
  */
-export const readBody: RequestHandler = async (req, _res, next) => {
-  if (req.call.bodyRefused) throw new Problem('unsupported-media-type')
-  const bytes = announcesBody(req) ? await readBytes(req) : undefined
-  if (!bytes?.length) {
-    throw invalidRequest({ in: 'body', pointer: '', code: 'required', detail: 'is missing' })
+export function readBody(clock: Clock): RequestHandler {
+  return async (req, _res, next) => {
+    if (req.call.bodyRefused) throw new Problem('unsupported-media-type')
+    const bytes = announcesBody(req) ? await readInTime(req, clock) : undefined
+    if (!bytes?.length) {
+      throw invalidRequest({ in: 'body', pointer: '', code: 'required', detail: 'is missing' })
+    }
+    req.body = parseBody(bytes)
+    next()
   }
-  req.body = parseBody(bytes)
-  next()
 }
 
 function announcesBody(req: Request): boolean {
   const length = req.headers['content-length']
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
+}
+
+/** @throws {Problem} request-timeout */
+async function readInTime(req: Request, clock: Clock): Promise<Buffer> {
+  const late = createDeferred<never>()
+  const stop = clock.every(BODY_TIMEOUT_MS, () => {
+    late.reject(new Problem('request-timeout'))
+  })
+  try {
+    return await Promise.race([readBytes(req), late.promise])
+  } finally {
+    stop()
+  }
 }
 
 function readBytes(req: Request): Promise<Buffer> {

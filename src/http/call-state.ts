@@ -1,3 +1,4 @@
+import type { ProblemCode } from '../../generated/api.ts'
 import type { Policy } from '../contract/policies.ts'
 import type { Call } from '../domain/call.ts'
 import type { Claim } from '../domain/idempotency.ts'
@@ -18,7 +19,7 @@ export type CallState = Call & {
   /** What the call holds on its key. */
   claim?: Claim
   /** The code of the problem that was answered. */
-  problemCode?: string
+  problemCode?: ProblemCode
 }
 
 declare module 'express-serve-static-core' {

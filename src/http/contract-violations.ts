@@ -3,26 +3,29 @@ import { Problem } from '../domain/problem.ts'
 import type { Log } from '../ports/log.ts'
 import type { AnswerProblem } from './problems.ts'
 
-/** Replies and stream events that break the contract: logged with what was wrong, never sent. */
-export function refuseViolations(log: Log, answerProblem: AnswerProblem) {
-  const note = (req: Request, violation: unknown) => {
+/** Headers that a reply may have brought, and that a problem in its place must not have. */
+const OF_REPLIES = ['ETag', 'Location', 'Deprecation', 'Sunset', 'Link', 'Idempotency-Replayed']
+
+/** Told of anything that breaks the contract, with what is wrong. */
+export type NoteViolation = (req: Request, violation: unknown) => void
+
+/** Counts what breaks the contract since the start, and logs it: it is always a mistake of ours. */
+export function noteViolations(log: Log): NoteViolation {
+  let count = 0
+  return (req, violation) => {
     const { requestId, policy } = req.call
     const what = violation instanceof Error ? violation.message : violation
-    log.error({ requestId, operationId: policy?.operationId, violation: what }, 'contract violated')
+    count += 1
+    const line = { requestId, operationId: policy?.operationId, violation: what, count }
+    log.error(line, 'contract violated')
   }
+}
 
-  return {
-    /** Answers 500 in the place of a reply that is not what the contract promises. */
-    onInvalidReply(req: Request, res: Response, violation: unknown): void {
-      note(req, violation)
-      for (const name of res.getHeaderNames()) {
-        if (name === 'etag' || name === 'location') res.removeHeader(name)
-      }
-      answerProblem(req, res, new Problem('internal'))
-    },
-
-    onInvalidFrame(req: Request, violation: string): void {
-      note(req, violation)
-    },
+/** Answers 500 in the place of a reply that is not what the contract promises. */
+export function refuseInvalidReply(note: NoteViolation, answerProblem: AnswerProblem) {
+  return (req: Request, res: Response, violation: unknown): void => {
+    note(req, violation)
+    for (const name of OF_REPLIES) res.removeHeader(name)
+    answerProblem(req, res, new Problem('internal'))
   }
 }

@@ -5,6 +5,7 @@ import type { KeptAnswer } from '../store/store.ts'
 import { answerEventStream, type EventStreamTools } from './event-stream.ts'
 import { answerJsonLines, type JsonLinesTools } from './json-lines.ts'
 import { setLimitHeaders } from './limit-headers.ts'
+import { announceDeprecation } from './moved.ts'
 import { matchesVersion } from './preconditions.ts'
 import type { InvalidReply } from './validator.ts'
 
@@ -33,6 +34,7 @@ export function dispatch(
     if (headerNames.length > 0) input.headers = pickHeaders(req, headerNames)
     const reply = await run(req, () => operation(input, req.call.principal ?? null, req.call))
     const violation = violationOf(policy, reply)
+    if (policy.deprecation) announceDeprecation(res, policy.deprecation)
     if (req.call.isReplay) res.setHeader('Idempotency-Replayed', 'true')
     if (violation !== undefined) tools.onInvalidReply(req, res, violation)
     else if (reply.frames) await answerEventStream(req, res, reply.frames, tools)

@@ -7,7 +7,6 @@ import { authenticate, authenticateIfShown, authorize, type Credentials } from '
 import { readBody, settleMediaType } from './body.ts'
 import { type AnyOperation, dispatch, type DispatchTools } from './dispatch.ts'
 import { honourKey } from './idempotency.ts'
-import { announceDeprecation } from './moved.ts'
 import { negotiate } from './negotiate.ts'
 import { chargeAnonymous, countsFailures, rateLimit } from './rate-limit.ts'
 import type { OperationStages } from './validator.ts'
@@ -34,13 +33,12 @@ export function operationRoute(
     begin(policy),
     settleMediaType(policy.hasBody),
     guardReply,
-    ...(policy.deprecation ? [announceDeprecation(policy.deprecation)] : []),
     ...(policy.auth === 'public' ? [] : [signedIn(policy, tools)]),
     rateLimit(policy, tools.limits),
     ...(policy.auth === 'public' ? [] : [authorize(policy)]),
     refuseOddAddress,
     negotiate(policy),
-    ...(policy.hasBody ? [readBody] : []),
+    ...(policy.hasBody ? [readBody(tools.answering.clock)] : []),
     validateRequest,
     ...(countsFailures(policy, tools.limits) ? [tools.slowDown] : []),
     ...(policy.idempotent ? [honourKey(policy, tools)] : []),

@@ -1,12 +1,13 @@
 import type { ErrorRequestHandler, Request, Response } from 'express'
 import type { Problem as ProblemSchema } from '../../generated/api.ts'
-import type { FrameCheck } from '../contract/frames.ts'
+import type { SchemaCheck } from '../contract/schema-checks.ts'
 import { Problem } from '../domain/problem.ts'
 import { LimiterUnavailable } from '../ports/limiter.ts'
 import { HashQueueFull } from '../ports/passwords.ts'
 import type { Log } from '../ports/log.ts'
 import { DatabaseUnavailable } from '../store/unavailable.ts'
 import { problemView } from '../views/problem.ts'
+import type { NoteViolation } from './contract-violations.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 
 /** Seconds after which a call is worth repeating when the server cannot say better. */
@@ -30,17 +31,16 @@ export type AnswerProblem = (req: Request, res: Response, problem: Problem) => v
 
 /**
  * Answers with a problem, held against the contract like every other body: one that breaks it is
- * logged, and `internal` goes out in its place.
+ * noted, and `internal` goes out in its place.
  * @param check of the contract's schema `Problem`
  */
-export function createAnswerProblem(log: Log, check: FrameCheck): AnswerProblem {
+export function createAnswerProblem(note: NoteViolation, check: SchemaCheck): AnswerProblem {
   return (req, res, problem) => {
     const body = problemView(problem, req.call)
     const violation = check(body)
     if (violation === undefined) send(req, res, problem, body)
     else {
-      const { requestId, policy } = req.call
-      log.error({ requestId, operationId: policy?.operationId, violation }, 'contract violated')
+      note(req, violation)
       const internal = new Problem('internal')
       send(req, res, internal, problemView(internal, req.call))
     }

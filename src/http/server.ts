@@ -6,15 +6,19 @@ import {
   ServerResponse,
 } from 'node:http'
 import type { Express } from 'express'
+import type { AnswerGuard } from './answer-guard.ts'
 import { answerOnSocket, LONGEST_HEADERS, refuseConnection } from './connection-problems.ts'
 
-/** What Node's parser accepts, and for how long it waits (CONTRACT: limits). */
+/**
+ * What Node's parser accepts, and for how long it waits (CONTRACT: limits). A body that is late is
+ * refused by `readBody` before Node's own time for a request is over, as a problem of its operation.
+ */
 const LIMITS = {
   maxHeaderSize: LONGEST_HEADERS,
   // Node would refuse it without a body; `takeRequests` does it with a problem.
   requireHostHeader: false,
   headersTimeout: 15_000,
-  requestTimeout: 30_000,
+  requestTimeout: 40_000,
   connectionsCheckingInterval: 5_000,
 }
 
@@ -25,7 +29,7 @@ const LIMITS = {
  * makes V8 forget what it knew of their shape. Here Node creates them with these prototypes from
  * the start, so that Express finds nothing to change: about twice the calls a second.
  */
-export function createServer(app: Express): Server {
+export function createServer(app: Express, guardAnswer: AnswerGuard): Server {
   class Request extends IncomingMessage {}
   class Response extends ServerResponse {
     /** Express's own `json` asks about settings, charsets and ETags that Parley does not use. */
@@ -35,6 +39,12 @@ export function createServer(app: Express): Server {
       this.setHeader('Content-Length', Buffer.byteLength(text))
       this.end(text)
       return this
+    }
+
+    /** The one place that every head passes; Node calls it with the status that was set. */
+    override writeHead(status: number, ...rest: never[]): this {
+      guardAnswer(this.req as never, this as never, status)
+      return super.writeHead(status, ...rest)
     }
   }
   Object.setPrototypeOf(Request.prototype, app.request)

@@ -19,7 +19,7 @@ test('Express finds nothing to change about the prototypes of a request and a re
     seen.push(typeof req.accepts === 'function', typeof res.status === 'function')
     res.json({ text: '한글' })
   })
-  const answer = await supertest(createServer(app)).get('/')
+  const answer = await supertest(createServer(app, () => undefined)).get('/')
   expect(seen).toEqual([true, true, true, true, true, true])
   expect(answer.headers['content-type']).toBe('application/json')
   expect(answer.body).toEqual({ text: '한글' })

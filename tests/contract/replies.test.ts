@@ -14,6 +14,7 @@ let alice: Client
 beforeAll(async () => {
   const lies = () => Promise.resolve(wrongReply)
   server = await startServer({
+    violates: true,
     instead: {
       operations: (real) => {
         const wrong = Object.keys(real).map((operationId) => [operationId, lies])
@@ -55,6 +56,7 @@ describe.each(operationIds.filter((operationId) => operationId !== 'logIn'))(
 
 test('a login that answers with one property too many becomes 500 internal', async () => {
   const other = await startServer({
+    violates: true,
     instead: {
       operations: (real) => ({
         ...real,
@@ -73,6 +75,7 @@ test('a login that answers with one property too many becomes 500 internal', asy
 
 test('a problem that breaks the contract becomes 500 internal, and is logged', async () => {
   const other = await startServer({
+    violates: true,
     instead: {
       operations: (real) => ({
         ...real,

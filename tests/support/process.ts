@@ -51,15 +51,16 @@ export type Workplace = {
 /** Processes share the folder, as restarts of one installation do. */
 export async function openWorkplace(): Promise<Workplace> {
   const directory = await mkdtemp(join(tmpdir(), 'parley-process-'))
-  const children: ChildProcess[] = []
+  const children: ReturnType<typeof watch>[] = []
   const run = (env: Record<string, string>) => {
     const child = spawn(process.execPath, ['--import', TSX, MAIN], {
       cwd: directory,
       env: { PATH: process.env['PATH'], DATA_DIR: directory, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
-    children.push(child)
-    return watch(child)
+    const watched = watch(child)
+    children.push(watched)
+    return watched
   }
   return {
     directory,
@@ -74,8 +75,11 @@ export async function openWorkplace(): Promise<Workplace> {
       return { ...(await exited), stderr: stderr(), stdout: stdout() }
     },
     async close() {
-      for (const child of children) child.kill('SIGKILL')
+      for (const { child } of children) child.kill('SIGKILL')
       await rm(directory, { recursive: true, force: true })
+      const lines = children.flatMap(({ stdout }) => stdout().split('\n'))
+      const violations = lines.filter((line) => line.includes('"contract violated"'))
+      if (violations.length > 0) throw new Error(violations.join(''))
     },
   }
 }

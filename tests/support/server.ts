@@ -8,6 +8,7 @@ import { createParley, loadPolicies, type Parley, type Replacements } from '../.
 import { type Client, createClient } from './client.ts'
 import { TestClock } from './clock.ts'
 import { openTestStore, type TestStore } from './database.ts'
+import { seeAnswer, writeSeenAnswers } from './seen-answers.ts'
 
 /** One set of signing keys for all servers of a test file: instances share them. */
 const keysText = newSigningKeysText()
@@ -53,6 +54,8 @@ export type TestServerOptions = {
   /** A database that goes on after this server; closing the server leaves it open. */
   testStore?: TestStore
   clock?: TestClock
+  /** For a test that breaks the contract on purpose; every other one fails if the server did. */
+  violates?: true
 }
 
 /** The real server on a port of its own, with a real database, a clock to advance and no limits. */
@@ -71,7 +74,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     engine: createEngine(config.engine, { clock, random: () => 0, wordDelayMs: 0 }),
     ...options.instead?.deps,
   }
-  const parley = await createParley(config, { signInDelayStepMs: 1, ...options.instead, deps })
+  const parley = await createParley(config, {
+    signInDelayStepMs: 1,
+    onValidAnswer: seeAnswer,
+    ...options.instead,
+    deps,
+  })
   await new Promise<void>((resolve) => parley.server.listen(0, '127.0.0.1', resolve))
   const { port } = parley.server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
@@ -105,6 +113,9 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       await parley.services.generations.settled()
       await parley.deps.limiter.close()
       if (!options.testStore) await testStore.close()
+      writeSeenAnswers()
+      const violations = lines.filter((line) => line.includes('"contract violated"'))
+      if (!options.violates && violations.length > 0) throw new Error(violations.join(''))
     },
   }
 }
