@@ -1953,8 +1953,8 @@ export interface components {
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
-                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicyIfCounted"];
+                RateLimit: components["headers"]["RateLimitIfCounted"];
                 "Cache-Control": components["headers"]["NoStore"];
                 [name: string]: unknown;
             };
@@ -2180,6 +2180,8 @@ export interface components {
         TooManyStreams: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicyIfCounted"];
+                RateLimit: components["headers"]["RateLimitIfCounted"];
                 "Cache-Control": components["headers"]["NoStore"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
@@ -2231,8 +2233,8 @@ export interface components {
         Unavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
-                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicyIfCounted"];
+                RateLimit: components["headers"]["RateLimitIfCounted"];
                 "Cache-Control": components["headers"]["NoStore"];
                 "Retry-After": components["headers"]["RetryAfter"];
                 [name: string]: unknown;
@@ -2287,6 +2289,8 @@ export interface components {
         UncountedForbidden: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicyIfCounted"];
+                RateLimit: components["headers"]["RateLimitIfCounted"];
                 "Cache-Control": components["headers"]["NoStore"];
                 [name: string]: unknown;
             };
@@ -2301,28 +2305,6 @@ export interface components {
                  *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
                  *       "retryable": false,
                  *       "detail": "Needs chat:write."
-                 *     }
-                 */
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description A mistake of ours. Costs nothing. */
-        UncountedInternal: {
-            headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                [name: string]: unknown;
-            };
-            content: {
-                /**
-                 * @example {
-                 *       "type": "/docs/problems/internal",
-                 *       "title": "Something went wrong on our side.",
-                 *       "status": 500,
-                 *       "instance": "/api/v1/health",
-                 *       "code": "internal",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
-                 *       "retryable": true
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -2368,29 +2350,6 @@ export interface components {
                  *       "code": "not-found",
                  *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
                  *       "retryable": false
-                 *     }
-                 */
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
-        /** @description Something that the server needs is not there just now. Costs nothing. */
-        UncountedUnavailable: {
-            headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                "Cache-Control": components["headers"]["NoStore"];
-                "Retry-After": components["headers"]["RetryAfter"];
-                [name: string]: unknown;
-            };
-            content: {
-                /**
-                 * @example {
-                 *       "type": "/docs/problems/unavailable",
-                 *       "title": "The server cannot do this just now.",
-                 *       "status": 503,
-                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
-                 *       "code": "unavailable",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
-                 *       "retryable": true
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -2603,10 +2562,22 @@ export interface components {
          */
         RateLimit: string;
         /**
+         * @description The same as `RateLimit` elsewhere. Left out if the call had not counted against any policy: it
+         *     is free, or it failed before it was counted.
+         * @example "user";r=987;t=1830
+         */
+        RateLimitIfCounted: string;
+        /**
          * @description The policies that the call counted against: the quota (`q`) in a window of seconds (`w`).
          * @example "user";q=1000;w=3600, "chat";q=10;w=60
          */
         RateLimitPolicy: string;
+        /**
+         * @description The same as `RateLimit-Policy` elsewhere. Left out if the call had not counted against any
+         *     policy: it is free, or it failed before it was counted.
+         * @example "user";q=1000;w=3600
+         */
+        RateLimitPolicyIfCounted: string;
         /**
          * @description The id of this call, the same as in the server's log. Send your own (1 to 128 of letters,
          *     digits, `.`, `_` and `-`) and it is kept, unless it begins with `parley_`, as secrets do.
@@ -2754,10 +2725,8 @@ export type ResponseUnauthorized = components['responses']['Unauthorized'];
 export type ResponseUnavailable = components['responses']['Unavailable'];
 export type ResponseUncountedBadRequest = components['responses']['UncountedBadRequest'];
 export type ResponseUncountedForbidden = components['responses']['UncountedForbidden'];
-export type ResponseUncountedInternal = components['responses']['UncountedInternal'];
 export type ResponseUncountedNotAcceptable = components['responses']['UncountedNotAcceptable'];
 export type ResponseUncountedNotFound = components['responses']['UncountedNotFound'];
-export type ResponseUncountedUnavailable = components['responses']['UncountedUnavailable'];
 export type ResponseUnsupportedMediaType = components['responses']['UnsupportedMediaType'];
 export type ResponseUpstreamFailed = components['responses']['UpstreamFailed'];
 export type ResponseUpstreamTimeout = components['responses']['UpstreamTimeout'];
@@ -2782,7 +2751,9 @@ export type HeaderLocation = components['headers']['Location'];
 export type HeaderNoStore = components['headers']['NoStore'];
 export type HeaderNoStoreNoTransform = components['headers']['NoStoreNoTransform'];
 export type HeaderRateLimit = components['headers']['RateLimit'];
+export type HeaderRateLimitIfCounted = components['headers']['RateLimitIfCounted'];
 export type HeaderRateLimitPolicy = components['headers']['RateLimitPolicy'];
+export type HeaderRateLimitPolicyIfCounted = components['headers']['RateLimitPolicyIfCounted'];
 export type HeaderRequestId = components['headers']['RequestId'];
 export type HeaderRetryAfter = components['headers']['RetryAfter'];
 export type HeaderRevalidate = components['headers']['Revalidate'];
@@ -2817,7 +2788,7 @@ export interface operations {
             };
             400: components["responses"]["UncountedBadRequest"];
             406: components["responses"]["UncountedNotAcceptable"];
-            500: components["responses"]["UncountedInternal"];
+            500: components["responses"]["Internal"];
         };
     };
     getReadiness: {
@@ -2861,7 +2832,7 @@ export interface operations {
             };
             400: components["responses"]["UncountedBadRequest"];
             406: components["responses"]["UncountedNotAcceptable"];
-            500: components["responses"]["UncountedInternal"];
+            500: components["responses"]["Internal"];
             /** @description Calls cannot be served just now. The one `503` that is not a problem. */
             503: {
                 headers: {
@@ -2935,7 +2906,6 @@ export interface operations {
             406: components["responses"]["NotAcceptable"];
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
         };
     };
     listModes: {
@@ -2983,7 +2953,6 @@ export interface operations {
             406: components["responses"]["NotAcceptable"];
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
         };
     };
     getRateLimits: {
@@ -3031,8 +3000,8 @@ export interface operations {
             403: components["responses"]["UncountedForbidden"];
             406: components["responses"]["UncountedNotAcceptable"];
             429: components["responses"]["QuotaExceeded"];
-            500: components["responses"]["UncountedInternal"];
-            503: components["responses"]["UncountedUnavailable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     logIn: {
@@ -4193,8 +4162,8 @@ export interface operations {
             406: components["responses"]["UncountedNotAcceptable"];
             410: components["responses"]["GenerationExpired"];
             429: components["responses"]["TooManyStreams"];
-            500: components["responses"]["UncountedInternal"];
-            503: components["responses"]["UncountedUnavailable"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listFeedback: {
@@ -5764,7 +5733,6 @@ export interface operations {
             308: components["responses"]["Moved"];
             429: components["responses"]["QuotaExceeded"];
             500: components["responses"]["Internal"];
-            503: components["responses"]["Unavailable"];
         };
     };
 }

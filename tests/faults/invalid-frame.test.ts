@@ -24,7 +24,7 @@ beforeAll(async () => {
       return { ...reply, frames: spoilt(reply.frames) }
     },
   })
-  server = await startServer({ instead: { operations } })
+  server = await startServer({ violates: true, instead: { operations } })
 })
 afterAll(() => server.close())
 

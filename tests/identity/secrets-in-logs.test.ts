@@ -372,6 +372,7 @@ describe('a failure of ours', () => {
     let break_ = (body: object): object => body
     const server = await startServer({
       testStore,
+      violates: true,
       instead: {
         operations: (real) => ({
           ...real,
