@@ -250,7 +250,7 @@ export interface paths {
             path: {
                 /**
                  * @description The session.
-                 * @example 0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c
+                 * @example 01a207a3-48d2-7058-ac49-5c028bcb6261
                  */
                 sessionId: string;
             };
@@ -302,7 +302,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -339,7 +339,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -366,7 +366,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -439,7 +439,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -466,7 +466,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -493,7 +493,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -547,7 +547,7 @@ export interface paths {
             path: {
                 /**
                  * @description The feedback.
-                 * @example 0199b3a5-01aa-7b3c-9e0d-6f4a2c8b1d77
+                 * @example 01a207a2-c4fc-702e-aebb-4db64ce55f59
                  */
                 feedbackId: string;
             };
@@ -676,7 +676,7 @@ export interface paths {
             path: {
                 /**
                  * @description The user.
-                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -740,7 +740,7 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -775,7 +775,7 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -808,12 +808,12 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+                 * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -839,12 +839,12 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+                 * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -1782,17 +1782,23 @@ export interface components {
                  *       "type": "/docs/problems/invalid-request",
                  *       "title": "The request does not fit the contract.",
                  *       "status": 400,
+                 *       "detail": "body /message: must NOT have fewer than 1 characters; body /message: must match pattern \"\\S\"",
                  *       "instance": "/api/v1/chat",
                  *       "code": "invalid-request",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-9210-7079-877c-f553692e5e6c",
                  *       "retryable": false,
-                 *       "detail": "body /message: must NOT have fewer than 1 characters",
                  *       "errors": [
                  *         {
                  *           "in": "body",
                  *           "pointer": "/message",
                  *           "code": "minLength",
                  *           "detail": "must NOT have fewer than 1 characters"
+                 *         },
+                 *         {
+                 *           "in": "body",
+                 *           "pointer": "/message",
+                 *           "code": "pattern",
+                 *           "detail": "must match pattern \"\\S\""
                  *         }
                  *       ]
                  *     }
@@ -1821,9 +1827,9 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/chat",
                  *       "code": "conversation-busy",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a4-6406-709a-9fb9-986aeecfe042",
                  *       "retryable": true,
-                 *       "activeGenerationId": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66"
+                 *       "activeGenerationId": "01a207a4-5f24-7097-a89e-75706e44a60f"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1846,7 +1852,7 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "email-taken",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-7e88-7070-a22b-8967d68d4c6b",
                  *       "retryable": false
                  *     }
                  */
@@ -1868,11 +1874,11 @@ export interface components {
                  *       "type": "/docs/problems/insufficient-scope",
                  *       "title": "The caller lacks a scope that the operation needs.",
                  *       "status": 403,
+                 *       "detail": "Needs chat:write.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "insufficient-scope",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
-                 *       "retryable": false,
-                 *       "detail": "Needs chat:write."
+                 *       "requestId": "01a207a4-3cf6-7088-980d-b7b127f6bd15",
+                 *       "retryable": false
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1891,9 +1897,9 @@ export interface components {
                  *       "type": "/docs/problems/generation-expired",
                  *       "title": "The stream of this answer is not kept any more.",
                  *       "status": 410,
-                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-7097-a89e-75706e44a60f/stream",
                  *       "code": "generation-expired",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207ae-7fea-709f-90e6-d612e83bcf6f",
                  *       "retryable": false
                  *     }
                  */
@@ -1918,7 +1924,7 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/conversations",
                  *       "code": "idempotency-in-progress",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a4-5560-7092-b771-3af2b4a916d7",
                  *       "retryable": true
                  *     }
                  */
@@ -1942,7 +1948,7 @@ export interface components {
                  *       "status": 422,
                  *       "instance": "/api/v1/chat",
                  *       "code": "idempotency-key-reused",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a4-4b9c-708f-834d-0b9f55b38a46",
                  *       "retryable": false
                  *     }
                  */
@@ -1964,9 +1970,9 @@ export interface components {
                  *       "type": "/docs/problems/internal",
                  *       "title": "Something went wrong on our side.",
                  *       "status": 500,
-                 *       "instance": "/api/v1/chat",
+                 *       "instance": "/api/v1/modes",
                  *       "code": "internal",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207af-78f0-70a9-b04a-5b752a74e012",
                  *       "retryable": true
                  *     }
                  */
@@ -1991,7 +1997,7 @@ export interface components {
                  *       "status": 401,
                  *       "instance": "/api/v1/auth/login",
                  *       "code": "invalid-credentials",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-884c-7074-964f-ba76bcd67815",
                  *       "retryable": false
                  *     }
                  */
@@ -2028,11 +2034,11 @@ export interface components {
                  *       "type": "/docs/problems/not-acceptable",
                  *       "title": "None of the media types in Accept can be answered.",
                  *       "status": 406,
+                 *       "detail": "Answers application/json.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "not-acceptable",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
-                 *       "retryable": false,
-                 *       "detail": "Answers application/json."
+                 *       "requestId": "01a207a3-a0b6-707b-be98-1b0f7441443d",
+                 *       "retryable": false
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -2053,9 +2059,9 @@ export interface components {
                  *       "type": "/docs/problems/not-found",
                  *       "title": "There is no such thing.",
                  *       "status": 404,
-                 *       "instance": "/api/v1/conversations/0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                 *       "instance": "/api/v1/conversations/019ab000-0000-7000-8000-000000000000",
                  *       "code": "not-found",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-a598-707c-bba1-265606c39b34",
                  *       "retryable": false
                  *     }
                  */
@@ -2089,11 +2095,11 @@ export interface components {
                  *       "type": "/docs/problems/payload-too-large",
                  *       "title": "The body is too large.",
                  *       "status": 413,
+                 *       "detail": "The limit is 262144 bytes.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "payload-too-large",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
-                 *       "retryable": false,
-                 *       "detail": "The limit is 262144 bytes."
+                 *       "requestId": "01a207a3-af5c-707e-b5b3-3d0815eca3e2",
+                 *       "retryable": false
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -2117,7 +2123,7 @@ export interface components {
                  *       "status": 412,
                  *       "instance": "/api/v1/users/profile",
                  *       "code": "precondition-failed",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-b920-7080-afc5-54a262b168ac",
                  *       "retryable": false
                  *     }
                  */
@@ -2142,7 +2148,7 @@ export interface components {
                  *       "status": 429,
                  *       "instance": "/api/v1/chat",
                  *       "code": "quota-exceeded",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207b0-a2ca-70e0-874e-05f51a77b267",
                  *       "retryable": true,
                  *       "violatedPolicies": [
                  *         "chat"
@@ -2169,7 +2175,7 @@ export interface components {
                  *       "status": 408,
                  *       "instance": "/api/v1/chat",
                  *       "code": "request-timeout",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-b920-7081-acce-617e49886fdd",
                  *       "retryable": true
                  *     }
                  */
@@ -2192,9 +2198,9 @@ export interface components {
                  *       "type": "/docs/problems/too-many-streams",
                  *       "title": "Too many streams are open.",
                  *       "status": 429,
-                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-7097-a89e-75706e44a60f/stream",
                  *       "code": "too-many-streams",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a4-68e8-709e-93dd-c9524b2f0398",
                  *       "retryable": true,
                  *       "violatedPolicies": [
                  *         "streams"
@@ -2222,7 +2228,7 @@ export interface components {
                  *       "status": 401,
                  *       "instance": "/api/v1/chat",
                  *       "code": "token-expired",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207be-634c-70e1-8457-11aef6b14e93",
                  *       "retryable": false
                  *     }
                  */
@@ -2247,7 +2253,7 @@ export interface components {
                  *       "status": 503,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unavailable",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207af-7dd2-70aa-ad53-644c037008a2",
                  *       "retryable": true
                  *     }
                  */
@@ -2267,11 +2273,11 @@ export interface components {
                  *       "type": "/docs/problems/invalid-request",
                  *       "title": "The request does not fit the contract.",
                  *       "status": 400,
+                 *       "detail": "query x: is not a parameter of this operation",
                  *       "instance": "/api/v1/health",
                  *       "code": "invalid-request",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-96f2-707a-8486-03cfdd097402",
                  *       "retryable": false,
-                 *       "detail": "query x: is not a parameter of this operation",
                  *       "errors": [
                  *         {
                  *           "in": "query",
@@ -2300,11 +2306,11 @@ export interface components {
                  *       "type": "/docs/problems/insufficient-scope",
                  *       "title": "The caller lacks a scope that the operation needs.",
                  *       "status": 403,
-                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "detail": "Needs chat:write.",
+                 *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "insufficient-scope",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
-                 *       "retryable": false,
-                 *       "detail": "Needs chat:write."
+                 *       "requestId": "01a207a4-41d8-7089-9516-c07121bffbef",
+                 *       "retryable": false
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -2323,11 +2329,11 @@ export interface components {
                  *       "type": "/docs/problems/not-acceptable",
                  *       "title": "None of the media types in Accept can be answered.",
                  *       "status": 406,
+                 *       "detail": "Answers application/json.",
                  *       "instance": "/api/v1/health",
                  *       "code": "not-acceptable",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
-                 *       "retryable": false,
-                 *       "detail": "Answers application/json."
+                 *       "requestId": "01a207a3-9bd4-707b-818f-0e8f0b5fb114",
+                 *       "retryable": false
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -2346,9 +2352,9 @@ export interface components {
                  *       "type": "/docs/problems/not-found",
                  *       "title": "There is no such thing.",
                  *       "status": 404,
-                 *       "instance": "/api/v1/chat/generations/0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66/stream",
+                 *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "not-found",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-aa7a-707d-b8aa-300b8c493110",
                  *       "retryable": false
                  *     }
                  */
@@ -2372,7 +2378,7 @@ export interface components {
                  *       "status": 415,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unsupported-media-type",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-b43e-707f-b2bc-49fd200f4e60",
                  *       "retryable": false
                  *     }
                  */
@@ -2397,7 +2403,7 @@ export interface components {
                  *       "status": 502,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-failed",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207af-6f2c-70a0-8def-e35b43b1ff6a",
                  *       "retryable": true
                  *     }
                  */
@@ -2422,7 +2428,7 @@ export interface components {
                  *       "status": 504,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-timeout",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207af-740e-70a4-bf1d-1dd7b714a2ea",
                  *       "retryable": true
                  *     }
                  */
@@ -2444,9 +2450,10 @@ export interface components {
                  *       "type": "/docs/problems/weak-password",
                  *       "title": "The password is too easy to guess.",
                  *       "status": 422,
+                 *       "detail": "It is one of the commonest.",
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "weak-password",
-                 *       "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001",
+                 *       "requestId": "01a207a3-836a-7072-9c3d-a305c9629b11",
                  *       "retryable": false
                  *     }
                  */
@@ -2457,58 +2464,58 @@ export interface components {
     parameters: {
         /**
          * @description The API key.
-         * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+         * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
          */
         ApiKeyId: string;
         /**
          * @description The conversation.
-         * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+         * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
          */
         ConversationId: string;
         /**
          * @description The `nextCursor` of the page before. Leave it out for the first page.
-         * @example eyJwIjpbMV19.1f0c3d2a9b
+         * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
          */
         Cursor: string;
         /**
          * @description The making of an answer.
-         * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+         * @example 01a207a2-80a0-701a-acfd-53d84e82718c
          */
         GenerationId: string;
         /**
          * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
          *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-         * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+         * @example chat-1
          */
         IdempotencyKey: string;
         /**
          * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-         * @example "7"
+         * @example "1"
          */
         IfMatch: string;
         /**
          * @description Answer `304` if the thing still has one of these versions (`ETag`).
-         * @example "7"
+         * @example "1"
          */
         IfNoneMatch: string;
         /**
          * @description The id of the last event that you have seen. Left out, the stream begins with the first.
-         * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66:7
+         * @example 01a207a2-80a0-701a-acfd-53d84e82718c:1
          */
         LastEventId: string;
         /**
          * @description How many things a page holds at the most.
-         * @example 20
+         * @example 1
          */
         Limit: number;
         /**
          * @description The service account.
-         * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+         * @example 01a207a2-e72a-703b-8830-eb486828030e
          */
         ServiceAccountId: string;
         /**
          * @description The user.
-         * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+         * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
          */
         UserId: string;
     };
@@ -2527,7 +2534,7 @@ export interface components {
         /**
          * @description The version of the thing, the same for every caller. Send it back in `If-None-Match` to read
          *     only what has changed, or in `If-Match` to change only what you have read.
-         * @example "7"
+         * @example "1"
          */
         ETag: string;
         /**
@@ -2542,7 +2549,7 @@ export interface components {
         Link: string;
         /**
          * @description Where it is.
-         * @example /api/v1/conversations/0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+         * @example /api/v1/health
          */
         Location: string;
         /**
@@ -2558,13 +2565,13 @@ export interface components {
         /**
          * @description For each policy that the call counted against, what is left (`r`) and in how many seconds the
          *     window ends (`t`).
-         * @example "user";r=987;t=1830, "chat";r=9;t=52
+         * @example "user";r=995;t=3593, "chat";r=9;t=60
          */
         RateLimit: string;
         /**
          * @description The same as `RateLimit` elsewhere. Left out if the call had not counted against any policy: it
          *     is free, or it failed before it was counted.
-         * @example "user";r=987;t=1830
+         * @example "user";r=983;t=2819, "chat";r=7;t=57
          */
         RateLimitIfCounted: string;
         /**
@@ -2575,18 +2582,18 @@ export interface components {
         /**
          * @description The same as `RateLimit-Policy` elsewhere. Left out if the call had not counted against any
          *     policy: it is free, or it failed before it was counted.
-         * @example "user";q=1000;w=3600
+         * @example "user";q=1000;w=3600, "chat";q=10;w=60
          */
         RateLimitPolicyIfCounted: string;
         /**
          * @description The id of this call, the same as in the server's log. Send your own (1 to 128 of letters,
          *     digits, `.`, `_` and `-`) and it is kept, unless it begins with `parley_`, as secrets do.
-         * @example 0199b3a4-9b2c-7f3e-8a41-000000000001
+         * @example 01a207a2-7bbe-7015-bbd0-1426a3b08296
          */
         RequestId: string;
         /**
          * @description How many seconds to wait before the call can succeed.
-         * @example 30
+         * @example 1
          */
         RetryAfter: number;
         /**
@@ -2602,7 +2609,7 @@ export interface components {
         /**
          * @description How to authenticate (RFC 6750). Without a credential it names no `error`; with one that was
          *     refused it says `error="invalid_token"`.
-         * @example Bearer realm="parley", error="invalid_token", error_description="The access token has expired."
+         * @example Bearer realm="parley", error="invalid_token", error_description="The token has expired."
          */
         WwwAuthenticate: string;
     };
@@ -2823,6 +2830,10 @@ export interface operations {
                      *         {
                      *           "name": "engine",
                      *           "status": "up"
+                     *         },
+                     *         {
+                     *           "name": "listener",
+                     *           "status": "up"
                      *         }
                      *       ]
                      *     }
@@ -2857,6 +2868,10 @@ export interface operations {
                      *         {
                      *           "name": "engine",
                      *           "status": "up"
+                     *         },
+                     *         {
+                     *           "name": "listener",
+                     *           "status": "up"
                      *         }
                      *       ]
                      *     }
@@ -2890,7 +2905,7 @@ export interface operations {
                      *       "name": "Parley",
                      *       "version": "1.0.0",
                      *       "startedAt": "2026-11-23T09:00:00.000Z",
-                     *       "uptimeSeconds": 3600,
+                     *       "uptimeSeconds": 3,
                      *       "engine": {
                      *         "kind": "builtin",
                      *         "model": "parley-rules-1",
@@ -2933,13 +2948,19 @@ export interface operations {
                      *         {
                      *           "id": "balanced",
                      *           "title": "Balanced",
-                     *           "description": "Clear and friendly answers of moderate length.",
+                     *           "description": "Clear, complete answers in a friendly tone.",
                      *           "default": true
                      *         },
                      *         {
                      *           "id": "concise",
                      *           "title": "Concise",
-                     *           "description": "The shortest answer that is still complete.",
+                     *           "description": "The answer and nothing else, in a sentence or two.",
+                     *           "default": false
+                     *         },
+                     *         {
+                     *           "id": "creative",
+                     *           "title": "Creative",
+                     *           "description": "Vivid, playful answers with images and surprises.",
                      *           "default": false
                      *         }
                      *       ]
@@ -2979,15 +3000,15 @@ export interface operations {
                      *           "policy": "user",
                      *           "quota": 1000,
                      *           "windowSeconds": 3600,
-                     *           "remaining": 987,
-                     *           "resetsAt": "2026-11-23T10:00:00.000Z"
+                     *           "remaining": 997,
+                     *           "resetsAt": "2026-11-23T10:00:11.250Z"
                      *         },
                      *         {
                      *           "policy": "chat",
                      *           "quota": 10,
                      *           "windowSeconds": 60,
-                     *           "remaining": 9,
-                     *           "resetsAt": "2026-11-23T09:31:00.000Z"
+                     *           "remaining": 10,
+                     *           "resetsAt": "2026-11-23T09:01:15.000Z"
                      *         }
                      *       ]
                      *     }
@@ -3039,9 +3060,9 @@ export interface operations {
                      *       "accessToken": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk5YjNhNCJ9.c2lnbmF0dXJl",
                      *       "refreshToken": "parley_refresh_AZmzpAAAfAiAAAAAAAAAAAAAAAB3eHl6",
                      *       "tokenType": "Bearer",
-                     *       "expiresIn": 900,
+                     *       "expiresIn": 899,
                      *       "refreshExpiresIn": 604800,
-                     *       "sessionId": "0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c"
+                     *       "sessionId": "01a207a2-54ae-700b-9c6c-90502c024b3c"
                      *     }
                      */
                     "application/json": components["schemas"]["TokenPair"];
@@ -3090,12 +3111,12 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk5YjNhNCJ9.bmV4dA",
-                     *       "refreshToken": "parley_refresh_AZmzpAAAfAiAAAABAAAAAAAAAAB3eHl6",
+                     *       "accessToken": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk5YjNhNCJ9.c2lnbmF0dXJl",
+                     *       "refreshToken": "parley_refresh_AZmzpAAAfAiAAAAAAAAAAAAAAAB3eHl6",
                      *       "tokenType": "Bearer",
                      *       "expiresIn": 900,
                      *       "refreshExpiresIn": 604800,
-                     *       "sessionId": "0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c"
+                     *       "sessionId": "01a207a2-54ae-700b-9c6c-90502c024b3c"
                      *     }
                      */
                     "application/json": components["schemas"]["TokenPair"];
@@ -3219,18 +3240,23 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "id": "01a207a2-4fcc-7008-a551-6fae042b6e86",
                      *       "email": "ada@example.com",
                      *       "displayName": "Ada",
                      *       "role": "user",
                      *       "scopes": [
                      *         "chat:write",
+                     *         "conversations:read",
+                     *         "conversations:write",
+                     *         "feedback:read",
+                     *         "feedback:write",
                      *         "profile:read",
-                     *         "profile:write"
+                     *         "profile:write",
+                     *         "usage:read"
                      *       ],
                      *       "preferences": {},
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-20T08:00:00.000Z"
+                     *       "createdAt": "2026-11-23T09:00:07.500Z",
+                     *       "updatedAt": "2026-11-23T09:00:07.500Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Profile"];
@@ -3297,12 +3323,12 @@ export interface operations {
             query?: {
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3326,12 +3352,21 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c",
-                     *           "createdAt": "2026-11-23T09:00:00.000Z",
-                     *           "lastUsedAt": "2026-11-23T09:15:00.000Z",
-                     *           "expiresAt": "2026-11-30T09:15:00.000Z",
-                     *           "address": "192.0.2.7",
-                     *           "userAgent": "curl/8.5.0",
+                     *           "id": "01a207a3-48d2-7058-ac49-5c028bcb6261",
+                     *           "createdAt": "2026-11-23T09:01:11.250Z",
+                     *           "lastUsedAt": "2026-11-23T09:01:11.250Z",
+                     *           "expiresAt": "2026-11-30T09:01:11.250Z",
+                     *           "address": "127.0.0.1",
+                     *           "userAgent": "ExampleApp/1.0",
+                     *           "current": false
+                     *         },
+                     *         {
+                     *           "id": "01a207a2-54ae-700b-9c6c-90502c024b3c",
+                     *           "createdAt": "2026-11-23T09:00:08.750Z",
+                     *           "lastUsedAt": "2026-11-23T09:00:10.000Z",
+                     *           "expiresAt": "2026-11-30T09:00:10.000Z",
+                     *           "address": "127.0.0.1",
+                     *           "userAgent": "ExampleApp/1.0",
                      *           "current": true
                      *         }
                      *       ]
@@ -3356,7 +3391,7 @@ export interface operations {
             path: {
                 /**
                  * @description The session.
-                 * @example 0199b3a4-7c1e-7d7a-9d5e-0c6a7f1e2b3c
+                 * @example 01a207a3-48d2-7058-ac49-5c028bcb6261
                  */
                 sessionId: string;
             };
@@ -3399,12 +3434,12 @@ export interface operations {
                 archived?: boolean;
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3428,16 +3463,17 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
-                     *           "title": "Plans for the holiday",
+                     *           "id": "01a207a2-9dec-7026-8969-e1233d04bbd8",
+                     *           "title": "A holiday at home",
                      *           "mode": "balanced",
                      *           "archived": false,
                      *           "pinned": false,
-                     *           "messageCount": 2,
-                     *           "createdAt": "2026-11-23T09:12:31.120Z",
-                     *           "updatedAt": "2026-11-23T09:12:33.457Z"
+                     *           "messageCount": 0,
+                     *           "createdAt": "2026-11-23T09:00:27.500Z",
+                     *           "updatedAt": "2026-11-23T09:00:27.500Z"
                      *         }
-                     *       ]
+                     *       ],
+                     *       "nextCursor": "mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversationPage"];
@@ -3459,7 +3495,7 @@ export interface operations {
                 /**
                  * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
                  *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3494,14 +3530,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "id": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *       "title": "Plans for the holiday",
                      *       "mode": "balanced",
                      *       "archived": false,
                      *       "pinned": false,
                      *       "messageCount": 0,
-                     *       "createdAt": "2026-11-23T09:12:31.120Z",
-                     *       "updatedAt": "2026-11-23T09:12:31.120Z"
+                     *       "createdAt": "2026-11-23T09:00:16.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:16.250Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Conversation"];
@@ -3527,14 +3563,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Answer `304` if the thing still has one of these versions (`ETag`).
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
                  * @description The conversation.
-                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3555,38 +3591,85 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "id": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *       "title": "Plans for the holiday",
                      *       "mode": "balanced",
                      *       "archived": false,
                      *       "pinned": false,
-                     *       "messageCount": 2,
-                     *       "createdAt": "2026-11-23T09:12:31.120Z",
-                     *       "updatedAt": "2026-11-23T09:12:33.457Z",
+                     *       "messageCount": 6,
+                     *       "createdAt": "2026-11-23T09:00:16.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:26.250Z",
                      *       "messages": [
                      *         {
-                     *           "id": "0199b3a4-9b2d-7a60-b1a5-70f6a9f0c3d2",
-                     *           "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *           "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *           "role": "user",
                      *           "content": "Hello! My name is Ada.",
                      *           "status": "complete",
-                     *           "createdAt": "2026-11-23T09:12:31.120Z"
+                     *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         },
                      *         {
-                     *           "id": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
-                     *           "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *           "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *           "role": "assistant",
-                     *           "content": "Nice to meet you, Ada.",
+                     *           "content": "Nice to meet you, Ada! What would you like to talk about?",
                      *           "status": "complete",
                      *           "mode": "balanced",
                      *           "model": "parley-rules-1",
                      *           "usage": {
                      *             "inputTokens": 6,
-                     *             "outputTokens": 6,
-                     *             "totalTokens": 12,
+                     *             "outputTokens": 15,
+                     *             "totalTokens": 21,
                      *             "source": "estimated"
                      *           },
-                     *           "createdAt": "2026-11-23T09:12:31.120Z"
+                     *           "createdAt": "2026-11-23T09:00:18.750Z"
+                     *         },
+                     *         {
+                     *           "id": "01a207a2-80a0-701b-aa06-5e62afea48e5",
+                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "role": "user",
+                     *           "content": "And what is 6 times 7?",
+                     *           "status": "complete",
+                     *           "createdAt": "2026-11-23T09:00:20.000Z"
+                     *         },
+                     *         {
+                     *           "id": "01a207a2-80a0-701c-a70f-68894adc5d2f",
+                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "role": "assistant",
+                     *           "content": "42, if my circuits are right: 6 * 7 = 42.",
+                     *           "status": "complete",
+                     *           "mode": "balanced",
+                     *           "model": "parley-rules-1",
+                     *           "usage": {
+                     *             "inputTokens": 27,
+                     *             "outputTokens": 11,
+                     *             "totalTokens": 38,
+                     *             "source": "estimated"
+                     *           },
+                     *           "createdAt": "2026-11-23T09:00:20.000Z"
+                     *         },
+                     *         {
+                     *           "id": "01a207a2-9428-7022-9545-b2eeda4e1668",
+                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "role": "user",
+                     *           "content": "Tell me a long story.",
+                     *           "status": "complete",
+                     *           "createdAt": "2026-11-23T09:00:25.000Z"
+                     *         },
+                     *         {
+                     *           "id": "01a207a2-9428-7023-924e-bcd58013f735",
+                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "role": "assistant",
+                     *           "content": "Once upon a time",
+                     *           "status": "cancelled",
+                     *           "mode": "balanced",
+                     *           "usage": {
+                     *             "inputTokens": 44,
+                     *             "outputTokens": 4,
+                     *             "totalTokens": 48,
+                     *             "source": "estimated"
+                     *           },
+                     *           "createdAt": "2026-11-23T09:00:25.000Z"
                      *         }
                      *       ]
                      *     }
@@ -3611,14 +3694,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
                  * @description The conversation.
-                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3653,14 +3736,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
                  * @description The conversation.
-                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3692,14 +3775,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "id": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *       "title": "Two weeks in Jeju",
                      *       "mode": "balanced",
                      *       "archived": false,
                      *       "pinned": true,
-                     *       "messageCount": 2,
-                     *       "createdAt": "2026-11-23T09:12:31.120Z",
-                     *       "updatedAt": "2026-11-23T09:20:00.000Z"
+                     *       "messageCount": 6,
+                     *       "createdAt": "2026-11-23T09:00:16.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:36.250Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Conversation"];
@@ -3726,7 +3809,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3748,14 +3831,14 @@ export interface operations {
                      * @example {
                      *       "type": "conversation",
                      *       "conversation": {
-                     *         "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *         "id": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *         "title": "Plans for the holiday",
                      *         "mode": "balanced",
                      *         "archived": false,
                      *         "pinned": false,
-                     *         "messageCount": 2,
-                     *         "createdAt": "2026-11-23T09:12:31.120Z",
-                     *         "updatedAt": "2026-11-23T09:12:33.457Z"
+                     *         "messageCount": 6,
+                     *         "createdAt": "2026-11-23T09:00:16.250Z",
+                     *         "updatedAt": "2026-11-23T09:00:26.250Z"
                      *       }
                      *     }
                      */
@@ -3777,12 +3860,12 @@ export interface operations {
             query?: {
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3790,7 +3873,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10
+                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3812,15 +3895,31 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b3a4-9b2d-7a60-b1a5-70f6a9f0c3d2",
-                     *           "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *           "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *           "role": "user",
                      *           "content": "Hello! My name is Ada.",
                      *           "status": "complete",
-                     *           "createdAt": "2026-11-23T09:12:31.120Z"
+                     *           "createdAt": "2026-11-23T09:00:18.750Z"
+                     *         },
+                     *         {
+                     *           "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "role": "assistant",
+                     *           "content": "Nice to meet you, Ada! What would you like to talk about?",
+                     *           "status": "complete",
+                     *           "mode": "balanced",
+                     *           "model": "parley-rules-1",
+                     *           "usage": {
+                     *             "inputTokens": 6,
+                     *             "outputTokens": 15,
+                     *             "totalTokens": 21,
+                     *             "source": "estimated"
+                     *           },
+                     *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         }
                      *       ],
-                     *       "nextCursor": "eyJwIjpbMV19.1f0c3d2a9b"
+                     *       "nextCursor": "9XQTOQBlUDNNnlLE-WJHvmKgLnIU00fokre1XFsyXQ"
                      *     }
                      */
                     "application/json": components["schemas"]["MessagePage"];
@@ -3843,7 +3942,7 @@ export interface operations {
                 /**
                  * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
                  *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3856,7 +3955,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "message": "Hello! My name is Ada.",
-                 *       "mode": "balanced"
+                 *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932"
                  *     }
                  */
                 "application/json": components["schemas"]["ChatRequest"];
@@ -3876,36 +3975,36 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "generationId": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66",
-                     *       "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "generationId": "01a207a2-7bbe-7016-b8d9-23732e7a5e26",
+                     *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *       "userMessage": {
-                     *         "id": "0199b3a4-9b2d-7a60-b1a5-70f6a9f0c3d2",
-                     *         "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *         "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *         "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *         "role": "user",
                      *         "content": "Hello! My name is Ada.",
                      *         "status": "complete",
-                     *         "createdAt": "2026-11-23T09:12:31.120Z"
+                     *         "createdAt": "2026-11-23T09:00:18.750Z"
                      *       },
                      *       "message": {
-                     *         "id": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
-                     *         "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *         "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *         "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *         "role": "assistant",
-                     *         "content": "Nice to meet you, Ada.",
+                     *         "content": "Nice to meet you, Ada! What would you like to talk about?",
                      *         "status": "complete",
                      *         "mode": "balanced",
                      *         "model": "parley-rules-1",
                      *         "usage": {
                      *           "inputTokens": 6,
-                     *           "outputTokens": 6,
-                     *           "totalTokens": 12,
+                     *           "outputTokens": 15,
+                     *           "totalTokens": 21,
                      *           "source": "estimated"
                      *         },
-                     *         "createdAt": "2026-11-23T09:12:31.120Z"
+                     *         "createdAt": "2026-11-23T09:00:18.750Z"
                      *       },
                      *       "usage": {
                      *         "inputTokens": 6,
-                     *         "outputTokens": 6,
-                     *         "totalTokens": 12,
+                     *         "outputTokens": 15,
+                     *         "totalTokens": 21,
                      *         "source": "estimated"
                      *       }
                      *     }
@@ -3938,7 +4037,7 @@ export interface operations {
                 /**
                  * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
                  *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3951,7 +4050,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "message": "And what is 6 times 7?",
-                 *       "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                 *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                  *       "onDisconnect": "continue"
                  *     }
                  */
@@ -3974,7 +4073,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "message.delta",
-                     *       "text": "Nice "
+                     *       "text": "42, "
                      *     }
                      */
                     "text/event-stream": components["schemas"]["ChatStreamEvent"];
@@ -4004,7 +4103,7 @@ export interface operations {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4024,16 +4123,16 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66",
-                     *       "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
-                     *       "messageId": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *       "id": "01a207a2-80a0-701a-acfd-53d84e82718c",
+                     *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *       "messageId": "01a207a2-80a0-701c-a70f-68894adc5d2f",
                      *       "status": "completed",
-                     *       "startedAt": "2026-11-23T09:12:31.120Z",
-                     *       "endedAt": "2026-11-23T09:12:33.457Z",
+                     *       "startedAt": "2026-11-23T09:00:20.000Z",
+                     *       "endedAt": "2026-11-23T09:00:20.000Z",
                      *       "usage": {
-                     *         "inputTokens": 6,
-                     *         "outputTokens": 6,
-                     *         "totalTokens": 12,
+                     *         "inputTokens": 27,
+                     *         "outputTokens": 11,
+                     *         "totalTokens": 38,
                      *         "source": "estimated"
                      *       }
                      *     }
@@ -4058,7 +4157,7 @@ export interface operations {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4078,20 +4177,19 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
-                     *       "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "id": "01a207a2-9428-7023-924e-bcd58013f735",
+                     *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
                      *       "role": "assistant",
-                     *       "content": "Nice to",
+                     *       "content": "Once upon a time",
                      *       "status": "cancelled",
                      *       "mode": "balanced",
-                     *       "model": "parley-rules-1",
                      *       "usage": {
-                     *         "inputTokens": 6,
-                     *         "outputTokens": 2,
-                     *         "totalTokens": 8,
+                     *         "inputTokens": 44,
+                     *         "outputTokens": 4,
+                     *         "totalTokens": 48,
                      *         "source": "estimated"
                      *       },
-                     *       "createdAt": "2026-11-23T09:12:31.120Z"
+                     *       "createdAt": "2026-11-23T09:00:25.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Message"];
@@ -4113,14 +4211,14 @@ export interface operations {
             header?: {
                 /**
                  * @description The id of the last event that you have seen. Left out, the stream begins with the first.
-                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66:7
+                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c:1
                  */
                 "Last-Event-ID"?: components["parameters"]["LastEventId"];
             };
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66
+                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4140,7 +4238,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "message.delta",
-                     *       "text": "Nice "
+                     *       "text": "42, "
                      *     }
                      */
                     "text/event-stream": components["schemas"]["ChatStreamEvent"];
@@ -4171,12 +4269,12 @@ export interface operations {
             query?: {
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4200,14 +4298,15 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b3a5-01aa-7b3c-9e0d-6f4a2c8b1d77",
-                     *           "messageId": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *           "id": "01a207a2-c4fc-702e-aebb-4db64ce55f59",
+                     *           "messageId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "rating": "up",
                      *           "tags": [
                      *             "helpful"
                      *           ],
-                     *           "createdAt": "2026-11-23T09:13:05.002Z",
-                     *           "updatedAt": "2026-11-23T09:13:05.002Z"
+                     *           "comment": "It remembered my name.",
+                     *           "createdAt": "2026-11-23T09:00:37.500Z",
+                     *           "updatedAt": "2026-11-23T09:00:37.500Z"
                      *         }
                      *       ]
                      *     }
@@ -4232,7 +4331,7 @@ export interface operations {
                 /**
                  * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
                  *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4244,7 +4343,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "messageId": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                 *       "messageId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                  *       "rating": "up",
                  *       "tags": [
                  *         "helpful"
@@ -4269,15 +4368,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a5-01aa-7b3c-9e0d-6f4a2c8b1d77",
-                     *       "messageId": "0199b3a4-9b2d-7c11-93d8-1b6f2f0e4a55",
+                     *       "id": "01a207a2-c4fc-702e-aebb-4db64ce55f59",
+                     *       "messageId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *       "rating": "up",
                      *       "tags": [
                      *         "helpful"
                      *       ],
                      *       "comment": "It remembered my name.",
-                     *       "createdAt": "2026-11-23T09:13:05.002Z",
-                     *       "updatedAt": "2026-11-23T09:13:05.002Z"
+                     *       "createdAt": "2026-11-23T09:00:37.500Z",
+                     *       "updatedAt": "2026-11-23T09:00:37.500Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Feedback"];
@@ -4306,7 +4405,7 @@ export interface operations {
             path: {
                 /**
                  * @description The feedback.
-                 * @example 0199b3a5-01aa-7b3c-9e0d-6f4a2c8b1d77
+                 * @example 01a207a2-c4fc-702e-aebb-4db64ce55f59
                  */
                 feedbackId: string;
             };
@@ -4340,7 +4439,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Answer `304` if the thing still has one of these versions (`ETag`).
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
@@ -4362,7 +4461,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "id": "01a207a2-4fcc-7008-a551-6fae042b6e86",
                      *       "email": "ada@example.com",
                      *       "displayName": "Ada",
                      *       "role": "user",
@@ -4376,13 +4475,9 @@ export interface operations {
                      *         "profile:write",
                      *         "usage:read"
                      *       ],
-                     *       "preferences": {
-                     *         "defaultMode": "balanced",
-                     *         "locale": "en-GB",
-                     *         "timeZone": "Europe/London"
-                     *       },
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *       "preferences": {},
+                     *       "createdAt": "2026-11-23T09:00:07.500Z",
+                     *       "updatedAt": "2026-11-23T09:00:07.500Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Profile"];
@@ -4404,7 +4499,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -4418,7 +4513,7 @@ export interface operations {
                  * @example {
                  *       "displayName": "Ada L.",
                  *       "preferences": {
-                 *         "defaultMode": "concise",
+                 *         "defaultMode": "balanced",
                  *         "locale": "ko-KR",
                  *         "timeZone": "Asia/Seoul"
                  *       }
@@ -4441,22 +4536,27 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
+                     *       "id": "01a207a2-4fcc-7008-a551-6fae042b6e86",
                      *       "email": "ada@example.com",
                      *       "displayName": "Ada L.",
                      *       "role": "user",
                      *       "scopes": [
                      *         "chat:write",
+                     *         "conversations:read",
+                     *         "conversations:write",
+                     *         "feedback:read",
+                     *         "feedback:write",
                      *         "profile:read",
-                     *         "profile:write"
+                     *         "profile:write",
+                     *         "usage:read"
                      *       ],
                      *       "preferences": {
-                     *         "defaultMode": "concise",
+                     *         "defaultMode": "balanced",
                      *         "locale": "ko-KR",
                      *         "timeZone": "Asia/Seoul"
                      *       },
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-23T09:30:00.000Z"
+                     *       "createdAt": "2026-11-23T09:00:07.500Z",
+                     *       "updatedAt": "2026-11-23T09:00:13.750Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Profile"];
@@ -4481,7 +4581,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -4531,14 +4631,29 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "type": "message",
-                     *       "message": {
-                     *         "id": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a11",
-                     *         "conversationId": "0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10",
+                     *       "type": "profile",
+                     *       "profile": {
+                     *         "id": "01a207a2-4fcc-7008-a551-6fae042b6e86",
+                     *         "email": "ada@example.com",
+                     *         "displayName": "Ada L.",
                      *         "role": "user",
-                     *         "content": "Hello! My name is Ada.",
-                     *         "status": "complete",
-                     *         "createdAt": "2026-11-23T09:12:31.120Z"
+                     *         "scopes": [
+                     *           "chat:write",
+                     *           "conversations:read",
+                     *           "conversations:write",
+                     *           "feedback:read",
+                     *           "feedback:write",
+                     *           "profile:read",
+                     *           "profile:write",
+                     *           "usage:read"
+                     *         ],
+                     *         "preferences": {
+                     *           "defaultMode": "balanced",
+                     *           "locale": "ko-KR",
+                     *           "timeZone": "Asia/Seoul"
+                     *         },
+                     *         "createdAt": "2026-11-23T09:00:07.500Z",
+                     *         "updatedAt": "2026-11-23T09:00:13.750Z"
                      *       }
                      *     }
                      */
@@ -4596,20 +4711,20 @@ export interface operations {
                      *       "to": "2026-12-01T00:00:00.000Z",
                      *       "granularity": "day",
                      *       "totals": {
-                     *         "requests": 1,
-                     *         "messages": 1,
-                     *         "inputTokens": 6,
-                     *         "outputTokens": 6,
-                     *         "totalTokens": 12
+                     *         "requests": 3,
+                     *         "messages": 3,
+                     *         "inputTokens": 77,
+                     *         "outputTokens": 30,
+                     *         "totalTokens": 107
                      *       },
                      *       "buckets": [
                      *         {
                      *           "startAt": "2026-11-23T00:00:00.000Z",
-                     *           "requests": 1,
-                     *           "messages": 1,
-                     *           "inputTokens": 6,
-                     *           "outputTokens": 6,
-                     *           "totalTokens": 12
+                     *           "requests": 3,
+                     *           "messages": 3,
+                     *           "inputTokens": 77,
+                     *           "outputTokens": 30,
+                     *           "totalTokens": 107
                      *         }
                      *       ],
                      *       "limits": [
@@ -4617,8 +4732,15 @@ export interface operations {
                      *           "policy": "user",
                      *           "quota": 1000,
                      *           "windowSeconds": 3600,
-                     *           "remaining": 987,
-                     *           "resetsAt": "2026-11-23T10:00:00.000Z"
+                     *           "remaining": 976,
+                     *           "resetsAt": "2026-11-23T10:00:11.250Z"
+                     *         },
+                     *         {
+                     *           "policy": "chat",
+                     *           "quota": 10,
+                     *           "windowSeconds": 60,
+                     *           "remaining": 7,
+                     *           "resetsAt": "2026-11-23T09:01:18.750Z"
                      *         }
                      *       ]
                      *     }
@@ -4640,7 +4762,7 @@ export interface operations {
             query?: {
                 /**
                  * @description Only those whose email or display name contains this text, whatever its case.
-                 * @example ada
+                 * @example grace
                  */
                 q?: string;
                 /**
@@ -4655,12 +4777,12 @@ export interface operations {
                 disabled?: boolean;
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4684,14 +4806,14 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
-                     *           "email": "ada@example.com",
-                     *           "displayName": "Ada",
+                     *           "id": "01a207a2-d3a2-7034-9cf1-95942be6933a",
+                     *           "email": "grace@example.com",
+                     *           "displayName": "Grace",
                      *           "role": "user",
                      *           "disabled": false,
                      *           "limits": {},
-                     *           "createdAt": "2026-11-20T08:00:00.000Z",
-                     *           "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *           "createdAt": "2026-11-23T09:00:41.250Z",
+                     *           "updatedAt": "2026-11-23T09:00:41.250Z"
                      *         }
                      *       ]
                      *     }
@@ -4720,9 +4842,9 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "email": "ada@example.com",
+                 *       "email": "grace@example.com",
                  *       "password": "correct horse battery staple",
-                 *       "displayName": "Ada",
+                 *       "displayName": "Grace",
                  *       "role": "user"
                  *     }
                  */
@@ -4744,14 +4866,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
-                     *       "email": "ada@example.com",
-                     *       "displayName": "Ada",
+                     *       "id": "01a207a2-d3a2-7034-9cf1-95942be6933a",
+                     *       "email": "grace@example.com",
+                     *       "displayName": "Grace",
                      *       "role": "user",
                      *       "disabled": false,
                      *       "limits": {},
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *       "createdAt": "2026-11-23T09:00:41.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:41.250Z"
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
@@ -4777,14 +4899,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Answer `304` if the thing still has one of these versions (`ETag`).
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
                  * @description The user.
-                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -4805,14 +4927,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
-                     *       "email": "ada@example.com",
-                     *       "displayName": "Ada",
+                     *       "id": "01a207a2-d3a2-7034-9cf1-95942be6933a",
+                     *       "email": "grace@example.com",
+                     *       "displayName": "Grace",
                      *       "role": "user",
                      *       "disabled": false,
                      *       "limits": {},
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *       "createdAt": "2026-11-23T09:00:41.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:41.250Z"
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
@@ -4835,14 +4957,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
                  * @description The user.
-                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -4877,14 +4999,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
                  * @description The user.
-                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -4915,14 +5037,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
-                     *       "email": "ada@example.com",
-                     *       "displayName": "Ada",
+                     *       "id": "01a207a2-d3a2-7034-9cf1-95942be6933a",
+                     *       "email": "grace@example.com",
+                     *       "displayName": "Grace",
                      *       "role": "user",
                      *       "disabled": true,
                      *       "limits": {},
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *       "createdAt": "2026-11-23T09:00:41.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:45.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
@@ -4947,7 +5069,7 @@ export interface operations {
             query?: {
                 /**
                  * @description Only those whose name contains this text, whatever its case.
-                 * @example help
+                 * @example desk
                  */
                 q?: string;
                 /**
@@ -4957,12 +5079,12 @@ export interface operations {
                 disabled?: boolean;
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4986,16 +5108,14 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4",
+                     *           "id": "01a207a2-e72a-703b-8830-eb486828030e",
                      *           "name": "Help desk",
                      *           "scopes": [
-                     *             "chat:write",
-                     *             "conversations:read",
-                     *             "conversations:write"
+                     *             "chat:write"
                      *           ],
                      *           "disabled": false,
-                     *           "createdAt": "2026-11-20T08:00:00.000Z",
-                     *           "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *           "createdAt": "2026-11-23T09:00:46.250Z",
+                     *           "updatedAt": "2026-11-23T09:00:48.750Z"
                      *         }
                      *       ]
                      *     }
@@ -5027,8 +5147,7 @@ export interface operations {
                  *       "name": "Help desk",
                  *       "scopes": [
                  *         "chat:write",
-                 *         "conversations:read",
-                 *         "conversations:write"
+                 *         "conversations:read"
                  *       ]
                  *     }
                  */
@@ -5050,16 +5169,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4",
+                     *       "id": "01a207a2-e72a-703b-8830-eb486828030e",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write",
-                     *         "conversations:read",
-                     *         "conversations:write"
+                     *         "conversations:read"
                      *       ],
                      *       "disabled": false,
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *       "createdAt": "2026-11-23T09:00:46.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:46.250Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ServiceAccount"];
@@ -5083,14 +5201,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Answer `304` if the thing still has one of these versions (`ETag`).
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5111,16 +5229,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4",
+                     *       "id": "01a207a2-e72a-703b-8830-eb486828030e",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write",
-                     *         "conversations:read",
-                     *         "conversations:write"
+                     *         "conversations:read"
                      *       ],
                      *       "disabled": false,
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *       "createdAt": "2026-11-23T09:00:46.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:46.250Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ServiceAccount"];
@@ -5143,14 +5260,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5185,14 +5302,14 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5225,14 +5342,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4",
+                     *       "id": "01a207a2-e72a-703b-8830-eb486828030e",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write"
                      *       ],
                      *       "disabled": false,
-                     *       "createdAt": "2026-11-20T08:00:00.000Z",
-                     *       "updatedAt": "2026-11-23T09:00:00.000Z"
+                     *       "createdAt": "2026-11-23T09:00:46.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:48.750Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ServiceAccount"];
@@ -5257,12 +5374,12 @@ export interface operations {
             query?: {
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5270,7 +5387,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5292,16 +5409,25 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01",
+                     *           "id": "01a207a2-ff94-7044-aa8b-61f03dc9493a",
                      *           "name": "production",
-                     *           "prefix": "parley_live_0aB1cD2eF3gH",
+                     *           "prefix": "parley_live_0aB3cD4eF5gH",
                      *           "scopes": [
-                     *             "chat:write",
-                     *             "conversations:read",
-                     *             "conversations:write"
+                     *             "chat:write"
                      *           ],
-                     *           "createdAt": "2026-11-23T09:00:00.000Z",
-                     *           "expiresAt": "2027-11-23T09:00:00.000Z"
+                     *           "createdAt": "2026-11-23T09:00:52.500Z",
+                     *           "expiresAt": "2027-11-23T09:00:01.250Z"
+                     *         },
+                     *         {
+                     *           "id": "01a207a2-fab2-7041-b370-3f30f52bc6a1",
+                     *           "name": "production",
+                     *           "prefix": "parley_live_0aB3cD4eF5gH",
+                     *           "scopes": [
+                     *             "chat:write"
+                     *           ],
+                     *           "createdAt": "2026-11-23T09:00:51.250Z",
+                     *           "expiresAt": "2027-11-23T09:00:00.000Z",
+                     *           "overlapEndsAt": "2026-11-24T09:00:52.500Z"
                      *         }
                      *       ]
                      *     }
@@ -5326,7 +5452,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5357,17 +5483,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01",
+                     *       "id": "01a207a2-fab2-7041-b370-3f30f52bc6a1",
                      *       "name": "production",
-                     *       "prefix": "parley_live_0aB1cD2eF3gH",
+                     *       "prefix": "parley_live_0aB3cD4eF5gH",
                      *       "scopes": [
-                     *         "chat:write",
-                     *         "conversations:read",
-                     *         "conversations:write"
+                     *         "chat:write"
                      *       ],
-                     *       "createdAt": "2026-11-23T09:00:00.000Z",
+                     *       "createdAt": "2026-11-23T09:00:51.250Z",
                      *       "expiresAt": "2027-11-23T09:00:00.000Z",
-                     *       "secret": "parley_live_0aB1cD2eF3gH_0000000000000000000000000000000000000000000EXAMPL"
+                     *       "secret": "parley_live_0aB3cD4eF5gH_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"
                      *     }
                      */
                     "application/json": components["schemas"]["ApiKeyWithSecret"];
@@ -5393,12 +5517,12 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+                 * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -5433,12 +5557,12 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 0199b3a0-41aa-7c55-b6d2-90f1a3e5c7d4
+                 * @example 01a207a2-e72a-703b-8830-eb486828030e
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01
+                 * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -5468,17 +5592,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "0199b3a1-5be0-7f10-9c3e-7a4d2b8f6e01",
+                     *       "id": "01a207a2-ff94-7044-aa8b-61f03dc9493a",
                      *       "name": "production",
-                     *       "prefix": "parley_live_0aB1cD2eF3gH",
+                     *       "prefix": "parley_live_0aB3cD4eF5gH",
                      *       "scopes": [
-                     *         "chat:write",
-                     *         "conversations:read",
-                     *         "conversations:write"
+                     *         "chat:write"
                      *       ],
-                     *       "createdAt": "2026-11-23T09:00:00.000Z",
-                     *       "expiresAt": "2027-11-23T09:00:00.000Z",
-                     *       "secret": "parley_live_0aB1cD2eF3gH_0000000000000000000000000000000000000000000EXAMPL"
+                     *       "createdAt": "2026-11-23T09:00:52.500Z",
+                     *       "expiresAt": "2027-11-23T09:00:01.250Z",
+                     *       "secret": "parley_live_0aB3cD4eF5gH_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"
                      *     }
                      */
                     "application/json": components["schemas"]["ApiKeyWithSecret"];
@@ -5502,27 +5624,27 @@ export interface operations {
             query?: {
                 /**
                  * @description Only events of this name.
-                 * @example user.changed
+                 * @example user.created
                  */
                 event?: components["schemas"]["AuditEventName"];
                 /**
                  * @description Only what this account did.
-                 * @example 0199b39e-7f00-7c3d-a1b2-c3d4e5f60718
+                 * @example 01a207a2-3280-7000-bd09-0faec63be8f8
                  */
                 actorId?: string;
                 /**
                  * @description Only what was done to this thing.
-                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
                  */
                 targetId?: string;
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5546,23 +5668,20 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b3a8-1f4e-7d21-8b6a-5e3c2d1f0a9b",
-                     *           "at": "2026-11-23T09:30:00.000Z",
-                     *           "event": "user.changed",
+                     *           "id": "01a207a2-d3a2-7035-99fa-a35467f40c95",
+                     *           "at": "2026-11-23T09:00:41.250Z",
+                     *           "event": "user.created",
                      *           "outcome": "done",
                      *           "actor": {
                      *             "kind": "user",
-                     *             "id": "0199b39e-7f00-7c3d-a1b2-c3d4e5f60718"
+                     *             "id": "01a207a2-3280-7000-bd09-0faec63be8f8"
                      *           },
                      *           "target": {
                      *             "kind": "user",
-                     *             "id": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03"
+                     *             "id": "01a207a2-d3a2-7034-9cf1-95942be6933a"
                      *           },
-                     *           "changed": [
-                     *             "disabled"
-                     *           ],
-                     *           "address": "192.0.2.7",
-                     *           "requestId": "0199b3a4-9b2c-7f3e-8a41-000000000001"
+                     *           "address": "127.0.0.1",
+                     *           "requestId": "01a207a2-d3a2-7033-9fe8-8a6c07cf0261"
                      *         }
                      *       ]
                      *     }
@@ -5584,17 +5703,17 @@ export interface operations {
             query?: {
                 /**
                  * @description Only feedback with this rating.
-                 * @example down
+                 * @example up
                  */
                 rating?: components["schemas"]["Rating"];
                 /**
                  * @description How many things a page holds at the most.
-                 * @example 20
+                 * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example eyJwIjpbMV19.1f0c3d2a9b
+                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5618,16 +5737,16 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "0199b3a6-3d11-7b8e-9e02-6c5a4f3b2d18",
-                     *           "userId": "0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03",
-                     *           "messageId": "0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66",
-                     *           "rating": "down",
+                     *           "id": "01a207a2-c4fc-702e-aebb-4db64ce55f59",
+                     *           "userId": "01a207a2-4fcc-7008-a551-6fae042b6e86",
+                     *           "messageId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *           "rating": "up",
                      *           "tags": [
-                     *             "too-long"
+                     *             "helpful"
                      *           ],
-                     *           "comment": "It did not answer the question.",
-                     *           "createdAt": "2026-11-23T09:20:00.000Z",
-                     *           "updatedAt": "2026-11-23T09:20:00.000Z"
+                     *           "comment": "It remembered my name.",
+                     *           "createdAt": "2026-11-23T09:00:37.500Z",
+                     *           "updatedAt": "2026-11-23T09:00:37.500Z"
                      *         }
                      *       ]
                      *     }
@@ -5665,7 +5784,7 @@ export interface operations {
                 granularity?: components["schemas"]["Granularity"];
                 /**
                  * @description Only the usage of this user or service account.
-                 * @example 0199b39f-0c5e-7a92-8f1b-2d6c4e8a9b03
+                 * @example 01a207a2-4fcc-7008-a551-6fae042b6e86
                  */
                 accountId?: string;
             };
@@ -5691,20 +5810,20 @@ export interface operations {
                      *       "to": "2026-12-01T00:00:00.000Z",
                      *       "granularity": "day",
                      *       "totals": {
-                     *         "requests": 1,
-                     *         "messages": 1,
-                     *         "inputTokens": 6,
-                     *         "outputTokens": 6,
-                     *         "totalTokens": 12
+                     *         "requests": 3,
+                     *         "messages": 3,
+                     *         "inputTokens": 77,
+                     *         "outputTokens": 30,
+                     *         "totalTokens": 107
                      *       },
                      *       "buckets": [
                      *         {
                      *           "startAt": "2026-11-23T00:00:00.000Z",
-                     *           "requests": 1,
-                     *           "messages": 1,
-                     *           "inputTokens": 6,
-                     *           "outputTokens": 6,
-                     *           "totalTokens": 12
+                     *           "requests": 3,
+                     *           "messages": 3,
+                     *           "inputTokens": 77,
+                     *           "outputTokens": 30,
+                     *           "totalTokens": 107
                      *         }
                      *       ]
                      *     }

@@ -4,10 +4,10 @@ import { type IncomingMessage, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OperationId } from '../../src/contract/types.ts'
 import { createDeferred } from '../../src/domain/deferred.ts'
-import { DatabaseUnavailable } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
 import { exampleRequest, operationOf, policies, policyOf } from '../support/contract.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
+import { createLeavingStore, type LeavingStore } from '../support/leaving-store.ts'
 import { fill } from '../support/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { newServiceAccount } from '../support/things.ts'
@@ -95,17 +95,18 @@ describe('without the database', () => {
   let server: TestServer
   let admin: Client
   let robot: Client
-  let isAway = false
+  let database: LeavingStore
   beforeAll(async () => {
     testStore = await openTestStore()
-    const instead = { deps: { store: leaving(testStore.store, () => isAway) } }
+    database = createLeavingStore(testStore.store)
+    const instead = { deps: { store: database.store } }
     server = await startServer({ testStore, env: { REGISTRATION: 'open' }, instead })
     admin = await server.admin()
     robot = await newServiceAccount(server, ['chat:write'])
-    isAway = true
+    database.isAway = true
   })
   afterAll(async () => {
-    isAway = false
+    database.isAway = false
     await server.close()
     await testStore.close()
   })
@@ -121,21 +122,6 @@ describe('without the database', () => {
     expect(JSON.stringify(answer.body)).not.toContain('db-7')
   })
 })
-
-/** The store, whose every call fails while `isAway`. */
-function leaving<T extends object>(nouns: T, isAway: () => boolean): T {
-  const entries = Object.entries(nouns).map(([name, thing]: [string, unknown]) => {
-    if (typeof thing === 'function') {
-      const call = thing as (...parameters: unknown[]) => Promise<unknown>
-      const guarded = (...parameters: unknown[]) =>
-        isAway() ? Promise.reject(new DatabaseUnavailable('db-7 is away')) : call(...parameters)
-      return [name, guarded]
-    }
-    const isNoun = typeof thing === 'object' && thing !== null
-    return [name, isNoun ? leaving(thing, isAway) : thing]
-  })
-  return Object.fromEntries(entries) as T
-}
 
 describe('reading the limits', () => {
   test('with a credential that is refused is refused like any call', async () => {

@@ -14,7 +14,7 @@ export const operationIds = policies.operations
   .filter(({ movedTo }) => movedTo === undefined)
   .map(({ operationId }) => operationId as OperationId)
 
-export function policyOf(operationId: OperationId): Policy {
+export function policyOf(operationId: string): Policy {
   return policies.operations.find((policy) => policy.operationId === operationId)!
 }
 

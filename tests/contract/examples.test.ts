@@ -1,0 +1,88 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { format, resolveConfig } from 'prettier'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { CONTRACT_FILE, type ContractDocument } from '../../src/contract/document.ts'
+import { contract, policies } from '../support/contract.ts'
+import {
+  documentExamples,
+  type Examples,
+  masked,
+  recordedExamples,
+} from '../support/document-examples.ts'
+import { withExamples } from '../support/example-writer.ts'
+import type { Exchange } from '../support/story/exchange.ts'
+import { tellStory } from '../support/story/index.ts'
+
+/*
+ * Every example of the contract is something that the running server was sent or has answered. The
+ * story of Ada is told again here, call by call, and held against them. `npm run examples` writes
+ * what it showed into the contract and into openapi/examples.
+ */
+
+const ROOT = join(import.meta.dirname, '../..')
+const LONGEST_TEXT = 1_000
+const operationIds = policies.operations.map(({ operationId }) => operationId)
+
+let recorded: Examples
+let files: Map<string, string>
+let document: ContractDocument
+beforeAll(async () => {
+  const story = await tellStory()
+  recorded = recordedExamples(contract.document, story)
+  files = new Map(operationIds.map((operationId) => [operationId, fileOf(operationId, story)]))
+  if (process.env['RECORD_EXAMPLES'] !== undefined) await write()
+  document = parse(await readFile(join(ROOT, CONTRACT_FILE), 'utf8')) as ContractDocument
+}, 120_000)
+
+describe('an example of the contract', () => {
+  test.each([...documentExamples(contract.document).keys()])('is recorded: %s', (place) => {
+    expect(recorded.get(place), 'the story does not come by here').toBeDefined()
+    expect(documentExamples(document).get(place)!.value).toEqual(recorded.get(place)!.value)
+  })
+})
+
+describe('openapi/examples', () => {
+  test.each(operationIds)('shows what was sent and answered: %s', async (operationId) => {
+    expect(JSON.parse(await readFile(pathOf(operationId), 'utf8'))).toEqual(
+      JSON.parse(files.get(operationId)!),
+    )
+  })
+})
+
+async function write(): Promise<void> {
+  const yaml = withExamples(contract.yaml, recorded)
+  const file = join(ROOT, CONTRACT_FILE)
+  await writeFile(file, await format(yaml, { ...(await resolveConfig(file)), filepath: file }))
+  await mkdir(join(ROOT, 'openapi/examples'), { recursive: true })
+  for (const [operationId, text] of files) await writeFile(pathOf(operationId), text)
+}
+
+function pathOf(operationId: string): string {
+  return join(ROOT, `openapi/examples/${operationId}.json`)
+}
+
+/** The first exchange of an operation for each of its statuses. */
+function fileOf(operationId: string, story: readonly Exchange[]): string {
+  const own = story.filter((told) => told.operationId === operationId)
+  const first = own.filter(
+    ({ status }, index) => own.findIndex((other) => other.status === status) === index,
+  )
+  const shown = first.map(({ request, status, headers, body }) => ({
+    request: masked(request),
+    response: { status, headers: contractHeaders(headers), body: masked(body) },
+  }))
+  return `${JSON.stringify(shown, shorten, 2)}\n`
+}
+
+/** What the connection says is no part of the example. */
+function contractHeaders(headers: Record<string, string>) {
+  const hidden = new Set(['connection', 'content-length', 'date', 'keep-alive'])
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !hidden.has(name)))
+}
+
+function shorten(_key: string, value: unknown): unknown {
+  if (typeof value !== 'string' || value.length <= LONGEST_TEXT) return value
+  return `${value.slice(0, 20)}… (${String(value.length)} characters)`
+}
