@@ -186,8 +186,9 @@ async function countFailure(error: unknown, call: Call, limits: Limits): Promise
   await limits.take([{ policy: 'sign-in-address', subject: addressSubject(call.address) }])
 }
 
+/** Rounded up, so that 15 minutes are 900: a token is taken for some seconds more (clock leeway). */
 function secondsUntil(end: Date, now: number): number {
-  return Math.max(0, Math.floor((end.getTime() - now) / 1000))
+  return Math.max(0, Math.ceil((end.getTime() - now) / 1000))
 }
 
 function earlier(a: Date, b: Date): Date {
