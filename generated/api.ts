@@ -1056,7 +1056,7 @@ export interface components {
             actor?: components["schemas"]["AuditActor"];
             target?: components["schemas"]["AuditTarget"];
             /** @description The properties that a change touched. */
-            changed?: ("disabled" | "displayName" | "limits" | "name" | "role" | "scopes")[];
+            changed?: components["schemas"]["AuditedProperty"][];
             /** @description From where. Left out once the account is closed. */
             address?: string;
             /** @description The `X-Request-Id` of the call. */
@@ -1079,6 +1079,11 @@ export interface components {
             /** Format: uuid */
             id: string;
         };
+        /**
+         * @description A property whose changes are told in the audit log.
+         * @enum {string}
+         */
+        AuditedProperty: "disabled" | "displayName" | "limits" | "name" | "role" | "scopes";
         /** @description A message and its answer, both kept. */
         ChatReply: {
             /**
@@ -2649,6 +2654,7 @@ export type AuditEvent = components['schemas']['AuditEvent'];
 export type AuditEventName = components['schemas']['AuditEventName'];
 export type AuditEventPage = components['schemas']['AuditEventPage'];
 export type AuditTarget = components['schemas']['AuditTarget'];
+export type AuditedProperty = components['schemas']['AuditedProperty'];
 export type ChatReply = components['schemas']['ChatReply'];
 export type ChatRequest = components['schemas']['ChatRequest'];
 export type ChatStreamEvent = components['schemas']['ChatStreamEvent'];
