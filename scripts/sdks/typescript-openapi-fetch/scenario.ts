@@ -155,10 +155,10 @@ await step('429', async () => {
 })
 
 /** The events of a stream with their ids. Comments, which keep the connection open, have no data. */
-async function* readEvents(body: ReadableStream<Uint8Array>) {
+async function* readEvents(body: ReadableStream<Uint8Array> | null) {
   const decoder = new TextDecoder()
   let text = ''
-  for await (const chunk of body) {
+  for await (const chunk of body ?? []) {
     text += decoder.decode(chunk, { stream: true })
     const frames = text.split('\n\n')
     text = frames.pop() ?? ''
