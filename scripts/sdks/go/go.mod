@@ -1,3 +1,3 @@
 module partner
 
-go 1.23
+go 1.24
