@@ -36,21 +36,21 @@ export function start(
 
 /**
  * Runs a program to its end; `onLine` is told each line that it prints.
- * @throws with all that it printed when it fails, is not there, or takes longer than its limit
+ * @throws when it fails, with all that it printed if nobody was told, is not there, or takes longer than its limit
  */
 export async function run(
   { program, parameters, env = {}, limitMs }: Command,
   directory: string,
-  onLine: (line: string) => void = () => undefined,
+  onLine?: (line: string) => void,
 ): Promise<void> {
   const child = start({ program, parameters, env: { ...process.env, ...env } }, directory)
   let output = ''
   let rest = ''
   const take = (chunk: string) => {
-    output += chunk
+    if (!onLine) output += chunk
     const lines = (rest + chunk).split('\n')
     rest = lines.pop() ?? ''
-    lines.forEach(onLine)
+    lines.forEach((line) => onLine?.(line))
   }
   child.stdout?.setEncoding('utf8').on('data', take)
   child.stderr?.setEncoding('utf8').on('data', take)
