@@ -1001,6 +1001,15 @@ export interface components {
             overlapEndsAt?: components["schemas"]["Timestamp"];
             revokedAt?: components["schemas"]["Timestamp"];
         };
+        /** @description A key to be made. */
+        ApiKeyCreation: {
+            name: components["schemas"]["ApiKeyName"];
+            /**
+             * Format: date-time
+             * @description When it ends, in the future. Left out, it does not end by itself.
+             */
+            expiresAt?: string;
+        };
         /** @description What the key is for. Anything but mere white space. */
         ApiKeyName: string;
         /** @description One page of keys. */
@@ -1047,7 +1056,7 @@ export interface components {
             actor?: components["schemas"]["AuditActor"];
             target?: components["schemas"]["AuditTarget"];
             /** @description The properties that a change touched. */
-            changed?: ("disabled" | "displayName" | "limits" | "name" | "role" | "scopes")[];
+            changed?: components["schemas"]["AuditedProperty"][];
             /** @description From where. Left out once the account is closed. */
             address?: string;
             /** @description The `X-Request-Id` of the call. */
@@ -1070,6 +1079,11 @@ export interface components {
             /** Format: uuid */
             id: string;
         };
+        /**
+         * @description A property whose changes are told in the audit log.
+         * @enum {string}
+         */
+        AuditedProperty: "disabled" | "displayName" | "limits" | "name" | "role" | "scopes";
         /** @description A message and its answer, both kept. */
         ChatReply: {
             /**
@@ -1123,6 +1137,11 @@ export interface components {
             archived?: boolean;
             /** @description Keep it in view, or let it go. */
             pinned?: boolean;
+        };
+        /** @description A conversation to be made. */
+        ConversationCreation: {
+            title?: components["schemas"]["ConversationTitle"];
+            mode?: components["schemas"]["ModeId"];
         };
         /** @description A conversation with its latest messages. */
         ConversationDetail: {
@@ -1270,6 +1289,17 @@ export interface components {
         };
         /** @description In a person's own words. */
         FeedbackComment: string;
+        /** @description Feedback to be kept. */
+        FeedbackCreation: {
+            /**
+             * Format: uuid
+             * @description An answer in one of your conversations.
+             */
+            messageId: string;
+            rating: components["schemas"]["Rating"];
+            tags?: components["schemas"]["FeedbackTags"];
+            comment?: components["schemas"]["FeedbackComment"];
+        };
         /** @description One page of feedback. */
         FeedbackPage: {
             data: components["schemas"]["Feedback"][];
@@ -1430,47 +1460,6 @@ export interface components {
         ModeList: {
             data: components["schemas"]["Mode"][];
         };
-        /** @description A key to be made. */
-        NewApiKey: {
-            name: components["schemas"]["ApiKeyName"];
-            /**
-             * Format: date-time
-             * @description When it ends, in the future. Left out, it does not end by itself.
-             */
-            expiresAt?: string;
-        };
-        /** @description A conversation to be made. */
-        NewConversation: {
-            title?: components["schemas"]["ConversationTitle"];
-            mode?: components["schemas"]["ModeId"];
-        };
-        /** @description Feedback to be kept. */
-        NewFeedback: {
-            /**
-             * Format: uuid
-             * @description An answer in one of your conversations.
-             */
-            messageId: string;
-            rating: components["schemas"]["Rating"];
-            tags?: components["schemas"]["FeedbackTags"];
-            comment?: components["schemas"]["FeedbackComment"];
-        };
-        /** @description A service account to be made. */
-        NewServiceAccount: {
-            name: components["schemas"]["DisplayName"];
-            scopes: components["schemas"]["ScopeList"];
-        };
-        /** @description A user to be made. */
-        NewUser: {
-            email: components["schemas"]["Email"];
-            /**
-             * Format: password
-             * @description 8 to 256 characters, none of the commonest.
-             */
-            password: string;
-            displayName: components["schemas"]["DisplayName"];
-            role: components["schemas"]["UserRole"];
-        };
         /** @description Send it as `cursor` for the next page. Left out on the last page. */
         NextCursor: string;
         /**
@@ -1627,6 +1616,11 @@ export interface components {
             /** @description Refuse its keys, or take them again. */
             disabled?: boolean;
         };
+        /** @description A service account to be made. */
+        ServiceAccountCreation: {
+            name: components["schemas"]["DisplayName"];
+            scopes: components["schemas"]["ScopeList"];
+        };
         /** @description One page of service accounts. */
         ServiceAccountPage: {
             data: components["schemas"]["ServiceAccount"][];
@@ -1754,6 +1748,17 @@ export interface components {
             /** @description Refuse the user, or let them in again. */
             disabled?: boolean;
             limits?: components["schemas"]["PersonalLimits"];
+        };
+        /** @description A user to be made. */
+        UserCreation: {
+            email: components["schemas"]["Email"];
+            /**
+             * Format: password
+             * @description 8 to 256 characters, none of the commonest.
+             */
+            password: string;
+            displayName: components["schemas"]["DisplayName"];
+            role: components["schemas"]["UserRole"];
         };
         /** @description One page of users. */
         UserPage: {
@@ -2619,6 +2624,7 @@ export type AdminFeedback = components['schemas']['AdminFeedback'];
 export type AdminFeedbackPage = components['schemas']['AdminFeedbackPage'];
 export type AdminUsageReport = components['schemas']['AdminUsageReport'];
 export type ApiKey = components['schemas']['ApiKey'];
+export type ApiKeyCreation = components['schemas']['ApiKeyCreation'];
 export type ApiKeyName = components['schemas']['ApiKeyName'];
 export type ApiKeyPage = components['schemas']['ApiKeyPage'];
 export type ApiKeyRotation = components['schemas']['ApiKeyRotation'];
@@ -2628,11 +2634,13 @@ export type AuditEvent = components['schemas']['AuditEvent'];
 export type AuditEventName = components['schemas']['AuditEventName'];
 export type AuditEventPage = components['schemas']['AuditEventPage'];
 export type AuditTarget = components['schemas']['AuditTarget'];
+export type AuditedProperty = components['schemas']['AuditedProperty'];
 export type ChatReply = components['schemas']['ChatReply'];
 export type ChatRequest = components['schemas']['ChatRequest'];
 export type ChatStreamEvent = components['schemas']['ChatStreamEvent'];
 export type Conversation = components['schemas']['Conversation'];
 export type ConversationChanges = components['schemas']['ConversationChanges'];
+export type ConversationCreation = components['schemas']['ConversationCreation'];
 export type ConversationDetail = components['schemas']['ConversationDetail'];
 export type ConversationPage = components['schemas']['ConversationPage'];
 export type ConversationTitle = components['schemas']['ConversationTitle'];
@@ -2652,6 +2660,7 @@ export type ExportedSession = components['schemas']['ExportedSession'];
 export type ExportedUsage = components['schemas']['ExportedUsage'];
 export type Feedback = components['schemas']['Feedback'];
 export type FeedbackComment = components['schemas']['FeedbackComment'];
+export type FeedbackCreation = components['schemas']['FeedbackCreation'];
 export type FeedbackPage = components['schemas']['FeedbackPage'];
 export type FeedbackTags = components['schemas']['FeedbackTags'];
 export type Generation = components['schemas']['Generation'];
@@ -2670,11 +2679,6 @@ export type MessageStartEvent = components['schemas']['MessageStartEvent'];
 export type Mode = components['schemas']['Mode'];
 export type ModeId = components['schemas']['ModeId'];
 export type ModeList = components['schemas']['ModeList'];
-export type NewApiKey = components['schemas']['NewApiKey'];
-export type NewConversation = components['schemas']['NewConversation'];
-export type NewFeedback = components['schemas']['NewFeedback'];
-export type NewServiceAccount = components['schemas']['NewServiceAccount'];
-export type NewUser = components['schemas']['NewUser'];
 export type NextCursor = components['schemas']['NextCursor'];
 export type OnDisconnect = components['schemas']['OnDisconnect'];
 export type PasswordChange = components['schemas']['PasswordChange'];
@@ -2695,6 +2699,7 @@ export type Scope = components['schemas']['Scope'];
 export type ScopeList = components['schemas']['ScopeList'];
 export type ServiceAccount = components['schemas']['ServiceAccount'];
 export type ServiceAccountChanges = components['schemas']['ServiceAccountChanges'];
+export type ServiceAccountCreation = components['schemas']['ServiceAccountCreation'];
 export type ServiceAccountPage = components['schemas']['ServiceAccountPage'];
 export type Session = components['schemas']['Session'];
 export type SessionPage = components['schemas']['SessionPage'];
@@ -2708,6 +2713,7 @@ export type UsageReport = components['schemas']['UsageReport'];
 export type UsageTotals = components['schemas']['UsageTotals'];
 export type User = components['schemas']['User'];
 export type UserChanges = components['schemas']['UserChanges'];
+export type UserCreation = components['schemas']['UserCreation'];
 export type UserPage = components['schemas']['UserPage'];
 export type UserRole = components['schemas']['UserRole'];
 export type ResponseBadRequest = components['responses']['BadRequest'];
@@ -3511,7 +3517,7 @@ export interface operations {
                  *       "mode": "balanced"
                  *     }
                  */
-                "application/json": components["schemas"]["NewConversation"];
+                "application/json": components["schemas"]["ConversationCreation"];
             };
         };
         responses: {
@@ -4351,7 +4357,7 @@ export interface operations {
                  *       "comment": "It remembered my name."
                  *     }
                  */
-                "application/json": components["schemas"]["NewFeedback"];
+                "application/json": components["schemas"]["FeedbackCreation"];
             };
         };
         responses: {
@@ -4848,7 +4854,7 @@ export interface operations {
                  *       "role": "user"
                  *     }
                  */
-                "application/json": components["schemas"]["NewUser"];
+                "application/json": components["schemas"]["UserCreation"];
             };
         };
         responses: {
@@ -5151,7 +5157,7 @@ export interface operations {
                  *       ]
                  *     }
                  */
-                "application/json": components["schemas"]["NewServiceAccount"];
+                "application/json": components["schemas"]["ServiceAccountCreation"];
             };
         };
         responses: {
@@ -5467,7 +5473,7 @@ export interface operations {
                  *       "expiresAt": "2027-11-23T09:00:00Z"
                  *     }
                  */
-                "application/json": components["schemas"]["NewApiKey"];
+                "application/json": components["schemas"]["ApiKeyCreation"];
             };
         };
         responses: {

@@ -36,6 +36,17 @@ const schemaNames = documentRule((root, report) => {
       report(['components', 'schemas', name], `The schema \`${name}\` must be PascalCase.`)
 })
 
+/**
+ * No schema is called `New` and the name of another: a generated client in Go has a function of that
+ * name already, which makes the other, and does not compile.
+ */
+const constructorNames = documentRule((root, report) => {
+  const schemas = root.components?.schemas ?? {}
+  for (const name of Object.keys(schemas))
+    if (name.startsWith('New') && Object.hasOwn(schemas, name.slice(3)))
+      report(['components', 'schemas', name], `\`${name}\` is a constructor in Go: rename it.`)
+})
+
 /** An id is a UUID. `except` names the properties, `exceptSchemas` the schemas, that are not. */
 const uuidIds = namedValues(({ name, raw, schema }, report, options) => {
   if (!/^id$|Id$/.test(name) || options.except?.includes(name)) return
@@ -78,6 +89,7 @@ const verbFirst = documentRule((root, report, { verbs = [] }) => {
 export const nameRules = {
   'camel-case-names': camelCaseNames,
   'schema-names': schemaNames,
+  'constructor-names': constructorNames,
   'uuid-ids': uuidIds,
   'times-end-in-at': timesEndInAt,
   'timestamps-in-answers': timestampsInAnswers,

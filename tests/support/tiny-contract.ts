@@ -110,7 +110,7 @@ const paths = () => ({
       requestBody: {
         required: true,
         description: 'The thing.',
-        content: json('NewThing', { name: 'Spoon' }),
+        content: json('ThingCreation', { name: 'Spoon' }),
       },
       responses: {
         '201': {
@@ -193,12 +193,6 @@ const count = (maximum: number) => ({ type: 'integer', minimum: 0, maximum })
 const oneWord = (word: string) => ({ type: 'string', enum: [word] })
 
 const schemas = () => ({
-  NewThing: object(['name'], {
-    name: text({ minLength: 1, pattern: '^[^ ]' }),
-    kind: { type: 'string', enum: ['small', 'large'] },
-    weight: count(1000),
-    tags: { type: 'array', maxItems: 5, items: text() },
-  }),
   Problem: object(['status', 'code'], { status: count(599), code: schema('ProblemCode') }),
   ProblemCode: {
     type: 'string',
@@ -212,6 +206,12 @@ const schemas = () => ({
     weight: count(1000),
     ownerId: id(),
     createdAt: schema('Timestamp'),
+  }),
+  ThingCreation: object(['name'], {
+    name: text({ minLength: 1, pattern: '^[^ ]' }),
+    kind: { type: 'string', enum: ['small', 'large'] },
+    weight: count(1000),
+    tags: { type: 'array', maxItems: 5, items: text() },
   }),
   ThingEvent: {
     oneOf: [schema('ThingGone'), schema('ThingMade')],

@@ -1,0 +1,78 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+export type Command = {
+  program: string
+  parameters: readonly string[]
+  /** Added to the environment of this process. */
+  env?: NodeJS.ProcessEnv
+  limitMs: number
+}
+
+const running = new Set<ChildProcess>()
+
+// Whatever ends this process ends what it started, and what those started: each has a group of its own.
+process.on('exit', () => {
+  for (const child of running) end(child)
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => process.exit(1))
+
+/** Starts a program whose output is read here; it is ended with this process at the latest. */
+export function start(
+  { program, parameters, env }: Omit<Command, 'limitMs'>,
+  directory: string,
+): ChildProcess {
+  const child = spawn(program, parameters, {
+    cwd: directory,
+    env: env ?? process.env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  child.on('close', () => running.delete(child))
+  return child
+}
+
+/**
+ * Runs a program to its end; `onLine` is told each line that it prints.
+ * @throws when it fails, with all that it printed if nobody was told, is not there, or takes longer than its limit
+ */
+export async function run(
+  { program, parameters, env = {}, limitMs }: Command,
+  directory: string,
+  onLine?: (line: string) => void,
+): Promise<void> {
+  const child = start({ program, parameters, env: { ...process.env, ...env } }, directory)
+  let output = ''
+  let rest = ''
+  const take = (chunk: string) => {
+    if (!onLine) output += chunk
+    const lines = (rest + chunk).split('\n')
+    rest = lines.pop() ?? ''
+    lines.forEach((line) => onLine?.(line))
+  }
+  child.stdout?.setEncoding('utf8').on('data', take)
+  child.stderr?.setEncoding('utf8').on('data', take)
+  const late = new AbortController()
+  late.signal.addEventListener('abort', () => end(child))
+  const limit = setTimeout(() => late.abort(), limitMs)
+  const said = [program, ...parameters].join(' ')
+  try {
+    const [code] = (await once(child, 'close')) as [number | null]
+    if (late.signal.aborted)
+      throw new Error(`"${said}" took more than ${limitMs / 1000} s\n${output}`)
+    if (code !== 0) throw new Error(`"${said}" failed\n${output}`)
+  } finally {
+    clearTimeout(limit)
+  }
+}
+
+function end(child: ChildProcess): void {
+  if (child.pid === undefined || !running.delete(child)) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // It has ended by itself in the meantime.
+  }
+}
