@@ -82,7 +82,9 @@ export async function createApp(parts: AppParts): Promise<App> {
     const steps = [announceDeprecation(moved.deprecation), countAnonymous(limits)]
     app[moved.method](moved.from, ...steps, redirectMoved(moved))
   }
-  app.use(createDocs({ contract, publicJwks: () => deps.keys.publicJwks() }))
+  const { securityContacts } = config.server
+  const publicJwks = () => deps.keys.publicJwks()
+  app.use(createDocs({ contract, publicJwks, securityContacts, clock: deps.clock }))
   for (const [route, allow] of methodsByRoute(policies)) {
     app.all(route, countAnonymous(limits), refuseMethod(allow))
   }

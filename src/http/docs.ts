@@ -1,13 +1,16 @@
 import { join } from 'node:path'
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Contract } from '../contract/document.ts'
+import { toOpenApi31 } from '../contract/openapi-31.ts'
 import { Problem } from '../domain/problem.ts'
 import { packageRoot } from '../package-root.ts'
+import { type Clock, systemClock } from '../ports/clock.ts'
 import { ASSETS_DIRECTORY, loadAssets } from './docs/assets.ts'
 import { answerAlways, fixedAnswer, type FixedAnswer, sendFixed } from './docs/fixed-answer.ts'
 import { pageHeaders, REDOC_STYLES } from './docs/page-headers.ts'
 import { consolePage, referencePage } from './docs/pages.ts'
 import { problemPages } from './docs/problem-pages.ts'
+import { answerSecurityTxt } from './docs/security-txt.ts'
 import { securityHeaders } from './security-headers.ts'
 
 /**
@@ -21,6 +24,9 @@ const HTML = 'text/html; charset=utf-8'
 export type DocsSources = {
   contract: Contract
   publicJwks: () => unknown
+  /** Where a hole may be reported; nowhere if left out. */
+  securityContacts?: readonly string[]
+  clock?: Clock
   /** Where the browser files are; `dist/docs` of this package unless told otherwise. */
   assetsDirectory?: string
 }
@@ -32,9 +38,9 @@ export type DocsSources = {
  */
 export function createDocs(sources: DocsSources): Router {
   const { contract, publicJwks, assetsDirectory = join(packageRoot, ASSETS_DIRECTORY) } = sources
+  const { securityContacts = [], clock = systemClock } = sources
   const { title, description = '' } = contract.document.info
   const html = new Map([...problemPages(description)].map(([code, page]) => [code, htmlOf(page)]))
-  const json = JSON.stringify(contract.document, null, 2) + '\n'
 
   const router = express.Router({ caseSensitive: true })
   get(router, '/', redirectToDocs)
@@ -46,8 +52,13 @@ export function createDocs(sources: DocsSources): Router {
   getNamed(router, '/docs/assets/:name', loadAssets(assetsDirectory), securityHeaders)
   const yaml = fixedAnswer(contract.yaml, 'application/yaml')
   get(router, '/openapi.yaml', securityHeaders, answerAlways(yaml))
-  get(router, '/openapi.json', securityHeaders, answerAlways(fixedAnswer(json, 'application/json')))
+  get(router, '/openapi.json', securityHeaders, answerJson(contract.document))
+  get(router, '/openapi-3.1.json', securityHeaders, answerJson(toOpenApi31(contract.document)))
   get(router, '/.well-known/jwks.json', securityHeaders, answerKeys(publicJwks))
+  if (securityContacts.length > 0) {
+    const answer = answerSecurityTxt(securityContacts, clock)
+    get(router, '/.well-known/security.txt', securityHeaders, answer)
+  }
   return router
 }
 
@@ -74,6 +85,10 @@ function getNamed(
     sendFixed(res, find(req)!, req.headers['if-none-match'])
   }
   router.route(path).all(skipUnlisted).get(headers, send).all(refuseMethod)
+}
+
+function answerJson(document: unknown): RequestHandler {
+  return answerAlways(fixedAnswer(JSON.stringify(document, null, 2) + '\n', 'application/json'))
 }
 
 function htmlOf(page: string): FixedAnswer {

@@ -17,7 +17,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 const contract = loadContract()
 const codes = contract.document.components.schemas['ProblemCode']!.enum!
 const PAGES = ['/docs', '/docs/console', '/docs/problems/not-found']
-const DOCUMENTS = ['/openapi.yaml', '/openapi.json']
+const DOCUMENTS = ['/openapi.yaml', '/openapi.json', '/openapi-3.1.json']
 const FIXED = [...PAGES, ...DOCUMENTS, ...Object.keys(ASSETS).map((name) => `/docs/assets/${name}`)]
 
 let server: TestServer
