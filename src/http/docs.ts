@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Contract } from '../contract/document.ts'
@@ -8,7 +9,7 @@ import { type Clock, systemClock } from '../ports/clock.ts'
 import { ASSETS_DIRECTORY, loadAssets } from './docs/assets.ts'
 import { answerAlways, fixedAnswer, type FixedAnswer, sendFixed } from './docs/fixed-answer.ts'
 import { pageHeaders, REDOC_STYLES } from './docs/page-headers.ts'
-import { consolePage, referencePage } from './docs/pages.ts'
+import { consolePage, type Language, referencePage } from './docs/pages.ts'
 import { problemPages } from './docs/problem-pages.ts'
 import { answerSecurityTxt } from './docs/security-txt.ts'
 import { securityHeaders } from './security-headers.ts'
@@ -19,6 +20,9 @@ import { securityHeaders } from './security-headers.ts'
  */
 const KEYS_MAX_AGE_SECONDS = 30
 const HTML = 'text/html; charset=utf-8'
+const MARKDOWN = 'text/markdown; charset=utf-8'
+/** The guide in Korean; in English it is the description of the contract. From the package's root. */
+const KOREAN_GUIDE_FILE = 'openapi/guide.ko.md'
 
 /** What the docs show. `publicJwks` is asked at every call, because keys rotate. */
 export type DocsSources = {
@@ -46,7 +50,15 @@ export function createDocs(sources: DocsSources): Router {
   get(router, '/', redirectToDocs)
   // Redoc starts its search in a worker that it makes of a blob, and has no option for a file.
   const reference = pageHeaders({ styles: REDOC_STYLES, workers: ['blob:'] })
-  get(router, '/docs', reference, answerAlways(htmlOf(referencePage(title))))
+  for (const [path, language] of [
+    ['/docs', 'en'],
+    ['/docs/ko', 'ko'],
+  ] as const) {
+    const page = htmlOf(referencePage(title, language))
+    get(router, path, reference, inLanguage(language), answerAlways(page))
+  }
+  const guide = fixedAnswer(readFileSync(join(packageRoot, KOREAN_GUIDE_FILE)), MARKDOWN)
+  get(router, '/docs/ko/guide.md', securityHeaders, inLanguage('ko'), answerAlways(guide))
   get(router, '/docs/console', pageHeaders({}), answerAlways(htmlOf(consolePage(title))))
   getNamed(router, '/docs/problems/:name', html, pageHeaders({}))
   getNamed(router, '/docs/assets/:name', loadAssets(assetsDirectory), securityHeaders)
@@ -97,6 +109,13 @@ function htmlOf(page: string): FixedAnswer {
 
 const refuseMethod: RequestHandler = () => {
   throw new Problem('method-not-allowed', { allow: 'GET, HEAD' })
+}
+
+function inLanguage(language: Language): RequestHandler {
+  return (_req, res, next) => {
+    res.setHeader('Content-Language', language)
+    next()
+  }
 }
 
 const redirectToDocs: RequestHandler = (_req, res) => {
