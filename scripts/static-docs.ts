@@ -10,8 +10,11 @@ export const STATIC_DOCS_FILE = 'dist/parley-docs.html'
 
 /** The page's one request to another host: the logo of Redoc's maker. The link beside it stays. */
 const MAKERS_LOGO = 'https://cdn.redoc.ly/redoc/logo-mini-full.svg'
-/** An empty picture. */
-const NO_LOGO = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"
+/** The name instead, as a picture that the page has within itself. */
+const MAKERS_NAME = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" width="52" height="14">' +
+    '<text y="11" font-size="12" font-family="sans-serif">Redocly</text></svg>',
+)}`
 
 const run = promisify(execFile)
 
@@ -30,7 +33,7 @@ export async function buildStaticDocs(file = join(packageRoot, STATIC_DOCS_FILE)
   await run(redocly, ['build-docs', CONTRACT_FILE, ...options], { cwd: packageRoot, env })
   const html = await readFile(file, 'utf8')
   if (!html.includes(MAKERS_LOGO)) throw new Error(`${file} does not name ${MAKERS_LOGO}`)
-  await writeFile(file, html.replaceAll(MAKERS_LOGO, NO_LOGO.replaceAll("'", '%27')))
+  await writeFile(file, html.replaceAll(MAKERS_LOGO, MAKERS_NAME))
 }
 
 if (import.meta.url === `file://${process.argv[1]}`) {
