@@ -86,7 +86,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     })
 
     test('the `type` of every problem opens its own entry', async () => {
-      const { page, complaints } = await visit('/docs', width)
+      const { page, complaints } = await visit('/docs/problems/not-found', width)
       for (const [code, { status, title }] of Object.entries(PROBLEMS)) {
         await page.goto(`${server.url}/docs/problems/${code}`)
         expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(code)

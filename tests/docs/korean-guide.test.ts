@@ -50,7 +50,7 @@ test('the guide in Korean is in Korean', () => {
 })
 
 function withoutCode(markdown: string): string {
-  return markdown.replaceAll(/^```[^]*?^```$/gm, '```')
+  return markdown.replaceAll(/^```[^]*?^```$/gm, '—')
 }
 
 /** The preface, then each section with its heading; headings within code are none. */

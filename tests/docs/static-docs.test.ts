@@ -4,15 +4,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { buildStaticDocs } from '../../scripts/static-docs.ts'
-import { loadContract, METHODS } from '../../src/contract/document.ts'
+import { policies } from '../../generated/policies.ts'
 import { noBrowser, openBrowser, openPage } from '../support/browser.ts'
 
 const FILE_ORIGIN = 'null'
-const { document } = loadContract()
-const operations = Object.values(document.paths).flatMap((item) =>
-  METHODS.flatMap((method) => item[method] ?? []),
-)
-
 describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`, () => {
   let directory: string
   let url: string
@@ -32,19 +27,14 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       await page.goto(url)
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
-      for (const name of new Set(operations.flatMap(({ tags = [] }) => tags))) {
-        await page.goto(`${url}#/${name}`)
-        for (const { summary } of operationsOf(name)) {
-          await page.getByRole('heading', { name: summary, exact: true }).first().waitFor()
-        }
+      for (const [operationId, { tag, path }] of Object.entries(policies)) {
+        await page.goto(`${url}#/${tag}/${operationId.toLowerCase()}`)
+        const shown = page.locator(`[id="${tag}/${operationId.toLowerCase()}"]`)
+        await shown.waitFor()
+        expect(await shown.innerText()).toContain(path)
       }
       expect(complaints).toEqual([])
       await browser.close()
     },
   )
 })
-
-function operationsOf(tag: string): { summary: string }[] {
-  const found = operations.filter(({ tags }) => tags?.includes(tag))
-  return found as unknown as { summary: string }[]
-}
