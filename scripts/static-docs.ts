@@ -16,6 +16,10 @@ const MAKERS_NAME = `data:image/svg+xml,${encodeURIComponent(
     '<text y="11" font-size="12" font-family="sans-serif">Redocly</text></svg>',
 )}`
 
+/** Redoc breaks code anywhere, which tears the names of errors apart. */
+const STYLE =
+  '<style>td code { word-break: normal !important; overflow-wrap: normal !important }</style>'
+
 const run = promisify(execFile)
 
 /**
@@ -33,7 +37,8 @@ export async function buildStaticDocs(file = join(packageRoot, STATIC_DOCS_FILE)
   await run(redocly, ['build-docs', CONTRACT_FILE, ...options], { cwd: packageRoot, env })
   const html = await readFile(file, 'utf8')
   if (!html.includes(MAKERS_LOGO)) throw new Error(`${file} does not name ${MAKERS_LOGO}`)
-  await writeFile(file, html.replaceAll(MAKERS_LOGO, MAKERS_NAME))
+  const named = html.replaceAll(MAKERS_LOGO, MAKERS_NAME)
+  await writeFile(file, named.replace('</head>', `${STYLE}</head>`))
 }
 
 if (import.meta.url === `file://${process.argv[1]}`) {

@@ -140,6 +140,11 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       const stream = await execute(page, 'chat-streamMessage', '{"message": "Hello!"}')
       expect(stream).toContain('event: message.start')
       expect(stream).toContain('event: message.end')
+      // No example of an `Idempotency-Key`, a cursor or a version is sent as if it were meant.
+      const another = await execute(page, 'chat-streamMessage', '{"message": "What can you do?"}')
+      expect(another).toContain('event: message.end')
+      expect(another).not.toContain('"Hello!"')
+      expect(await execute(page, 'conversations-listConversations')).toContain('"data"')
       expect(await execute(page, 'system-getStatus')).toContain('"Parley"')
       expect(await isWithin(page, width)).toBe(true)
       expect(complaints).toEqual([])
