@@ -17,8 +17,13 @@ const MAKERS_NAME = `data:image/svg+xml,${encodeURIComponent(
 )}`
 
 /** Redoc breaks code anywhere, which tears the names of errors apart. */
-const STYLE =
-  '<style>td code { word-break: normal !important; overflow-wrap: normal !important }</style>'
+const STYLE = `<style>
+td code { word-break: normal !important; overflow-wrap: normal !important }
+@media (max-width: 50em) {
+  td, th { padding: 5px 6px !important }
+  td code { padding: 0 2px !important; font-size: 11px !important }
+}
+</style>`
 
 const run = promisify(execFile)
 
