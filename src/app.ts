@@ -88,7 +88,9 @@ export async function createApp(parts: AppParts): Promise<App> {
   for (const moved of policies.moved) {
     app[moved.method](moved.from, ...answerMoved(moved, countAnonymous(limits)))
   }
-  app.use(createDocs({ contract, publicJwks: () => deps.keys.publicJwks() }))
+  const { securityContacts } = config.server
+  const publicJwks = () => deps.keys.publicJwks()
+  app.use(createDocs({ contract, publicJwks, securityContacts, clock: deps.clock }))
   for (const [route, allow] of methodsByRoute(policies)) {
     app.all(route, countAnonymous(limits), refuseMethod(allow))
   }

@@ -65,6 +65,7 @@ function readServer(from: Environment) {
     /** A number of hops, or addresses and CIDRs, as Express's `trust proxy` takes them. */
     trustProxy: from.read('TRUST_PROXY', values.proxies),
     corsOrigins: from.find('CORS_ORIGINS', values.origins) ?? [],
+    securityContacts: from.find('SECURITY_CONTACT', values.contacts) ?? [],
     metricsPort,
     shutdownGraceSeconds: from.read('SHUTDOWN_GRACE_SECONDS', values.integer(0, 3600)),
   }

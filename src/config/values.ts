@@ -75,6 +75,10 @@ export const origins: Parse<readonly string[]> = (text) => {
   return listOf(text, isOrigin, expected)
 }
 
+/** Where a hole may be reported, as security.txt takes it (RFC 9116 2.5.3). */
+export const contacts: Parse<readonly string[]> = (text) =>
+  listOf(text, isContact, 'a comma-separated list of mailto: and https:// addresses')
+
 /** How many proxies to trust, or which (`10.0.0.0/8`). Never all of them: anyone could be one. */
 export const proxies: Parse<number | readonly string[]> = (text) => {
   const expected =
@@ -129,6 +133,12 @@ function isOrigin(text: string): boolean {
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
   // The URL parser takes a star for a letter of the host name.
   return isHttp && url.origin === text && !text.includes('*')
+}
+
+function isContact(text: string): boolean {
+  // The URL parser drops what is no part of a line: tabs, and breaks that would make a field.
+  if (!/^[\x21-\x7e]+$/.test(text)) return false
+  return /^mailto:[^@]+@[^@]+$/.test(text) || urlIn(text)?.protocol === 'https:'
 }
 
 function isNetwork(text: string): boolean {

@@ -24,6 +24,10 @@ export const VARIABLES = {
   },
   CORS_ORIGINS: { about: 'Browser origins that may call, exactly: https://app.example.com.' },
   METRICS_PORT: { about: 'Not yet: port of /metrics; off if empty. Keep it private.' },
+  SECURITY_CONTACT: {
+    about:
+      'For /.well-known/security.txt: mailto: or https: addresses; none is published if empty.',
+  },
   SHUTDOWN_GRACE_SECONDS: {
     default: '30',
     about: 'How long running requests may go on at SIGTERM.',
@@ -84,6 +88,7 @@ export const OUR_PREFIXES = [
   'REFRESH_TOKEN_',
   'REGISTRATION',
   'REQUIRE_HTTPS',
+  'SECURITY_CONTACT',
   'SERVER_SECRET',
   'SHUTDOWN_GRACE_',
   'SIGNING_KEY',

@@ -1,13 +1,17 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Contract } from '../contract/document.ts'
+import { toOpenApi31 } from '../contract/openapi-31.ts'
 import { Problem } from '../domain/problem.ts'
 import { packageRoot } from '../package-root.ts'
+import { type Clock, systemClock } from '../ports/clock.ts'
 import { ASSETS_DIRECTORY, loadAssets } from './docs/assets.ts'
 import { answerAlways, fixedAnswer, type FixedAnswer, sendFixed } from './docs/fixed-answer.ts'
 import { pageHeaders, REDOC_STYLES } from './docs/page-headers.ts'
-import { consolePage, referencePage } from './docs/pages.ts'
+import { consolePage, type Language, referencePage } from './docs/pages.ts'
 import { problemPages } from './docs/problem-pages.ts'
+import { answerSecurityTxt } from './docs/security-txt.ts'
 import { securityHeaders } from './security-headers.ts'
 
 /**
@@ -16,11 +20,17 @@ import { securityHeaders } from './security-headers.ts'
  */
 const KEYS_MAX_AGE_SECONDS = 30
 const HTML = 'text/html; charset=utf-8'
+const MARKDOWN = 'text/markdown; charset=utf-8'
+/** The guide in Korean; in English it is the description of the contract. From the package's root. */
+const KOREAN_GUIDE_FILE = 'openapi/guide.ko.md'
 
 /** What the docs show. `publicJwks` is asked at every call, because keys rotate. */
 export type DocsSources = {
   contract: Contract
   publicJwks: () => unknown
+  /** Where a hole may be reported; nowhere if left out. */
+  securityContacts?: readonly string[]
+  clock?: Clock
   /** Where the browser files are; `dist/docs` of this package unless told otherwise. */
   assetsDirectory?: string
 }
@@ -32,22 +42,35 @@ export type DocsSources = {
  */
 export function createDocs(sources: DocsSources): Router {
   const { contract, publicJwks, assetsDirectory = join(packageRoot, ASSETS_DIRECTORY) } = sources
+  const { securityContacts = [], clock = systemClock } = sources
   const { title, description = '' } = contract.document.info
   const html = new Map([...problemPages(description)].map(([code, page]) => [code, htmlOf(page)]))
-  const json = JSON.stringify(contract.document, null, 2) + '\n'
 
   const router = express.Router({ caseSensitive: true })
   get(router, '/', redirectToDocs)
   // Redoc starts its search in a worker that it makes of a blob, and has no option for a file.
   const reference = pageHeaders({ styles: REDOC_STYLES, workers: ['blob:'] })
-  get(router, '/docs', reference, answerAlways(htmlOf(referencePage(title))))
+  for (const [path, language] of [
+    ['/docs', 'en'],
+    ['/docs/ko', 'ko'],
+  ] as const) {
+    const page = htmlOf(referencePage(title, language))
+    get(router, path, reference, inLanguage(language), answerAlways(page))
+  }
+  const guide = fixedAnswer(readFileSync(join(packageRoot, KOREAN_GUIDE_FILE)), MARKDOWN)
+  get(router, '/docs/ko/guide.md', securityHeaders, inLanguage('ko'), answerAlways(guide))
   get(router, '/docs/console', pageHeaders({}), answerAlways(htmlOf(consolePage(title))))
   getNamed(router, '/docs/problems/:name', html, pageHeaders({}))
   getNamed(router, '/docs/assets/:name', loadAssets(assetsDirectory), securityHeaders)
   const yaml = fixedAnswer(contract.yaml, 'application/yaml')
   get(router, '/openapi.yaml', securityHeaders, answerAlways(yaml))
-  get(router, '/openapi.json', securityHeaders, answerAlways(fixedAnswer(json, 'application/json')))
+  get(router, '/openapi.json', securityHeaders, answerJson(contract.document))
+  get(router, '/openapi-3.1.json', securityHeaders, answerJson(toOpenApi31(contract.document)))
   get(router, '/.well-known/jwks.json', securityHeaders, answerKeys(publicJwks))
+  if (securityContacts.length > 0) {
+    const answer = answerSecurityTxt(securityContacts, clock)
+    get(router, '/.well-known/security.txt', securityHeaders, answer)
+  }
   return router
 }
 
@@ -76,12 +99,23 @@ function getNamed(
   router.route(path).all(skipUnlisted).get(headers, send).all(refuseMethod)
 }
 
+function answerJson(document: unknown): RequestHandler {
+  return answerAlways(fixedAnswer(JSON.stringify(document, null, 2) + '\n', 'application/json'))
+}
+
 function htmlOf(page: string): FixedAnswer {
   return fixedAnswer(page, HTML)
 }
 
 const refuseMethod: RequestHandler = () => {
   throw new Problem('method-not-allowed', { allow: 'GET, HEAD' })
+}
+
+function inLanguage(language: Language): RequestHandler {
+  return (_req, res, next) => {
+    res.setHeader('Content-Language', language)
+    next()
+  }
 }
 
 const redirectToDocs: RequestHandler = (_req, res) => {

@@ -1,11 +1,12 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
+import { PROBLEMS } from '../../src/domain/problem.ts'
 import { noBrowser, openBrowser, openPage, type WatchedPage } from '../support/browser.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { newServiceAccount } from '../support/things.ts'
 
-const WIDTHS = [1280, 390]
+const WIDTHS = [1280, 360]
 const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }
 /** What a cold Chromium may take to draw a page on a busy machine. */
 const PATIENCE_MS = 60_000
@@ -70,6 +71,53 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       expect(complaints).toEqual([])
     })
 
+    test('the guide in Korean is drawn, with the operations, and leads back', async () => {
+      const { page, complaints } = await visit('/docs/ko', width)
+      await page.getByRole('heading', { name: '시작하기' }).waitFor()
+      await page.getByRole('heading', { name: 'Find the health check' }).waitFor()
+      expect(await page.locator('html').getAttribute('lang')).toBe('ko')
+      await expect.poll(() => page.locator('[id="tag/chat"]').getAttribute('lang')).toBe('en')
+      expect(await isWithin(page, width)).toBe(true)
+      await page.getByRole('link', { name: 'English' }).click()
+      await page.getByRole('heading', { name: 'Getting started' }).waitFor()
+      await page.getByRole('link', { name: '한국어' }).click()
+      await page.waitForURL('**/docs/ko')
+      expect(complaints).toEqual([])
+    })
+
+    test('the `type` of every problem opens its own entry', async () => {
+      const { page, complaints } = await visit('/docs/problems/not-found', width)
+      for (const [code, { status, title }] of Object.entries(PROBLEMS)) {
+        await page.goto(`${server.url}/docs/problems/${code}`)
+        expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(code)
+        expect(await page.locator('main').innerText()).toContain(`${status} `)
+        expect(await page.locator('main').innerText()).toContain(title)
+        expect(await isWithin(page, width)).toBe(true)
+      }
+      // The next page is opened before the browser has fetched the icon of the one before.
+      expect(complaints.filter((line) => !/favicon.*ERR_ABORTED/.test(line))).toEqual([])
+    })
+
+    test.each(['/docs', '/docs/ko', '/docs/console', '/docs/problems/not-found'])(
+      '%s is walked by Tab from the name on, and shows where one is',
+      async (path) => {
+        const { page, complaints } = await visit(path, width)
+        await page.locator('h1, h2').first().waitFor()
+        await page.locator('#login button:enabled, #reference h2, .problem').first().waitFor()
+        const seen = new Set<string>()
+        for (let step = 0; step < 12; step += 1) {
+          await page.keyboard.press('Tab')
+          const { name, isMarked, isDocument } = await page.evaluate<Focus>(FOCUS)
+          if (isDocument) break
+          expect(isMarked, `${path}: no mark around ${name}`).toBe(true)
+          seen.add(name)
+        }
+        expect([...seen][0]).toBe('Parley')
+        expect(seen.size).toBeGreaterThan(4)
+        expect(complaints).toEqual([])
+      },
+    )
+
     test('a caller without a token calls /health from the console', async () => {
       const { page, complaints } = await visit('/docs/console', width)
       const operation = page.locator('#operations-system-getHealth')
@@ -92,6 +140,11 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       const stream = await execute(page, 'chat-streamMessage', '{"message": "Hello!"}')
       expect(stream).toContain('event: message.start')
       expect(stream).toContain('event: message.end')
+      // No example of an `Idempotency-Key`, a cursor or a version is sent as if it were meant.
+      const another = await execute(page, 'chat-streamMessage', '{"message": "What can you do?"}')
+      expect(another).toContain('event: message.end')
+      expect(another).not.toContain('"Hello!"')
+      expect(await execute(page, 'conversations-listConversations')).toContain('"data"')
       expect(await execute(page, 'system-getStatus')).toContain('"Parley"')
       expect(await isWithin(page, width)).toBe(true)
       expect(complaints).toEqual([])
@@ -131,6 +184,19 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     return reply.body as { accessToken: string }
   }
 })
+
+type Focus = { name: string; isMarked: boolean; isDocument: boolean }
+
+/** What the keyboard would operate now, and whether one can see it. */
+const FOCUS = `(() => {
+  const one = document.activeElement
+  const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one)
+  return {
+    name: one.textContent.trim() || one.name || one.getAttribute('aria-label') || one.tagName,
+    isMarked: (outlineStyle !== 'none' && outlineWidth !== '0px') || boxShadow !== 'none',
+    isDocument: one === document.body,
+  }
+})()`
 
 const ADMIN_VARIABLES = { ADMIN_EMAIL: ADMIN.email, ADMIN_PASSWORD: ADMIN.password }
 

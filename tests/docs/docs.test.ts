@@ -16,9 +16,15 @@ import { startServer, type TestServer } from '../support/server.ts'
 
 const contract = loadContract()
 const codes = contract.document.components.schemas['ProblemCode']!.enum!
-const PAGES = ['/docs', '/docs/console', '/docs/problems/not-found']
-const DOCUMENTS = ['/openapi.yaml', '/openapi.json']
-const FIXED = [...PAGES, ...DOCUMENTS, ...Object.keys(ASSETS).map((name) => `/docs/assets/${name}`)]
+const PAGES = ['/docs', '/docs/ko', '/docs/console', '/docs/problems/not-found']
+const DOCUMENTS = ['/openapi.yaml', '/openapi.json', '/openapi-3.1.json']
+const GUIDE = '/docs/ko/guide.md'
+const FIXED = [
+  ...PAGES,
+  GUIDE,
+  ...DOCUMENTS,
+  ...Object.keys(ASSETS).map((name) => `/docs/assets/${name}`),
+]
 
 let server: TestServer
 beforeAll(async () => {
@@ -51,8 +57,27 @@ describe('pages', () => {
   test.each(PAGES)('%s holds no script, no style and no address of another host', async (path) => {
     const html = await (await get(path)).text()
     expect(html).not.toMatch(/<script(?! src="\/docs\/assets\/)|<style|style=|\son\w+=|https?:/)
-    expect(html).toMatch(/^<!doctype html>\n<html lang="en">/)
+    const language = path === '/docs/ko' ? 'ko' : 'en'
+    expect(html).toMatch(new RegExp(`^<!doctype html>\n<html lang="${language}">`))
     expect(html).toContain('name="viewport"')
+  })
+})
+
+describe('languages', () => {
+  test.each([
+    ['/docs', 'en'],
+    ['/docs/ko', 'ko'],
+    [GUIDE, 'ko'],
+  ])('%s says that it is in %s', async (path, language) => {
+    expect((await get(path)).headers.get('content-language')).toBe(language)
+  })
+
+  test.each(['/docs', '/docs/ko'])('%s names both languages, and leads to both', async (path) => {
+    const html = await (await get(path)).text()
+    expect(html).toContain('<link rel="alternate" hreflang="en" href="/docs">')
+    expect(html).toContain('<link rel="alternate" hreflang="ko" href="/docs/ko">')
+    expect(html).toMatch(/<a [^>]*href="\/docs"/)
+    expect(html).toMatch(/<a [^>]*href="\/docs\/ko"/)
   })
 })
 

@@ -1,22 +1,38 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
+type State = 'open' | 'silent' | 'cut' | 'broken'
+
 /** The way to a server, for tests to break. */
 export type WireCutter = {
   /** The given URL, by this way. */
   url: string
-  /** `silent`: what is sent arrives nowhere. `cut`: nobody is connected, and nobody can connect. */
-  set(state: 'open' | 'silent' | 'cut'): void
+  /**
+   * `silent`: what is sent arrives nowhere. `cut`: nobody is connected, and nobody can connect.
+   * `broken`: nobody is connected; who sends something on a new connection loses it and that.
+   */
+  set(state: State): void
+  /** How often a connection was lost so while the way was broken. */
+  losses(): number
   close(): void
 }
 
 export async function openWireCutter(serverUrl: string): Promise<WireCutter> {
   const target = new URL(serverUrl)
   const sockets = new Set<Socket>()
-  let state: 'open' | 'silent' | 'cut' = 'open'
+  let state: State = 'open'
+  let losses = 0
   const server = createServer((near) => {
     if (state === 'cut') {
       near.destroy()
+      return
+    }
+    if (state === 'broken') {
+      near.on('error', () => undefined)
+      near.once('data', () => {
+        losses += 1
+        near.destroy()
+      })
       return
     }
     const far = connect(Number(target.port), target.hostname)
@@ -43,8 +59,9 @@ export async function openWireCutter(serverUrl: string): Promise<WireCutter> {
     url: url.href,
     set(next) {
       state = next
-      if (state === 'cut') hangUp()
+      if (state === 'cut' || state === 'broken') hangUp()
     },
+    losses: () => losses,
     close() {
       hangUp()
       server.close()

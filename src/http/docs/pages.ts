@@ -1,31 +1,48 @@
+/** The languages of the guide. */
+export type Language = 'en' | 'ko'
+
 /** A page of the docs: its place in the bar, and what makes it itself. */
 export type Page = {
   title: string
-  current?: Place
+  language?: Language
+  current?: string
+  /** Whether `REFERENCES` are this page in its languages. */
+  isTranslated?: boolean
   styles?: readonly string[]
   scripts?: readonly string[]
   body: string
 }
 
-type Place = '/docs' | '/docs/console'
+/** The reference in each language. */
+const REFERENCES: Readonly<Record<Language, string>> = { en: '/docs', ko: '/docs/ko' }
 
-const PLACES: Readonly<Record<Place, string>> = { '/docs': 'Reference', '/docs/console': 'Console' }
+/** The bar in each language: its name, and what it leads to. */
+const BARS: Readonly<Record<Language, { label: string; links: Record<string, string> }>> = {
+  en: { label: 'Documentation', links: { '/docs': 'Reference', '/docs/console': 'Console' } },
+  ko: { label: '문서', links: { '/docs/ko': '레퍼런스', '/docs/console': '콘솔' } },
+}
+const OTHER_LANGUAGE: Readonly<Record<Language, string>> = {
+  en: '<a class="language" href="/docs/ko" hreflang="ko" lang="ko">한국어</a>',
+  ko: '<a class="language" href="/docs" hreflang="en" lang="en">English</a>',
+}
 
 /** The HTML of a page. `title` is text; `body` is HTML already. */
-export function pageHtml({ title, current, styles = [], scripts = [], body }: Page): string {
+export function pageHtml(page: Page): string {
+  const { title, language = 'en', styles = [], scripts = [], body } = page
   const lines = [
     '<!doctype html>',
-    '<html lang="en">',
+    `<html lang="${language}">`,
     '<head>',
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     `<title>${escapeHtml(title)}</title>`,
     '<link rel="icon" type="image/svg+xml" href="/docs/assets/favicon.svg">',
+    ...(page.isTranslated ? alternates() : []),
     ...[...styles, 'docs.css'].map((s) => `<link rel="stylesheet" href="/docs/assets/${s}">`),
     ...scripts.map((script) => `<script src="/docs/assets/${script}" defer></script>`),
     '</head>',
     '<body>',
-    bar(current),
+    bar(language, page.current),
     body,
     '</body>',
     '</html>',
@@ -33,13 +50,16 @@ export function pageHtml({ title, current, styles = [], scripts = [], body }: Pa
   return lines.join('\n') + '\n'
 }
 
-/** The reference, drawn by Redoc. */
-export function referencePage(apiTitle: string): string {
+/** The reference, drawn by Redoc: the guide in a language, then the operations. */
+export function referencePage(apiTitle: string, language: Language): string {
+  const current = REFERENCES[language]
   return pageHtml({
-    title: `${apiTitle} – Reference`,
-    current: '/docs',
+    title: `${apiTitle} – ${BARS[language].links[current]!}`,
+    language,
+    current,
+    isTranslated: true,
     scripts: ['redoc.standalone.js', 'reference.js'],
-    body: `${NEEDS_SCRIPTS}\n<div id="reference"></div>`,
+    body: `${NEEDS_SCRIPTS[language]}\n<div id="reference"></div>`,
   })
 }
 
@@ -50,7 +70,7 @@ export function consolePage(apiTitle: string): string {
     current: '/docs/console',
     styles: ['swagger-ui.css'],
     scripts: ['swagger-ui-bundle.js', 'console.js'],
-    body: `<main>\n<h1 class="unseen">Console</h1>\n${NEEDS_SCRIPTS}\n${LOGIN}\n<div id="console"></div>\n</main>`,
+    body: `<main>\n<h1 class="unseen">Console</h1>\n${NEEDS_SCRIPTS.en}\n${LOGIN}\n<div id="console"></div>\n</main>`,
   })
 }
 
@@ -59,11 +79,16 @@ export function escapeHtml(text: string): string {
   return text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
-const NEEDS_SCRIPTS = `<noscript><p class="notice">This page needs JavaScript. The document itself is at
-<a href="/openapi.yaml">/openapi.yaml</a>.</p></noscript>`
+const NEEDS_SCRIPTS: Readonly<Record<Language, string>> = {
+  en: `<noscript><p class="notice">This page needs JavaScript. The document itself is at
+<a href="/openapi.yaml">/openapi.yaml</a>.</p></noscript>`,
+  ko: `<noscript><p class="notice">이 페이지에는 JavaScript가 필요합니다. 안내서는
+<a href="/docs/ko/guide.md">/docs/ko/guide.md</a>에, 문서는 <a href="/openapi.yaml">/openapi.yaml</a>에 있습니다.</p></noscript>`,
+}
 
 const LOGIN = `<section class="login" aria-labelledby="login-title">
 <h2 id="login-title">Log in</h2>
+<p>Calls below are real, and are made as whom you log in here.</p>
 <form id="login">
 <label>Email <input name="email" type="email" autocomplete="username" required maxlength="254"></label>
 <label>Password <input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>
@@ -73,15 +98,26 @@ const LOGIN = `<section class="login" aria-labelledby="login-title">
 <button id="logout" type="button" hidden>Log out</button>
 </section>`
 
-function bar(current: Place | undefined): string {
-  const links = Object.entries(PLACES).map(([path, name]) => {
+function alternates(): string[] {
+  return Object.entries(REFERENCES).map(
+    ([language, path]) => `<link rel="alternate" hreflang="${language}" href="${path}">`,
+  )
+}
+
+function bar(language: Language, current: string | undefined): string {
+  const { label, links } = BARS[language]
+  const anchors = Object.entries(links).map(([path, name]) => {
     const here = path === current ? ' aria-current="page"' : ''
     return `<a href="${path}"${here}>${name}</a>`
   })
+  anchors.push(
+    '<a class="document" href="/openapi.yaml">openapi.yaml</a>',
+    OTHER_LANGUAGE[language],
+  )
   return [
     '<header class="bar">',
-    '<a class="name" href="/docs">Parley</a>',
-    `<nav aria-label="Documentation">${links.join('')}<a href="/openapi.yaml">openapi.yaml</a></nav>`,
+    `<a class="name" href="${REFERENCES[language]}">Parley</a>`,
+    `<nav aria-label="${label}">${anchors.join('')}</nav>`,
     '</header>',
   ].join('\n')
 }

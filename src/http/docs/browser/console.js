@@ -13,7 +13,7 @@ const ui = window.SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#console',
   presets: [window.SwaggerUIBundle.presets.apis],
-  plugins: [brief, oneLogout],
+  plugins: [brief, nothingUnasked, oneLogout],
   layout: 'BaseLayout',
   deepLinking: true,
   docExpansion: 'list',
@@ -48,6 +48,35 @@ function brief({ React, getComponent }) {
   const response = (Original) => (props) =>
     props.code >= 400 ? failure(props.code, props.response) : element(Original, props)
   return { wrapComponents: { info: () => () => null, response } }
+}
+
+/**
+ * Swagger UI fills examples in and sends them. The example of an `Idempotency-Key`, a cursor or an
+ * `If-Match` would make of a first call a repetition, or a refusal.
+ */
+function nothingUnasked() {
+  const updateJsonSpec = (original) => (spec) => original(withoutOptionalExamples(spec))
+  return { statePlugins: { spec: { wrapActions: { updateJsonSpec } } } }
+}
+
+function withoutOptionalExamples(spec) {
+  const bare = (parameter) =>
+    parameter.$ref || parameter.required ? parameter : { ...parameter, example: undefined }
+  const bareAll = (parameters) => parameters && parameters.map(bare)
+  const mapValues = (things, change) =>
+    Object.fromEntries(Object.entries(things).map(([key, value]) => [key, change(value)]))
+  const bareOperation = (operation) =>
+    operation?.parameters ? { ...operation, parameters: bareAll(operation.parameters) } : operation
+  const barePath = (item) => ({
+    ...mapValues(item, bareOperation),
+    parameters: bareAll(item.parameters),
+  })
+  const parameters = mapValues(spec.components.parameters, bare)
+  return {
+    ...spec,
+    paths: mapValues(spec.paths, barePath),
+    components: { ...spec.components, parameters },
+  }
 }
 
 /** "Logout" of Swagger UI only drops the token; where the session is ours, it ends too. */

@@ -1,5 +1,6 @@
 /* Draws the reference with Redoc. Fonts are the reader's own: nothing is fetched from elsewhere. */
-const sans = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif'
+const sans =
+  'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans CJK KR", "Noto Sans KR", Arial, sans-serif'
 const mono = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace'
 
 /** Redoc's margins, in pixels, are made for wide screens. */
@@ -21,18 +22,42 @@ const theme = {
   codeBlock: { backgroundColor: '#172229' },
 }
 
-window.Redoc.init(
-  '/openapi.json',
-  {
-    theme,
-    scrollYOffset: '.bar',
-    nativeScrollbars: true,
-    sortRequiredPropsFirst: true,
-    showExtensions: ['x-scopes', 'x-rate-limit'],
-    downloadUrls: [
-      { title: 'openapi.yaml', url: '/openapi.yaml' },
-      { title: 'openapi.json', url: '/openapi.json' },
-    ],
-  },
-  document.getElementById('reference'),
-)
+const KOREAN_LABELS = {
+  download: '내려받기',
+  downloadSpecification: 'OpenAPI 문서 내려받기',
+  noResultsFound: '찾은 것이 없습니다',
+}
+const isKorean = document.documentElement.lang === 'ko'
+
+const options = {
+  theme,
+  scrollYOffset: '.bar',
+  nativeScrollbars: true,
+  sortRequiredPropsFirst: true,
+  showExtensions: ['x-scopes', 'x-rate-limit'],
+  downloadUrls: ['openapi.yaml', 'openapi.json', 'openapi-3.1.json'].map((name) => ({
+    title: name,
+    url: `/${name}`,
+  })),
+  ...(isKorean && { labels: KOREAN_LABELS }),
+}
+const place = document.getElementById('reference')
+
+/** The contract with its guide in Korean; its operations are in English. */
+async function koreanDocument() {
+  const answers = await Promise.all([fetch('/openapi.json'), fetch('/docs/ko/guide.md')])
+  const lost = answers.find(({ ok }) => !ok)
+  if (lost) throw new Error(`${lost.url}: ${lost.status}`)
+  const [contract, description] = await Promise.all([answers[0].json(), answers[1].text()])
+  return { ...contract, info: { ...contract.info, description } }
+}
+
+function sayLanguages() {
+  for (const operations of place.querySelectorAll('[id^="tag/"]')) operations.lang = 'en'
+}
+
+if (isKorean) {
+  koreanDocument()
+    .then((contract) => window.Redoc.init(contract, options, place, sayLanguages))
+    .catch((error) => (place.textContent = `이 페이지를 불러오지 못했습니다. ${error.message}`))
+} else window.Redoc.init('/openapi.json', options, place)

@@ -1,0 +1,178 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { packageRoot } from '../../src/package-root.ts'
+import { systemClock } from '../../src/ports/clock.ts'
+import { codeBlocksOf, guideOf } from '../support/guide.ts'
+import { createHeldEngine } from '../support/held-engine.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { until } from '../support/until.ts'
+import { openWireCutter, type WireCutter } from '../support/wire-cutter.ts'
+
+/*
+ * The code of the guide and of the README, taken out of it and run. A program whose language is
+ * not on this machine is skipped; `.ci/run` sees to it that all of them are there.
+ */
+
+type Program = { language: string; tool: string; file: string; command: string[] }
+
+const PROGRAMS: Program[] = [
+  { language: 'js', tool: 'node', file: 'chat.mjs', command: ['node', 'chat.mjs'] },
+  { language: 'python', tool: 'python3', file: 'chat.py', command: ['python3', 'chat.py'] },
+  { language: 'java', tool: 'javac', file: 'Chat.java', command: ['java', 'Chat.java'] },
+  { language: 'go', tool: 'go', file: 'chat.go', command: ['go', 'run', 'chat.go'] },
+]
+/** Longer than any of the programs waits of its own accord, so that obeying shows. */
+const CHAT_LIMIT = '1/3'
+const PATIENCE_MS = 60_000
+
+const run = promisify(execFile)
+const guide = guideOf()
+const readme = readFileSync(join(packageRoot, 'README.md'), 'utf8')
+
+let directory: string
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'parley-guide-'))
+  return () => rm(directory, { recursive: true })
+})
+
+describe('programs', { timeout: PATIENCE_MS }, () => {
+  const engine = createHeldEngine()
+  let server: TestServer
+  let wire: WireCutter
+  beforeAll(async () => {
+    const instead = { deps: { engine, clock: systemClock } }
+    server = await startServer({ env: { RATE_LIMIT_CHAT: CHAT_LIMIT }, instead })
+    wire = await openWireCutter(server.url)
+  })
+  afterAll(async () => {
+    wire.close()
+    await server.close()
+  })
+
+  test('the guide has one program in each language', () => {
+    const languages = codeBlocksOf(guide).map(({ language }) => language)
+    const programs = languages.filter((language) => !['', 'sh'].includes(language))
+    expect(programs).toEqual(PROGRAMS.map(({ language }) => language))
+  })
+
+  for (const program of PROGRAMS) {
+    const missing = isHere(program.tool) ? '' : ` (skipped: no ${program.tool})`
+    const name = `in ${program.language}, a lost call, a spent limit and a cut stream cost no word`
+    test.skipIf(missing)(name + missing, async () => {
+      const { language, file, command } = program
+      const { code } = codeBlocksOf(guide).find((block) => block.language === language)!
+      await writeFile(join(directory, file), code)
+      const alice = await server.newUser()
+      const already = server.logged().length
+      const turnsBefore = engine.turns.length
+
+      wire.set('broken')
+      const lostBefore = wire.losses()
+      const env = { API: `${wire.url}api/v1`, TOKEN: alice.identity.accessToken }
+      const running = start(command, env)
+      await until(() => wire.losses() > lostBefore || running.ended(), PATIENCE_MS)
+      const other = alice.expect(200, 'sendMessage', { body: { message: 'Spend the limit.' } })
+      const spending = await engine.next()
+      spending.say('Spent.')
+      spending.end()
+      await other
+
+      wire.set('open')
+      const turn = await engine.next()
+      wire.set('broken')
+      wire.set('open')
+      turn.say('Nice to meet ')
+      await until(() => running.output().includes('meet') || running.ended(), PATIENCE_MS)
+      wire.set('broken')
+      turn.say('you, Ada')
+      wire.set('open')
+      turn.say('! “안녕”')
+      turn.end()
+
+      expect(await running.exit).toBe(0)
+      expect(textIn(running.output())).toBe('Nice to meet you, Ada! “안녕”')
+      const calls = server.logged().slice(already)
+      const statuses = (id: string) =>
+        calls.filter(({ operationId }) => operationId === id).map(({ status }) => status)
+      expect(statuses('streamMessage').filter((status) => status === 429)).toHaveLength(1)
+      expect(statuses('streamMessage').at(-1)).toBe(200)
+      expect(statuses('resumeStream')).toEqual([200])
+      // The message was asked once, however often it was sent.
+      expect(engine.turns.length - turnsBefore).toBe(2)
+    })
+  }
+
+  function start(command: readonly string[], env: Record<string, string>) {
+    const child: ChildProcess = spawn(command[0]!, command.slice(1), {
+      cwd: directory,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => (output += text))
+    const exit = once(child, 'close').then(([code]) => code as number)
+    return { exit, output: () => output, ended: () => child.exitCode !== null }
+  }
+})
+
+describe('shell', () => {
+  let server: TestServer
+  beforeAll(async () => {
+    server = await startServer()
+  })
+  afterAll(() => server.close())
+
+  test('the calls of the guide log in, chat and stream', async () => {
+    const output = await runShell(guide, server)
+    expect(output).toContain('"accessToken":')
+    expect(output).toContain('Nice to meet you, Ada!')
+    expect(output).toContain('event: message.end')
+    expect(output).not.toContain('"code":')
+  })
+
+  test('the calls of the README go from the first login to the logout', async () => {
+    const output = await runShell(readme.slice(readme.indexOf('## Talk to it')), server)
+    const codes = [...output.matchAll(/"code":"([a-z-]+)"/g)].map(([, code]) => code)
+    // The last call shows that a token is refused at once after the logout.
+    expect(codes).toEqual(['token-invalid'])
+    expect(output).toContain('"rating":"up"')
+    expect(output).toContain('"name":"Help desk"')
+    expect(output).toContain('HTTP/1.1 204')
+  })
+
+  /** Runs every call to the server, in order and in one shell, as somebody who logs in first. */
+  async function runShell(markdown: string, { url }: TestServer): Promise<string> {
+    const calls = codeBlocksOf(markdown)
+      .filter(({ language, code }) => language === 'sh' && code.includes('curl'))
+      .map(({ code }) => code.replaceAll('http://localhost:3000', url))
+    const script = calls
+      .join('\n')
+      .replace(/(you@example\.com|admin@parley\.local)/, 'admin@example.com')
+      .replace(/(your password|THE PASSWORD)/, 'the admin of the tests')
+      .replace("'the accessToken of the answer'", await accessToken())
+    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: directory })
+    return stdout
+  }
+
+  async function accessToken(): Promise<string> {
+    return (await server.admin()).identity.accessToken
+  }
+})
+
+function isHere(tool: string): boolean {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  return folders.some((folder) => existsSync(join(folder, tool)))
+}
+
+/** The program in Java has no JSON library, and prints events as they are. */
+function textIn(output: string): string {
+  if (!output.startsWith('{')) return output
+  const events = output.trimEnd().split('\n')
+  return events.map((line) => (JSON.parse(line) as { text?: string }).text ?? '').join('')
+}
