@@ -3,6 +3,7 @@ import express, { type Request, type RequestHandler, type Router } from 'express
 import type { Contract } from '../contract/document.ts'
 import { Problem } from '../domain/problem.ts'
 import { packageRoot } from '../package-root.ts'
+import { readWorkflows } from './docs/workflows.ts'
 import { ASSETS_DIRECTORY, loadAssets } from './docs/assets.ts'
 import { answerAlways, fixedAnswer, type FixedAnswer, sendFixed } from './docs/fixed-answer.ts'
 import { pageHeaders, REDOC_STYLES } from './docs/page-headers.ts'
@@ -47,6 +48,8 @@ export function createDocs(sources: DocsSources): Router {
   const yaml = fixedAnswer(contract.yaml, 'application/yaml')
   get(router, '/openapi.yaml', securityHeaders, answerAlways(yaml))
   get(router, '/openapi.json', securityHeaders, answerAlways(fixedAnswer(json, 'application/json')))
+  const workflows = fixedAnswer(readWorkflows(), 'application/yaml')
+  get(router, '/workflows.arazzo.yaml', securityHeaders, answerAlways(workflows))
   get(router, '/.well-known/jwks.json', securityHeaders, answerKeys(publicJwks))
   return router
 }
