@@ -29,7 +29,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seed: { type: 'string', default: '1' },
-    'max-examples': { type: 'string', default: '40' },
+    'max-examples': { type: 'string' },
   },
 })
 const chosen = PRINCIPALS.filter((name) => positionals.length === 0 || positionals.includes(name))
@@ -79,16 +79,12 @@ async function fuzzAs(principal: Principal): Promise<FuzzFailure[]> {
 /** @returns its exit code; 1 where it took too long */
 async function schemathesis(principal: Principal, origin: string, tally: string): Promise<number> {
   const flags = ['--checks', 'all', '--continue-on-failure', '--no-color', '--seed', options.seed]
-  const parameters = [
-    '--config-file',
-    'schemathesis.toml',
-    'run',
-    `${origin}/openapi.yaml`,
-    ...flags,
-  ]
+  const examples = options['max-examples']
+  if (examples !== undefined) flags.push('--max-examples', examples)
+  const location = `${origin}/openapi.yaml`
   const child = spawn(
     join(bin, 'schemathesis'),
-    [...parameters, '--max-examples', options['max-examples']],
+    ['--config-file', 'schemathesis.toml', 'run', location, ...flags],
     {
       cwd: sources,
       stdio: ['ignore', 'inherit', 'inherit'],
