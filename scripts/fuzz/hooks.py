@@ -13,6 +13,7 @@ import media_types  # noqa: F401  (registers its readers)
 from contract import operation_id
 from exemptions import is_failure, uses
 from principals import ROOT_ID, callers
+from seen import point_at_what_is_there, remember
 
 _calls = itertools.count(1)
 _statuses = collections.defaultdict(collections.Counter)
@@ -35,6 +36,7 @@ def before_call(context, case, kwargs):
         case.path_parameters["userId"] = caller.id
     case.headers = {**case.headers, **caller.headers}
     if number % 2 and is_positive(case):
+        point_at_what_is_there(case)
         say_what_no_schema_knows(case, caller)
 
 
@@ -71,6 +73,7 @@ def after_call(context, case, response):
         return
     _statuses[operation_id(case.operation)][response.status_code] += 1
     callers.see(case, response)
+    remember(case, response)
 
 
 @schemathesis.hook
