@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { WORKFLOWS_FILE } from '../src/http/docs/workflows.ts'
 import { packageRoot } from '../src/package-root.ts'
 import { refuseBreaks } from './contract-gate/gate.ts'
 import { generate } from './generate.ts'
@@ -12,6 +13,7 @@ type Check = { name: string; run: () => Promise<void> }
 
 const CHECKS: Check[] = [
   { name: 'contract: redocly lint', run: () => tool('redocly', ['lint', '--format=stylish']) },
+  { name: 'workflows: redocly lint', run: () => tool('redocly', ['lint', WORKFLOWS_FILE]) },
   { name: 'contract: nothing breaks the newest release', run: refuseBreakingChanges },
   { name: 'generated files are fresh', run: refuseStaleGenerated },
   { name: 'migrations match the schema', run: refuseDrift },

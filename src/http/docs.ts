@@ -6,6 +6,7 @@ import { toOpenApi31 } from '../contract/openapi-31.ts'
 import { Problem } from '../domain/problem.ts'
 import { packageRoot } from '../package-root.ts'
 import { type Clock, systemClock } from '../ports/clock.ts'
+import { readWorkflows } from './docs/workflows.ts'
 import { ASSETS_DIRECTORY, loadAssets } from './docs/assets.ts'
 import { answerAlways, fixedAnswer, type FixedAnswer, sendFixed } from './docs/fixed-answer.ts'
 import { pageHeaders, REDOC_STYLES } from './docs/page-headers.ts'
@@ -66,6 +67,8 @@ export function createDocs(sources: DocsSources): Router {
   get(router, '/openapi.yaml', securityHeaders, answerAlways(yaml))
   get(router, '/openapi.json', securityHeaders, answerJson(contract.document))
   get(router, '/openapi-3.1.json', securityHeaders, answerJson(toOpenApi31(contract.document)))
+  const workflows = fixedAnswer(readWorkflows(), 'application/yaml')
+  get(router, '/workflows.arazzo.yaml', securityHeaders, answerAlways(workflows))
   get(router, '/.well-known/jwks.json', securityHeaders, answerKeys(publicJwks))
   if (securityContacts.length > 0) {
     const answer = answerSecurityTxt(securityContacts, clock)

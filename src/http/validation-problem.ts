@@ -16,10 +16,13 @@ const PLACES: Readonly<Record<string, RequestErrorPlace['in']>> = {
 
 type Violation = { path: string; message: string; errorCode?: string }
 
-/** The validator's refusal of a request as the contract's problem; anything else stays as it is. */
-export function validationProblem(error: unknown): unknown {
+/**
+ * The validator's refusal of a request as the contract's problem; anything else stays as it is.
+ * @param headers the header parameters as the contract spells them; the validator knows lower case alone
+ */
+export function validationProblem(error: unknown, headers: readonly string[]): unknown {
   if (!(error instanceof validatorErrors.BadRequest)) return error
-  const errors = error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one))
+  const errors = error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one, headers))
   const detail = errors.map((one) => `${one.in} ${one.pointer}: ${one.detail}`).join('; ')
   return new Problem('invalid-request', { detail, errors })
 }
@@ -33,14 +36,18 @@ export function refuseOddIntegers(req: Request, names: readonly string[]): void 
   }
 }
 
-function placeOf({ path, message, errorCode }: Violation): RequestErrorPlace {
+function placeOf(
+  { path, message, errorCode }: Violation,
+  headers: readonly string[],
+): RequestErrorPlace {
   const [, first = '', ...rest] = path.split('/')
   const place = PLACES[first] ?? 'body'
   const unknown = errorCode === undefined && message.startsWith('Unknown query parameter')
   const pointer = place === 'body' ? rest.map((key) => `/${key}`).join('') : rest.join('/')
+  const spelt = headers.find((name) => place === 'header' && name.toLowerCase() === pointer)
   return {
     in: place,
-    pointer: pointer.slice(0, LONGEST_POINTER),
+    pointer: (spelt ?? pointer).slice(0, LONGEST_POINTER),
     code: unknown ? 'unknown' : codeOf(errorCode),
     detail: (unknown ? 'is not a parameter of this operation' : message).slice(0, LONGEST_DETAIL),
   }

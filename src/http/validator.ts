@@ -165,7 +165,7 @@ function operationStages(stages: Stages, captured: Captured, policy: Policy): Op
       refuseOddIntegers(req, policy.integerQueries)
       stages.requestMiddleware(req, res, (error?: unknown) => {
         if (error === undefined) next()
-        else next(validationProblem(error))
+        else next(validationProblem(error, policy.headerParameters))
       })
     },
   }

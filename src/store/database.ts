@@ -44,7 +44,8 @@ async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database>
     embedded: true,
     lockForMigration: async () => ({
       factory: embeddedMigrationAdapter(pglite),
-      release: async () => {},
+      // PGlite reads the types of arrays when it opens, and a migration may have made new ones.
+      release: () => pglite.refreshArrayTypes(),
     }),
     dump: () => pglite.dumpDataDir('none'),
     async close() {

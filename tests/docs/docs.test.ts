@@ -17,7 +17,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 const contract = loadContract()
 const codes = contract.document.components.schemas['ProblemCode']!.enum!
 const PAGES = ['/docs', '/docs/ko', '/docs/console', '/docs/problems/not-found']
-const DOCUMENTS = ['/openapi.yaml', '/openapi.json', '/openapi-3.1.json']
+const DOCUMENTS = ['/openapi.yaml', '/openapi.json', '/openapi-3.1.json', '/workflows.arazzo.yaml']
 const GUIDE = '/docs/ko/guide.md'
 const FIXED = [
   ...PAGES,
@@ -120,6 +120,16 @@ describe('documents', () => {
     const answer = await get('/openapi.json')
     expect(answer.headers.get('content-type')).toBe('application/json')
     expect(await answer.json()).toEqual(parse(contract.yaml))
+  })
+
+  test('/workflows.arazzo.yaml leads to the contract beside it', async () => {
+    const answer = await get('/workflows.arazzo.yaml')
+    expect(answer.headers.get('content-type')).toBe('application/yaml')
+    const { sourceDescriptions } = parse(await answer.text()) as {
+      sourceDescriptions: { url: string }[]
+    }
+    const at = new URL(sourceDescriptions[0]!.url, `${server.url}/workflows.arazzo.yaml`)
+    expect(await (await fetch(at)).text()).toBe(contract.yaml)
   })
 
   test('the public keys are a JWK Set and hold nothing private', async () => {

@@ -83,7 +83,7 @@ describe('POST /auth/login', () => {
     async (email) => {
       const body = { email, password: 'a password' }
       const { body: problem } = await server.anybody.refused('invalid-request', 'logIn', { body })
-      expect(problem.errors).toMatchObject([{ in: 'body', pointer: '/email', code: 'format' }])
+      expect(problem.errors).toMatchObject([{ in: 'body', pointer: '/email', code: 'pattern' }])
     },
   )
 

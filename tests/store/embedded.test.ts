@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -64,4 +65,17 @@ test('a lock whose pid now belongs to another process is taken over', async () =
   const holder = JSON.stringify({ pid: process.ppid, startedAt: '1' })
   await writeFile(join(dataDir, 'database.lock'), holder)
   await (await openStore({ dataDir })).close()
+}, 60_000)
+
+test('a database that was made just now takes arrays of the types that it was made with', async () => {
+  const store = await openStore({ dataDir })
+  try {
+    const of = { role: 'service' as const, displayName: 'Help desk', now: new Date() }
+    await store.accounts.create({ id: randomUUID(), ...of })
+    expect(await store.accounts.list({ roles: ['service'], limit: 10 })).toMatchObject([
+      { displayName: 'Help desk' },
+    ])
+  } finally {
+    await store.close()
+  }
 }, 60_000)

@@ -1,0 +1,172 @@
+/**
+ * `npm run fuzz [-- user|admin|service-account] [--seed N] [--max-examples N]`: Schemathesis over the
+ * whole contract, with all its checks and phases, as each of the three. Installs Schemathesis from PyPI
+ * into a cache outside the repository (Python 3 with venv is needed), builds and starts the real server
+ * on a fresh embedded database for each, and fails on any failure of a check, any 5xx, and any violation
+ * or unexpected failure that the server logs. docs/testing.md tells how to read what it says.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { packageRoot } from '../src/package-root.ts'
+import { type FuzzFailure, readTally, summaryOf } from './fuzz/summary.ts'
+
+const PRINCIPALS = ['user', 'admin', 'service-account'] as const
+type Principal = (typeof PRINCIPALS)[number]
+
+const INSTALL_LIMIT_MS = 5 * 60_000
+const RUN_LIMIT_MS = 5 * 60_000
+const START_LIMIT_MS = 60_000
+const STOP_LIMIT_MS = 10_000
+const ADMIN = { email: 'root@example.com', password: 'the root of the fuzz' }
+const NO_QUOTA = 1_000_000
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: 'string', default: '1' },
+    'max-examples': { type: 'string' },
+  },
+})
+const chosen = PRINCIPALS.filter((name) => positionals.length === 0 || positionals.includes(name))
+if (chosen.length === 0) throw new Error(`Name some of ${PRINCIPALS.join(', ')}, or none for all.`)
+
+const sources = join(packageRoot, 'scripts/fuzz')
+const cache = join(process.env['XDG_CACHE_HOME'] ?? tmpdir(), 'parley-fuzz')
+const bin = join(cache, 'venv/bin')
+
+await install()
+await run('npm', ['run', '--silent', 'build'], { cwd: packageRoot, timeout: INSTALL_LIMIT_MS })
+const failures: FuzzFailure[] = []
+for (const principal of chosen) failures.push(...(await fuzzAs(principal)))
+for (const { principal, text } of failures) console.error(`FAILED  ${principal}: ${text}`)
+process.exitCode = failures.length > 0 ? 1 : 0
+
+/** Does nothing where the same was installed before. */
+async function install(): Promise<void> {
+  const done = join(cache, 'installed.txt')
+  const requirements = join(sources, 'requirements.txt')
+  const wanted = await readFile(requirements, 'utf8')
+  if ((await readFile(done, 'utf8').catch(() => '')) === wanted) return
+  await rm(cache, { recursive: true, force: true })
+  await mkdir(cache, { recursive: true })
+  await run('python3', ['-m', 'venv', join(cache, 'venv')], { timeout: INSTALL_LIMIT_MS })
+  const parameters = ['install', '--quiet', '--disable-pip-version-check', '-r', requirements]
+  await run(join(bin, 'pip'), parameters, { timeout: INSTALL_LIMIT_MS })
+  await writeFile(done, wanted)
+}
+
+async function fuzzAs(principal: Principal): Promise<FuzzFailure[]> {
+  const folder = await mkdtemp(join(tmpdir(), 'parley-fuzz-'))
+  const server = await startServer(folder)
+  const tally = join(folder, 'tally.json')
+  console.log(`\n=== ${principal}, --seed ${options.seed}`)
+  try {
+    const code = await schemathesis(principal, server.origin, tally)
+    await stop(server.child)
+    const log = await readFile(server.log, 'utf8')
+    return summaryOf({ principal, code, tally: await readTally(tally), log })
+  } finally {
+    await stop(server.child)
+    await rm(folder, { recursive: true })
+  }
+}
+
+/** @returns its exit code; 1 where it took too long */
+async function schemathesis(principal: Principal, origin: string, tally: string): Promise<number> {
+  const flags = ['--checks', 'all', '--continue-on-failure', '--no-color', '--seed', options.seed]
+  const examples = options['max-examples']
+  if (examples !== undefined) flags.push('--max-examples', examples)
+  const location = `${origin}/openapi.yaml`
+  const child = spawn(
+    join(bin, 'schemathesis'),
+    ['--config-file', 'schemathesis.toml', 'run', location, ...flags],
+    {
+      cwd: sources,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      timeout: RUN_LIMIT_MS,
+      env: {
+        ...process.env,
+        PYTHONPATH: sources,
+        PYTHONDONTWRITEBYTECODE: '1',
+        PARLEY_ORIGIN: origin,
+        PARLEY_PRINCIPAL: principal,
+        PARLEY_ADMIN_EMAIL: ADMIN.email,
+        PARLEY_ADMIN_PASSWORD: ADMIN.password,
+        PARLEY_TALLY: tally,
+      },
+    },
+  )
+  const [code] = (await once(child, 'exit')) as [number | null]
+  return code ?? 1
+}
+
+/** The built server as an operator starts it, but without limits, and with cheap passwords. */
+async function startServer(folder: string) {
+  const log = join(folder, 'log')
+  const out = await open(log, 'w')
+  const child = spawn(process.execPath, [join(packageRoot, 'dist/src/main.js')], {
+    cwd: folder,
+    stdio: ['ignore', out.fd, 'pipe'],
+    env: { PATH: process.env['PATH'], ...settingsIn(folder) },
+  })
+  await out.close()
+  return { child, log, origin: await originOf(child) }
+}
+
+function settingsIn(folder: string): Record<string, string> {
+  return {
+    PORT: '0',
+    HOST: '127.0.0.1',
+    TRUST_PROXY: '1',
+    DATA_DIR: join(folder, 'data'),
+    ADMIN_EMAIL: ADMIN.email,
+    ADMIN_PASSWORD: ADMIN.password,
+    REGISTRATION: 'open',
+    BCRYPT_COST: '4',
+    MAX_OPEN_STREAMS: '1000',
+    RATE_LIMIT_ANONYMOUS: `${NO_QUOTA}/3600`,
+    RATE_LIMIT_USER: `${NO_QUOTA}/3600`,
+    RATE_LIMIT_CHAT: `${NO_QUOTA}/60`,
+    RATE_LIMIT_SIGN_IN_ADDRESS: `${NO_QUOTA}/900`,
+    RATE_LIMIT_SIGN_IN_ACCOUNT: `${NO_QUOTA}/900`,
+  }
+}
+
+/** Where it says that it listens. */
+async function originOf(child: ChildProcess): Promise<string> {
+  let said = ''
+  child.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const deadline = performance.now() + START_LIMIT_MS
+  while (child.exitCode === null && performance.now() < deadline) {
+    const origin = /Parley listens on +(http:\S+)/.exec(said)?.[1]
+    if (origin !== undefined) return origin
+    await pause(100)
+  }
+  await stop(child)
+  throw new Error(`The server did not start:\n${said}`)
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  const stubborn = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
+  await exited
+  clearTimeout(stubborn)
+}
+
+/** @throws when it fails or takes too long */
+async function run(
+  command: string,
+  parameters: readonly string[],
+  how: { cwd?: string; timeout: number },
+): Promise<void> {
+  const child = spawn(command, parameters, { stdio: ['ignore', 'inherit', 'inherit'], ...how })
+  const [code] = (await once(child, 'exit')) as [number | null]
+  if (code !== 0) throw new Error(`"${command} ${parameters.join(' ')}" failed`)
+}
