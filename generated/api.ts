@@ -2490,12 +2490,12 @@ export interface components {
         /**
          * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
          *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-         * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+         * @example chat-1
          */
         IdempotencyKey: string;
         /**
          * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-         * @example "7"
+         * @example "1"
          */
         IfMatch: string;
         /**
@@ -2505,7 +2505,7 @@ export interface components {
         IfNoneMatch: string;
         /**
          * @description The id of the last event that you have seen. Left out, the stream begins with the first.
-         * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66:7
+         * @example 01a207a2-80a0-701a-acfd-53d84e82718c:1
          */
         LastEventId: string;
         /**
@@ -3066,7 +3066,7 @@ export interface operations {
                      *       "accessToken": "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiIwMTk5YjNhNCJ9.c2lnbmF0dXJl",
                      *       "refreshToken": "parley_refresh_AZmzpAAAfAiAAAAAAAAAAAAAAAB3eHl6",
                      *       "tokenType": "Bearer",
-                     *       "expiresIn": 899,
+                     *       "expiresIn": 900,
                      *       "refreshExpiresIn": 604800,
                      *       "sessionId": "01a207a2-54ae-700b-9c6c-90502c024b3c"
                      *     }
@@ -3501,7 +3501,7 @@ export interface operations {
                 /**
                  * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
                  *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3700,7 +3700,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -3742,7 +3742,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -3948,7 +3948,7 @@ export interface operations {
                 /**
                  * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
                  *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4043,7 +4043,7 @@ export interface operations {
                 /**
                  * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
                  *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4217,7 +4217,7 @@ export interface operations {
             header?: {
                 /**
                  * @description The id of the last event that you have seen. Left out, the stream begins with the first.
-                 * @example 0199b3a4-9b2d-7e02-a0c4-3f1d8a7b9c66:7
+                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c:1
                  */
                 "Last-Event-ID"?: components["parameters"]["LastEventId"];
             };
@@ -4337,7 +4337,7 @@ export interface operations {
                 /**
                  * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
                  *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
-                 * @example "8e03978e-40d5-43dd-bc93-6894a57f9324"
+                 * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -4505,7 +4505,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -4587,7 +4587,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -4963,7 +4963,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -5005,7 +5005,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -5266,7 +5266,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
@@ -5308,7 +5308,7 @@ export interface operations {
             header?: {
                 /**
                  * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
-                 * @example "7"
+                 * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };

@@ -52,11 +52,14 @@ describe('openapi/examples', () => {
 })
 
 async function write(): Promise<void> {
-  const yaml = withExamples(contract.yaml, recorded)
   const file = join(ROOT, CONTRACT_FILE)
-  await writeFile(file, await format(yaml, { ...(await resolveConfig(file)), filepath: file }))
+  await writeFormatted(file, withExamples(contract.yaml, recorded))
   await mkdir(join(ROOT, 'openapi/examples'), { recursive: true })
-  for (const [operationId, text] of files) await writeFile(pathOf(operationId), text)
+  for (const [operationId, text] of files) await writeFormatted(pathOf(operationId), text)
+}
+
+async function writeFormatted(file: string, text: string): Promise<void> {
+  await writeFile(file, await format(text, { ...(await resolveConfig(file)), filepath: file }))
 }
 
 function pathOf(operationId: string): string {
