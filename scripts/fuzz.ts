@@ -109,6 +109,7 @@ async function schemathesis(
         ...process.env,
         PYTHONPATH: sources,
         PYTHONDONTWRITEBYTECODE: '1',
+        HYPOTHESIS_STORAGE_DIRECTORY: join(cache, 'hypothesis'),
         PARLEY_ORIGIN: origin,
         PARLEY_PRINCIPAL: principal,
         PARLEY_ADMIN_EMAIL: ADMIN.email,
