@@ -23,6 +23,8 @@ const RUN_LIMIT_MS = 5 * 60_000
 const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 10_000
 const ADMIN = { email: 'root@example.com', password: 'the root of the fuzz' }
+const WALKS = 5
+const WALK_ONLY = ['--phases', 'stateful', '--warnings', 'off']
 const NO_QUOTA = 1_000_000
 
 const { values: options, positionals } = parseArgs({
@@ -34,6 +36,9 @@ const { values: options, positionals } = parseArgs({
 })
 const chosen = PRINCIPALS.filter((name) => positionals.length === 0 || positionals.includes(name))
 if (chosen.length === 0) throw new Error(`Name some of ${PRINCIPALS.join(', ')}, or none for all.`)
+
+const firstSeed = Number(options.seed)
+if (!Number.isSafeInteger(firstSeed)) throw new Error('--seed must be an integer.')
 
 const sources = join(packageRoot, 'scripts/fuzz')
 const cache = join(process.env['XDG_CACHE_HOME'] ?? tmpdir(), 'parley-fuzz')
@@ -64,9 +69,15 @@ async function fuzzAs(principal: Principal): Promise<FuzzFailure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-fuzz-'))
   const server = await startServer(folder)
   const tally = join(folder, 'tally.json')
-  console.log(`\n=== ${principal}, --seed ${options.seed}`)
+  console.log(`\n=== ${principal}, --seed ${firstSeed}`)
   try {
-    const code = await schemathesis(principal, server.origin, tally)
+    const at = { principal, origin: server.origin }
+    let code = await schemathesis({ ...at, tally, seed: firstSeed })
+    // A walk along the links ends where an answer differs when it is tried again, which is soon.
+    for (let walk = 1; walk <= WALKS && code === 0; walk++) {
+      const notes = join(folder, `walk-${walk}.json`)
+      code = await schemathesis({ ...at, tally: notes, seed: firstSeed + walk }, WALK_ONLY)
+    }
     await stop(server.child)
     const log = await readFile(server.log, 'utf8')
     return summaryOf({ principal, code, tally: await readTally(tally), log })
@@ -76,15 +87,20 @@ async function fuzzAs(principal: Principal): Promise<FuzzFailure[]> {
   }
 }
 
+type Run = { principal: Principal; origin: string; tally: string; seed: number }
+
 /** @returns its exit code; 1 where it took too long */
-async function schemathesis(principal: Principal, origin: string, tally: string): Promise<number> {
-  const flags = ['--checks', 'all', '--continue-on-failure', '--no-color', '--seed', options.seed]
+async function schemathesis(
+  { principal, origin, tally, seed }: Run,
+  more: readonly string[] = [],
+): Promise<number> {
+  const flags = ['--checks', 'all', '--continue-on-failure', '--no-color', '--seed', String(seed)]
   const examples = options['max-examples']
   if (examples !== undefined) flags.push('--max-examples', examples)
   const location = `${origin}/openapi.yaml`
   const child = spawn(
     join(bin, 'schemathesis'),
-    ['--config-file', 'schemathesis.toml', 'run', location, ...flags],
+    ['--config-file', 'schemathesis.toml', 'run', location, ...flags, ...more],
     {
       cwd: sources,
       stdio: ['ignore', 'inherit', 'inherit'],
@@ -93,6 +109,7 @@ async function schemathesis(principal: Principal, origin: string, tally: string)
         ...process.env,
         PYTHONPATH: sources,
         PYTHONDONTWRITEBYTECODE: '1',
+        HYPOTHESIS_STORAGE_DIRECTORY: join(cache, 'hypothesis'),
         PARLEY_ORIGIN: origin,
         PARLEY_PRINCIPAL: principal,
         PARLEY_ADMIN_EMAIL: ADMIN.email,
