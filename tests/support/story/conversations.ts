@@ -9,18 +9,14 @@ type Page = { nextCursor: string }
 export async function adaTalks(stage: Stage, ada: Credentials): Promise<void> {
   const { tell } = stage
   const named = { 'Idempotency-Key': '"8e03978e-40d5-43dd-bc93-6894a57f9324"' }
-  const created = await tell(ada, 'createConversation', {
-    headers: named,
-    body: { title: 'Plans for the holiday', mode: 'balanced' },
-  })
-  await tell(ada, 'createConversation', {
-    headers: named,
-    body: { title: 'Plans for the holiday', mode: 'balanced' },
-  })
-  const path = { conversationId: bodyOf<Thing>(created).id }
-  const message = { message: 'Hello! My name is Ada.', ...path }
+  const plan = { headers: named, body: { title: 'Plans for the holiday', mode: 'balanced' } }
+  await tell(ada, 'createConversation', plan)
+  await tell(ada, 'createConversation', plan)
+  const message = { message: 'Hello! My name is Ada.', mode: 'balanced' }
   const reply = bodyOf<Reply>(await tell(ada, 'sendMessage', { body: message }))
-  await adaStreams(stage, ada, path)
+  const path = { conversationId: reply.conversationId }
+  await adaStreams(stage, ada)
+  await adaStops(stage, ada, path)
   await adaReads(stage, ada, path)
   const body = {
     messageId: reply.message.id,
@@ -32,10 +28,9 @@ export async function adaTalks(stage: Stage, ada: Credentials): Promise<void> {
   await tell(ada, 'listFeedback')
 }
 
-async function adaStreams(stage: Stage, ada: Credentials, path: { conversationId: string }) {
-  const { tell } = stage
+async function adaStreams({ tell }: Stage, ada: Credentials) {
   const streamed = await tell(ada, 'streamMessage', {
-    body: { message: 'And what is 6 times 7?', ...path, onDisconnect: 'continue' },
+    body: { message: 'What is 6 times 7?', onDisconnect: 'continue' },
   })
   const [{ generationId }] = streamed.body as [{ generationId: string }]
   const generation = { path: { generationId } }
@@ -44,7 +39,6 @@ async function adaStreams(stage: Stage, ada: Credentials, path: { conversationId
   await tell(ada, 'resumeStream', { ...generation, ...from(1) })
   const last = (streamed.body as unknown[]).length
   await tell(ada, 'resumeStream', { ...generation, ...from(last) })
-  await adaStops(stage, ada, path)
 }
 
 /** She stops an answer in the middle. */
