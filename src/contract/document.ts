@@ -85,3 +85,8 @@ export function resolve<T extends object>(document: ContractDocument, thing: T |
 function isReference(thing: object): thing is Reference {
   return '$ref' in thing
 }
+
+/** Every operation of the document, in its order. */
+export function operationsIn({ paths }: Pick<ContractDocument, 'paths'>): OperationObject[] {
+  return Object.values(paths).flatMap((item) => METHODS.flatMap((method) => item[method] ?? []))
+}

@@ -1,4 +1,4 @@
-import { type ContractDocument, METHODS, resolve, type ResponseObject } from './document.ts'
+import { type ContractDocument, operationsIn, resolve, type ResponseObject } from './document.ts'
 
 /** What a caller sends beyond the header parameters: the credential, the body's type, its own id. */
 const OF_EVERY_CALL = ['Authorization', 'Content-Type', 'X-Request-Id']
@@ -6,7 +6,7 @@ const OF_EVERY_CALL = ['Authorization', 'Content-Type', 'X-Request-Id']
 /** Every header that an answer of the contract may have. */
 export function serverHeaders(document: ContractDocument): string[] {
   const { responses = {} } = document.components
-  const ofOperations = operationsOf(document).flatMap((one) => Object.values(one.responses))
+  const ofOperations = operationsIn(document).flatMap((one) => Object.values(one.responses))
   const described = [...Object.values(responses), ...ofOperations].flatMap((one) => {
     const { headers = {} }: ResponseObject = resolve(document, one)
     return Object.keys(headers)
@@ -17,18 +17,12 @@ export function serverHeaders(document: ContractDocument): string[] {
 
 /** Every header that a call of the contract may have. */
 export function callerHeaders(document: ContractDocument): string[] {
-  const parameters = operationsOf(document)
+  const parameters = operationsIn(document)
     .flatMap((operation) => operation.parameters ?? [])
     .map((parameter) => resolve(document, parameter))
   const schemes = Object.values(document.components.securitySchemes ?? {})
   const keys = [...parameters, ...schemes].filter((one) => one.in === 'header')
   return sorted([...OF_EVERY_CALL, ...keys.map((one) => one.name)])
-}
-
-function operationsOf(document: ContractDocument) {
-  return Object.values(document.paths).flatMap((item) =>
-    METHODS.flatMap((method) => item[method] ?? []),
-  )
 }
 
 function sorted(names: readonly string[]): string[] {
