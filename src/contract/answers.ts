@@ -1,8 +1,8 @@
 import type { ProblemCode } from '../../generated/api.ts'
 import {
   type ContractDocument,
-  METHODS,
   type OperationObject,
+  operationsIn,
   type Reference,
   resolve,
   type ResponseObject,
@@ -103,11 +103,8 @@ function wrongHeader(
 
 function shapesOf(document: ContractDocument): Map<string, OperationShape> {
   const headerAt = headerShapes(document)
-  const operations = Object.values(document.paths).flatMap((item) =>
-    METHODS.flatMap((method) => item[method] ?? []),
-  )
   return new Map(
-    operations.map((one) => [one.operationId, operationShape(document, one, headerAt)]),
+    operationsIn(document).map((one) => [one.operationId, operationShape(document, one, headerAt)]),
   )
 }
 

@@ -1,6 +1,6 @@
 import {
   type ContractDocument,
-  METHODS,
+  operationsIn,
   resolve,
   type ResponseObject,
 } from '../../src/contract/document.ts'
@@ -10,10 +10,7 @@ export type AnswerName = string
 
 /** Every answer that the contract declares. */
 export function declaredAnswers(document: ContractDocument): AnswerName[] {
-  const operations = Object.values(document.paths).flatMap((item) =>
-    METHODS.flatMap((method) => item[method] ?? []),
-  )
-  return operations.flatMap(({ operationId, responses }) =>
+  return operationsIn(document).flatMap(({ operationId, responses }) =>
     Object.entries(responses).flatMap(([status, response]) => {
       const { content }: ResponseObject = resolve(document, response)
       const types = content ? Object.keys(content) : ['-']
