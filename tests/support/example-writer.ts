@@ -35,8 +35,12 @@ function columnOf(yaml: string, offset: number): number {
 /** In one line if it is short; dates and the like in quotes, since other parsers read more into them. */
 function textOf(value: unknown, indent: number, isFlow: boolean): string {
   const options = { compat: 'yaml-1.1', singleQuote: true, lineWidth: 0 } as const
-  const line = stringify(value, { ...options, collectionStyle: 'flow' }).trimEnd()
-  if (isFlow || typeof value !== 'object' || line.length + indent < LONGEST_LINE) {
+  // SnakeYAML, which Java's generators read with, wants marks like `?` quoted in a flow.
+  const quoted = { defaultStringType: 'QUOTE_SINGLE', defaultKeyType: 'PLAIN' } as const
+  const isPlain = typeof value !== 'object'
+  const flow = { ...options, collectionStyle: 'flow', ...(!isPlain && quoted) } as const
+  const line = stringify(value, flow).trimEnd()
+  if (isFlow || isPlain || line.length + indent < LONGEST_LINE) {
     if (!line.includes('\n')) return `: ${line}`
   }
   const lines = stringify(value, options).trimEnd().split('\n')
