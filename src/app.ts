@@ -1,4 +1,4 @@
-import express, { type Express } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import type { Config } from './config.ts'
 import type { Contract } from './contract/document.ts'
 import { createAnswerCheck } from './contract/answers.ts'
@@ -19,6 +19,7 @@ import { answerProblems, createAnswerProblem } from './http/problems.ts'
 import { logRequests } from './http/request-log.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { slowDownFailures } from './http/slow-down.ts'
+import { keepToHttps, requireHttps } from './http/transport.ts'
 import {
   countAnonymous,
   countUndecodable,
@@ -43,6 +44,9 @@ export type AppParts = {
 }
 
 export type App = { handler: Express; guardAnswer: AnswerGuard } & Pick<Validator, 'warmUp'>
+
+/** Health checks come from inside the network, by plain HTTP, even where HTTPS is required. */
+const PLAIN: ReadonlySet<string> = new Set(['getHealth', 'getReadiness'])
 
 /** The request's whole journey, in order. @throws when the contract does not load */
 export async function createApp(parts: AppParts): Promise<App> {
@@ -79,7 +83,8 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.enable('case sensitive routing').enable('strict routing')
   app.set('query parser', 'simple').set('trust proxy', config.server.trustProxy)
 
-  app.use(logRequests(deps), securityHeaders, ...crossOrigin(config.server.corsOrigins, document))
+  app.use(logRequests(deps), securityHeaders, ...transport(config.server, policies))
+  for (const step of crossOrigin(config.server.corsOrigins, document)) app.use(step)
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
     const operation = operations[policy.operationId as keyof Operations] as AnyOperation
@@ -98,4 +103,12 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
   const guardAnswer = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
   return { handler: app, guardAnswer, warmUp: validator.warmUp }
+}
+
+/** What holds of the connection; nothing where nobody has asked for HTTPS. */
+function transport(server: Config['server'], policies: Policies): RequestHandler[] {
+  const open = policies.operations.filter(({ operationId }) => PLAIN.has(operationId))
+  const openPaths = new Set(open.map((policy) => routeOf(policies, policy)))
+  if (server.requireHttps) return [keepToHttps, requireHttps(openPaths)]
+  return server.tls ? [keepToHttps] : []
 }

@@ -50,6 +50,24 @@ export function loadConfig(policyNames: readonly string[], envFile = '.env'): Co
   return readConfig({ ...readEnvFile(envFile), ...process.env }, policyNames)
 }
 
+/** What a move to PostgreSQL has to know. It holds secrets: never log it. */
+export type MoveConfig = ReturnType<typeof loadMove>
+
+/**
+ * From where to where the data move. Unlike a server's, keys and secret may be left out: they are in
+ * the folder that is moved.
+ * @throws ConfigMistakes with every mistake at once, and no value
+ */
+export function loadMove(envFile = '.env') {
+  const from = createEnvironment({ ...readEnvFile(envFile), ...process.env })
+  const { dataDir, databaseUrl } = readStore(from)
+  if (!from.has('DATABASE_URL')) from.refuse('DATABASE_URL must name the database to move to.')
+  const serverSecret = from.find('SERVER_SECRET', values.serverSecret)
+  const signingKeysFile = from.find('SIGNING_KEYS_FILE', values.line)
+  from.finish()
+  return { dataDir, databaseUrl: databaseUrl!, serverSecret, signingKeysFile }
+}
+
 function readServer(from: Environment) {
   requireTogether(from, 'TLS_CERT_FILE', 'TLS_KEY_FILE')
   const certFile = from.find('TLS_CERT_FILE', values.line)

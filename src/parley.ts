@@ -11,9 +11,10 @@ import { type FirstAdmin, makeFirstAdmin } from './domain/first-admin.ts'
 import { STATUS_OF } from './domain/problem.ts'
 import { createServices, type Services } from './domain/services.ts'
 import type { ValidAnswer } from './http/answer-guard.ts'
-import { createServer } from './http/server.ts'
+import { createServer, renewCertificate } from './http/server.ts'
 import { createOperations } from './operations/index.ts'
 import { packageRoot } from './package-root.ts'
+import { type Certificate, openCertificate } from './ports/certificate.ts'
 import { stopServing } from './stop-serving.ts'
 
 const SIGN_IN_DELAY_STEP_MS = 500
@@ -51,6 +52,7 @@ export function loadPolicies(contract = loadContract()): Policies {
 export async function createParley(config: Config, instead: Replacements = {}): Promise<Parley> {
   const contract = instead.contract ?? loadContract()
   const policies = loadPolicies(contract)
+  const certificate = config.server.tls && (await openCertificate(config.server.tls))
   const deps = await openDependencies(config, instead.deps)
   const services = createServices(deps, policies, config, readVersion())
   const operations = createOperations(services)
@@ -71,10 +73,13 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   await Promise.all(feedsOf(services).map((feed) => feed.refresh()))
   const firstAdmin = await makeFirstAdmin({ ...deps, ...services }, config.identity)
   const stopJobs = startJobs(services, deps)
-  const server = createServer(app.handler, app.guardAnswer)
+  const server = createServer(app.handler, app.guardAnswer, certificate?.first)
+  const renew = (renewed: Certificate) => renewCertificate(server, renewed)
+  const stopRenewing = certificate?.follow(renew, deps)
   const stop = async (graceSeconds: number) => {
     const outcome = await stopServing(server, services, deps.clock, graceSeconds)
     stopJobs()
+    stopRenewing?.()
     // When keys were last used is a hint: a database that is gone must not keep the server.
     await services.credentials.writeUses().catch(() => undefined)
     deps.relay?.close()

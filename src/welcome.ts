@@ -3,7 +3,8 @@ import type { FirstAdmin } from './domain/first-admin.ts'
 
 /** What a person reads after the start: where it is, how to get in, and one line to try. */
 export function welcome(config: Config, port: number, admin: FirstAdmin | undefined): string {
-  const base = `http://${hostFor(config.server.host)}:${port}`
+  const scheme = config.server.tls ? 'https' : 'http'
+  const base = `${scheme}://${hostFor(config.server.host)}:${port}`
   return [
     '',
     `  Parley listens on  ${base}`,

@@ -12,15 +12,17 @@ export const VARIABLES = {
   HOST: { default: '0.0.0.0', about: 'Address to listen on; 127.0.0.1 for this machine only.' },
   REQUIRE_HTTPS: {
     default: 'false',
-    about: 'Not yet: true refuses requests that did not come by HTTPS.',
+    about: 'true refuses requests that did not come by HTTPS, health checks apart.',
   },
   TLS_CERT_FILE: {
-    about: 'Not yet: PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS.',
+    about: 'PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS.',
   },
-  TLS_KEY_FILE: { about: 'Not yet: PEM private key of TLS_CERT_FILE.' },
+  TLS_KEY_FILE: {
+    about: 'PEM private key of TLS_CERT_FILE. Both are read again when they change.',
+  },
   TRUST_PROXY: {
     default: '0',
-    about: 'Proxies whose X-Forwarded-For counts: addresses and CIDRs, or how many hops.',
+    about: 'Proxies whose X-Forwarded-For and -Proto count: addresses and CIDRs, or how many hops.',
   },
   CORS_ORIGINS: { about: 'Browser origins that may call, exactly: https://app.example.com.' },
   METRICS_PORT: { about: 'Not yet: port of /metrics; off if empty. Keep it private.' },

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { ProblemCode } from '../../generated/api.ts'
 import { Problem } from '../domain/problem.ts'
 import { problemView } from '../views/problem.ts'
+import { STRICT_TRANSPORT } from './transport.ts'
 
 /** Bytes of the first line and the headers together. */
 export const LONGEST_HEADERS = 16 * 1024
@@ -45,6 +47,7 @@ export function answerOnSocket(code: ProblemCode, socket: Socket): void {
       `Content-Length: ${Buffer.byteLength(body)}`,
       'Cache-Control: no-store',
       `X-Request-Id: ${requestId}`,
+      ...(socket instanceof TLSSocket ? [`Strict-Transport-Security: ${STRICT_TRANSPORT}`] : []),
       'Connection: close',
       '',
       body,

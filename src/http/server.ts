@@ -5,7 +5,10 @@ import {
   type Server,
   ServerResponse,
 } from 'node:http'
+import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
+import type { TLSSocket } from 'node:tls'
 import type { Express } from 'express'
+import type { Certificate } from '../ports/certificate.ts'
 import type { AnswerGuard } from './answer-guard.ts'
 import { answerOnSocket, LONGEST_HEADERS, refuseConnection } from './connection-problems.ts'
 
@@ -21,6 +24,8 @@ const LIMITS = {
   requestTimeout: 40_000,
   connectionsCheckingInterval: 5_000,
 }
+/** A client that does not get through its handshake has no request that could time out. */
+const HANDSHAKE = { handshakeTimeout: 15_000 }
 
 /**
  * An HTTP server around the app.
@@ -28,8 +33,13 @@ const LIMITS = {
  * Express gives every request and response the app's prototypes by `Object.setPrototypeOf`, which
  * makes V8 forget what it knew of their shape. Here Node creates them with these prototypes from
  * the start, so that Express finds nothing to change: about twice the calls a second.
+ * @param certificate with it the server speaks HTTPS and nothing else
  */
-export function createServer(app: Express, guardAnswer: AnswerGuard): Server {
+export function createServer(
+  app: Express,
+  guardAnswer: AnswerGuard,
+  certificate?: Certificate,
+): Server {
   class Request extends IncomingMessage {}
   class Response extends ServerResponse {
     /** Express's own `json` asks about settings, charsets and ETags that Parley does not use. */
@@ -54,11 +64,27 @@ export function createServer(app: Express, guardAnswer: AnswerGuard): Server {
 
   const classes = { IncomingMessage: Request, ServerResponse: Response }
   const take = takeRequests(app) as RequestListener<typeof Request, typeof Response>
-  const server: Server = createHttpServer({ ...LIMITS, ...classes }, take) as never
+  const options = { ...LIMITS, ...classes }
+  const server: Server = certificate
+    ? listenSecurely(createHttpsServer({ ...options, ...HANDSHAKE, ...certificate }, take))
+    : (createHttpServer(options, take) as never)
   server.on('clientError', refuseConnection)
   // RFC 9110 10.1.1 lets an expectation be ignored; Node would refuse it without a body.
   server.on('checkExpectation', take)
   return server
+}
+
+/** New connections get the new certificate; what is open goes on as it is. */
+export function renewCertificate(server: Server, certificate: Certificate): void {
+  if (server instanceof HttpsServer) server.setSecureContext(certificate)
+}
+
+/** Whoever speaks no TLS, plain HTTP say, could not read an answer: Node would try to give one. */
+function listenSecurely<S extends NodeJS.EventEmitter>(server: S): S {
+  server.removeAllListeners('tlsClientError')
+  return server.on('tlsClientError', (_error: Error, socket: TLSSocket) => {
+    socket.destroy()
+  })
 }
 
 /** Hands requests to the app, and answers those that Express would answer with a page of HTML. */

@@ -30,13 +30,18 @@ export async function loadServerSecret(source: {
   dataDir: string
 }): Promise<string> {
   if (source.given !== undefined) return source.given
-  const path = join(source.dataDir, 'server-secret')
+  const path = serverSecretPath(source.dataDir)
   const secret = (await findOrMakeSecretFile(path, () => `${newServerSecret()}\n`)).trim()
   if (isServerSecret(secret)) return secret
   throw new SecretFileMistake(
     `${path} must hold at least ${SERVER_SECRET_LEAST_BYTES} bytes. Restore it from a backup: ` +
       'without it no password, refresh token or API key made so far can be checked.',
   )
+}
+
+/** Where the secret is that a server made for itself. */
+export function serverSecretPath(dataDir: string): string {
+  return join(dataDir, 'server-secret')
 }
 
 /** The 32-byte key of one purpose, by HKDF-SHA-256 (RFC 5869). Always the same for one secret. */

@@ -56,3 +56,13 @@ async function prepare(): Promise<{ options: DatabaseOptions; drop(): Promise<vo
   const databaseUrl = await createDatabase(serverUrl, name, template)
   return { options: { databaseUrl }, drop: () => dropDatabase(serverUrl, name) }
 }
+
+/** A database on the server without any table. @throws where the tests have no server */
+export async function openEmptyServerDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+  const migrated = inject('migrated')
+  if ('snapshot' in migrated) throw new Error('Only with TEST_DATABASE_URL')
+  const { serverUrl } = migrated
+  const name = `parley_test_${randomUUID()}`
+  const url = await createDatabase(serverUrl, name)
+  return { url, drop: () => dropDatabase(serverUrl, name) }
+}

@@ -9,7 +9,7 @@ import { type Client, createClient } from './client.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
-const ADDRESS = /Parley listens on +(http:\S+)/
+const ADDRESS = /Parley listens on +(https?:\S+)/
 
 export const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }
 const DEFAULTS = {

@@ -19,10 +19,15 @@ export async function dropDatabase(serverUrl: string, name: string): Promise<voi
 
 /** Runs one statement outside the store, as an administrator of the server would. */
 export async function administer(url: string, sql: string): Promise<void> {
+  await queryServer(url, sql)
+}
+
+/** The rows of one statement, as an administrator of the server would see them. */
+export async function queryServer(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {
-    await client.query(sql)
+    return (await client.query<Record<string, unknown>>(sql)).rows
   } finally {
     await client.end()
   }

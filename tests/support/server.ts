@@ -82,7 +82,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   })
   await new Promise<void>((resolve) => parley.server.listen(0, '127.0.0.1', resolve))
   const { port } = parley.server.address() as AddressInfo
-  const url = `http://127.0.0.1:${port}`
+  const url = `${config.server.tls ? 'https' : 'http'}://127.0.0.1:${port}`
 
   const logIn = async (email: string, password: string): Promise<Client> => {
     const reply = await createClient(url).call('logIn', { body: { email, password } })

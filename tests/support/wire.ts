@@ -1,5 +1,7 @@
 import { type Agent, type IncomingMessage, request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
 import { connect } from 'node:net'
+import type { SecureVersion } from 'node:tls'
 import type { Problem } from '../../generated/api.ts'
 
 /** An answer as it came over the wire, for tests that no proper client could make. */
@@ -23,18 +25,25 @@ export type WireRequest = {
   from?: string
   /** Whose connections it takes, in the place of one of its own. */
   agent?: Agent
+  /** The certificate to trust, where the address is `https:`. */
+  ca?: string
+  /** The newest TLS that it speaks. */
+  maxVersion?: SecureVersion
 }
 
 /** Sends a request on a connection of its own, as odd as it may be. */
 export function send(address: string, odd: WireRequest = {}): Promise<WireAnswer> {
-  const { method = 'GET', headers = {}, body, chunked, from, agent } = odd
+  const { method = 'GET', headers = {}, body, chunked, from, agent, ca, maxVersion } = odd
+  const request = address.startsWith('https:') ? httpsRequest : httpRequest
   const length = body === undefined || chunked ? {} : { 'Content-Length': Buffer.byteLength(body) }
   return new Promise((resolve, reject) => {
-    const sent = httpRequest(address, {
+    const sent = request(address, {
       method,
       headers: { ...length, ...headers },
       agent: agent ?? false,
       ...(from !== undefined && { localAddress: from }),
+      ...(ca !== undefined && { ca }),
+      ...(maxVersion !== undefined && { maxVersion, minVersion: 'TLSv1' as const }),
     })
     sent.once('response', (response) => {
       // The server may refuse a body before it has it all, and hang up.

@@ -1,0 +1,36 @@
+# Parley in a container: one process, not root, a root file system that may be read-only.
+#
+# NOT TRIED in a container engine: there was none where this was written. What was tried without one:
+# the commands below, step by step in empty folders, and the result started as another user who can
+# write to the data folder and to nothing else.
+
+# Where the packages are compiled, and everything that only the build needs.
+FROM node:22-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY . .
+RUN npm run build && npm prune --omit=dev
+
+FROM node:22-slim
+ENV NODE_ENV=production DATA_DIR=/data
+WORKDIR /app
+# Everything belongs to root and is only read; the data folder is the one place to write.
+COPY --from=build /build/package.json ./
+COPY --from=build /build/node_modules ./node_modules
+COPY --from=build /build/dist ./dist
+COPY --from=build /build/openapi ./openapi
+COPY --from=build /build/prisma/migrations ./prisma/migrations
+# The rules of the built-in engine.
+COPY --from=build /build/src/engine/builtin/brain ./src/engine/builtin/brain
+RUN mkdir /data && chown node:node /data && chmod 700 /data
+USER node
+VOLUME /data
+EXPOSE 3000
+# SIGTERM drains, for at most SHUTDOWN_GRACE_SECONDS (30): give `docker stop` more (-t 40).
+STOPSIGNAL SIGTERM
+# Whether the process lives. Whether it can serve (/api/v1/health/ready) is the proxy's question.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
+  CMD ["node", "-e", "require(process.env.TLS_CERT_FILE ? 'https' : 'http').get({ host: '127.0.0.1', port: process.env.PORT || 3000, path: '/api/v1/health', rejectUnauthorized: false }, (answer) => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
+# Without npm in between: the server itself hears the signals.
+CMD ["node", "dist/src/main.js"]

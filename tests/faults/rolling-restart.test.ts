@@ -1,0 +1,146 @@
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import { migrationsDirectory, readMigrations } from '../../src/store/migration-files.ts'
+import { openEmptyServerDatabase } from '../support/database.ts'
+import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
+import { queryServer } from '../support/server-database.ts'
+import { until } from '../support/until.ts'
+
+const PATIENCE_MS = 180_000
+
+// Several processes share a database only on a server.
+describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreSQL', () => {
+  let workplace: Workplace
+  let empty: Awaited<ReturnType<typeof openEmptyServerDatabase>>
+  let shared: Record<string, string>
+  beforeEach(async () => {
+    workplace = await openWorkplace()
+    empty = await openEmptyServerDatabase()
+    const keys = join(workplace.directory, 'keys.json')
+    await writeFile(keys, await newSigningKeysText(), { mode: 0o600 })
+    shared = {
+      DATABASE_URL: empty.url,
+      SIGNING_KEYS_FILE: keys,
+      SERVER_SECRET: 'a server secret that only the tests know of',
+    }
+  })
+  afterEach(async () => {
+    await workplace.close()
+    await empty.drop()
+  })
+
+  test(
+    'that start at once on an empty database migrate once, make one admin, and both serve',
+    async () => {
+      const both = await Promise.all([workplace.start(shared), workplace.start(shared)])
+      const names = (await readMigrations(migrationsDirectory)).map(({ name }) => name)
+      const applied = await queryServer(
+        empty.url,
+        'SELECT migration_name AS name FROM _prisma_migrations ORDER BY 1',
+      )
+      expect(applied.map(({ name }) => name)).toEqual(names)
+      const admins = await queryServer(empty.url, 'SELECT id FROM accounts')
+      expect(admins).toHaveLength(1)
+      for (const parley of both) await logInSoon(parley)
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'that are restarted in turn show no error to a client that tries once more, elsewhere',
+    async () => {
+      const ports = [await freePort(), await freePort()]
+      const start = (port: number) => workplace.start({ ...shared, PORT: String(port) })
+      const running: ParleyProcess[] = []
+      for (const port of ports) running.push(await start(port))
+      const urls = running.map(({ url }) => url)
+      const { credentials } = await logInSoon(running[0]!)
+      const load = startLoad(urls, credentials)
+      await until(() => load.done() > 20, PATIENCE_MS)
+      const exits: unknown[] = []
+      for (const [index, port] of ports.entries()) {
+        running[index]!.signal('SIGTERM')
+        exits.push(await running[index]!.exited)
+        running[index] = await start(port)
+        const before = load.done()
+        await until(() => load.done() > before + 20, PATIENCE_MS)
+      }
+      const failures = await load.stop()
+      expect(failures).toEqual([])
+      expect(exits).toEqual([
+        { code: 0, signal: null },
+        { code: 0, signal: null },
+      ])
+      expect(load.retried()).toBeGreaterThan(0)
+    },
+    PATIENCE_MS,
+  )
+})
+
+/** While it warms up, a busy machine may keep it from its limits: sign-in is 503 for a second then. */
+const logInSoon = (parley: ParleyProcess) =>
+  until(() => parley.logIn().catch(() => undefined), 30_000)
+
+/** A port that was free a moment ago: a restarted instance must come back to its own. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Callers that read, chat and stream without a pause, each from instance to instance in turn. */
+function startLoad(urls: string[], credentials: Record<string, string>) {
+  const failures: string[] = []
+  let isOver = false
+  let done = 0
+  let retried = 0
+  const headers = { ...credentials, 'Content-Type': 'application/json' }
+
+  /** What went wrong, or nothing. */
+  const attempt = async (url: string, act: string, pledge: string): Promise<string | undefined> => {
+    try {
+      const isRead = act === 'conversations'
+      const response = await fetch(`${url}/api/v1/${act}`, {
+        headers: { ...headers, ...(!isRead && { 'Idempotency-Key': pledge }) },
+        ...(!isRead && { method: 'POST', body: JSON.stringify({ message: 'Hello!' }) }),
+      })
+      const text = await response.text()
+      if (response.status !== 200) return `${act}: ${response.status} ${text}`
+      if (act !== 'chat/stream' || text.includes('event: message.end')) return undefined
+      return `${act}: ${text.slice(-300)}`
+    } catch (error) {
+      const { cause, message } = error as Error
+      return `${act}: ${message} ${String(cause)}`
+    }
+  }
+  const call = async (act: string): Promise<void> => {
+    for (let turn = 0; !isOver; turn += 1) {
+      const pledge = crypto.randomUUID()
+      const at = (index: number) => urls[(turn + index) % urls.length]!
+      const first = await attempt(at(0), act, pledge)
+      if (first !== undefined) {
+        retried += 1
+        const second = await attempt(at(1), act, pledge)
+        if (second !== undefined) failures.push(`${first} | ${second}`)
+      }
+      done += 1
+    }
+  }
+  const callers = ['conversations', 'conversations', 'chat', 'chat/stream'].map(call)
+  return {
+    done: () => done,
+    retried: () => retried,
+    async stop() {
+      isOver = true
+      await Promise.all(callers)
+      return failures
+    },
+  }
+}
