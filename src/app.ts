@@ -8,7 +8,12 @@ import { createSchemaChecks } from './contract/schema-checks.ts'
 import type { Operations } from './contract/types.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { Services } from './domain/services.ts'
-import { type AnswerGuard, guardAnswers, type ValidAnswer } from './http/answer-guard.ts'
+import {
+  type AnswerGuard,
+  countAnswers,
+  guardAnswers,
+  type ValidAnswer,
+} from './http/answer-guard.ts'
 import { noteViolations, refuseInvalidReply } from './http/contract-violations.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import type { AnyOperation } from './http/dispatch.ts'
@@ -28,6 +33,7 @@ import {
   routeOf,
 } from './http/unmatched.ts'
 import { createValidator, type Validator } from './http/validator.ts'
+import { noMeter } from './ports/meter.ts'
 
 export type AppParts = {
   contract: Contract
@@ -49,9 +55,9 @@ export async function createApp(parts: AppParts): Promise<App> {
   const { contract, policies, operations, services, deps, config } = parts
   const { limits } = services
   const { document } = contract
-  const note = noteViolations(deps.log)
+  const note = noteViolations(deps)
   const checkProblem = createSchemaChecks(document)('#/components/schemas/Problem')
-  const answerProblem = createAnswerProblem(note, checkProblem)
+  const answerProblem = createAnswerProblem(note, checkProblem, deps.meter)
   const onInvalidReply = refuseInvalidReply(note, answerProblem)
   const validator = await createValidator(document, policies, onInvalidReply)
   const tools: RouteTools = {
@@ -66,6 +72,7 @@ export async function createApp(parts: AppParts): Promise<App> {
     idempotency: services.idempotency,
     answering: {
       clock: deps.clock,
+      meter: deps.meter,
       checkFrame: createFrameCheck(document, 'ChatStreamEvent'),
       checkLine: createFrameCheck(document, 'ExportRecord'),
       onInvalidFrame: note,
@@ -96,6 +103,7 @@ export async function createApp(parts: AppParts): Promise<App> {
   }
   app.use(countAnonymous(limits), refusePath)
   app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
-  const guardAnswer = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
+  const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
+  const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
   return { handler: app, guardAnswer, warmUp: validator.warmUp }
 }

@@ -56,6 +56,7 @@ function readServer(from: Environment) {
   const keyFile = from.find('TLS_KEY_FILE', values.line)
   const port = from.read('PORT', values.integer(0, 65_535))
   const metricsPort = from.find('METRICS_PORT', values.integer(0, 65_535))
+  const metricsHost = from.read('METRICS_HOST', values.host)
   if (port && port === metricsPort) from.refuse('METRICS_PORT must differ from PORT.')
   return {
     port,
@@ -66,7 +67,8 @@ function readServer(from: Environment) {
     trustProxy: from.read('TRUST_PROXY', values.proxies),
     corsOrigins: from.find('CORS_ORIGINS', values.origins) ?? [],
     securityContacts: from.find('SECURITY_CONTACT', values.contacts) ?? [],
-    metricsPort,
+    /** Where `/metrics` is; nowhere without a port. */
+    metrics: metricsPort === undefined ? undefined : { port: metricsPort, host: metricsHost },
     shutdownGraceSeconds: from.read('SHUTDOWN_GRACE_SECONDS', values.integer(0, 3600)),
   }
 }

@@ -14,6 +14,7 @@ import { createPostgresLimiter } from './ports/limiter/postgres.ts'
 import { openRedisLimiter } from './ports/limiter/redis.ts'
 import { withStandIn } from './ports/limiter/stand-in.ts'
 import { createLog, type Log } from './ports/log.ts'
+import { type Meter, noMeter } from './ports/meter.ts'
 import { createPasswords, type Passwords } from './ports/passwords.ts'
 import { openRedisRelay, type Relay } from './ports/relay.ts'
 import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
@@ -39,6 +40,7 @@ export type Dependencies = {
   cursors: Cursors
   engine: Engine
   log: Log
+  meter: Meter
 }
 
 /** Who issues access tokens, and for whom. */
@@ -64,6 +66,7 @@ export async function openDependencies(
     clock,
     keys,
     log,
+    meter: given.meter ?? (await openMeter(config)),
     ids: createIds(clock),
     passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
     commonPasswords: dictionary['passwords-common'],
@@ -83,6 +86,13 @@ export async function openDependencies(
     ...(where.redisUrl !== undefined && { relay: await openRedisRelay(where.redisUrl, clock) }),
     ...given,
   }
+}
+
+/** Loaded only where somebody watches: nobody else pays for it. */
+async function openMeter({ server }: Config): Promise<Meter> {
+  if (!server.metrics) return noMeter
+  const { createPrometheusMeter } = await import('./ports/meter/prometheus.ts')
+  return createPrometheusMeter()
 }
 
 function storeOptions({ databaseUrl, dataDir }: Config['store']) {

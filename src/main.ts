@@ -1,3 +1,4 @@
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Config, ConfigMistakes, loadConfig } from './config.ts'
 import { refuseNotYet } from './config/not-yet.ts'
@@ -11,16 +12,26 @@ async function main(): Promise<void> {
   const parley = await createParley(config)
   dieOnMistake(parley)
   stopOnSignal(parley, config)
-  await listen(parley, config)
-  const { port } = parley.server.address() as AddressInfo
-  process.stderr.write(welcome(config, port, parley.firstAdmin))
+  process.stderr.write(welcome(config, await listenAll(parley, config), parley.firstAdmin))
   await parley.warmUp()
 }
 
-function listen({ server }: Parley, { server: { port, host } }: Config): Promise<void> {
+/** Whoever watches may look from the first call on. */
+async function listenAll({ server, metricsServer }: Parley, config: Config) {
+  const { metrics, ...api } = config.server
+  return {
+    metrics: metricsServer && metrics && (await listen(metricsServer, metrics)),
+    api: await listen(server, api),
+  }
+}
+
+/** @returns the port that it listens on */
+function listen(server: Server, { port, host }: { port: number; host: string }): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, resolve)
+    server.listen(port, host, () => {
+      resolve((server.address() as AddressInfo).port)
+    })
   })
 }
 

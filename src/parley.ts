@@ -9,8 +9,11 @@ import type { Operations } from './contract/types.ts'
 import { type Dependencies, openDependencies } from './dependencies.ts'
 import { type FirstAdmin, makeFirstAdmin } from './domain/first-admin.ts'
 import { STATUS_OF } from './domain/problem.ts'
+import { STREAMS_LIMIT } from './domain/open-streams.ts'
 import { createServices, type Services } from './domain/services.ts'
+import { ENGINE_FAILURE_CODES } from './engine/engine.ts'
 import type { ValidAnswer } from './http/answer-guard.ts'
+import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer } from './http/server.ts'
 import { createOperations } from './operations/index.ts'
 import { packageRoot } from './package-root.ts'
@@ -31,6 +34,8 @@ export type Replacements = {
 /** A server that is ready to listen. */
 export type Parley = {
   server: Server
+  /** What Prometheus reads, if somebody wants it; it has no TLS and no credential. */
+  metricsServer: Server | undefined
   services: Services
   deps: Dependencies
   policies: Policies
@@ -72,6 +77,8 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   const firstAdmin = await makeFirstAdmin({ ...deps, ...services }, config.identity)
   const stopJobs = startJobs(services, deps)
   const server = createServer(app.handler, app.guardAnswer)
+  const metricsServer = config.server.metrics && createMetricsServer(deps.meter, deps.log)
+  meterServices(deps, services, policies)
   const stop = async (graceSeconds: number) => {
     const outcome = await stopServing(server, services, deps.clock, graceSeconds)
     stopJobs()
@@ -80,9 +87,30 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     deps.relay?.close()
     await deps.limiter.close()
     await deps.store.close()
+    // Last of all: how a server drains is worth seeing.
+    metricsServer?.close()
+    metricsServer?.closeAllConnections()
     return outcome
   }
-  return { server, services, deps, policies, firstAdmin, warmUp: app.warmUp, stop }
+  return { server, metricsServer, services, deps, policies, firstAdmin, warmUp: app.warmUp, stop }
+}
+
+function meterServices(
+  { meter, passwords, store }: Dependencies,
+  { openStreams, generations }: Services,
+  policies: Policies,
+): void {
+  meter.expect({
+    operations: policies.operations.map(({ operationId }) => operationId),
+    limits: [...Object.keys(policies.limits), STREAMS_LIMIT],
+    engineFailures: ENGINE_FAILURE_CODES,
+  })
+  meter.watch({
+    streamsOpen: openStreams.count,
+    generationsRunning: generations.count,
+    hashes: passwords.load,
+    connections: store.connections,
+  })
 }
 
 function readVersion(): string {

@@ -8,7 +8,6 @@ import { ConfigMistakes } from './mistakes.ts'
  */
 export function refuseNotYet({ server }: Config): void {
   const asked = {
-    METRICS_PORT: server.metricsPort !== undefined,
     REQUIRE_HTTPS: server.requireHttps,
     'TLS_CERT_FILE and TLS_KEY_FILE': server.tls !== undefined,
   }

@@ -23,7 +23,11 @@ export const VARIABLES = {
     about: 'Proxies whose X-Forwarded-For counts: addresses and CIDRs, or how many hops.',
   },
   CORS_ORIGINS: { about: 'Browser origins that may call, exactly: https://app.example.com.' },
-  METRICS_PORT: { about: 'Not yet: port of /metrics; off if empty. Keep it private.' },
+  METRICS_PORT: { about: 'Port of /metrics for Prometheus; 0 takes any free one; off if empty.' },
+  METRICS_HOST: {
+    default: '127.0.0.1',
+    about: 'Address of /metrics, which asks for no credential; 0.0.0.0 only in a private network.',
+  },
   SECURITY_CONTACT: {
     about:
       'For /.well-known/security.txt: mailto: or https: addresses; none is published if empty.',

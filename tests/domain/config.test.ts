@@ -263,7 +263,6 @@ describe('loadConfig', () => {
 describe('a setting whose feature is still to come', () => {
   const tls = { TLS_CERT_FILE: 'cert.pem', TLS_KEY_FILE: 'key.pem' }
   test.each([
-    [{ METRICS_PORT: '9090' }, 'METRICS_PORT'],
     [{ REQUIRE_HTTPS: 'true' }, 'REQUIRE_HTTPS'],
     [tls, 'TLS_CERT_FILE'],
   ] as [Record<string, string>, string][])(
