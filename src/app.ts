@@ -22,6 +22,7 @@ import { answerMoved } from './http/moved.ts'
 import { operationRoute, type RouteTools } from './http/operation-route.ts'
 import { answerProblems, createAnswerProblem } from './http/problems.ts'
 import { logRequests } from './http/request-log.ts'
+import { traceRequests } from './http/request-trace.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { slowDownFailures } from './http/slow-down.ts'
 import {
@@ -86,7 +87,8 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.enable('case sensitive routing').enable('strict routing')
   app.set('query parser', 'simple').set('trust proxy', config.server.trustProxy)
 
-  app.use(logRequests(deps), securityHeaders, ...crossOrigin(config.server.corsOrigins, document))
+  app.use(logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : []))
+  app.use(securityHeaders, ...crossOrigin(config.server.corsOrigins, document))
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
     const operation = operations[policy.operationId as keyof Operations] as AnyOperation

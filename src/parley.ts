@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
-import { join } from 'node:path'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import { type Contract, loadContract } from './contract/document.ts'
@@ -16,10 +14,12 @@ import type { ValidAnswer } from './http/answer-guard.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer } from './http/server.ts'
 import { createOperations } from './operations/index.ts'
-import { packageRoot } from './package-root.ts'
+import { packageVersion } from './package-root.ts'
 import { stopServing } from './stop-serving.ts'
 
 const SIGN_IN_DELAY_STEP_MS = 500
+/** A collector that does not answer must not keep the server. */
+const LAST_TRACES_MS = 2_000
 
 /** What a test may put in the place of the real thing. */
 export type Replacements = {
@@ -57,7 +57,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   const contract = instead.contract ?? loadContract()
   const policies = loadPolicies(contract)
   const deps = await openDependencies(config, instead.deps)
-  const services = createServices(deps, policies, config, readVersion())
+  const services = createServices(deps, policies, config, packageVersion())
   const operations = createOperations(services)
   const app = await createApp({
     contract,
@@ -87,6 +87,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     deps.relay?.close()
     await deps.limiter.close()
     await deps.store.close()
+    await closeTracer(deps)
     // Last of all: how a server drains is worth seeing.
     metricsServer?.close()
     metricsServer?.closeAllConnections()
@@ -113,9 +114,13 @@ function meterServices(
   })
 }
 
-function readVersion(): string {
-  const file = readFileSync(join(packageRoot, 'package.json'), 'utf8')
-  return (JSON.parse(file) as { version: string }).version
+async function closeTracer({ tracer, clock }: Dependencies): Promise<void> {
+  if (!tracer) return
+  const late = new AbortController()
+  const over = clock.wait(LAST_TRACES_MS, late.signal)
+  await Promise.race([tracer.close(), over]).catch(() => undefined)
+  late.abort()
+  await over.catch(() => undefined)
 }
 
 /** What this instance hears of the others. */

@@ -36,6 +36,15 @@ export const VARIABLES = {
     default: '30',
     about: 'How long running requests may go on at SIGTERM.',
   },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    about: 'OpenTelemetry collector to send traces to: http://localhost:4318; off if empty.',
+  },
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
+    about: 'The same as a whole URL: http://localhost:4318/v1/traces.',
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: { about: 'Sent to the collector: name=value,name=value.' },
+  OTEL_SERVICE_NAME: { default: 'parley', about: 'The name of this service in traces.' },
+  OTEL_SDK_DISABLED: { default: 'false', about: 'true sends no traces after all.' },
   LOG_LEVEL: { default: 'info', about: 'trace, debug, info, warn, error, fatal or silent.' },
 
   DATA_DIR: { default: './data', about: 'Folder of the embedded database, keys and secret.' },

@@ -121,6 +121,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
       parley.metricsServer?.close()
       parley.services.generations.stopAll()
       await parley.services.generations.settled()
+      await parley.deps.tracer?.close().catch(() => undefined)
       await parley.deps.limiter.close()
       if (!options.testStore) await testStore.close()
       writeSeenAnswers()
