@@ -250,7 +250,7 @@ export interface paths {
             path: {
                 /**
                  * @description The session.
-                 * @example 01a207a3-48d2-7058-ac49-5c028bcb6261
+                 * @example 01a207a3-48d2-705a-a65b-769d914b434b
                  */
                 sessionId: string;
             };
@@ -302,7 +302,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -339,7 +339,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -366,7 +366,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -439,7 +439,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
+                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -466,7 +466,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
+                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -493,7 +493,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
+                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -547,7 +547,7 @@ export interface paths {
             path: {
                 /**
                  * @description The feedback.
-                 * @example 01a207a2-c4fc-702e-aebb-4db64ce55f59
+                 * @example 01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f
                  */
                 feedbackId: string;
             };
@@ -676,7 +676,7 @@ export interface paths {
             path: {
                 /**
                  * @description The user.
-                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
+                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -740,7 +740,7 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -775,7 +775,7 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -808,12 +808,12 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
+                 * @example 01a207a2-fab2-7043-ad82-54259843d712
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -839,12 +839,12 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
+                 * @example 01a207a2-fab2-7043-ad82-54259843d712
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -1790,7 +1790,7 @@ export interface components {
                  *       "detail": "body /message: must NOT have fewer than 1 characters; body /message: must match pattern \"\\S\"",
                  *       "instance": "/api/v1/chat",
                  *       "code": "invalid-request",
-                 *       "requestId": "01a207a3-9210-7079-877c-f553692e5e6c",
+                 *       "requestId": "01a207a3-9210-707b-818f-0e8f0b5fb114",
                  *       "retryable": false,
                  *       "errors": [
                  *         {
@@ -1832,9 +1832,9 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/chat",
                  *       "code": "conversation-busy",
-                 *       "requestId": "01a207a4-6406-709a-9fb9-986aeecfe042",
+                 *       "requestId": "01a207a4-6406-709c-99cb-b1d04ad26c80",
                  *       "retryable": true,
-                 *       "activeGenerationId": "01a207a4-5f24-7097-a89e-75706e44a60f"
+                 *       "activeGenerationId": "01a207a4-5f24-7099-a2b0-8d89c70b7bbf"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1857,7 +1857,7 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "email-taken",
-                 *       "requestId": "01a207a3-7e88-7070-a22b-8967d68d4c6b",
+                 *       "requestId": "01a207a3-7e88-7072-9c3d-a305c9629b11",
                  *       "retryable": false
                  *     }
                  */
@@ -1882,7 +1882,7 @@ export interface components {
                  *       "detail": "Needs chat:write.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "insufficient-scope",
-                 *       "requestId": "01a207a4-3cf6-7088-980d-b7b127f6bd15",
+                 *       "requestId": "01a207a4-3cf6-708a-921f-ced15d5ba87b",
                  *       "retryable": false
                  *     }
                  */
@@ -1902,9 +1902,9 @@ export interface components {
                  *       "type": "/docs/problems/generation-expired",
                  *       "title": "The stream of this answer is not kept any more.",
                  *       "status": 410,
-                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-7097-a89e-75706e44a60f/stream",
+                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-7099-a2b0-8d89c70b7bbf/stream",
                  *       "code": "generation-expired",
-                 *       "requestId": "01a207ae-7fea-709f-90e6-d612e83bcf6f",
+                 *       "requestId": "01a207ae-7fea-70a1-8af8-ee71ad63e97f",
                  *       "retryable": false
                  *     }
                  */
@@ -1929,7 +1929,7 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/conversations",
                  *       "code": "idempotency-in-progress",
-                 *       "requestId": "01a207a4-5560-7092-b771-3af2b4a916d7",
+                 *       "requestId": "01a207a4-5560-7094-b183-51dcb6287c42",
                  *       "retryable": true
                  *     }
                  */
@@ -1953,7 +1953,7 @@ export interface components {
                  *       "status": 422,
                  *       "instance": "/api/v1/chat",
                  *       "code": "idempotency-key-reused",
-                 *       "requestId": "01a207a4-4b9c-708f-834d-0b9f55b38a46",
+                 *       "requestId": "01a207a4-4b9c-7090-bd5f-2053f3beff7a",
                  *       "retryable": false
                  *     }
                  */
@@ -1977,7 +1977,7 @@ export interface components {
                  *       "status": 500,
                  *       "instance": "/api/v1/modes",
                  *       "code": "internal",
-                 *       "requestId": "01a207af-78f0-70a9-b04a-5b752a74e012",
+                 *       "requestId": "01a207af-78f0-70ab-aa5c-71ac05db5f7b",
                  *       "retryable": true
                  *     }
                  */
@@ -2002,7 +2002,7 @@ export interface components {
                  *       "status": 401,
                  *       "instance": "/api/v1/auth/login",
                  *       "code": "invalid-credentials",
-                 *       "requestId": "01a207a3-884c-7074-964f-ba76bcd67815",
+                 *       "requestId": "01a207a3-884c-7076-9061-d35108610c33",
                  *       "retryable": false
                  *     }
                  */
@@ -2042,7 +2042,7 @@ export interface components {
                  *       "detail": "Answers application/json.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "not-acceptable",
-                 *       "requestId": "01a207a3-a0b6-707b-be98-1b0f7441443d",
+                 *       "requestId": "01a207a3-a0b6-707d-b8aa-300b8c493110",
                  *       "retryable": false
                  *     }
                  */
@@ -2066,7 +2066,7 @@ export interface components {
                  *       "status": 404,
                  *       "instance": "/api/v1/conversations/019ab000-0000-7000-8000-000000000000",
                  *       "code": "not-found",
-                 *       "requestId": "01a207a3-a598-707c-bba1-265606c39b34",
+                 *       "requestId": "01a207a3-a598-707e-b5b3-3d0815eca3e2",
                  *       "retryable": false
                  *     }
                  */
@@ -2103,7 +2103,7 @@ export interface components {
                  *       "detail": "The limit is 262144 bytes.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "payload-too-large",
-                 *       "requestId": "01a207a3-af5c-707e-b5b3-3d0815eca3e2",
+                 *       "requestId": "01a207a3-af5c-7080-afc5-54a262b168ac",
                  *       "retryable": false
                  *     }
                  */
@@ -2128,7 +2128,7 @@ export interface components {
                  *       "status": 412,
                  *       "instance": "/api/v1/users/profile",
                  *       "code": "precondition-failed",
-                 *       "requestId": "01a207a3-b920-7080-afc5-54a262b168ac",
+                 *       "requestId": "01a207a3-b920-7082-a9d7-6dc0881079f0",
                  *       "retryable": false
                  *     }
                  */
@@ -2153,7 +2153,7 @@ export interface components {
                  *       "status": 429,
                  *       "instance": "/api/v1/chat",
                  *       "code": "quota-exceeded",
-                 *       "requestId": "01a207b0-a2ca-70e0-874e-05f51a77b267",
+                 *       "requestId": "01a207b0-a2ca-70e2-8160-1f989089007f",
                  *       "retryable": true,
                  *       "violatedPolicies": [
                  *         "chat"
@@ -2180,7 +2180,7 @@ export interface components {
                  *       "status": 408,
                  *       "instance": "/api/v1/chat",
                  *       "code": "request-timeout",
-                 *       "requestId": "01a207a3-b920-7081-acce-617e49886fdd",
+                 *       "requestId": "01a207a3-b920-7083-a6e0-781c9fd2e955",
                  *       "retryable": true
                  *     }
                  */
@@ -2203,9 +2203,9 @@ export interface components {
                  *       "type": "/docs/problems/too-many-streams",
                  *       "title": "Too many streams are open.",
                  *       "status": 429,
-                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-7097-a89e-75706e44a60f/stream",
+                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-7099-a2b0-8d89c70b7bbf/stream",
                  *       "code": "too-many-streams",
-                 *       "requestId": "01a207a4-68e8-709e-93dd-c9524b2f0398",
+                 *       "requestId": "01a207a4-68e8-70a0-8def-e35b43b1ff6a",
                  *       "retryable": true,
                  *       "violatedPolicies": [
                  *         "streams"
@@ -2233,7 +2233,7 @@ export interface components {
                  *       "status": 401,
                  *       "instance": "/api/v1/chat",
                  *       "code": "token-expired",
-                 *       "requestId": "01a207be-634c-70e1-8457-11aef6b14e93",
+                 *       "requestId": "01a207be-634c-70e2-be69-2af8a0b46bcc",
                  *       "retryable": false
                  *     }
                  */
@@ -2258,7 +2258,7 @@ export interface components {
                  *       "status": 503,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unavailable",
-                 *       "requestId": "01a207af-7dd2-70aa-ad53-644c037008a2",
+                 *       "requestId": "01a207af-7dd2-70ac-a765-7e2c4ff0bfe4",
                  *       "retryable": true
                  *     }
                  */
@@ -2281,7 +2281,7 @@ export interface components {
                  *       "detail": "query x: is not a parameter of this operation",
                  *       "instance": "/api/v1/health",
                  *       "code": "invalid-request",
-                 *       "requestId": "01a207a3-96f2-707a-8486-03cfdd097402",
+                 *       "requestId": "01a207a3-96f2-707b-be98-1b0f7441443d",
                  *       "retryable": false,
                  *       "errors": [
                  *         {
@@ -2314,7 +2314,7 @@ export interface components {
                  *       "detail": "Needs chat:write.",
                  *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "insufficient-scope",
-                 *       "requestId": "01a207a4-41d8-7089-9516-c07121bffbef",
+                 *       "requestId": "01a207a4-41d8-708b-8f28-db8b593fd50c",
                  *       "retryable": false
                  *     }
                  */
@@ -2337,7 +2337,7 @@ export interface components {
                  *       "detail": "Answers application/json.",
                  *       "instance": "/api/v1/health",
                  *       "code": "not-acceptable",
-                 *       "requestId": "01a207a3-9bd4-707b-818f-0e8f0b5fb114",
+                 *       "requestId": "01a207a3-9bd4-707c-bba1-265606c39b34",
                  *       "retryable": false
                  *     }
                  */
@@ -2359,7 +2359,7 @@ export interface components {
                  *       "status": 404,
                  *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "not-found",
-                 *       "requestId": "01a207a3-aa7a-707d-b8aa-300b8c493110",
+                 *       "requestId": "01a207a3-aa7a-707f-b2bc-49fd200f4e60",
                  *       "retryable": false
                  *     }
                  */
@@ -2383,7 +2383,7 @@ export interface components {
                  *       "status": 415,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unsupported-media-type",
-                 *       "requestId": "01a207a3-b43e-707f-b2bc-49fd200f4e60",
+                 *       "requestId": "01a207a3-b43e-7081-acce-617e49886fdd",
                  *       "retryable": false
                  *     }
                  */
@@ -2408,7 +2408,7 @@ export interface components {
                  *       "status": 502,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-failed",
-                 *       "requestId": "01a207af-6f2c-70a0-8def-e35b43b1ff6a",
+                 *       "requestId": "01a207af-6f2c-70a2-8801-fabecc8182b3",
                  *       "retryable": true
                  *     }
                  */
@@ -2433,7 +2433,7 @@ export interface components {
                  *       "status": 504,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-timeout",
-                 *       "requestId": "01a207af-740e-70a4-bf1d-1dd7b714a2ea",
+                 *       "requestId": "01a207af-740e-70a6-b92f-369d6f9f4088",
                  *       "retryable": true
                  *     }
                  */
@@ -2458,7 +2458,7 @@ export interface components {
                  *       "detail": "It is one of the commonest.",
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "weak-password",
-                 *       "requestId": "01a207a3-836a-7072-9c3d-a305c9629b11",
+                 *       "requestId": "01a207a3-836a-7074-964f-ba76bcd67815",
                  *       "retryable": false
                  *     }
                  */
@@ -2469,22 +2469,22 @@ export interface components {
     parameters: {
         /**
          * @description The API key.
-         * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
+         * @example 01a207a2-fab2-7043-ad82-54259843d712
          */
         ApiKeyId: string;
         /**
          * @description The conversation.
-         * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+         * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
          */
         ConversationId: string;
         /**
          * @description The `nextCursor` of the page before. Leave it out for the first page.
-         * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+         * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
          */
         Cursor: string;
         /**
          * @description The making of an answer.
-         * @example 01a207a2-80a0-701a-acfd-53d84e82718c
+         * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
          */
         GenerationId: string;
         /**
@@ -2505,7 +2505,7 @@ export interface components {
         IfNoneMatch: string;
         /**
          * @description The id of the last event that you have seen. Left out, the stream begins with the first.
-         * @example 01a207a2-80a0-701a-acfd-53d84e82718c:1
+         * @example 01a207a2-80a0-701b-aa06-5e62afea48e5:1
          */
         LastEventId: string;
         /**
@@ -2515,12 +2515,12 @@ export interface components {
         Limit: number;
         /**
          * @description The service account.
-         * @example 01a207a2-e72a-703b-8830-eb486828030e
+         * @example 01a207a2-e72a-703d-8243-02bc17cd804d
          */
         ServiceAccountId: string;
         /**
          * @description The user.
-         * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
+         * @example 01a207a2-d3a2-7036-9703-ad2684910ded
          */
         UserId: string;
     };
@@ -3334,7 +3334,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3358,7 +3358,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a3-48d2-7058-ac49-5c028bcb6261",
+                     *           "id": "01a207a3-48d2-705a-a65b-769d914b434b",
                      *           "createdAt": "2026-11-23T09:01:11.250Z",
                      *           "lastUsedAt": "2026-11-23T09:01:11.250Z",
                      *           "expiresAt": "2026-11-30T09:01:11.250Z",
@@ -3397,7 +3397,7 @@ export interface operations {
             path: {
                 /**
                  * @description The session.
-                 * @example 01a207a3-48d2-7058-ac49-5c028bcb6261
+                 * @example 01a207a3-48d2-705a-a65b-769d914b434b
                  */
                 sessionId: string;
             };
@@ -3445,7 +3445,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3469,7 +3469,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-9dec-7026-8969-e1233d04bbd8",
+                     *           "id": "01a207a2-9dec-7028-837b-f8e1a927f5a5",
                      *           "title": "A holiday at home",
                      *           "mode": "balanced",
                      *           "archived": false,
@@ -3479,7 +3479,7 @@ export interface operations {
                      *           "updatedAt": "2026-11-23T09:00:27.500Z"
                      *         }
                      *       ],
-                     *       "nextCursor": "mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ"
+                     *       "nextCursor": "DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversationPage"];
@@ -3576,7 +3576,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3597,26 +3597,26 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-71fa-7013-84b4-f25dd8c12932",
-                     *       "title": "Plans for the holiday",
+                     *       "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *       "title": "Hello! My name is Ada.",
                      *       "mode": "balanced",
                      *       "archived": false,
                      *       "pinned": false,
-                     *       "messageCount": 6,
-                     *       "createdAt": "2026-11-23T09:00:16.250Z",
+                     *       "messageCount": 4,
+                     *       "createdAt": "2026-11-23T09:00:18.750Z",
                      *       "updatedAt": "2026-11-23T09:00:26.250Z",
                      *       "messages": [
                      *         {
-                     *           "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
-                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *           "role": "user",
                      *           "content": "Hello! My name is Ada.",
                      *           "status": "complete",
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
-                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *           "role": "assistant",
                      *           "content": "Nice to meet you, Ada! What would you like to talk about?",
                      *           "status": "complete",
@@ -3631,48 +3631,24 @@ export interface operations {
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-80a0-701b-aa06-5e62afea48e5",
-                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
-                     *           "role": "user",
-                     *           "content": "And what is 6 times 7?",
-                     *           "status": "complete",
-                     *           "createdAt": "2026-11-23T09:00:20.000Z"
-                     *         },
-                     *         {
-                     *           "id": "01a207a2-80a0-701c-a70f-68894adc5d2f",
-                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
-                     *           "role": "assistant",
-                     *           "content": "42, if my circuits are right: 6 * 7 = 42.",
-                     *           "status": "complete",
-                     *           "mode": "balanced",
-                     *           "model": "parley-rules-1",
-                     *           "usage": {
-                     *             "inputTokens": 27,
-                     *             "outputTokens": 11,
-                     *             "totalTokens": 38,
-                     *             "source": "estimated"
-                     *           },
-                     *           "createdAt": "2026-11-23T09:00:20.000Z"
-                     *         },
-                     *         {
-                     *           "id": "01a207a2-9428-7022-9545-b2eeda4e1668",
-                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "id": "01a207a2-9428-7024-8f57-cb210477c892",
+                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *           "role": "user",
                      *           "content": "Tell me a long story.",
                      *           "status": "complete",
                      *           "createdAt": "2026-11-23T09:00:25.000Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-9428-7023-924e-bcd58013f735",
-                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "id": "01a207a2-9428-7025-8c60-d654501825a5",
+                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *           "role": "assistant",
                      *           "content": "Once upon a time",
                      *           "status": "cancelled",
                      *           "mode": "balanced",
                      *           "usage": {
-                     *             "inputTokens": 44,
+                     *             "inputTokens": 27,
                      *             "outputTokens": 4,
-                     *             "totalTokens": 48,
+                     *             "totalTokens": 31,
                      *             "source": "estimated"
                      *           },
                      *           "createdAt": "2026-11-23T09:00:25.000Z"
@@ -3707,7 +3683,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3749,7 +3725,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3781,13 +3757,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *       "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *       "title": "Two weeks in Jeju",
                      *       "mode": "balanced",
                      *       "archived": false,
                      *       "pinned": true,
-                     *       "messageCount": 6,
-                     *       "createdAt": "2026-11-23T09:00:16.250Z",
+                     *       "messageCount": 4,
+                     *       "createdAt": "2026-11-23T09:00:18.750Z",
                      *       "updatedAt": "2026-11-23T09:00:36.250Z"
                      *     }
                      */
@@ -3815,7 +3791,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3837,13 +3813,13 @@ export interface operations {
                      * @example {
                      *       "type": "conversation",
                      *       "conversation": {
-                     *         "id": "01a207a2-71fa-7013-84b4-f25dd8c12932",
-                     *         "title": "Plans for the holiday",
+                     *         "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *         "title": "Hello! My name is Ada.",
                      *         "mode": "balanced",
                      *         "archived": false,
                      *         "pinned": false,
-                     *         "messageCount": 6,
-                     *         "createdAt": "2026-11-23T09:00:16.250Z",
+                     *         "messageCount": 4,
+                     *         "createdAt": "2026-11-23T09:00:18.750Z",
                      *         "updatedAt": "2026-11-23T09:00:26.250Z"
                      *       }
                      *     }
@@ -3871,7 +3847,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3879,7 +3855,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-71fa-7013-84b4-f25dd8c12932
+                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3901,16 +3877,16 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
-                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *           "role": "user",
                      *           "content": "Hello! My name is Ada.",
                      *           "status": "complete",
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
-                     *           "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *           "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *           "role": "assistant",
                      *           "content": "Nice to meet you, Ada! What would you like to talk about?",
                      *           "status": "complete",
@@ -3925,7 +3901,7 @@ export interface operations {
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         }
                      *       ],
-                     *       "nextCursor": "9XQTOQBlUDNNnlLE-WJHvmKgLnIU00fokre1XFsyXQ"
+                     *       "nextCursor": "spaUMgeV3ceBK-0Dsc1LbDXX2blmW5jqmD58A1syXQ"
                      *     }
                      */
                     "application/json": components["schemas"]["MessagePage"];
@@ -3961,7 +3937,7 @@ export interface operations {
                 /**
                  * @example {
                  *       "message": "Hello! My name is Ada.",
-                 *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932"
+                 *       "mode": "balanced"
                  *     }
                  */
                 "application/json": components["schemas"]["ChatRequest"];
@@ -3982,18 +3958,18 @@ export interface operations {
                     /**
                      * @example {
                      *       "generationId": "01a207a2-7bbe-7016-b8d9-23732e7a5e26",
-                     *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *       "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *       "userMessage": {
-                     *         "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
-                     *         "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *         "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *         "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *         "role": "user",
                      *         "content": "Hello! My name is Ada.",
                      *         "status": "complete",
                      *         "createdAt": "2026-11-23T09:00:18.750Z"
                      *       },
                      *       "message": {
-                     *         "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
-                     *         "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *         "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *         "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *         "role": "assistant",
                      *         "content": "Nice to meet you, Ada! What would you like to talk about?",
                      *         "status": "complete",
@@ -4055,8 +4031,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "message": "And what is 6 times 7?",
-                 *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                 *       "message": "What is 6 times 7?",
                  *       "onDisconnect": "continue"
                  *     }
                  */
@@ -4079,7 +4054,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "message.delta",
-                     *       "text": "42, "
+                     *       "text": "6 "
                      *     }
                      */
                     "text/event-stream": components["schemas"]["ChatStreamEvent"];
@@ -4109,7 +4084,7 @@ export interface operations {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
+                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4129,16 +4104,16 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-80a0-701a-acfd-53d84e82718c",
-                     *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
-                     *       "messageId": "01a207a2-80a0-701c-a70f-68894adc5d2f",
+                     *       "id": "01a207a2-80a0-701b-aa06-5e62afea48e5",
+                     *       "conversationId": "01a207a2-80a0-701c-a70f-68894adc5d2f",
+                     *       "messageId": "01a207a2-80a0-701e-a121-81fd4dc9dda5",
                      *       "status": "completed",
                      *       "startedAt": "2026-11-23T09:00:20.000Z",
                      *       "endedAt": "2026-11-23T09:00:20.000Z",
                      *       "usage": {
-                     *         "inputTokens": 27,
-                     *         "outputTokens": 11,
-                     *         "totalTokens": 38,
+                     *         "inputTokens": 5,
+                     *         "outputTokens": 3,
+                     *         "totalTokens": 8,
                      *         "source": "estimated"
                      *       }
                      *     }
@@ -4163,7 +4138,7 @@ export interface operations {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
+                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4183,16 +4158,16 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-9428-7023-924e-bcd58013f735",
-                     *       "conversationId": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *       "id": "01a207a2-9428-7025-8c60-d654501825a5",
+                     *       "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
                      *       "role": "assistant",
                      *       "content": "Once upon a time",
                      *       "status": "cancelled",
                      *       "mode": "balanced",
                      *       "usage": {
-                     *         "inputTokens": 44,
+                     *         "inputTokens": 27,
                      *         "outputTokens": 4,
-                     *         "totalTokens": 48,
+                     *         "totalTokens": 31,
                      *         "source": "estimated"
                      *       },
                      *       "createdAt": "2026-11-23T09:00:25.000Z"
@@ -4217,14 +4192,14 @@ export interface operations {
             header?: {
                 /**
                  * @description The id of the last event that you have seen. Left out, the stream begins with the first.
-                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c:1
+                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5:1
                  */
                 "Last-Event-ID"?: components["parameters"]["LastEventId"];
             };
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701a-acfd-53d84e82718c
+                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4244,7 +4219,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "message.delta",
-                     *       "text": "42, "
+                     *       "text": "6 "
                      *     }
                      */
                     "text/event-stream": components["schemas"]["ChatStreamEvent"];
@@ -4280,7 +4255,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4304,8 +4279,8 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-c4fc-702e-aebb-4db64ce55f59",
-                     *           "messageId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *           "id": "01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f",
+                     *           "messageId": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
                      *           "rating": "up",
                      *           "tags": [
                      *             "helpful"
@@ -4349,7 +4324,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "messageId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                 *       "messageId": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
                  *       "rating": "up",
                  *       "tags": [
                  *         "helpful"
@@ -4374,8 +4349,8 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-c4fc-702e-aebb-4db64ce55f59",
-                     *       "messageId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *       "id": "01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f",
+                     *       "messageId": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
                      *       "rating": "up",
                      *       "tags": [
                      *         "helpful"
@@ -4411,7 +4386,7 @@ export interface operations {
             path: {
                 /**
                  * @description The feedback.
-                 * @example 01a207a2-c4fc-702e-aebb-4db64ce55f59
+                 * @example 01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f
                  */
                 feedbackId: string;
             };
@@ -4719,18 +4694,18 @@ export interface operations {
                      *       "totals": {
                      *         "requests": 3,
                      *         "messages": 3,
-                     *         "inputTokens": 77,
-                     *         "outputTokens": 30,
-                     *         "totalTokens": 107
+                     *         "inputTokens": 38,
+                     *         "outputTokens": 22,
+                     *         "totalTokens": 60
                      *       },
                      *       "buckets": [
                      *         {
                      *           "startAt": "2026-11-23T00:00:00.000Z",
                      *           "requests": 3,
                      *           "messages": 3,
-                     *           "inputTokens": 77,
-                     *           "outputTokens": 30,
-                     *           "totalTokens": 107
+                     *           "inputTokens": 38,
+                     *           "outputTokens": 22,
+                     *           "totalTokens": 60
                      *         }
                      *       ],
                      *       "limits": [
@@ -4788,7 +4763,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4812,7 +4787,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-d3a2-7034-9cf1-95942be6933a",
+                     *           "id": "01a207a2-d3a2-7036-9703-ad2684910ded",
                      *           "email": "grace@example.com",
                      *           "displayName": "Grace",
                      *           "role": "user",
@@ -4872,7 +4847,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-d3a2-7034-9cf1-95942be6933a",
+                     *       "id": "01a207a2-d3a2-7036-9703-ad2684910ded",
                      *       "email": "grace@example.com",
                      *       "displayName": "Grace",
                      *       "role": "user",
@@ -4912,7 +4887,7 @@ export interface operations {
             path: {
                 /**
                  * @description The user.
-                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
+                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -4933,7 +4908,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-d3a2-7034-9cf1-95942be6933a",
+                     *       "id": "01a207a2-d3a2-7036-9703-ad2684910ded",
                      *       "email": "grace@example.com",
                      *       "displayName": "Grace",
                      *       "role": "user",
@@ -4970,7 +4945,7 @@ export interface operations {
             path: {
                 /**
                  * @description The user.
-                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
+                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -5012,7 +4987,7 @@ export interface operations {
             path: {
                 /**
                  * @description The user.
-                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
+                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -5043,7 +5018,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-d3a2-7034-9cf1-95942be6933a",
+                     *       "id": "01a207a2-d3a2-7036-9703-ad2684910ded",
                      *       "email": "grace@example.com",
                      *       "displayName": "Grace",
                      *       "role": "user",
@@ -5090,7 +5065,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5114,7 +5089,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-e72a-703b-8830-eb486828030e",
+                     *           "id": "01a207a2-e72a-703d-8243-02bc17cd804d",
                      *           "name": "Help desk",
                      *           "scopes": [
                      *             "chat:write"
@@ -5175,7 +5150,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703b-8830-eb486828030e",
+                     *       "id": "01a207a2-e72a-703d-8243-02bc17cd804d",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write",
@@ -5214,7 +5189,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5235,7 +5210,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703b-8830-eb486828030e",
+                     *       "id": "01a207a2-e72a-703d-8243-02bc17cd804d",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write",
@@ -5273,7 +5248,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5315,7 +5290,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5348,7 +5323,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703b-8830-eb486828030e",
+                     *       "id": "01a207a2-e72a-703d-8243-02bc17cd804d",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write"
@@ -5385,7 +5360,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5393,7 +5368,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5415,7 +5390,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-ff94-7044-aa8b-61f03dc9493a",
+                     *           "id": "01a207a2-ff94-7046-a49d-79b7311626d8",
                      *           "name": "production",
                      *           "prefix": "parley_live_0aB3cD4eF5gH",
                      *           "scopes": [
@@ -5425,7 +5400,7 @@ export interface operations {
                      *           "expiresAt": "2027-11-23T09:00:01.250Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-fab2-7041-b370-3f30f52bc6a1",
+                     *           "id": "01a207a2-fab2-7043-ad82-54259843d712",
                      *           "name": "production",
                      *           "prefix": "parley_live_0aB3cD4eF5gH",
                      *           "scopes": [
@@ -5458,7 +5433,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5489,7 +5464,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-fab2-7041-b370-3f30f52bc6a1",
+                     *       "id": "01a207a2-fab2-7043-ad82-54259843d712",
                      *       "name": "production",
                      *       "prefix": "parley_live_0aB3cD4eF5gH",
                      *       "scopes": [
@@ -5523,12 +5498,12 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
+                 * @example 01a207a2-fab2-7043-ad82-54259843d712
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -5563,12 +5538,12 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703b-8830-eb486828030e
+                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 01a207a2-fab2-7041-b370-3f30f52bc6a1
+                 * @example 01a207a2-fab2-7043-ad82-54259843d712
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -5598,7 +5573,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-ff94-7044-aa8b-61f03dc9493a",
+                     *       "id": "01a207a2-ff94-7046-a49d-79b7311626d8",
                      *       "name": "production",
                      *       "prefix": "parley_live_0aB3cD4eF5gH",
                      *       "scopes": [
@@ -5640,7 +5615,7 @@ export interface operations {
                 actorId?: string;
                 /**
                  * @description Only what was done to this thing.
-                 * @example 01a207a2-d3a2-7034-9cf1-95942be6933a
+                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
                  */
                 targetId?: string;
                 /**
@@ -5650,7 +5625,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5674,7 +5649,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-d3a2-7035-99fa-a35467f40c95",
+                     *           "id": "01a207a2-d3a2-7037-940c-b9902bf68d01",
                      *           "at": "2026-11-23T09:00:41.250Z",
                      *           "event": "user.created",
                      *           "outcome": "done",
@@ -5684,10 +5659,10 @@ export interface operations {
                      *           },
                      *           "target": {
                      *             "kind": "user",
-                     *             "id": "01a207a2-d3a2-7034-9cf1-95942be6933a"
+                     *             "id": "01a207a2-d3a2-7036-9703-ad2684910ded"
                      *           },
                      *           "address": "127.0.0.1",
-                     *           "requestId": "01a207a2-d3a2-7033-9fe8-8a6c07cf0261"
+                     *           "requestId": "01a207a2-d3a2-7035-99fa-a35467f40c95"
                      *         }
                      *       ]
                      *     }
@@ -5719,7 +5694,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example mzZXJEqMJLwjMV6Lghwh5IvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjYtODk2OS1lMTIzM2QwNGJiZDgiXQ
+                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5743,9 +5718,9 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-c4fc-702e-aebb-4db64ce55f59",
+                     *           "id": "01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f",
                      *           "userId": "01a207a2-4fcc-7008-a551-6fae042b6e86",
-                     *           "messageId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *           "messageId": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
                      *           "rating": "up",
                      *           "tags": [
                      *             "helpful"
@@ -5818,18 +5793,18 @@ export interface operations {
                      *       "totals": {
                      *         "requests": 3,
                      *         "messages": 3,
-                     *         "inputTokens": 77,
-                     *         "outputTokens": 30,
-                     *         "totalTokens": 107
+                     *         "inputTokens": 38,
+                     *         "outputTokens": 22,
+                     *         "totalTokens": 60
                      *       },
                      *       "buckets": [
                      *         {
                      *           "startAt": "2026-11-23T00:00:00.000Z",
                      *           "requests": 3,
                      *           "messages": 3,
-                     *           "inputTokens": 77,
-                     *           "outputTokens": 30,
-                     *           "totalTokens": 107
+                     *           "inputTokens": 38,
+                     *           "outputTokens": 22,
+                     *           "totalTokens": 60
                      *         }
                      *       ]
                      *     }

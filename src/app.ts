@@ -8,7 +8,12 @@ import { createSchemaChecks } from './contract/schema-checks.ts'
 import type { Operations } from './contract/types.ts'
 import type { Dependencies } from './dependencies.ts'
 import type { Services } from './domain/services.ts'
-import { type AnswerGuard, guardAnswers, type ValidAnswer } from './http/answer-guard.ts'
+import {
+  type AnswerGuard,
+  countAnswers,
+  guardAnswers,
+  type ValidAnswer,
+} from './http/answer-guard.ts'
 import { noteViolations, refuseInvalidReply } from './http/contract-violations.ts'
 import { crossOrigin } from './http/cross-origin.ts'
 import type { AnyOperation } from './http/dispatch.ts'
@@ -17,6 +22,7 @@ import { answerMoved } from './http/moved.ts'
 import { operationRoute, type RouteTools } from './http/operation-route.ts'
 import { answerProblems, createAnswerProblem } from './http/problems.ts'
 import { logRequests } from './http/request-log.ts'
+import { traceRequests } from './http/request-trace.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { slowDownFailures } from './http/slow-down.ts'
 import { keepToHttps, requireHttps } from './http/transport.ts'
@@ -29,6 +35,7 @@ import {
   routeOf,
 } from './http/unmatched.ts'
 import { createValidator, type Validator } from './http/validator.ts'
+import { noMeter } from './ports/meter.ts'
 
 export type AppParts = {
   contract: Contract
@@ -53,9 +60,9 @@ export async function createApp(parts: AppParts): Promise<App> {
   const { contract, policies, operations, services, deps, config } = parts
   const { limits } = services
   const { document } = contract
-  const note = noteViolations(deps.log)
+  const note = noteViolations(deps)
   const checkProblem = createSchemaChecks(document)('#/components/schemas/Problem')
-  const answerProblem = createAnswerProblem(note, checkProblem)
+  const answerProblem = createAnswerProblem(note, checkProblem, deps.meter)
   const onInvalidReply = refuseInvalidReply(note, answerProblem)
   const validator = await createValidator(document, policies, onInvalidReply)
   const tools: RouteTools = {
@@ -70,6 +77,7 @@ export async function createApp(parts: AppParts): Promise<App> {
     idempotency: services.idempotency,
     answering: {
       clock: deps.clock,
+      meter: deps.meter,
       checkFrame: createFrameCheck(document, 'ChatStreamEvent'),
       checkLine: createFrameCheck(document, 'ExportRecord'),
       onInvalidFrame: note,
@@ -83,7 +91,8 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.enable('case sensitive routing').enable('strict routing')
   app.set('query parser', 'simple').set('trust proxy', config.server.trustProxy)
 
-  app.use(logRequests(deps), securityHeaders, ...transport(config.server, policies))
+  app.use(logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : []))
+  app.use(securityHeaders, ...transport(config.server, policies))
   for (const step of crossOrigin(config.server.corsOrigins, document)) app.use(step)
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
@@ -101,7 +110,8 @@ export async function createApp(parts: AppParts): Promise<App> {
   }
   app.use(countAnonymous(limits), refusePath)
   app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
-  const guardAnswer = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
+  const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
+  const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
   return { handler: app, guardAnswer, warmUp: validator.warmUp }
 }
 

@@ -29,6 +29,7 @@ export function readConfig(env: Env, policyNames: readonly string[]) {
     engine: readEngine(from),
     identity: readIdentity(from),
     limits: readLimits(from, policyNames),
+    traces: readTraces(from),
     log: {
       level: from.read(
         'LOG_LEVEL',
@@ -74,6 +75,7 @@ function readServer(from: Environment) {
   const keyFile = from.find('TLS_KEY_FILE', values.line)
   const port = from.read('PORT', values.integer(0, 65_535))
   const metricsPort = from.find('METRICS_PORT', values.integer(0, 65_535))
+  const metricsHost = from.read('METRICS_HOST', values.host)
   if (port && port === metricsPort) from.refuse('METRICS_PORT must differ from PORT.')
   return {
     port,
@@ -84,7 +86,8 @@ function readServer(from: Environment) {
     trustProxy: from.read('TRUST_PROXY', values.proxies),
     corsOrigins: from.find('CORS_ORIGINS', values.origins) ?? [],
     securityContacts: from.find('SECURITY_CONTACT', values.contacts) ?? [],
-    metricsPort,
+    /** Where `/metrics` is; nowhere without a port. */
+    metrics: metricsPort === undefined ? undefined : { port: metricsPort, host: metricsHost },
     shutdownGraceSeconds: from.read('SHUTDOWN_GRACE_SECONDS', values.integer(0, 3600)),
   }
 }
@@ -142,6 +145,18 @@ function readLimits(from: Environment, policyNames: readonly string[]) {
     overrides: overrides as Readonly<Record<string, LimitOverride>>,
     maxOpenStreams: from.read('MAX_OPEN_STREAMS', values.integer(1, 1000)),
   }
+}
+
+/** The part of OpenTelemetry's variables that decides whether and where; its SDK reads the rest. */
+function readTraces(from: Environment) {
+  const base = from.find('OTEL_EXPORTER_OTLP_ENDPOINT', values.baseUrl)
+  const own = from.find('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', values.baseUrl)
+  const headers = from.find('OTEL_EXPORTER_OTLP_HEADERS', values.line)
+  const serviceName = from.read('OTEL_SERVICE_NAME', values.line)
+  const isDisabled = from.find('OTEL_SDK_DISABLED', values.line)?.toLowerCase() === 'true'
+  const url = own ?? (base === undefined ? undefined : `${base}/v1/traces`)
+  if (url === undefined || isDisabled) return undefined
+  return { url, headers, serviceName }
 }
 
 function requireTogether(

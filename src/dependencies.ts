@@ -14,12 +14,16 @@ import { createPostgresLimiter } from './ports/limiter/postgres.ts'
 import { openRedisLimiter } from './ports/limiter/redis.ts'
 import { withStandIn } from './ports/limiter/stand-in.ts'
 import { createLog, type Log } from './ports/log.ts'
+import { type Meter, noMeter } from './ports/meter.ts'
 import { createPasswords, type Passwords } from './ports/passwords.ts'
 import { openRedisRelay, type Relay } from './ports/relay.ts'
 import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
 import { loadSigningKeys, type SigningKeys } from './ports/signing-keys.ts'
+import type { Tracer } from './ports/tracer.ts'
+import { packageVersion } from './package-root.ts'
 import { openLimitCounters } from './store/limit-counters.ts'
 import { openStore, type Store } from './store/store.ts'
+import { traced } from './traced-dependencies.ts'
 
 /** What the program needs from the world. Each can be replaced; tests replace the clock. */
 export type Dependencies = {
@@ -39,6 +43,9 @@ export type Dependencies = {
   cursors: Cursors
   engine: Engine
   log: Log
+  meter: Meter
+  /** Where the time of requests goes, if somebody collects it. */
+  tracer?: Tracer
 }
 
 /** Who issues access tokens, and for whom. */
@@ -60,10 +67,12 @@ export async function openDependencies(
   const secret = await loadServerSecret(source)
   const keysAt = { file: identity.signingKeysFile, dataDir: where.dataDir }
   const keys = given.keys ?? (await loadSigningKeys(keysAt, { clock, log }))
-  return {
+  const tracer = given.tracer ?? (await openTracer(config, log))
+  const opened = {
     clock,
     keys,
     log,
+    meter: given.meter ?? (await openMeter(config)),
     ids: createIds(clock),
     passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
     commonPasswords: dictionary['passwords-common'],
@@ -81,8 +90,24 @@ export async function openDependencies(
     store: given.store ?? (await openStore(storeOptions(where))),
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
     ...(where.redisUrl !== undefined && { relay: await openRedisRelay(where.redisUrl, clock) }),
+    ...(tracer && { tracer }),
     ...given,
   }
+  return tracer ? traced(opened, tracer) : opened
+}
+
+/** Loaded only where somebody collects traces. */
+async function openTracer({ traces }: Config, log: Log): Promise<Tracer | undefined> {
+  if (!traces) return undefined
+  const { createOpenTelemetryTracer } = await import('./ports/tracer/opentelemetry.ts')
+  return createOpenTelemetryTracer({ ...traces, version: packageVersion() }, log)
+}
+
+/** Loaded only where somebody watches: nobody else pays for it. */
+async function openMeter({ server }: Config): Promise<Meter> {
+  if (!server.metrics) return noMeter
+  const { createPrometheusMeter } = await import('./ports/meter/prometheus.ts')
+  return createPrometheusMeter()
 }
 
 function storeOptions({ databaseUrl, dataDir }: Config['store']) {

@@ -1,26 +1,35 @@
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Config, ConfigMistakes, loadConfig } from './config.ts'
-import { refuseNotYet } from './config/not-yet.ts'
 import { createParley, loadPolicies, type Parley } from './parley.ts'
 import { welcome } from './welcome.ts'
 
 /** Exit codes: 0 after a clean drain, 1 when the grace was over or the start failed. */
 async function main(): Promise<void> {
   const config = loadConfig(Object.keys(loadPolicies().limits))
-  refuseNotYet(config)
   const parley = await createParley(config)
   dieOnMistake(parley)
   stopOnSignal(parley, config)
-  await listen(parley, config)
-  const { port } = parley.server.address() as AddressInfo
-  process.stderr.write(welcome(config, port, parley.firstAdmin))
+  process.stderr.write(welcome(config, await listenAll(parley, config), parley.firstAdmin))
   await parley.warmUp()
 }
 
-function listen({ server }: Parley, { server: { port, host } }: Config): Promise<void> {
+/** Whoever watches may look from the first call on. */
+async function listenAll({ server, metricsServer }: Parley, config: Config) {
+  const { metrics, ...api } = config.server
+  return {
+    metrics: metricsServer && metrics && (await listen(metricsServer, metrics)),
+    api: await listen(server, api),
+  }
+}
+
+/** @returns the port that it listens on */
+function listen(server: Server, { port, host }: { port: number; host: string }): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, resolve)
+    server.listen(port, host, () => {
+      resolve((server.address() as AddressInfo).port)
+    })
   })
 }
 

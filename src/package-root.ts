@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -7,6 +7,12 @@ import { fileURLToPath } from 'node:url'
  * after the build, so a path relative to a module would be right in only one of them.
  */
 export const packageRoot: string = findPackageRoot(dirname(fileURLToPath(import.meta.url)))
+
+/** The version of this program, as package.json says. */
+export function packageVersion(): string {
+  const file = readFileSync(join(packageRoot, 'package.json'), 'utf8')
+  return (JSON.parse(file) as { version: string }).version
+}
 
 function findPackageRoot(directory: string): string {
   if (existsSync(join(directory, 'package.json'))) return directory

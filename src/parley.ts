@@ -1,6 +1,4 @@
-import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
-import { join } from 'node:path'
 import { createApp } from './app.ts'
 import type { Config } from './config.ts'
 import { type Contract, loadContract } from './contract/document.ts'
@@ -9,15 +7,20 @@ import type { Operations } from './contract/types.ts'
 import { type Dependencies, openDependencies } from './dependencies.ts'
 import { type FirstAdmin, makeFirstAdmin } from './domain/first-admin.ts'
 import { STATUS_OF } from './domain/problem.ts'
+import { STREAMS_LIMIT } from './domain/open-streams.ts'
 import { createServices, type Services } from './domain/services.ts'
+import { ENGINE_FAILURE_CODES } from './engine/engine.ts'
 import type { ValidAnswer } from './http/answer-guard.ts'
+import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer, renewCertificate } from './http/server.ts'
 import { createOperations } from './operations/index.ts'
-import { packageRoot } from './package-root.ts'
+import { packageVersion } from './package-root.ts'
 import { type Certificate, openCertificate } from './ports/certificate.ts'
 import { stopServing } from './stop-serving.ts'
 
 const SIGN_IN_DELAY_STEP_MS = 500
+/** A collector that does not answer must not keep the server. */
+const LAST_TRACES_MS = 2_000
 
 /** What a test may put in the place of the real thing. */
 export type Replacements = {
@@ -32,6 +35,8 @@ export type Replacements = {
 /** A server that is ready to listen. */
 export type Parley = {
   server: Server
+  /** What Prometheus reads, if somebody wants it; it has no TLS and no credential. */
+  metricsServer: Server | undefined
   services: Services
   deps: Dependencies
   policies: Policies
@@ -54,7 +59,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   const policies = loadPolicies(contract)
   const certificate = config.server.tls && (await openCertificate(config.server.tls))
   const deps = await openDependencies(config, instead.deps)
-  const services = createServices(deps, policies, config, readVersion())
+  const services = createServices(deps, policies, config, packageVersion())
   const operations = createOperations(services)
   const app = await createApp({
     contract,
@@ -76,6 +81,8 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   const server = createServer(app.handler, app.guardAnswer, certificate?.first)
   const renew = (renewed: Certificate) => renewCertificate(server, renewed)
   const stopRenewing = certificate?.follow(renew, deps)
+  const metricsServer = config.server.metrics && createMetricsServer(deps.meter, deps.log)
+  meterServices(deps, services, policies)
   const stop = async (graceSeconds: number) => {
     const outcome = await stopServing(server, services, deps.clock, graceSeconds)
     stopJobs()
@@ -85,14 +92,40 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     deps.relay?.close()
     await deps.limiter.close()
     await deps.store.close()
+    await closeTracer(deps)
+    // Last of all: how a server drains is worth seeing.
+    metricsServer?.close()
+    metricsServer?.closeAllConnections()
     return outcome
   }
-  return { server, services, deps, policies, firstAdmin, warmUp: app.warmUp, stop }
+  return { server, metricsServer, services, deps, policies, firstAdmin, warmUp: app.warmUp, stop }
 }
 
-function readVersion(): string {
-  const file = readFileSync(join(packageRoot, 'package.json'), 'utf8')
-  return (JSON.parse(file) as { version: string }).version
+function meterServices(
+  { meter, passwords, store }: Dependencies,
+  { openStreams, generations }: Services,
+  policies: Policies,
+): void {
+  meter.expect({
+    operations: policies.operations.map(({ operationId }) => operationId),
+    limits: [...Object.keys(policies.limits), STREAMS_LIMIT],
+    engineFailures: ENGINE_FAILURE_CODES,
+  })
+  meter.watch({
+    streamsOpen: openStreams.count,
+    generationsRunning: generations.count,
+    hashes: passwords.load,
+    connections: store.connections,
+  })
+}
+
+async function closeTracer({ tracer, clock }: Dependencies): Promise<void> {
+  if (!tracer) return
+  const late = new AbortController()
+  const over = clock.wait(LAST_TRACES_MS, late.signal)
+  await Promise.race([tracer.close(), over]).catch(() => undefined)
+  late.abort()
+  await over.catch(() => undefined)
 }
 
 /** What this instance hears of the others. */

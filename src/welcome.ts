@@ -2,15 +2,20 @@ import type { Config } from './config.ts'
 import type { FirstAdmin } from './domain/first-admin.ts'
 
 /** What a person reads after the start: where it is, how to get in, and one line to try. */
-export function welcome(config: Config, port: number, admin: FirstAdmin | undefined): string {
+export function welcome(
+  config: Config,
+  ports: { api: number; metrics: number | undefined },
+  admin: FirstAdmin | undefined,
+): string {
   const scheme = config.server.tls ? 'https' : 'http'
-  const base = `${scheme}://${hostFor(config.server.host)}:${port}`
+  const base = `${scheme}://${hostFor(config.server.host)}:${ports.api}`
   return [
     '',
     `  Parley listens on  ${base}`,
     `  Docs               ${base}/docs`,
     `  Console            ${base}/docs/console`,
     `  Engine             ${describeEngine(config)}`,
+    ...describeMetrics(config, ports.metrics),
     '',
     ...describeLogin(admin),
     '',
@@ -30,6 +35,11 @@ function hostFor(host: string): string {
 function describeEngine({ engine }: Config): string {
   if (engine.url !== undefined) return 'an OpenAI-compatible server (CHAT_UPSTREAM_URL)'
   return 'built in, rule-based; set CHAT_UPSTREAM_URL to talk to a language model'
+}
+
+function describeMetrics({ server }: Config, port: number | undefined): string[] {
+  if (!server.metrics || port === undefined) return []
+  return [`  Metrics            http://${hostFor(server.metrics.host)}:${port}/metrics`]
 }
 
 function describeLogin(admin: FirstAdmin | undefined): string[] {

@@ -25,7 +25,11 @@ export const VARIABLES = {
     about: 'Proxies whose X-Forwarded-For and -Proto count: addresses and CIDRs, or how many hops.',
   },
   CORS_ORIGINS: { about: 'Browser origins that may call, exactly: https://app.example.com.' },
-  METRICS_PORT: { about: 'Not yet: port of /metrics; off if empty. Keep it private.' },
+  METRICS_PORT: { about: 'Port of /metrics for Prometheus; 0 takes any free one; off if empty.' },
+  METRICS_HOST: {
+    default: '127.0.0.1',
+    about: 'Address of /metrics, which asks for no credential; 0.0.0.0 only in a private network.',
+  },
   SECURITY_CONTACT: {
     about:
       'For /.well-known/security.txt: mailto: or https: addresses; none is published if empty.',
@@ -34,6 +38,15 @@ export const VARIABLES = {
     default: '30',
     about: 'How long running requests may go on at SIGTERM.',
   },
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    about: 'OpenTelemetry collector to send traces to: http://localhost:4318; off if empty.',
+  },
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
+    about: 'The same as a whole URL: http://localhost:4318/v1/traces.',
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: { about: 'Sent to the collector: name=value,name=value.' },
+  OTEL_SERVICE_NAME: { default: 'parley', about: 'The name of this service in traces.' },
+  OTEL_SDK_DISABLED: { default: 'false', about: 'true sends no traces after all.' },
   LOG_LEVEL: { default: 'info', about: 'trace, debug, info, warn, error, fatal or silent.' },
 
   DATA_DIR: { default: './data', about: 'Folder of the embedded database, keys and secret.' },

@@ -24,11 +24,11 @@ export type ChatRequest = {
   mode?: string
   onDisconnect?: 'continue' | 'cancel'
 }
-type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log' | 'relay'>
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log' | 'meter' | 'relay'>
 
 /** Answers in the making, of this instance. */
 export function createGenerations(deps: Deps) {
-  const { store, clock, ids, engine, log, relay } = deps
+  const { store, clock, ids, engine, log, meter, relay } = deps
   const running = new Map<string, GenerationRun>()
   const streams = createGenerationStreams(deps, running)
   const upkeep = createGenerationUpkeep(deps, running)
@@ -40,6 +40,7 @@ export function createGenerations(deps: Deps) {
 
   /** Its message is ours; what caused it may name the address of the engine. */
   const noteFailure = ({ code, message }: EngineFailure) => {
+    meter.engineFailed(code)
     log.warn({ code, reason: message }, 'the engine failed')
   }
 
@@ -168,6 +169,9 @@ export function createGenerations(deps: Deps) {
       const id = conversationId.toLowerCase()
       for (const run of running.values()) if (run.conversationId === id) run.stop('cancelled')
     },
+
+    /** How many answers are in the making. */
+    count: () => running.size,
 
     interruptAll: upkeep.interruptAll,
     keepUp: upkeep.keepUp,

@@ -3,6 +3,8 @@ import type { Call } from './call.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 
+/** What a refusal names: it is no policy of the contract, for it counts nothing over time. */
+export const STREAMS_LIMIT = 'streams'
 /** When a caller may try again: streams end when their answers do. */
 const RETRY_SECONDS = 5
 /** The places of an instance that does not say for so long that it lives are free. */
@@ -52,6 +54,9 @@ export function createOpenStreams({ store, clock, ids }: Deps, most: number) {
       if (!store.embedded) await takeShared(caller, call)
     },
 
+    /** How many are open on this instance. */
+    count: (): number => [...here.values()].reduce((sum, open) => sum + open, 0),
+
     /** Says that this instance lives, until the returned function is called. */
     keepUp: (onError: (error: unknown) => void): (() => void) =>
       clock.every(
@@ -71,7 +76,7 @@ export function createOpenStreams({ store, clock, ids }: Deps, most: number) {
 
 function tooMany(): Problem {
   return new Problem('too-many-streams', {
-    violatedPolicies: ['streams'],
+    violatedPolicies: [STREAMS_LIMIT],
     retryAfterSeconds: RETRY_SECONDS,
   })
 }

@@ -26,7 +26,10 @@ export type EnginePart =
   | { readonly type: 'text'; readonly text: string }
   | { readonly type: 'end'; readonly model: string; readonly usage?: TokenUsage }
 
-export type EngineFailureCode = 'upstream-failed' | 'upstream-timeout'
+/** All the ways in which an engine fails. */
+export const ENGINE_FAILURE_CODES = ['upstream-failed', 'upstream-timeout'] as const
+
+export type EngineFailureCode = (typeof ENGINE_FAILURE_CODES)[number]
 
 export interface EngineFailureFacts {
   /** What was asked is at fault and not who was asked: it says nothing about the next call. */

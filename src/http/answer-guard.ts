@@ -1,5 +1,7 @@
 import type { Request, Response } from 'express'
 import type { AnswerCheck, AnswerHead } from '../contract/answers.ts'
+import type { Clock } from '../ports/clock.ts'
+import type { Meter } from '../ports/meter.ts'
 import type { NoteViolation } from './contract-violations.ts'
 
 /** Told of every answer just before its head goes out. */
@@ -7,6 +9,18 @@ export type AnswerGuard = (req: Request, res: Response, status: number) => void
 
 /** An answer of an operation that is what the contract promises. */
 export type ValidAnswer = Pick<AnswerHead, 'operationId' | 'status'> & { mediaType?: string }
+
+/** Counts the answer, then looks at it. */
+export function countAnswers(
+  { meter, clock }: { meter: Meter; clock: Clock },
+  guard: AnswerGuard,
+): AnswerGuard {
+  return (req, res, status) => {
+    const { policy, startedAtMs } = req.call
+    meter.answered(policy?.operationId, status, (clock.monotonicMs() - startedAtMs) / 1000)
+    guard(req, res, status)
+  }
+}
 
 /**
  * Holds the head of every answer against the contract, whoever made it: handler, funnel of problems,

@@ -8,6 +8,8 @@ import type { Problem } from '../domain/problem.ts'
 /** What the journey knows of a request so far. It is filled step by step and ends in the log. */
 export type CallState = Call & {
   startedAtMs: number
+  /** Of its trace, where there are traces. */
+  traceId?: string
   /** The operation, once one is matched. */
   policy?: Policy
   /** Who calls, once a credential is verified. */

@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import { Problem } from '../domain/problem.ts'
 import type { Log } from '../ports/log.ts'
+import type { Meter } from '../ports/meter.ts'
 import type { AnswerProblem } from './problems.ts'
 
 /** Headers that a reply may have brought, and that a problem in its place must not have. */
@@ -10,12 +11,13 @@ const OF_REPLIES = ['ETag', 'Location', 'Deprecation', 'Sunset', 'Link', 'Idempo
 export type NoteViolation = (req: Request, violation: unknown) => void
 
 /** Counts what breaks the contract since the start, and logs it: it is always a mistake of ours. */
-export function noteViolations(log: Log): NoteViolation {
+export function noteViolations({ log, meter }: { log: Log; meter: Meter }): NoteViolation {
   let count = 0
   return (req, violation) => {
     const { requestId, policy } = req.call
     const what = violation instanceof Error ? violation.message : violation
     count += 1
+    meter.violated(policy?.operationId)
     const line = { requestId, operationId: policy?.operationId, violation: what, count }
     log.error(line, 'contract violated')
   }

@@ -4,6 +4,7 @@ import type { FrameCheck } from '../contract/frames.ts'
 import type { Frame } from '../contract/types.ts'
 import { Problem } from '../domain/problem.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Meter } from '../ports/meter.ts'
 import { problemView } from '../views/problem.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { problemOf } from './problems.ts'
@@ -14,6 +15,7 @@ const KEEP_ALIVE_MS = 15_000
 
 export type EventStreamTools = {
   clock: Clock
+  meter: Pick<Meter, 'firstFrame'>
   checkFrame: FrameCheck
   onInvalidFrame: (req: Request, violation: string) => void
 }
@@ -53,6 +55,7 @@ export async function answerEventStream(
         return
       }
       if (res.destroyed) return
+      if (lastId === '') noteFirstFrame(req, tools)
       lastId = frame.id
       if (!res.write(serialize(frame))) await drained(res, tools.clock)
     }
@@ -64,6 +67,10 @@ export async function answerEventStream(
     stopKeepAlive()
     res.end()
   }
+}
+
+function noteFirstFrame({ call }: Request, { meter, clock }: EventStreamTools): void {
+  meter.firstFrame(call.policy?.operationId, (clock.monotonicMs() - call.startedAtMs) / 1000)
 }
 
 /** What ends a stream that cannot go on. */

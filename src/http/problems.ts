@@ -5,6 +5,7 @@ import { Problem } from '../domain/problem.ts'
 import { LimiterUnavailable } from '../ports/limiter.ts'
 import { HashQueueFull } from '../ports/passwords.ts'
 import type { Log } from '../ports/log.ts'
+import type { Meter } from '../ports/meter.ts'
 import { DatabaseUnavailable } from '../store/unavailable.ts'
 import { problemView } from '../views/problem.ts'
 import type { NoteViolation } from './contract-violations.ts'
@@ -33,9 +34,15 @@ export type AnswerProblem = (req: Request, res: Response, problem: Problem) => v
  * Answers with a problem, held against the contract like every other body: one that breaks it is
  * noted, and `internal` goes out in its place.
  * @param check of the contract's schema `Problem`
+ * @param meter is told of every limit that refuses: all refusals come through here
  */
-export function createAnswerProblem(note: NoteViolation, check: SchemaCheck): AnswerProblem {
+export function createAnswerProblem(
+  note: NoteViolation,
+  check: SchemaCheck,
+  meter: Pick<Meter, 'limited'>,
+): AnswerProblem {
   return (req, res, problem) => {
+    problem.facts.violatedPolicies?.forEach(meter.limited)
     const body = problemView(problem, req.call)
     const violation = check(body)
     if (violation === undefined) send(req, res, problem, body)

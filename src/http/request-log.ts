@@ -41,9 +41,10 @@ export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): Request
 }
 
 function writeLine(log: Log, clock: Clock, req: Request, res: Response): void {
-  const { requestId, policy, principal, address, startedAtMs, problemCode } = req.call
+  const { requestId, traceId, policy, principal, address, startedAtMs, problemCode } = req.call
   const line = {
     requestId,
+    traceId,
     operationId: policy?.operationId,
     method: req.method,
     status: res.statusCode,

@@ -12,14 +12,14 @@ export class HashQueueFull extends Error {
 
 /**
  * Runs work a few at a time, first come first served.
- * @returns a function that throws HashQueueFull once `maxWaiting` wait
+ * @returns `inTurn`, which throws HashQueueFull once `maxWaiting` wait, and how much there is to do
  */
 export function createHashQueue(limits: {
   concurrency: number
   maxWaiting: number
   /** What one piece of work takes, in milliseconds; only for the advice to come back later. */
   estimatedMs: number
-}): <T>(work: () => Promise<T>) => Promise<T> {
+}) {
   const waiting: (() => void)[] = []
   let running = 0
 
@@ -38,13 +38,16 @@ export function createHashQueue(limits: {
     running -= 1
   }
 
-  return async (work) => {
-    await turn()
-    try {
-      return await work()
-    } finally {
-      pass()
-    }
+  return {
+    async inTurn<T>(work: () => Promise<T>): Promise<T> {
+      await turn()
+      try {
+        return await work()
+      } finally {
+        pass()
+      }
+    },
+    load: () => ({ running, waiting: waiting.length }),
   }
 }
 

@@ -17,6 +17,8 @@ export interface Passwords {
   verify(password: string, hash: string | undefined): Promise<boolean>
   /** Whether a hash was made at another cost, and should be made anew at the next right password. */
   isOutdated(hash: string): boolean
+  /** How many hashes are being made, and how many wait for their turn. */
+  load(): { running: number; waiting: number }
 }
 
 /** What a `Passwords` is made of. */
@@ -37,7 +39,7 @@ const HASH_AT_COST_10_MS = 65
 /** Passwords by native bcrypt over a keyed pre-hash. */
 export function createPasswords(options: PasswordsOptions): Passwords {
   const { key, cost } = options
-  const inTurn = createHashQueue({
+  const { inTurn, load } = createHashQueue({
     concurrency: options.concurrency ?? Math.max(1, availableParallelism() - 1),
     maxWaiting: options.maxWaiting ?? 64,
     estimatedMs: HASH_AT_COST_10_MS * 2 ** (cost - 10),
@@ -49,6 +51,7 @@ export function createPasswords(options: PasswordsOptions): Passwords {
       const matches = await inTurn(() => bcrypt.compare(preHash(key, password), hash ?? decoy))
       return matches && hash !== undefined
     },
+    load,
     isOutdated: (hash) => bcrypt.getRounds(hash) !== cost,
   }
 }

@@ -1,5 +1,6 @@
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { PrismaClient } from '../../generated/prisma/client.ts'
+import type { Connections } from '../ports/meter.ts'
 import { embeddedMigrationAdapter, openEmbedded, type EmbeddedOptions } from './embedded.ts'
 import {
   lockServerForMigration,
@@ -21,6 +22,8 @@ export type Database = {
   embedded: boolean
   /** An adapter for the schema engine, held alone until it is released. */
   lockForMigration(): Promise<LockedMigration>
+  /** Of the pool to a server; undefined for the embedded database, which has none. */
+  connections(): Connections | undefined
   /** A copy that `loadDataDir` takes. @throws on a server. */
   dump(): Promise<Blob>
   close(): Promise<void>
@@ -47,6 +50,7 @@ async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database>
       // PGlite reads the types of arrays when it opens, and a migration may have made new ones.
       release: () => pglite.refreshArrayTypes(),
     }),
+    connections: () => undefined,
     dump: () => pglite.dumpDataDir('none'),
     async close() {
       await prisma.$disconnect()
@@ -62,6 +66,12 @@ function openServerDatabase(options: ServerOptions): Database {
     prisma,
     embedded: false,
     lockForMigration: () => lockServerForMigration(options.databaseUrl),
+    connections: () => ({
+      idle: pool.idleCount,
+      busy: pool.totalCount - pool.idleCount,
+      waiting: pool.waitingCount,
+      most: pool.options.max,
+    }),
     dump: () => Promise.reject(new Error('Only an embedded database can be dumped')),
     async close() {
       await prisma.$disconnect()

@@ -89,6 +89,9 @@ export function storeOf(database: Database) {
       )
     },
 
+    /** Of the pool to a server; undefined for the embedded database. */
+    connections: () => database.connections(),
+
     close: () => database.close(),
   }
 }

@@ -6,7 +6,6 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
 import { ConfigMistakes, loadConfig, readConfig } from '../../src/config.ts'
-import { refuseNotYet } from '../../src/config/not-yet.ts'
 import { rateLimitVariable, VARIABLES, type Variable } from '../../src/config/variables.ts'
 
 const POLICIES = ['anonymous', 'user', 'chat', 'sign-in-address', 'sign-in-account']
@@ -257,20 +256,5 @@ describe('loadConfig', () => {
 
   test('needs no .env file', () => {
     expect(loadConfig(POLICIES, 'no-such-file').limits.maxOpenStreams).toBe(5)
-  })
-})
-
-describe('a setting whose feature is still to come', () => {
-  test.each([[{ METRICS_PORT: '9090' }, 'METRICS_PORT']] as [Record<string, string>, string][])(
-    'stops the start instead of being ignored: %j',
-    (env, name) => {
-      expect(() => {
-        refuseNotYet(config(env))
-      }).toThrow(`${name} `)
-    },
-  )
-
-  test('is no trouble where it is left out', () => {
-    refuseNotYet(config())
   })
 })

@@ -89,7 +89,7 @@ describe('the queue', () => {
   })
 
   test('work that fails gives its place to the next', async () => {
-    const inTurn = createHashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
+    const { inTurn } = createHashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
     const failing = inTurn(() => Promise.reject(new Error('failed')))
     const next = inTurn(() => Promise.resolve('next'))
     await expect(failing).rejects.toThrow('failed')
@@ -101,7 +101,7 @@ describe('the queue', () => {
     const busy = cheap.hash('correct horse')
     await expect(cheap.hash('correct horse')).rejects.toMatchObject({ retryAfterSeconds: 1 })
     await busy
-    const inTurn = createHashQueue({ concurrency: 1, maxWaiting: 0, estimatedMs: 2500 })
+    const { inTurn } = createHashQueue({ concurrency: 1, maxWaiting: 0, estimatedMs: 2500 })
     const slow = inTurn(() => Promise.resolve())
     await expect(inTurn(() => Promise.resolve())).rejects.toMatchObject({ retryAfterSeconds: 3 })
     await slow
@@ -140,7 +140,7 @@ describe('the policy', () => {
 const settled = () => new Promise(setImmediate)
 
 function queueOf(limits: { concurrency: number; maxWaiting: number }) {
-  const queue = createHashQueue({ ...limits, estimatedMs: 1 })
+  const { inTurn: queue } = createHashQueue({ ...limits, estimatedMs: 1 })
   const started: string[] = []
   const ends = new Map<string, () => void>()
   return {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { readConfig } from '../../src/config.ts'
 import { createEngine } from '../../src/engine/index.ts'
@@ -36,6 +37,8 @@ export type TestServer = {
   parley: Parley
   /** `http://127.0.0.1:<port>` */
   url: string
+  /** Where Prometheus reads; only with METRICS_PORT. */
+  metricsUrl: string
   clock: TestClock
   /** Every line that was logged so far, parsed. */
   logged: () => Record<string, unknown>[]
@@ -56,6 +59,12 @@ export type TestServerOptions = {
   clock?: TestClock
   /** For a test that breaks the contract on purpose; every other one fails if the server did. */
   violates?: true
+}
+
+/** @returns `<scheme>://127.0.0.1:<port>` */
+async function listen(server: Server, scheme: string): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
 /** The real server on a port of its own, with a real database, a clock to advance and no limits. */
@@ -80,9 +89,10 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     ...options.instead,
     deps,
   })
-  await new Promise<void>((resolve) => parley.server.listen(0, '127.0.0.1', resolve))
-  const { port } = parley.server.address() as AddressInfo
-  const url = `${config.server.tls ? 'https' : 'http'}://127.0.0.1:${port}`
+  const url = await listen(parley.server, config.server.tls ? 'https' : 'http')
+  const metricsUrl = parley.metricsServer
+    ? `${await listen(parley.metricsServer, 'http')}/metrics`
+    : ''
 
   const logIn = async (email: string, password: string): Promise<Client> => {
     const reply = await createClient(url).call('logIn', { body: { email, password } })
@@ -93,6 +103,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   return {
     parley,
     url,
+    metricsUrl,
     clock,
     logged: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
     anybody: createClient(url),
@@ -109,8 +120,10 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     async close() {
       parley.server.closeAllConnections()
       parley.server.close()
+      parley.metricsServer?.close()
       parley.services.generations.stopAll()
       await parley.services.generations.settled()
+      await parley.deps.tracer?.close().catch(() => undefined)
       await parley.deps.limiter.close()
       if (!options.testStore) await testStore.close()
       writeSeenAnswers()
