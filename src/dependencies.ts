@@ -6,6 +6,7 @@ import { createCursors, type Cursors } from './domain/cursors.ts'
 import { createRefreshTokens, type RefreshTokens } from './domain/refresh-tokens.ts'
 import type { Engine } from './engine/engine.ts'
 import { createEngine } from './engine/index.ts'
+import { type AgreedClock, createAgreedClock } from './ports/agreed-clock.ts'
 import { type Clock, systemClock } from './ports/clock.ts'
 import { createIds, type Ids } from './ports/ids.ts'
 import type { Limiter } from './ports/limiter.ts'
@@ -27,7 +28,8 @@ export type Dependencies = {
   limiter: Limiter
   /** Brings pieces of answers to other instances, where there is Redis. */
   relay?: Relay
-  clock: Clock
+  /** On a server, set by the database's. */
+  clock: AgreedClock
   ids: Ids
   passwords: Passwords
   /** Passwords that are refused because everybody tries them first. */
@@ -41,6 +43,9 @@ export type Dependencies = {
   log: Log
 }
 
+/** What is there already; a clock is only what the agreed one is made of. */
+export type Given = Partial<Omit<Dependencies, 'clock'> & { clock: Clock }>
+
 /** Who issues access tokens, and for whom. */
 const ISSUER = 'parley'
 const AUDIENCE = 'parley-api'
@@ -49,19 +54,15 @@ const AUDIENCE = 'parley-api'
  * Opens everything that the configuration asks for, except for what is given.
  * @throws when the database cannot be opened or migrated, or a key file is not in order
  */
-export async function openDependencies(
-  config: Config,
-  given: Partial<Dependencies> = {},
-): Promise<Dependencies> {
+export async function openDependencies(config: Config, given: Given = {}): Promise<Dependencies> {
   const { identity, store: where, engine } = config
-  const clock = given.clock ?? systemClock
+  const clock = createAgreedClock(given.clock ?? systemClock)
   const log = given.log ?? createLog(config.log.level)
   const source = { given: identity.serverSecret, dataDir: where.dataDir }
   const secret = await loadServerSecret(source)
   const keysAt = { file: identity.signingKeysFile, dataDir: where.dataDir }
   const keys = given.keys ?? (await loadSigningKeys(keysAt, { clock, log }))
-  return {
-    clock,
+  const deps = {
     keys,
     log,
     ids: createIds(clock),
@@ -82,7 +83,18 @@ export async function openDependencies(
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
     ...(where.redisUrl !== undefined && { relay: await openRedisRelay(where.redisUrl, clock) }),
     ...given,
+    clock,
   }
+  await agreeOnTime(deps)
+  return deps
+}
+
+/** Sets the clock by the database that instances share; an embedded one goes by it already. */
+export async function agreeOnTime({
+  clock,
+  store,
+}: Pick<Dependencies, 'clock' | 'store'>): Promise<void> {
+  if (!store.embedded) await clock.setBy(store.now)
 }
 
 function storeOptions({ databaseUrl, dataDir }: Config['store']) {

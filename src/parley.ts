@@ -6,7 +6,7 @@ import type { Config } from './config.ts'
 import { type Contract, loadContract } from './contract/document.ts'
 import { parsePolicies, type Policies } from './contract/policies.ts'
 import type { Operations } from './contract/types.ts'
-import { type Dependencies, openDependencies } from './dependencies.ts'
+import { agreeOnTime, type Dependencies, type Given, openDependencies } from './dependencies.ts'
 import { type FirstAdmin, makeFirstAdmin } from './domain/first-admin.ts'
 import { STATUS_OF } from './domain/problem.ts'
 import { createServices, type Services } from './domain/services.ts'
@@ -17,10 +17,13 @@ import { packageRoot } from './package-root.ts'
 import { stopServing } from './stop-serving.ts'
 
 const SIGN_IN_DELAY_STEP_MS = 500
+const HOUR_MS = 3_600_000
+/** A clock may be set, or its machine may sleep: leases are longer than that. */
+const AGREE_EVERY_MS = 10_000
 
 /** What a test may put in the place of the real thing. */
 export type Replacements = {
-  deps?: Partial<Dependencies>
+  deps?: Given
   contract?: Contract
   /** Wraps the handlers, to make them misbehave. */
   operations?: (real: Operations) => Operations
@@ -95,14 +98,11 @@ function feedsOf({ revocations, standing, credentials }: Services) {
   return [revocations, standing, credentials]
 }
 
-function startJobs(
-  services: Services,
-  { log, store, clock, keys, limiter }: Dependencies,
-): () => void {
+function startJobs(services: Services, deps: Dependencies): () => void {
+  const { log, store, clock, keys, limiter } = deps
   const onError = (error: unknown) => {
     log.error({ err: error }, 'background work failed')
   }
-  const HOUR_MS = 3_600_000
   const prune = async () => {
     await store.sessions.deleteExpired(clock.now())
     await services.closing.sweepAll()
@@ -118,6 +118,7 @@ function startJobs(
     ...feedsOf(services).map((feed) => feed.follow(onError)),
     keys.follow(),
     clock.every(HOUR_MS, prune, onError),
+    clock.every(AGREE_EVERY_MS, () => agreeOnTime(deps), onError),
   ]
   return () => {
     for (const stop of jobs) stop()

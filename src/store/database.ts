@@ -70,6 +70,12 @@ function openServerDatabase(options: ServerOptions): Database {
   }
 }
 
+/** What time it is for the database. */
+export async function timeOf({ prisma }: Database): Promise<Date> {
+  const [row] = await prisma.$queryRaw<[{ now: Date }]>`SELECT clock_timestamp() AS now`
+  return row.now
+}
+
 /** One query there and back. How long it may take is for the caller to say. */
 export async function ping({ prisma }: Database): Promise<void> {
   await prisma.$queryRaw`SELECT 1`

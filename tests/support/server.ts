@@ -54,6 +54,8 @@ export type TestServerOptions = {
   /** A database that goes on after this server; closing the server leaves it open. */
   testStore?: TestStore
   clock?: TestClock
+  /** What time the database says it is; the server's own unless told. */
+  databaseNow?: () => Date
   /** For a test that breaks the contract on purpose; every other one fails if the server did. */
   violates?: true
 }
@@ -74,11 +76,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     engine: createEngine(config.engine, { clock, random: () => 0, wordDelayMs: 0 }),
     ...options.instead?.deps,
   }
+  const now = async () => (options.databaseNow ?? (() => clock.now()))()
   const parley = await createParley(config, {
     signInDelayStepMs: 1,
     onValidAnswer: seeAnswer,
     ...options.instead,
-    deps,
+    deps: { ...deps, store: { ...deps.store, now } },
   })
   await new Promise<void>((resolve) => parley.server.listen(0, '127.0.0.1', resolve))
   const { port } = parley.server.address() as AddressInfo
