@@ -6,6 +6,7 @@ import { createCursors, type Cursors } from './domain/cursors.ts'
 import { createRefreshTokens, type RefreshTokens } from './domain/refresh-tokens.ts'
 import type { Engine } from './engine/engine.ts'
 import { createEngine } from './engine/index.ts'
+import { type AgreedClock, createAgreedClock } from './ports/agreed-clock.ts'
 import { type Clock, systemClock } from './ports/clock.ts'
 import { createIds, type Ids } from './ports/ids.ts'
 import type { Limiter } from './ports/limiter.ts'
@@ -31,7 +32,8 @@ export type Dependencies = {
   limiter: Limiter
   /** Brings pieces of answers to other instances, where there is Redis. */
   relay?: Relay
-  clock: Clock
+  /** On a server, set by the database's. */
+  clock: AgreedClock
   ids: Ids
   passwords: Passwords
   /** Passwords that are refused because everybody tries them first. */
@@ -48,6 +50,9 @@ export type Dependencies = {
   tracer?: Tracer
 }
 
+/** What is there already; a clock is only what the agreed one is made of. */
+export type Given = Partial<Omit<Dependencies, 'clock'> & { clock: Clock }>
+
 /** Who issues access tokens, and for whom. */
 const ISSUER = 'parley'
 const AUDIENCE = 'parley-api'
@@ -56,12 +61,9 @@ const AUDIENCE = 'parley-api'
  * Opens everything that the configuration asks for, except for what is given.
  * @throws when the database cannot be opened or migrated, or a key file is not in order
  */
-export async function openDependencies(
-  config: Config,
-  given: Partial<Dependencies> = {},
-): Promise<Dependencies> {
+export async function openDependencies(config: Config, given: Given = {}): Promise<Dependencies> {
   const { identity, store: where, engine } = config
-  const clock = given.clock ?? systemClock
+  const clock = createAgreedClock(given.clock ?? systemClock)
   const log = given.log ?? createLog(config.log.level)
   const source = { given: identity.serverSecret, dataDir: where.dataDir }
   const secret = await loadServerSecret(source)
@@ -69,7 +71,6 @@ export async function openDependencies(
   const keys = given.keys ?? (await loadSigningKeys(keysAt, { clock, log }))
   const tracer = given.tracer ?? (await openTracer(config, log))
   const opened = {
-    clock,
     keys,
     log,
     meter: given.meter ?? (await openMeter(config)),
@@ -92,8 +93,18 @@ export async function openDependencies(
     ...(where.redisUrl !== undefined && { relay: await openRedisRelay(where.redisUrl, clock) }),
     ...(tracer && { tracer }),
     ...given,
+    clock,
   }
+  await agreeOnTime(opened)
   return tracer ? traced(opened, tracer) : opened
+}
+
+/** Sets the clock by the database that instances share; an embedded one goes by it already. */
+export async function agreeOnTime({
+  clock,
+  store,
+}: Pick<Dependencies, 'clock' | 'store'>): Promise<void> {
+  if (!store.embedded) await clock.setBy(store.now)
 }
 
 /** Loaded only where somebody collects traces. */

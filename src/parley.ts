@@ -4,15 +4,15 @@ import type { Config } from './config.ts'
 import { type Contract, loadContract } from './contract/document.ts'
 import { parsePolicies, type Policies } from './contract/policies.ts'
 import type { Operations } from './contract/types.ts'
-import { type Dependencies, openDependencies } from './dependencies.ts'
+import { feedsOf, startJobs } from './background-jobs.ts'
+import { type Dependencies, type Given, openDependencies } from './dependencies.ts'
 import { type FirstAdmin, makeFirstAdmin } from './domain/first-admin.ts'
 import { STATUS_OF } from './domain/problem.ts'
-import { STREAMS_LIMIT } from './domain/open-streams.ts'
 import { createServices, type Services } from './domain/services.ts'
-import { ENGINE_FAILURE_CODES } from './engine/engine.ts'
 import type { ValidAnswer } from './http/answer-guard.ts'
 import { createMetricsServer } from './http/metrics-server.ts'
 import { createServer, renewCertificate } from './http/server.ts'
+import { meterServices } from './metered-services.ts'
 import { createOperations } from './operations/index.ts'
 import { packageVersion } from './package-root.ts'
 import { type Certificate, openCertificate } from './ports/certificate.ts'
@@ -24,7 +24,7 @@ const LAST_TRACES_MS = 2_000
 
 /** What a test may put in the place of the real thing. */
 export type Replacements = {
-  deps?: Partial<Dependencies>
+  deps?: Given
   contract?: Contract
   /** Wraps the handlers, to make them misbehave. */
   operations?: (real: Operations) => Operations
@@ -101,24 +101,6 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   return { server, metricsServer, services, deps, policies, firstAdmin, warmUp: app.warmUp, stop }
 }
 
-function meterServices(
-  { meter, passwords, store }: Dependencies,
-  { openStreams, generations }: Services,
-  policies: Policies,
-): void {
-  meter.expect({
-    operations: policies.operations.map(({ operationId }) => operationId),
-    limits: [...Object.keys(policies.limits), STREAMS_LIMIT],
-    engineFailures: ENGINE_FAILURE_CODES,
-  })
-  meter.watch({
-    streamsOpen: openStreams.count,
-    generationsRunning: generations.count,
-    hashes: passwords.load,
-    connections: store.connections,
-  })
-}
-
 async function closeTracer({ tracer, clock }: Dependencies): Promise<void> {
   if (!tracer) return
   const late = new AbortController()
@@ -126,38 +108,4 @@ async function closeTracer({ tracer, clock }: Dependencies): Promise<void> {
   await Promise.race([tracer.close(), over]).catch(() => undefined)
   late.abort()
   await over.catch(() => undefined)
-}
-
-/** What this instance hears of the others. */
-function feedsOf({ revocations, standing, credentials }: Services) {
-  return [revocations, standing, credentials]
-}
-
-function startJobs(
-  services: Services,
-  { log, store, clock, keys, limiter }: Dependencies,
-): () => void {
-  const onError = (error: unknown) => {
-    log.error({ err: error }, 'background work failed')
-  }
-  const HOUR_MS = 3_600_000
-  const prune = async () => {
-    await store.sessions.deleteExpired(clock.now())
-    await services.closing.sweepAll()
-    await services.idempotency.prune()
-    await services.openStreams.prune()
-    await limiter.prune()
-  }
-  const jobs = [
-    services.generations.keepUp(),
-    services.idempotency.keepUp(onError),
-    services.openStreams.keepUp(onError),
-    services.credentials.followUses(onError),
-    ...feedsOf(services).map((feed) => feed.follow(onError)),
-    keys.follow(),
-    clock.every(HOUR_MS, prune, onError),
-  ]
-  return () => {
-    for (const stop of jobs) stop()
-  }
 }

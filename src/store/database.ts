@@ -10,10 +10,10 @@ import {
   type ServerOptions,
 } from './server.ts'
 
-/** With `databaseUrl` a PostgreSQL server, else PGlite in `dataDir`, else PGlite in memory. */
 /** Prisma's longer messages quote the values of a query. */
 const QUIET = { errorFormat: 'minimal' } as const
 
+/** With `databaseUrl` a PostgreSQL server, else PGlite in `dataDir`, else PGlite in memory. */
 export type DatabaseOptions = EmbeddedOptions & Partial<ServerOptions>
 
 export type Database = {
@@ -78,6 +78,12 @@ function openServerDatabase(options: ServerOptions): Database {
       if (!pool.ended) await pool.end()
     },
   }
+}
+
+/** What time it is for the database. */
+export async function timeOf({ prisma }: Database): Promise<Date> {
+  const [row] = await prisma.$queryRaw<[{ now: Date }]>`SELECT clock_timestamp() AS now`
+  return row.now
 }
 
 /** One query there and back. How long it may take is for the caller to say. */

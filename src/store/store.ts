@@ -4,7 +4,7 @@ import { apiKeyStore } from './api-keys.ts'
 import { auditEventStore } from './audit-events.ts'
 import { closedAccountStore } from './closed-accounts.ts'
 import { conversationStore } from './conversations.ts'
-import { openDatabase, ping, type Database, type DatabaseOptions } from './database.ts'
+import { openDatabase, ping, timeOf, type Database, type DatabaseOptions } from './database.ts'
 import { feedbackStore } from './feedback.ts'
 import { generationStore } from './generations.ts'
 import { idempotencyKeyStore } from './idempotency-keys.ts'
@@ -77,6 +77,8 @@ export function storeOf(database: Database) {
     ...guarded({
       /** Resolves when the database has answered. */
       ping: () => ping(database),
+      /** The one time that all instances share. */
+      now: () => timeOf(database),
     }),
 
     /**

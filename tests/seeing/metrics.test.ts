@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Operations } from '../../src/contract/types.ts'
 import { noMeter } from '../../src/ports/meter.ts'
+import { createPasswords } from '../../src/ports/passwords.ts'
 import { policies } from '../support/contract.ts'
 import { type Metrics, readMetrics, type Sample } from '../support/metrics.ts'
 import { openWorkplace } from '../support/process.ts'
@@ -188,16 +189,20 @@ describe('a stream', () => {
 
 describe('the gauges', () => {
   test('are read when somebody asks: hashes, and connections where there are any', async () => {
-    const server = await start()
-    const { passwords, store } = server.parley.deps
-    const one = passwords.hash('a password of somebody')
+    const passwords = createPasswords({ key: Buffer.alloc(32), cost: 4 })
+    // How long a hash takes is for the machine to say: what there is of them is said here.
+    let load = { running: 2, waiting: 3 }
+    const server = await start({
+      instead: { deps: { passwords: { ...passwords, load: () => load } } },
+    })
     const now = await readMetrics(server.metricsUrl)
-    expect(now.value('parley_hashes_running')).toBe(passwords.load().running)
-    await one
+    expect(now.value('parley_hashes_running')).toBe(2)
+    expect(now.value('parley_hashes_waiting')).toBe(3)
+    load = { running: 1, waiting: 0 }
     const later = await readMetrics(server.metricsUrl)
-    expect(later.value('parley_hashes_running')).toBe(0)
+    expect(later.value('parley_hashes_running')).toBe(1)
     expect(later.value('parley_hashes_waiting')).toBe(0)
-    const pool = store.connections()
+    const pool = server.parley.deps.store.connections()
     const shown = later.samples.filter(({ name }) => name.startsWith('parley_database_'))
     if (!pool) expect(shown).toEqual([])
     else expect(later.value('parley_database_connections_max')).toBe(pool.most)
@@ -219,6 +224,7 @@ describe('labels', () => {
     status: (value) => /^[2-5]\d\d$/.test(value),
     policy: (value) => value === 'streams' || value in policies.limits,
     code: (value) => ['upstream-failed', 'upstream-timeout'].includes(value),
+    state: (value) => ['busy', 'idle', 'waiting'].includes(value),
   }
 
   /** What is ours; of the rest only Node knows the names. */

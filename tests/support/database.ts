@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { inject } from 'vitest'
 import { openDatabase, type Database, type DatabaseOptions } from '../../src/store/database.ts'
+import { migrate } from '../../src/store/migrate.ts'
 import { storeOf, type Store } from '../../src/store/store.ts'
 import { createDatabase, dropDatabase } from './server-database.ts'
 
@@ -16,7 +17,22 @@ export type TestStore = {
 /** A migrated database of its own, empty; close it when the test file ends. */
 export async function openTestStore(): Promise<TestStore> {
   const { options, drop } = await prepare()
-  const database = await openDatabase(options)
+  return testStoreOf(await openDatabase(options), options, drop)
+}
+
+/** The same, embedded wherever the tests run: for what must happen in the same order each time. */
+export async function openEmbeddedTestStore(): Promise<TestStore> {
+  if ('snapshot' in inject('migrated')) return openTestStore()
+  const database = await openDatabase({})
+  await migrate(database)
+  return testStoreOf(database, {}, async () => {})
+}
+
+function testStoreOf(
+  database: Database,
+  options: DatabaseOptions,
+  drop: () => Promise<void>,
+): TestStore {
   const store = storeOf(database)
   const close = async () => {
     await store.close()

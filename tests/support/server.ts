@@ -57,6 +57,8 @@ export type TestServerOptions = {
   /** A database that goes on after this server; closing the server leaves it open. */
   testStore?: TestStore
   clock?: TestClock
+  /** What time the database says it is; the server's own unless told. */
+  databaseNow?: () => Date
   /** For a test that breaks the contract on purpose; every other one fails if the server did. */
   violates?: true
 }
@@ -83,11 +85,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     engine: createEngine(config.engine, { clock, random: () => 0, wordDelayMs: 0 }),
     ...options.instead?.deps,
   }
+  const now = async () => (options.databaseNow ?? (() => clock.now()))()
   const parley = await createParley(config, {
     signInDelayStepMs: 1,
     onValidAnswer: seeAnswer,
     ...options.instead,
-    deps,
+    deps: { ...deps, store: { ...deps.store, now } },
   })
   const url = await listen(parley.server, config.server.tls ? 'https' : 'http')
   const metricsUrl = parley.metricsServer

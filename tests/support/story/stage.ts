@@ -5,7 +5,7 @@ import type { Engine } from '../../../src/engine/engine.ts'
 import type { Ids } from '../../../src/ports/ids.ts'
 import { policies } from '../contract.ts'
 import { TestClock } from '../clock.ts'
-import { openTestStore, type TestStore } from '../database.ts'
+import { openEmbeddedTestStore, type TestStore } from '../database.ts'
 import { createLeavingStore } from '../leaving-store.ts'
 import { createRandom } from '../random.ts'
 import { type WatchedStore, watchStore } from '../watched-store.ts'
@@ -47,7 +47,7 @@ export function bodyOf<T>({ operationId, status, body }: Exchange): T {
 }
 
 export async function openStage(): Promise<Stage> {
-  const testStore = await openTestStore()
+  const testStore = await openEmbeddedTestStore()
   const clock = new TestClock(START)
   const watched = watchStore(testStore.store)
   const database = createLeavingStore(watched.store)

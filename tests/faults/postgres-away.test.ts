@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { newServerSecret } from '../../src/ports/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import type { Client } from '../support/client.ts'
+import { hasPostgres, type PostgresServer, startPostgres } from '../support/postgres-server.ts'
+import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
+import { createDatabase } from '../support/server-database.ts'
+import { openStream } from '../support/stream.ts'
+import { until } from '../support/until.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+
+/** No call hangs: 2 s for a connection, 6 s for a statement that nobody answers, and some. */
+const LONGEST_CALL_MS = 15_000
+const RECOVERY_MS = 10_000
+/** An end is tried to be written for some seconds, each time for as long as a call may take. */
+const LONGEST_STREAM_MS = 45_000
+const ROUNDS = 2
+
+let workplace: Workplace
+let upstream: TestUpstream
+let postgres: PostgresServer
+let parley: ParleyProcess
+let alice: Client
+
+describe.skipIf(!hasPostgres)('while PostgreSQL is away', () => {
+  beforeEach(async () => {
+    workplace = await openWorkplace()
+    upstream = await startUpstream()
+    postgres = await startPostgres()
+    const keysFile = join(workplace.directory, 'keys.json')
+    await writeFile(keysFile, await newSigningKeysText(), { mode: 0o600 })
+    parley = await workplace.start({
+      DATABASE_URL: await createDatabase(postgres.url, 'parley'),
+      SIGNING_KEYS_FILE: keysFile,
+      SERVER_SECRET: newServerSecret(),
+      CHAT_UPSTREAM_URL: upstream.url,
+    })
+    alice = await parley.logIn()
+  }, 120_000)
+  afterEach(async () => {
+    await workplace.close()
+    await upstream.close()
+    await postgres.close()
+  })
+
+  test.each([
+    ['killed', { take: () => postgres.kill(), giveBack: () => postgres.start() }],
+    [
+      'stopped',
+      { take: () => postgres.signal('SIGSTOP'), giveBack: () => postgres.signal('SIGCONT') },
+    ],
+  ])(
+    '(%s) calls are 503 in bounded time, streams end, and it comes back without a restart',
+    async (_how, { take, giveBack }) => {
+      const said = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
+      const { conversationId } = said.body
+      const { startedAt } = (await alice.expect(200, 'getStatus')).body
+      upstream.script = { words: ['one ', 'two'], stallAfter: 1 }
+      const stream = await openStream(alice, { message: 'Count' })
+      expect((await stream.next())!.name).toBe('message.start')
+      upstream.script = {}
+      // Some of them are on their way when it goes.
+      const onTheirWay = everyCall(conversationId)
+      await take()
+      upstream.release()
+      const ending = within(LONGEST_STREAM_MS, stream.rest())
+
+      for (const { status } of await Promise.all(onTheirWay)) {
+        expect([200, 201, 503]).toContain(status)
+      }
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const answers = await Promise.all([
+          ...everyCall(conversationId),
+          ...everyCall(conversationId),
+        ])
+        for (const answer of answers) {
+          expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } })
+          expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/)
+        }
+        await alice.expect(200, 'getHealth')
+        const { body } = await alice.expect(503, 'getReadiness')
+        expect(body).toMatchObject({
+          checks: expect.arrayContaining([{ name: 'database', status: 'down' }]),
+        })
+      }
+      expect((await ending).at(-1)).toMatchObject({
+        name: 'message.error',
+        event: { problem: { code: 'unavailable' } },
+      })
+
+      await giveBack()
+      await until(async () => (await alice.call('getReadiness')).status === 200, RECOVERY_MS)
+      const answers = await Promise.all(everyCall(conversationId))
+      for (const { status } of answers) expect([200, 201]).toContain(status)
+      expect((await alice.expect(200, 'getStatus')).body.startedAt).toBe(startedAt)
+      const { body } = await alice.expect(200, 'getConversation', { path: { conversationId } })
+      expect(body.messages.slice(0, 2)).toEqual([said.body.userMessage, said.body.message])
+    },
+    300_000,
+  )
+})
+
+/** Calls of all kinds at once: reading, writing, in transactions, signing in and chatting. */
+function everyCall(conversationId: string) {
+  const path = { conversationId }
+  const { email, password } = alice.identity
+  const headers = { 'Idempotency-Key': randomUUID() }
+  return [
+    ask('listConversations', alice.call('listConversations')),
+    ask('getConversation', alice.call('getConversation', { path })),
+    ask(
+      'createConversation',
+      alice.call('createConversation', { body: { title: 'New' }, headers }),
+    ),
+    ask('getUsage', alice.call('getUsage')),
+    ask('getProfile', alice.call('getProfile')),
+    ask('logIn', alice.call('logIn', { body: { email, password } })),
+    ask('sendMessage', alice.call('sendMessage', { body: { message: 'Hi' } })),
+  ]
+}
+
+type Answered = { status: number; headers: Record<string, string>; body: unknown }
+
+async function ask(operationId: string, call: Promise<Answered>) {
+  const { status, headers, body } = await within(LONGEST_CALL_MS, call)
+  return { operationId, status, headers, body }
+}
+
+/** @throws when it takes longer */
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let isOver = false
+  const over = () => {
+    isOver = true
+  }
+  work.then(over, over)
+  await until(() => isOver, ms)
+  return work
+}
