@@ -29,7 +29,7 @@ import { JumpingClock } from '../support/jumping-clock.ts'
 import { TestClock } from '../support/clock.ts'
 import { until } from '../support/until.ts'
 
-const SCRIPT = join(import.meta.dirname, '../../scripts/rotate-keys.ts')
+const SCRIPT = join(import.meta.dirname, '../../src/commands/rotate-keys.ts')
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
 type Jwk = { kid: string; d?: string; activeFrom?: number; retiredAt?: number }

@@ -218,7 +218,7 @@ describe('a secret file', () => {
 
 describe('npm run secrets', () => {
   const run = (file: string) =>
-    promisify(execFile)(process.execPath, ['--import', 'tsx', 'scripts/secrets.ts', file])
+    promisify(execFile)(process.execPath, ['--import', 'tsx', 'src/commands/secrets.ts', file])
 
   test('makes a key file and prints two lines for .env, and refuses to do it twice', async () => {
     const file = join(folder, 'signing-keys.json')

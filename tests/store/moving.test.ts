@@ -16,7 +16,7 @@ import { startServer } from '../support/server.ts'
 import { newServiceAccount } from '../support/things.ts'
 import { until } from '../support/until.ts'
 
-const COMMAND = join(import.meta.dirname, '../../src/move-to-postgres.ts')
+const COMMAND = join(import.meta.dirname, '../../src/commands/move-to-postgres.ts')
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 const SECRET = 'a server secret that only the tests know of'
 const PATIENCE_MS = 120_000

@@ -1,14 +1,14 @@
 /**
  * Moves everything from the embedded database in DATA_DIR to the empty PostgreSQL database of
- * DATABASE_URL: `npm run move-to-postgres`, or `node dist/src/move-to-postgres.js` where only the
+ * DATABASE_URL: `npm run move-to-postgres`, or `node dist/src/commands/move-to-postgres.js` where only the
  * production packages are installed. No server may run on either. Prints no secret.
  */
 import { resolve } from 'node:path'
-import { loadMove, type MoveConfig } from './config.ts'
-import { findSecretFile } from './ports/secret-file.ts'
-import { serverSecretPath } from './ports/server-secret.ts'
-import { signingKeysPath } from './ports/signing-keys.ts'
-import { MoveRefused, moveToServer, type MovedTable } from './store/moving.ts'
+import { loadMove, type MoveConfig } from '../config.ts'
+import { findSecretFile } from '../ports/secret-file.ts'
+import { serverSecretPath } from '../ports/server-secret.ts'
+import { signingKeysPath } from '../ports/signing-keys.ts'
+import { MoveRefused, moveToServer, type MovedTable } from '../store/moving.ts'
 
 async function main(): Promise<void> {
   const config = loadMove()

@@ -1,17 +1,18 @@
 /**
  * Rotates the keys that sign access tokens, while servers run:
- * `npm run rotate-keys [-- --file FILE] [--overlap-seconds N] [--at-once]`. Without `--file` it is
+ * `npm run rotate-keys [-- --file FILE] [--overlap-seconds N] [--at-once]`, or
+ * `node dist/src/commands/rotate-keys.js` where only the production packages are. Without `--file` it is
  * the file that the server here would use. Prints public key ids and times, never a key.
  */
 import { parseArgs } from 'node:util'
-import { loadConfig } from '../src/config.ts'
-import { loadContract } from '../src/contract/document.ts'
-import { parsePolicies } from '../src/contract/policies.ts'
-import { STATUS_OF } from '../src/domain/problem.ts'
-import { systemClock } from '../src/ports/clock.ts'
-import { importKey, jwksIn } from '../src/ports/jwk-set.ts'
-import { overlapFor, rotateSigningKeys, type Rotation } from '../src/ports/key-rotation.ts'
-import { signingKeysPath } from '../src/ports/signing-keys.ts'
+import { loadConfig } from '../config.ts'
+import { loadContract } from '../contract/document.ts'
+import { parsePolicies } from '../contract/policies.ts'
+import { STATUS_OF } from '../domain/problem.ts'
+import { systemClock } from '../ports/clock.ts'
+import { importKey, jwksIn } from '../ports/jwk-set.ts'
+import { overlapFor, rotateSigningKeys, type Rotation } from '../ports/key-rotation.ts'
+import { signingKeysPath } from '../ports/signing-keys.ts'
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -28,9 +29,11 @@ async function main(): Promise<void> {
   const ttlSeconds = identity.accessTokenTtlSeconds
   const rotation = readRotation(values['overlap-seconds'], values['at-once'], ttlSeconds)
   const text = await rotateSigningKeys(path, rotation, systemClock)
-  console.log([`Rotated ${path}:`, ...(await describe(text))].join('\n'))
+  process.stdout.write([`Rotated ${path}:`, ...(await describe(text)), ''].join('\n'))
   if (rotation.kind === 'with-overlap' && rotation.overlapSeconds < ttlSeconds) {
-    console.error(`Access tokens live ${ttlSeconds} s: the last of the former key end sooner.`)
+    process.stderr.write(
+      `Access tokens live ${ttlSeconds} s: the last of the former key end sooner.\n`,
+    )
   }
 }
 
@@ -58,6 +61,8 @@ async function describe(text: string): Promise<string[]> {
 const timeOf = (seconds: number) => new Date(seconds * 1000).toISOString()
 
 main().catch((error: unknown) => {
-  console.error(`No key was rotated.\n${error instanceof Error ? error.message : String(error)}`)
+  process.stderr.write(
+    `No key was rotated.\n${error instanceof Error ? error.message : String(error)}\n`,
+  )
   process.exitCode = 1
 })

@@ -1,0 +1,24 @@
+/**
+ * Makes what DATABASE_URL needs: `npm run secrets [-- path/to/signing-keys.json]`, or
+ * `node dist/src/commands/secrets.js` where only the production packages are. The environment
+ * lines go to standard output and everything else to standard error, so that
+ * `npm run --silent secrets >> .env` works. An existing file is never touched.
+ */
+import { resolve } from 'node:path'
+import { makeSecretFile } from '../ports/secret-file.ts'
+import { newServerSecret } from '../ports/server-secret.ts'
+import { newSigningKeysText } from '../ports/signing-keys.ts'
+
+const path = process.argv[2] ?? 'data/signing-keys.json'
+
+if (await makeSecretFile(path, await newSigningKeysText())) {
+  process.stderr.write(`Made ${path} (only you can read it). These two lines belong in .env:\n`)
+  process.stdout.write(`SIGNING_KEYS_FILE=${resolve(path)}\nSERVER_SECRET=${newServerSecret()}\n`)
+} else {
+  process.stderr.write(
+    `${path} exists and stays as it is. To go on with it, set SIGNING_KEYS_FILE=${resolve(path)} ` +
+      'and SERVER_SECRET to the line in the server-secret file beside it. ' +
+      'To make new ones, name another file: npm run secrets -- FILE\n',
+  )
+  process.exitCode = 1
+}
