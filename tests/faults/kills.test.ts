@@ -7,6 +7,7 @@ import { newServerSecret } from '../../src/ports/server-secret.ts'
 import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
 import { type Client, createClient } from '../support/client.ts'
 import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
+import { messageIds } from '../support/things.ts'
 import { createDatabase, dropDatabase } from '../support/server-database.ts'
 import { until } from '../support/until.ts'
 
@@ -106,16 +107,4 @@ async function untilKept(
     if (answer?.status === 200) return answer.body
     await pause(AGAIN_MS)
   }
-}
-
-async function messageIds(client: Client, conversationId: string): Promise<string[]> {
-  const ids: string[] = []
-  let cursor: string | undefined
-  do {
-    const query = { limit: 100, ...(cursor !== undefined && { cursor }) }
-    const page = await client.expect(200, 'listMessages', { path: { conversationId }, query })
-    ids.push(...page.body.data.map(({ id }) => id))
-    cursor = page.body.nextCursor
-  } while (cursor !== undefined)
-  return ids
 }

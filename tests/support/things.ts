@@ -60,3 +60,16 @@ export async function newServiceAccount(
     secret: key.secret,
   })
 }
+
+/** Of all messages of a conversation, page by page, the oldest first. */
+export async function messageIds(client: Client, conversationId: string): Promise<string[]> {
+  const ids: string[] = []
+  let cursor: string | undefined
+  do {
+    const query = { limit: 100, ...(cursor !== undefined && { cursor }) }
+    const page = await client.expect(200, 'listMessages', { path: { conversationId }, query })
+    ids.push(...page.body.data.map(({ id }) => id))
+    cursor = page.body.nextCursor
+  } while (cursor !== undefined)
+  return ids
+}
