@@ -8,6 +8,7 @@ import { type Client, createClient } from '../support/client.ts'
 import { openWorkplace, type Workplace } from '../support/process.ts'
 import { createDatabase, dropDatabase } from '../support/server-database.ts'
 import { openStream, textOf } from '../support/stream.ts'
+import { messageIds } from '../support/things.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream.ts'
 
@@ -123,7 +124,7 @@ describe.each(databases)('kill -9 in the middle of everything (%s)', (kind) => {
     ])
 
     // One more question may have been written whose answer nobody was told of.
-    const kept = await allMessageIds(again, talkedIn)
+    const kept = await messageIds(again, talkedIn)
     expect(kept.slice(0, acknowledged.length)).toEqual(acknowledged)
     expect(kept.length - acknowledged.length).toBeLessThanOrEqual(2)
     expect(new Set(kept).size).toBe(kept.length)
@@ -141,15 +142,3 @@ describe.each(databases)('kill -9 in the middle of everything (%s)', (kind) => {
     })
   }, 120_000)
 })
-
-async function allMessageIds(client: Client, conversationId: string): Promise<string[]> {
-  const ids: string[] = []
-  let cursor: string | undefined
-  do {
-    const query = { limit: 100, ...(cursor !== undefined && { cursor }) }
-    const page = await client.expect(200, 'listMessages', { path: { conversationId }, query })
-    ids.push(...page.body.data.map(({ id }) => id))
-    cursor = page.body.nextCursor
-  } while (cursor !== undefined)
-  return ids
-}
