@@ -60,7 +60,11 @@ export function createExports({ store, clock, access, audit }: Deps) {
       yield* messagesOf(conversation)
     }
     for await (const feedback of pagesOf((last?: Feedback) =>
-      store.feedback.walk({ accountId: id, limit: AT_ONCE, ...afterId(last) }),
+      store.feedback.walk({
+        accountId: id,
+        limit: AT_ONCE,
+        ...(last && { afterMessageId: last.messageId }),
+      }),
     )) {
       yield { type: 'feedback', feedback }
     }

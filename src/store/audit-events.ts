@@ -36,7 +36,11 @@ export const auditEventStore = (prisma: PrismaClient) => ({
         ...(event !== undefined && { event }),
         ...(actorId !== undefined && { actorId }),
         ...(targetId !== undefined && { targetId }),
-        ...(after && { OR: [{ at: { lt: after.at } }, { at: after.at, id: { lt: after.id } }] }),
+        ...(after && {
+          // Says nothing more than the next line, but an index can begin there.
+          at: { lte: after.at },
+          OR: [{ at: { lt: after.at } }, { at: after.at, id: { lt: after.id } }],
+        }),
       },
       orderBy: [{ at: 'desc' }, { id: 'desc' }],
       take: limit,

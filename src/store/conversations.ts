@@ -49,7 +49,10 @@ export const conversationStore = (prisma: PrismaClient) => ({
     return (await prisma.conversation.findUnique({ where: { id, ownerId } })) ?? undefined
   },
 
-  /** With its last `limit` messages, oldest first. */
+  /**
+   * With its last `limit` messages, oldest first. Their positions are known: sorting all of a long
+   * conversation to find its end would take longer with every message.
+   */
   async findWithLatestMessages({
     id,
     ownerId,
@@ -60,8 +63,8 @@ export const conversationStore = (prisma: PrismaClient) => ({
     const [row] = await prisma.$queryRaw<(Conversation & { messages: MessageRow[] })[]>`
       SELECT ${conversationColumns}, (
         SELECT coalesce(json_agg(latest ORDER BY latest.position), '[]') FROM (
-          SELECT ${messageColumns} FROM messages m WHERE m.conversation_id = c.id
-          ORDER BY m.position DESC LIMIT ${limit}::int
+          SELECT ${messageColumns} FROM messages m
+          WHERE m.conversation_id = c.id AND m.position > c.message_count - ${limit}::int
         ) latest
       ) AS messages
       FROM conversations c WHERE c.id = ${id}::uuid AND c.owner_id = ${ownerId}::uuid`

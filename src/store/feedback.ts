@@ -58,10 +58,16 @@ export const feedbackStore = (prisma: PrismaClient) => ({
   },
 
   /** Each once, in an order that no change moves it in: for reading all of them. */
-  async walk(page: { accountId: string; limit: number; afterId?: string }): Promise<Feedback[]> {
-    const { accountId, limit, afterId } = page
-    const where = { accountId, ...(afterId !== undefined && { id: { gt: afterId } }) }
-    const rows = await prisma.feedback.findMany({ where, orderBy: { id: 'asc' }, take: limit })
+  async walk(page: {
+    accountId: string
+    limit: number
+    /** The message of the last one seen: each has one feedback of an account at most. */
+    afterMessageId?: string
+  }): Promise<Feedback[]> {
+    const { accountId, limit, afterMessageId: gt } = page
+    const where = { accountId, ...(gt !== undefined && { messageId: { gt } }) }
+    const orderBy = { messageId: 'asc' } as const
+    const rows = await prisma.feedback.findMany({ where, orderBy, take: limit })
     return rows.map(present)
   },
 

@@ -61,6 +61,8 @@ export const usageStore = (prisma: PrismaClient) => ({
       where: {
         accountId,
         ...(after && {
+          // Says nothing more than the next line, but an index can begin there.
+          at: { gte: after.at },
           OR: [
             { at: { gt: after.at } },
             { at: after.at, generationId: { gt: after.generationId } },

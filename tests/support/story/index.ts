@@ -3,14 +3,14 @@ import type { Exchange } from './exchange.ts'
 import { everythingGoesWrong } from './mishaps.ts'
 import { officeCloses, officeOpens } from './office.ts'
 import { adaArrives, adaLeaves } from './people.ts'
-import { openStage } from './stage.ts'
+import { openStage, type Staging } from './stage.ts'
 
 /**
  * The story of Ada: every operation is called the way it is meant to be, and everything that can go
  * wrong goes wrong once. The same in every telling, so that what it shows can stand in the contract.
  */
-export async function tellStory(): Promise<Exchange[]> {
-  const stage = await openStage()
+export async function tellStory(staging: Staging = {}): Promise<Exchange[]> {
+  const stage = await openStage(staging)
   try {
     const ada = await adaArrives(stage)
     await adaTalks(stage, ada)

@@ -46,8 +46,15 @@ export function bodyOf<T>({ operationId, status, body }: Exchange): T {
   throw new Error(`${operationId} answered ${String(status)} ${JSON.stringify(body)}`)
 }
 
-export async function openStage(): Promise<Stage> {
-  const testStore = await openEmbeddedTestStore()
+/** What another teller of the story brings along. */
+export type Staging = {
+  testStore?: TestStore
+  /** Has each call made by `ask`. */
+  watch?: (ask: () => Promise<Exchange>) => Promise<Exchange>
+}
+
+export async function openStage({ testStore: given, watch }: Staging): Promise<Stage> {
+  const testStore = given ?? (await openEmbeddedTestStore())
   const clock = new TestClock(START)
   const watched = watchStore(testStore.store)
   const database = createLeavingStore(watched.store)
@@ -78,7 +85,8 @@ export async function openStage(): Promise<Stage> {
   const tell: Stage['tell'] = async (who, operationId, asked = {}) => {
     await clock.advance(PAUSE_MS)
     const headers = { 'User-Agent': 'ExampleApp/1.0', ...who }
-    const told = await exchange(server.url, headers, operationId, asked)
+    const ask = () => exchange(server.url, headers, operationId, asked)
+    const told = watch ? await watch(ask) : await ask()
     exchanges.push(told)
     return told
   }

@@ -1,0 +1,2 @@
+-- CreateIndex
+CREATE INDEX "conversations_owner_id_id_idx" ON "conversations"("owner_id", "id");

@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Store } from '../../src/store/store.ts'
+import { type LoggedTestStore, openLoggedTestStore } from '../support/query-log.ts'
+import { givenAccount, later, now } from './given.ts'
+
+/*
+ * What the database does for each list, in a database where two users have very much: it looks at
+ * about as many rows as it gives, wherever in the list that is.
+ */
+
+const LIMIT = 20
+/** Rows looked at for each row that was asked for: a row by an index and what belongs to it. */
+const LOOKED_AT_EACH = 4
+const CONVERSATIONS = 10_000
+const MESSAGES_IN_ONE = 50_000
+const RECORDS = 50_000
+
+let testStore: LoggedTestStore
+let store: Store
+let ownerId: string
+let long: string
+beforeAll(async () => {
+  testStore = await openLoggedTestStore()
+  store = testStore.store
+  ownerId = (await givenAccount(store)).id
+  const other = await givenAccount(store)
+  for (const { id } of [other, { id: ownerId }]) await fill(id)
+  const [first] = await store.conversations.walk({ ownerId, limit: 1 })
+  long = first!.id
+  await fillOne(long)
+  await testStore.pglite.exec('ANALYZE')
+}, 180_000)
+afterAll(() => testStore.close())
+
+describe('a database in which one user has very much', () => {
+  const after = { updatedAt: later(-5_000_000), id: '00000000-0000-4000-8000-000000000000' }
+  const middle = '80000000-0000-4000-8000-000000000000'
+  const lists: [string, () => Promise<unknown[]>][] = [
+    ['conversations', () => store.conversations.list({ ownerId, limit: LIMIT })],
+    ['conversations, later', () => store.conversations.list({ ownerId, limit: LIMIT, after })],
+    ['conversations to export', () => store.conversations.walk({ ownerId, limit: LIMIT })],
+    [
+      'conversations to export, later',
+      () => store.conversations.walk({ ownerId, limit: LIMIT, afterId: middle }),
+    ],
+    ['messages', () => store.messages.list({ conversationId: long, limit: LIMIT })],
+    [
+      'messages, later',
+      () => store.messages.list({ conversationId: long, limit: LIMIT, after: 40_000 }),
+    ],
+    [
+      'the latest messages',
+      async () =>
+        (await store.conversations.findWithLatestMessages({ id: long, ownerId, limit: LIMIT }))!
+          .messages,
+    ],
+    [
+      'messages for the engine',
+      () => store.messages.history({ conversationId: long, beforePosition: 45_000, limit: LIMIT }),
+    ],
+    ['usage to export', () => store.usage.list({ accountId: ownerId, limit: LIMIT })],
+    [
+      'usage to export, later',
+      () =>
+        store.usage.list({
+          accountId: ownerId,
+          limit: LIMIT,
+          after: { at: later((-RECORDS / 2) * 60_000), generationId: middle },
+        }),
+    ],
+    ['feedback', () => store.feedback.list({ accountId: ownerId, limit: LIMIT })],
+    ['feedback, later', () => store.feedback.list({ accountId: ownerId, limit: LIMIT, after })],
+    ['feedback of everybody', () => store.feedback.list({ limit: LIMIT })],
+    ['feedback to export', () => store.feedback.walk({ accountId: ownerId, limit: LIMIT })],
+    [
+      'feedback to export, later',
+      () => store.feedback.walk({ accountId: ownerId, limit: LIMIT, afterMessageId: middle }),
+    ],
+    ['audit events', () => store.auditEvents.list({ limit: LIMIT })],
+    [
+      'audit events, later',
+      () => store.auditEvents.list({ limit: LIMIT, after: { at: later(-5_000_000), id: middle } }),
+    ],
+    ['audit events of one', () => store.auditEvents.list({ actorId: ownerId, limit: LIMIT })],
+  ]
+  test.each(lists)('gives a page by looking at little more than it: %s', async (_name, list) => {
+    const { result, queries } = await testStore.during(list)
+    expect(result).toHaveLength(LIMIT)
+    expect(queries).toHaveLength(1)
+    const { looked, text } = await plan(queries[0]!)
+    expect(looked, text).toBeLessThanOrEqual(LIMIT * LOOKED_AT_EACH)
+  })
+
+  test.each<[string, () => Promise<unknown>]>([
+    ['one account', () => store.accounts.find(ownerId)],
+    ['one conversation', () => store.conversations.find({ id: long, ownerId })],
+  ])('finds a thing by looking at it alone: %s', async (_name, find) => {
+    const { queries } = await testStore.during(find)
+    for (const query of queries) expect((await plan(query)).looked).toBe(1)
+  })
+
+  test('sums the usage of a day by looking at that day', async () => {
+    const range = { from: later(-86_400_000), to: now, granularity: 'hour' } as const
+    const { result, queries } = await testStore.during(() =>
+      store.usage.report({ accountId: ownerId, ...range }),
+    )
+    const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
+    expect(requests).toBeGreaterThan(0)
+    expect(requests).toBeLessThan(RECORDS / 10)
+    expect((await plan(queries[0]!)).looked).toBeLessThanOrEqual(requests * LOOKED_AT_EACH)
+  })
+})
+
+/** Conversations of one message, feedback, usage and audit events, a second or a minute apart. */
+async function fill(accountId: string): Promise<void> {
+  const at = (step: string) => `timestamptz '${now.toISOString()}' - i * interval '${step}'`
+  const account = `'${accountId}'::uuid`
+  await testStore.pglite.exec(`
+    INSERT INTO conversations (id, owner_id, title, mode, created_at, updated_at, message_count)
+    SELECT gen_random_uuid(), ${account}, 'Conversation ' || i, 'balanced', ${at('1 second')},
+      ${at('1 second')}, 1
+    FROM generate_series(1, ${CONVERSATIONS}) i;
+    INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
+    SELECT gen_random_uuid(), id, 1, 'assistant', 'Hello', 'complete', created_at
+    FROM conversations WHERE owner_id = ${account};
+    INSERT INTO feedback (id, account_id, message_id, rating, created_at, updated_at)
+    SELECT gen_random_uuid(), ${account}, m.id, 'up', m.created_at, m.created_at
+    FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.owner_id = ${account};
+    INSERT INTO usage_records (generation_id, account_id, at, answered, total_tokens)
+    SELECT gen_random_uuid(), ${account}, ${at('1 minute')}, 1, 10
+    FROM generate_series(1, ${RECORDS}) i;
+    INSERT INTO audit_events (id, at, event, actor_id, target_id, request_id)
+    SELECT gen_random_uuid(), ${at('1 second')}, 'session.created', ${account},
+      gen_random_uuid(), 'test'
+    FROM generate_series(1, ${RECORDS}) i;`)
+}
+
+async function fillOne(conversationId: string): Promise<void> {
+  await testStore.pglite.exec(`
+    INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
+    SELECT gen_random_uuid(), '${conversationId}', i, 'assistant', 'Hello', 'complete', now()
+    FROM generate_series(2, ${MESSAGES_IN_ONE}) i;
+    UPDATE conversations SET message_count = ${MESSAGES_IN_ONE} WHERE id = '${conversationId}';`)
+}
+
+type Node = {
+  'Node Type': string
+  'Actual Rows': number
+  'Actual Loops': number
+  'Rows Removed by Filter'?: number
+  'Rows Removed by Index Recheck'?: number
+  Plans?: Node[]
+}
+
+/** Runs a statement again with EXPLAIN; `looked` is how many rows its scans came by. */
+async function plan({ sql, parameters }: { sql: string; parameters: unknown[] }) {
+  const { rows } = await testStore.pglite.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
+    `EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`,
+    parameters,
+  )
+  const root = rows[0]!['QUERY PLAN'][0].Plan
+  return { looked: lookedAt(root), text: JSON.stringify(root, null, 1) }
+}
+
+function lookedAt(node: Node): number {
+  const below = (node.Plans ?? []).reduce((sum, child) => sum + lookedAt(child), 0)
+  if (!node['Node Type'].includes('Scan') || node['Node Type'] === 'Subquery Scan') return below
+  const removed =
+    (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)
+  return below + (node['Actual Rows'] + removed) * node['Actual Loops']
+}

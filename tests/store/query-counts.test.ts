@@ -1,0 +1,88 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { policies } from '../support/contract.ts'
+import { openLoggedTestStore } from '../support/query-log.ts'
+import type { Exchange } from '../support/story/exchange.ts'
+import { tellStory } from '../support/story/index.ts'
+
+/**
+ * How many statements each operation makes when it succeeds, once what is cached is there: none to
+ * authenticate, none to limit. A number may only shrink.
+ */
+const MOST: Record<string, number> = {
+  getHealth: 0,
+  getReadiness: 1,
+  getStatus: 0,
+  listModes: 0,
+  getRateLimits: 0,
+  register: 3,
+  logIn: 5,
+  refreshTokens: 2,
+  logOut: 3,
+  logOutByLink: 3,
+  changePassword: 5,
+  listSessions: 1,
+  endSession: 3,
+  getProfile: 1,
+  replaceProfile: 1,
+  exportAccount: 15,
+  closeAccount: 13,
+  getUsage: 1,
+  listConversations: 1,
+  createConversation: 2,
+  getConversation: 1,
+  changeConversation: 1,
+  deleteConversation: 1,
+  exportConversation: 3,
+  listMessages: 2,
+  sendMessage: 2,
+  streamMessage: 2,
+  getGeneration: 1,
+  cancelGeneration: 2,
+  resumeStream: 2,
+  listFeedback: 1,
+  giveFeedback: 1,
+  deleteFeedback: 1,
+  listUsers: 1,
+  createUser: 3,
+  getUser: 1,
+  changeUser: 5,
+  deleteUser: 10,
+  listServiceAccounts: 1,
+  createServiceAccount: 3,
+  getServiceAccount: 1,
+  changeServiceAccount: 4,
+  deleteServiceAccount: 9,
+  listApiKeys: 2,
+  createApiKey: 4,
+  rotateApiKey: 5,
+  revokeApiKey: 4,
+  listAuditEvents: 1,
+  listAllFeedback: 1,
+  getAllUsage: 1,
+}
+const moved = new Set<string>(policies.moved.map(({ policy }) => policy.operationId))
+const operationIds = policies.operations
+  .map(({ operationId }) => operationId)
+  .filter((operationId) => !moved.has(operationId))
+
+describe('the statements of one call', () => {
+  const counted = new Map<string, number>()
+
+  beforeAll(async () => {
+    const testStore = await openLoggedTestStore()
+    const watch = async (ask: () => Promise<Exchange>): Promise<Exchange> => {
+      const { result, queries } = await testStore.during(ask)
+      const { operationId, status } = result
+      if (status !== 200 && status !== 201 && status !== 204) return result
+      const fewest = counted.get(operationId) ?? Infinity
+      counted.set(operationId, Math.min(fewest, queries.length))
+      return result
+    }
+    await tellStory({ testStore, watch })
+  }, 120_000)
+
+  test.each(operationIds)('are no more than they were: %s', (operationId) => {
+    expect(counted.get(operationId), 'the story does not come by here').toBeDefined()
+    expect(counted.get(operationId)).toBeLessThanOrEqual(MOST[operationId]!)
+  })
+})
