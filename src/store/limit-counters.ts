@@ -34,6 +34,8 @@ export function openLimitCounters(databaseUrl: string) {
   const pool = openPool({
     databaseUrl,
     maxConnections: MOST_CONNECTIONS,
+    // A call after a quiet hour has no more time for connecting than any other.
+    minConnections: 1,
     statementMs: STATEMENT_MS,
   })
   return {

@@ -7,6 +7,8 @@ export type ServerOptions = {
   databaseUrl: string
   /** Connections at most, 10 unless told. */
   maxConnections?: number
+  /** Connections that stay open when there is nothing to do, none unless told. */
+  minConnections?: number
   /** How long a statement may take, 5 s unless told. */
   statementMs?: number
 }
@@ -20,14 +22,17 @@ const MIGRATION_LOCK = 0x7061726c
 
 /** A pool whose every wait is bounded: 2 s for a connection, 5 s or `statementMs` for a statement. */
 export function openPool(options: ServerOptions): pg.Pool {
-  const { databaseUrl, maxConnections = 10, statementMs = STATEMENT_MS } = options
-  return createPool(databaseUrl, maxConnections, statementMs)
+  const { maxConnections = 10, minConnections = 0, statementMs = STATEMENT_MS } = options
+  const size = { max: maxConnections, min: minConnections }
+  return createPool(options.databaseUrl, size, statementMs)
 }
 
-function createPool(databaseUrl: string, max: number, statementMs: number): pg.Pool {
+type Size = { max: number; min: number }
+
+function createPool(databaseUrl: string, size: Size, statementMs: number): pg.Pool {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
-    max,
+    ...size,
     application_name: 'parley',
     connectionTimeoutMillis: CONNECT_MS,
     statement_timeout: statementMs,
@@ -77,7 +82,7 @@ export type LockedMigration = {
  * the engine does runs on the very connection that holds the lock; closing it frees the lock.
  */
 export async function lockServerForMigration(databaseUrl: string): Promise<LockedMigration> {
-  const pool = createPool(databaseUrl, 1, MIGRATION_MS)
+  const pool = createPool(databaseUrl, { max: 1, min: 0 }, MIGRATION_MS)
   pool.options.idleTimeoutMillis = 0
   try {
     await pool.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])

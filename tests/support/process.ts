@@ -29,6 +29,7 @@ export type Exit = { code: number | null; signal: NodeJS.Signals | null }
 /** The real program in a process of its own. */
 export type ParleyProcess = {
   url: string
+  pid: number
   exited: Promise<Exit>
   /** What it wrote so far. */
   stderr(): string
@@ -68,7 +69,8 @@ export async function openWorkplace(): Promise<Workplace> {
       const { child, exited, stderr, stdout } = run({ ...DEFAULTS, ...env })
       const url = await addressOf(child, exited, stderr)
       const signal = (name: NodeJS.Signals) => void child.kill(name)
-      return { url, exited, stderr, stdout, signal, logIn: () => logIn(url) }
+      const pid = child.pid!
+      return { url, pid, exited, stderr, stdout, signal, logIn: () => logIn(url) }
     },
     async startInVain(env) {
       const { exited, stderr, stdout } = run(env)
