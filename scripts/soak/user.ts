@@ -21,6 +21,7 @@ const AGAIN_MS = 1_000
 const KEPT = 20
 /** A stream is left after so many events, now and then, and followed elsewhere. */
 const LEFT_AFTER = 4
+const EXPORT_ONE_IN = 20
 const PASSWORD = 'nine lives and a long memory'
 
 /** Somebody who does everything that users do, at random, and remembers what was acknowledged. */
@@ -175,7 +176,10 @@ export function createUser(email: string, instances: readonly Instance[], diary:
     () => ask(200, 'getUsage'),
     () => ask(200, 'listConversations'),
     () => ask(200, 'listModes'),
-    () => ask(200, 'exportAccount'),
+    async () => {
+      // Everything of an hour is much: now and then is enough.
+      if (randomInt(EXPORT_ONE_IN) === 0) await ask(200, 'exportAccount')
+    },
     async () => {
       if (conversations.size === 0) return
       await ask(200, 'getConversation', { path: { conversationId: anyConversation() } })

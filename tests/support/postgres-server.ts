@@ -48,7 +48,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     // The children last: a new one would be born after they were counted.
     const pid = server.pid!
     process.kill(pid, name)
-    for (const child of await childrenOf(pid)) process.kill(child, name)
+    for (const child of await childrenOf(pid)) tell(child, name)
   }
   const kill = async () => {
     if (server.exitCode !== null || server.signalCode !== null) return
@@ -97,6 +97,15 @@ function ownerOfServer(): Owner | undefined {
   if (process.getuid?.() !== 0) return undefined
   const idOf = (what: '-u' | '-g') => Number(execFileSync('id', [what, 'postgres']).toString())
   return { uid: idOf('-u'), gid: idOf('-g') }
+}
+
+/** One that has ended since it was found needs to be told nothing. */
+function tell(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 async function childrenOf(parent: number): Promise<number[]> {
