@@ -5,6 +5,8 @@ import { HashQueueFull } from '../../src/ports/passwords.ts'
 import type { Client } from '../support/client.ts'
 import { policies } from '../support/contract.ts'
 import { createCountedPasswords } from '../support/counted-passwords.ts'
+import { openTestStore } from '../support/database.ts'
+import { createLeavingStore } from '../support/leaving-store.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 /** The quotas as the contract has them. */
@@ -416,5 +418,32 @@ describe('the delay before the limits refuse', () => {
     expect(delaysIn(timers)).toEqual([STEP_MS, 2 * STEP_MS])
     timers.mockRestore()
     await slow.close()
+  })
+
+  test('is not for a whole office that signs in at once, nor for what was not their fault', async () => {
+    const testStore = await openTestStore()
+    const leaving = createLeavingStore(testStore.store)
+    const slow = await startServer({
+      env,
+      testStore,
+      instead: { deps: { store: leaving.store }, signInDelayStepMs: STEP_MS },
+    })
+    const { email, password } = (await slow.newUser()).identity
+    const logIn = (body: { email: string; password: string }) =>
+      slow.anybody.call('logIn', { body })
+    const timers = vi.spyOn(globalThis, 'setTimeout')
+    const office = Array.from({ length: 8 }, () => logIn({ email, password }))
+    for (const { status } of await Promise.all(office)) expect(status).toBe(200)
+    for (let i = 0; i < 4; i += 1) {
+      expect((await logIn({ email: 'no address', password })).status).toBe(400)
+    }
+    leaving.isAway = true
+    for (let i = 0; i < 4; i += 1) expect((await logIn({ email, password })).status).toBe(503)
+    leaving.isAway = false
+    expect((await logIn({ email, password })).status).toBe(200)
+    expect(delaysIn(timers)).toEqual([])
+    timers.mockRestore()
+    await slow.close()
+    await testStore.close()
   })
 })
