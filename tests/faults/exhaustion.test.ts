@@ -13,6 +13,10 @@ const LONGEST_BODY = 262_144
 const LONG_ENOUGH_MS = 2_000
 /** What all of this may cost, above what a server takes that has nothing to do. */
 const MOST_MEGABYTES_MORE = 256
+/** Of a server that is stuck all answers are late; of one that is busy, some. */
+const SHARE_IN_TIME = 0.75
+/** While a thousand are let in at once, those who come later wait for their turn. */
+const SHARE_IN_STAMPEDE = 0.5
 const ENV = {
   // Whoever keeps what he should not keep dies of it.
   NODE_OPTIONS: '--max-old-space-size=256',
@@ -46,13 +50,14 @@ async function worksAsEver(): Promise<Client> {
 }
 
 /** Health is answered all the while, and memory stays within its bound. */
-async function endures(attack: () => Promise<void>): Promise<void> {
+async function endures(attack: () => Promise<void>, share = SHARE_IN_TIME): Promise<void> {
   const watched = await watchProcess(parley)
   const end = performance.now() + LONG_ENOUGH_MS
   do await attack()
   while (performance.now() < end)
-  const { isAlive, failures, answers, mostMegabytes } = await watched()
-  expect({ isAlive, failures }).toEqual({ isAlive: true, failures: [] })
+  const { failures, answers, shareInTime, mostMegabytes } = await watched()
+  expect(failures).toEqual([])
+  expect(shareInTime).toBeGreaterThan(share)
   expect(answers).toBeGreaterThan(10)
   expect(mostMegabytes - megabytesAtRest).toBeLessThan(MOST_MEGABYTES_MORE)
 }
@@ -160,7 +165,7 @@ test(
       const known = ['200', '401 invalid-credentials', '503 unavailable']
       expect(Object.keys(tally(answers)).toSorted()).toEqual(known)
       tellsWhenToComeBack(answers, 503)
-    })
+    }, SHARE_IN_STAMPEDE)
   },
   PATIENCE_MS,
 )

@@ -7,16 +7,14 @@ const WORKER = new URL('process-watch-worker.js', import.meta.url)
 
 /** What is promised: health answers in under a second, whatever else goes on. */
 const PROMISED_MS = 1_000
-/** Those of a stampede's first second may be late; of a server that is stuck, all are. */
-const SHARE_IN_TIME = 0.75
 
 /** How a process was while it was watched. */
 export type Watched = {
   /** Answers of the 20 a second that were asked for; each of these failed with what it says. */
   answers: number
   failures: string[]
-  /** Whether health was answered as promised, not counting time in which the machine was not ours. */
-  isAlive: boolean
+  /** How many of 1 were answered as promised, not counting time in which the machine was not ours. */
+  shareInTime: number
   slowestMs: number
   /** Resident memory, when the watch began and at most. */
   firstMegabytes: number
@@ -42,7 +40,7 @@ export async function watchProcess({ url, pid }: ParleyProcess): Promise<() => P
     return {
       answers: waitsMs.length,
       failures,
-      isAlive: failures.length === 0 && inTime >= SHARE_IN_TIME * waitsMs.length,
+      shareInTime: inTime / waitsMs.length,
       slowestMs: Math.round(Math.max(...waitsMs)),
       firstMegabytes: Math.round(seen.firstBytes / 2 ** 20),
       mostMegabytes: Math.round(seen.mostBytes / 2 ** 20),
