@@ -23,11 +23,14 @@ async function listenAll({ server, metricsServer }: Parley, config: Config) {
   }
 }
 
+/** Connections that wait for the server to take them: a crowd must not keep others out. */
+const BACKLOG = 4_096
+
 /** @returns the port that it listens on */
 function listen(server: Server, { port, host }: { port: number; host: string }): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen(port, host, BACKLOG, () => {
       resolve((server.address() as AddressInfo).port)
     })
   })

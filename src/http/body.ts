@@ -36,7 +36,7 @@ export function settleMediaType(hasBody: boolean): RequestHandler {
 }
 
 /**
- * Reads the body: at most 256 kB of well-formed JSON in UTF-8, not too deep, no key twice. The
+ * Reads the body: at most 256 kB of well-formed JSON in UTF-8, not too deep or wide, no key twice. The
  * validator lets a body that is missing pass where every property is optional, so it ends here.
  */
 export function readBody(clock: Clock): RequestHandler {
@@ -100,6 +100,9 @@ function parseBody(bytes: Buffer): unknown {
   const shape = checkJson(text)
   if (shape === 'too-deep') {
     throw new Problem('invalid-request', { detail: 'body: is nested more than 32 deep' })
+  }
+  if (shape === 'too-wide') {
+    throw new Problem('invalid-request', { detail: 'body: holds more than 1,000 values' })
   }
   return readJson(text, shape.keys)
 }

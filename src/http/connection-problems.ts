@@ -5,6 +5,7 @@ import { TLSSocket } from 'node:tls'
 import type { ProblemCode } from '../../generated/api.ts'
 import { Problem } from '../domain/problem.ts'
 import { problemView } from '../views/problem.ts'
+import { closeLingering, isLingering } from './lingering-close.ts'
 import { STRICT_TRANSPORT } from './transport.ts'
 
 /** Bytes of the first line and the headers together. */
@@ -20,6 +21,8 @@ const CODE_OF: Readonly<Record<string, ProblemCode>> = {
  * The path is not known here: it is `/`.
  */
 export function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
+  // More of what was refused.
+  if (isLingering(socket) && error.code !== 'ECONNRESET') return
   if (error.code === 'ECONNRESET' || !socket.writable || isAnswering(socket)) {
     socket.destroy()
     return
@@ -40,7 +43,7 @@ export function answerOnSocket(code: ProblemCode, socket: Socket): void {
   const problem = new Problem(code)
   const body = JSON.stringify(problemView(problem, { requestId, path: '/' }))
   const { status } = problem.kind
-  socket.end(
+  socket.write(
     [
       `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
       'Content-Type: application/problem+json',
@@ -53,6 +56,7 @@ export function answerOnSocket(code: ProblemCode, socket: Socket): void {
       body,
     ].join('\r\n'),
   )
+  closeLingering(socket)
 }
 
 /**

@@ -11,6 +11,7 @@ import type { Express } from 'express'
 import type { Certificate } from '../ports/certificate.ts'
 import type { AnswerGuard } from './answer-guard.ts'
 import { answerOnSocket, LONGEST_HEADERS, refuseConnection } from './connection-problems.ts'
+import { isLingering } from './lingering-close.ts'
 
 /**
  * What Node's parser accepts, and for how long it waits (CONTRACT: limits). A body that is late is
@@ -90,6 +91,8 @@ function listenSecurely<S extends NodeJS.EventEmitter>(server: S): S {
 /** Hands requests to the app, and answers those that Express would answer with a page of HTML. */
 function takeRequests(app: Express): RequestListener {
   return (req, res) => {
+    // RFC 9112 9.6: what comes after the last answer is not done.
+    if (isLingering(req.socket)) return
     // RFC 9112 3.2.
     if (req.headers.host === undefined && req.httpVersion === '1.1') {
       answerOnSocket('invalid-request', req.socket)

@@ -1,4 +1,5 @@
-import type { Clock } from './clock.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type Clock, systemClock } from './clock.ts'
 import { openRedis } from './redis.ts'
 
 /** A piece of an answer with its number among the events of the stream. */
@@ -19,6 +20,8 @@ export interface Relay {
 /** A stream can be followed for 10 minutes after its end; what is older is of no use. */
 const KEPT_SECONDS = 900
 const PIECES_AT_ONCE = 1_000
+/** A reader waits no longer for a Redis that hangs; in real time, as all of a connection. */
+const PATIENCE_MS = 300
 
 /** Redis Streams, one for each generation: the number of a piece is the id of its entry. */
 export async function openRedisRelay(url: string, clock: Clock): Promise<Relay> {
@@ -33,7 +36,10 @@ export async function openRedisRelay(url: string, clock: Clock): Promise<Relay> 
     async read(generationId, after) {
       const from = `${after + 1}-0`
       const limit = { COUNT: PIECES_AT_ONCE }
-      const entries = await connection.client().xRange(keyOf(generationId), from, '+', limit)
+      const reading = connection.client().xRange(keyOf(generationId), from, '+', limit)
+      const entries = await inTime(reading, () => {
+        connection.reconnect()
+      })
       return (entries ?? []).map(({ id, message }) => ({
         seq: Number.parseInt(id, 10),
         text: message['text'] ?? '',
@@ -42,6 +48,24 @@ export async function openRedisRelay(url: string, clock: Clock): Promise<Relay> 
     close: () => connection.close(),
   }
 }
+
+/** @throws after `late`, if `work` takes longer than a reader may wait */
+async function inTime<T>(work: Promise<T>, late: () => void): Promise<T> {
+  const over = new AbortController()
+  const patience = systemClock.wait(PATIENCE_MS, over.signal).then(
+    // After a long turn of our own the timer comes before the answer that has been there for long.
+    () => nextTurn(TOO_LATE),
+    () => TOO_LATE,
+  )
+  const first = await Promise.race([work, patience]).finally(() => {
+    over.abort()
+  })
+  if (first !== TOO_LATE) return first as T
+  work.catch(() => undefined)
+  late()
+  throw new Error(`Redis has not answered within ${PATIENCE_MS} ms`)
+}
+const TOO_LATE = Symbol('too late')
 
 function keyOf(generationId: string): string {
   return `parley:pieces:${generationId}`

@@ -4,6 +4,7 @@ import { apiKeyStore } from './api-keys.ts'
 import { auditEventStore } from './audit-events.ts'
 import { closedAccountStore } from './closed-accounts.ts'
 import { conversationStore } from './conversations.ts'
+import { retryingConflicts } from './conflicts.ts'
 import { openDatabase, ping, timeOf, type Database, type DatabaseOptions } from './database.ts'
 import { feedbackStore } from './feedback.ts'
 import { generationStore } from './generations.ts'
@@ -13,7 +14,7 @@ import { migrate } from './migrate.ts'
 import { openStreamStore } from './open-streams.ts'
 import { sessionStore } from './sessions.ts'
 import { standingStore } from './standings.ts'
-import { guarded, guardedCall } from './unavailable.ts'
+import { guarded, guardedCall, type Guarding } from './unavailable.ts'
 import { usageStore } from './usage.ts'
 
 export type {
@@ -67,13 +68,16 @@ export async function openStore(options: DatabaseOptions): Promise<Store> {
 /** A transaction waits so long for its turn, and may take so long, in milliseconds. */
 const TRANSACTION = { maxWait: 2_000, timeout: 8_000 }
 
+/** A transaction is undone as a whole: what is part of one is not tried again by itself. */
+const alone: Guarding = (call) => guardedCall(() => retryingConflicts(call))
+
 /** The store on a database that is open and migrated. */
 export function storeOf(database: Database) {
   const { prisma, embedded } = database
   return {
     /** No other process has the database: what runs at the start was abandoned. */
     embedded,
-    ...nounsOf(prisma),
+    ...nounsOf(prisma, alone),
     ...guarded({
       /** Resolves when the database has answered. */
       ping: () => ping(database),
@@ -83,12 +87,12 @@ export function storeOf(database: Database) {
 
     /**
      * All that `work` does through the nouns it is given is kept, or none of it if it throws. It must
-     * do nothing else that takes long: the embedded database serves nobody else meanwhile.
+     * do nothing else that takes long: the embedded database serves nobody else meanwhile. And nothing
+     * else that counts: where two transactions stand in each other's way it is called again.
      */
     atomically<T>(work: (nouns: Nouns) => Promise<T>): Promise<T> {
-      return guardedCall(() =>
-        prisma.$transaction((client) => work(nounsOf(client as PrismaClient)), TRANSACTION),
-      )
+      const run = (client: unknown) => work(nounsOf(client as PrismaClient, guardedCall))
+      return alone(() => prisma.$transaction(run, TRANSACTION))
     },
 
     /** Of the pool to a server; undefined for the embedded database. */
@@ -101,20 +105,20 @@ export function storeOf(database: Database) {
 /** What is remembered, one noun for each table or so. */
 export type Nouns = ReturnType<typeof nounsOf>
 
-function nounsOf(prisma: PrismaClient) {
+function nounsOf(prisma: PrismaClient, guarding: Guarding) {
   return {
-    accounts: guarded(accountStore(prisma)),
-    standings: guarded(standingStore(prisma)),
-    closedAccounts: guarded(closedAccountStore(prisma)),
-    sessions: guarded(sessionStore(prisma)),
-    apiKeys: guarded(apiKeyStore(prisma)),
-    auditEvents: guarded(auditEventStore(prisma)),
-    conversations: guarded(conversationStore(prisma)),
-    messages: guarded(messageStore(prisma)),
-    openStreams: guarded(openStreamStore(prisma)),
-    idempotencyKeys: guarded(idempotencyKeyStore(prisma)),
-    generations: guarded(generationStore(prisma)),
-    usage: guarded(usageStore(prisma)),
-    feedback: guarded(feedbackStore(prisma)),
+    accounts: guarded(accountStore(prisma), guarding),
+    standings: guarded(standingStore(prisma), guarding),
+    closedAccounts: guarded(closedAccountStore(prisma), guarding),
+    sessions: guarded(sessionStore(prisma), guarding),
+    apiKeys: guarded(apiKeyStore(prisma), guarding),
+    auditEvents: guarded(auditEventStore(prisma), guarding),
+    conversations: guarded(conversationStore(prisma), guarding),
+    messages: guarded(messageStore(prisma), guarding),
+    openStreams: guarded(openStreamStore(prisma), guarding),
+    idempotencyKeys: guarded(idempotencyKeyStore(prisma), guarding),
+    generations: guarded(generationStore(prisma), guarding),
+    usage: guarded(usageStore(prisma), guarding),
+    feedback: guarded(feedbackStore(prisma), guarding),
   }
 }

@@ -18,14 +18,17 @@ export async function guardedCall<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
+/** How a call is made. */
+export type Guarding = typeof guardedCall
+
 /** The same functions; a failure of the database itself becomes {@link DatabaseUnavailable}. */
-export function guarded<T extends Noun>(noun: T): T {
-  const entries = Object.entries(noun).map(([name, call]) => [name, guard(call)])
+export function guarded<T extends Noun>(noun: T, guarding: Guarding = guardedCall): T {
+  const entries = Object.entries(noun).map(([name, call]) => [name, guard(call, guarding)])
   return Object.fromEntries(entries) as T
 }
 
-function guard(call: Noun[string]): Noun[string] {
-  return (...parameters) => guardedCall(() => call(...parameters))
+function guard(call: Noun[string], guarding: Guarding): Noun[string] {
+  return (...parameters) => guarding(() => call(...parameters))
 }
 
 /** What the driver said: the SQLSTATE and text of PostgreSQL where it got that far. */

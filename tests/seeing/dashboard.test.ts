@@ -3,26 +3,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Operations } from '../../src/contract/types.ts'
 import { packageRoot } from '../../src/package-root.ts'
+import { panels, queries, type Target, variables } from '../support/dashboard.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
 import { type Metrics, readMetrics, type Sample } from '../support/metrics.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/stream.ts'
 
-type Target = { expr: string; legendFormat: string }
-type Panel = { title: string; targets?: Target[]; datasource?: { uid: string } }
-type Variable = { name: string; definition?: string }
-type Dashboard = { panels: Panel[]; templating: { list: Variable[] } }
-
-const FOLDER = join(packageRoot, 'docs/operations')
-const dashboard = JSON.parse(
-  readFileSync(join(FOLDER, 'grafana-dashboard.json'), 'utf8'),
-) as Dashboard
-const guide = readFileSync(join(FOLDER, 'metrics.md'), 'utf8')
-const variables = dashboard.templating.list
-const panels = dashboard.panels.filter(({ targets }) => targets !== undefined)
-const queries = panels.flatMap(({ title, targets }) =>
-  targets!.map(({ expr, legendFormat }) => ({ title, expr, legendFormat })),
-)
+const guide = readFileSync(join(packageRoot, 'docs/operations/metrics.md'), 'utf8')
 
 /** What Prometheus itself puts on every sample. */
 const OF_TARGETS = ['job', 'instance']

@@ -1,0 +1,44 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+
+const MEMBER = join(import.meta.dirname, 'slow-crowd-member.ts')
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+
+export type CrowdOrder = { port: number; count: number }
+export type CrowdNews = { connected: number } | { left: string }
+
+/** Many connections from a process of their own: none says a whole request, and none hangs up. */
+export type SlowCrowd = {
+  /** How many the server has said its last to so far, by the status that it was. */
+  left(): Record<string, number>
+  close(): Promise<void>
+}
+
+/** Resolves when all are connected. @throws when one of them is refused */
+export async function openSlowCrowd(url: string, count: number): Promise<SlowCrowd> {
+  const order: CrowdOrder = { port: Number(new URL(url).port), count }
+  const child = fork(MEMBER, [JSON.stringify(order)], { execArgv: ['--import', TSX] })
+  const exited = once(child, 'exit')
+  const left: Record<string, number> = {}
+  const connected = new Promise<void>((resolve) => {
+    child.on('message', (news: CrowdNews) => {
+      if ('connected' in news) resolve()
+      else left[news.left] = (left[news.left] ?? 0) + 1
+    })
+  })
+  const early = exited.then(() => {
+    throw new Error('The crowd could not connect')
+  })
+  await Promise.race([connected, early])
+  early.catch(() => undefined)
+  return {
+    left: () => ({ ...left }),
+    async close() {
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
