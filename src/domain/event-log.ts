@@ -42,22 +42,23 @@ export function createEventLog() {
      * The events after the given number, and those to come. Ends after the terminal one, or on abort.
      */
     async *read(gone: AbortSignal, after = 0): AsyncGenerator<NumberedEvent> {
-      const left = new Promise<void>((resolve) => {
-        gone.addEventListener(
-          'abort',
-          () => {
-            resolve()
-          },
-          { once: true },
-        )
-      })
-      for (let next = after; !gone.aborted;) {
-        const event = events[next]
-        if (event) {
-          next += 1
-          yield event
-        } else if (ended) return
-        else await Promise.race([wake.promise, left])
+      const left = createDeferred<undefined>()
+      const leave = () => {
+        left.resolve(undefined)
+      }
+      gone.addEventListener('abort', leave, { once: true })
+      try {
+        for (let next = after; !gone.aborted;) {
+          const event = events[next]
+          if (event) {
+            next += 1
+            yield event
+          } else if (ended) return
+          else await Promise.race([wake.promise, left.promise])
+        }
+      } finally {
+        // The signal may outlive many answers, and what listens to it holds the whole of this one.
+        gone.removeEventListener('abort', leave)
       }
     },
   }

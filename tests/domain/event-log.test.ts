@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { createEventLog, type EventLog, type NumberedEvent } from '../../src/domain/event-log.ts'
 
@@ -75,4 +76,20 @@ test('all events that come while a reader is busy are there when it comes back',
   const seen: NumberedEvent[] = []
   for await (const event of reader) seen.push(event)
   expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 2))
+})
+
+test('leaves nothing behind at a signal that outlives it, however its reading ended', async () => {
+  const gone = new AbortController().signal
+  const log = createEventLog()
+  log.append({ type: 'piece', text: 'a' })
+  const broken = log.read(gone)
+  await broken.next()
+  await broken.return(undefined)
+  const waiting = log.read(gone)
+  await waiting.next()
+  const next = waiting.next()
+  log.append({ type: 'end' })
+  await next
+  expect((await waiting.next()).done).toBe(true)
+  expect(getEventListeners(gone, 'abort')).toEqual([])
 })
