@@ -54,7 +54,12 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
     'that are restarted in turn show no error to a client that tries once more, elsewhere',
     async () => {
       const ports = [await freePort(), await freePort()]
-      const start = (port: number) => workplace.start({ ...shared, PORT: String(port) })
+      const started: ParleyProcess[] = []
+      const start = async (port: number) => {
+        const parley = await workplace.start({ ...shared, PORT: String(port) })
+        started.push(parley)
+        return parley
+      }
       const running: ParleyProcess[] = []
       for (const port of ports) running.push(await start(port))
       const urls = running.map(({ url }) => url)
@@ -70,7 +75,7 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
         await until(() => load.done() > before + 20, PATIENCE_MS)
       }
       const failures = await load.stop()
-      expect(failures).toEqual([])
+      expect(failures, started.map(mistakesOf).join('')).toEqual([])
       expect(exits).toEqual([
         { code: 0, signal: null },
         { code: 0, signal: null },
@@ -84,6 +89,14 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
 /** While it warms up, a busy machine may keep it from its limits: sign-in is 503 for a second then. */
 const logInSoon = (parley: ParleyProcess) =>
   until(() => parley.logIn().catch(() => undefined), 30_000)
+
+/** What it logged as its own fault. */
+const mistakesOf = (parley: ParleyProcess) =>
+  parley
+    .stdout()
+    .split('\n')
+    .filter((line) => line.includes('"level":50'))
+    .join('\n')
 
 /** A port that was free a moment ago: a restarted instance must come back to its own. */
 async function freePort(): Promise<number> {
