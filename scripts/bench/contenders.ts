@@ -25,7 +25,10 @@ export async function prepareCommon(directory: string, keysText: string): Promis
   const keys = await parseSigningKeys(keysText, 'the bench')
   const jwks = keys.publicJwks()
   const [first] = (jwks as { keys: { kty: string }[] }).keys
-  const pem = createPublicKey({ key: first!, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
+  const pem = createPublicKey({ key: first!, format: 'jwk' }).export({
+    type: 'spki',
+    format: 'pem',
+  })
   await writeFile(at('contract.json'), JSON.stringify(document))
   await writeFile(at('jwks.json'), JSON.stringify(jwks))
   await writeFile(at('public.pem'), pem)

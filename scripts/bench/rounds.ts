@@ -28,6 +28,8 @@ export type Plan = {
   connections: number
 }
 
+/** Of the time of a sample, so long is spent on each load before anything counts. */
+const WARM_UP = 2
 /** A server that answers a few calls in a second is still measured by so many. */
 const FEWEST_CONNECTIONS_FULL = 2
 
@@ -62,16 +64,16 @@ async function warmUp(
   { servers, loads, seconds, connections }: Plan,
 ): Promise<Map<string, Map<string, number>>> {
   const amounts = new Map<string, Map<string, number>>()
-  for (const { name, origin } of servers) {
+  for (const server of servers) {
     const own = new Map<string, number>()
-    for (const [load, calls] of loads) {
-      const shape = { kind: 'closed', origin, calls, connections } as const
-      const { answered, failed, seconds: took } = await generator.run({ ...shape, seconds })
-      if (failed > 0) throw new Error(`${name} failed ${failed} calls of ${load}`)
+    for (const [name, calls] of loads) {
+      const load = { origin: server.origin, calls, connections, seconds: WARM_UP * seconds }
+      const { answered, failed, seconds: took } = await generator.run({ kind: 'closed', ...load })
+      if (failed > 0) throw new Error(`${server.name} failed ${failed} calls of ${name}`)
       const amount = Math.round((answered / took) * seconds)
-      own.set(load, Math.max(amount, connections * FEWEST_CONNECTIONS_FULL))
+      own.set(name, Math.max(amount, connections * FEWEST_CONNECTIONS_FULL))
     }
-    amounts.set(name, own)
+    amounts.set(server.name, own)
   }
   return amounts
 }
