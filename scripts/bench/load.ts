@@ -38,7 +38,7 @@ async function runClosed(load: ClosedLoad): Promise<Closed> {
       if (error) reject(error instanceof Error ? error : new Error('autocannon failed'))
       else resolve(done)
     })
-    const late = setTimeout(() => run.stop?.(), LONGEST_MS)
+    const late = setTimeout(() => run.stop(), LONGEST_MS)
     run.on('response', (_client, _status, _bytes, milliseconds) => {
       latencies.push(milliseconds)
       ended = performance.now()
