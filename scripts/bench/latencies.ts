@@ -1,6 +1,6 @@
 import { PASSWORD, type Owner } from './database.ts'
 import type { Closed, Generator, Paced } from './generator.ts'
-import { type Call, MIX, operationsOf, stir } from './operations.ts'
+import { type Call, MIX, operationsOf, type Person, stir } from './operations.ts'
 import type { Running } from './servers.ts'
 import { type Latency, latencyOf } from './statistics.ts'
 
@@ -15,7 +15,8 @@ export type Latencies = {
 /** The mix, and of 18 calls two that make an answer. */
 const WITH_CHAT = { ...MIX, chat: 2 } as const
 const CALLS_OF_MIX = Object.values(WITH_CHAT).reduce((sum, share) => sum + share, 0)
-const LOGIN_CONNECTIONS = 4
+/** A third at once from one address would be slowed down like one that follows two failures. */
+const LOGIN_CONNECTIONS = 2
 
 /** Chats and streams are asked for by people who have logged in. */
 export async function measureLatency(
@@ -25,9 +26,8 @@ export async function measureLatency(
   effort: { seconds: number; connections: number; pacedSeconds: number },
 ): Promise<Latencies> {
   const { seconds, connections, pacedSeconds } = effort
-  const people = await Promise.all(
-    owners.map(async (owner) => ({ ...owner, token: await logIn(origin, owner) })),
-  )
+  const people: Person[] = []
+  for (const owner of owners) people.push({ ...owner, token: await logIn(origin, owner) })
   const all = operationsOf(people)
   const calls = stir(all, WITH_CHAT)
   const full = { kind: 'closed', origin, seconds: 2 * seconds } as const
