@@ -102,9 +102,17 @@ function pathOf(url: string): string {
  * no address, it is the proxy itself that counts. Some proxies write a port behind it.
  */
 function addressOf(req: Request): string {
+  const { remoteAddress } = req.socket
+  // Nothing was forwarded: there is nobody to trust, or not.
+  if (req.headers['x-forwarded-for'] === undefined && remoteAddress !== undefined) {
+    return plainAddress(remoteAddress)
+  }
   const written = req.ip?.replace(/^\[([^\]]+)\](?::\d+)?$|^(\d+(?:\.\d+){3}):\d+$/, '$1$2')
-  const address = written !== undefined && isIP(written) > 0 ? written : req.socket.remoteAddress
-  if (address === undefined) return 'unknown'
+  const address = written !== undefined && isIP(written) > 0 ? written : remoteAddress
+  return address === undefined ? 'unknown' : plainAddress(address)
+}
+
+function plainAddress(address: string): string {
   // Sockets of both families give IPv4 addresses as `::ffff:192.0.2.1`.
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
