@@ -14,6 +14,11 @@ export type ClosedLoad = {
   amount?: number
   /** or as many as fit in so long. */
   seconds?: number
+  /**
+   * The generator never sleeps. Waking it costs whoever writes to it, and only a server that is
+   * slower than the generator has to: the faster it is, the cheaper its answers would look.
+   */
+  staysAwake?: boolean
 }
 
 /** Calls at their times, whether or not earlier ones were answered. */

@@ -32,6 +32,7 @@ async function runClosed(load: ClosedLoad): Promise<Closed> {
     // How often it looks whether it is over.
     sampleInt: 50,
   }
+  const rest = load.staysAwake ? stayAwake() : () => undefined
   const result = await new Promise<autocannon.Result>((resolve, reject) => {
     const run = autocannon(options, (error: unknown, done) => {
       clearTimeout(late)
@@ -44,11 +45,24 @@ async function runClosed(load: ClosedLoad): Promise<Closed> {
       ended = performance.now()
     })
   })
+  rest()
   return {
     answered: latencies.length,
     failed: result.non2xx + result.errors,
     seconds: (ended - begun) / 1000,
     latencies,
+  }
+}
+
+/** @returns what ends it */
+function stayAwake(): () => void {
+  let isOver = false
+  const turn = () => {
+    if (!isOver) setImmediate(turn)
+  }
+  turn()
+  return () => {
+    isOver = true
   }
 }
 

@@ -26,12 +26,14 @@ export type Plan = {
   /** How long each sample takes, about. */
   seconds: number
   connections: number
+  /** @see ClosedLoad */
+  staysAwake: boolean
 }
 
-/** Of the time of a sample, so long is spent on each load before anything counts. */
-const WARM_UP = 2
-/** A server that answers a few calls in a second is still measured by so many. */
-const FEWEST_CONNECTIONS_FULL = 2
+/** A server that gets little of a busy machine is warmed up again, so often at most. */
+const MOST_WARM_UPS = 3
+/** However slow a server is, each connection asks so often. */
+const CALLS_OF_A_CONNECTION = 2
 
 /**
  * Every round puts every server under every load in turn, and the next round begins with the next
@@ -59,33 +61,45 @@ export async function measure(generator: Generator, plan: Plan): Promise<Samples
 }
 
 /** Lets the compilers of each server do their work. @returns how many calls fill a sample */
-async function warmUp(
-  generator: Generator,
-  { servers, loads, seconds, connections }: Plan,
-): Promise<Map<string, Map<string, number>>> {
+async function warmUp(generator: Generator, plan: Plan): Promise<Map<string, Map<string, number>>> {
   const amounts = new Map<string, Map<string, number>>()
-  for (const server of servers) {
+  for (const server of plan.servers) {
     const own = new Map<string, number>()
-    for (const [name, calls] of loads) {
-      const load = { origin: server.origin, calls, connections, seconds: WARM_UP * seconds }
-      const { answered, failed, seconds: took } = await generator.run({ kind: 'closed', ...load })
-      if (failed > 0) throw new Error(`${server.name} failed ${failed} calls of ${name}`)
-      const amount = Math.round((answered / took) * seconds)
-      own.set(name, Math.max(amount, connections * FEWEST_CONNECTIONS_FULL))
+    for (const load of plan.loads.keys()) {
+      own.set(load, await warmUpOne(generator, plan, server, load))
     }
     amounts.set(server.name, own)
   }
   return amounts
 }
 
+/** Until the server has worked for as long as a sample takes. */
+async function warmUpOne(
+  generator: Generator,
+  { loads, seconds, connections, staysAwake }: Plan,
+  { name, pid, origin }: Running,
+  loadName: string,
+): Promise<number> {
+  const calls = loads.get(loadName)!
+  const load = { kind: 'closed', origin, calls, connections, staysAwake, seconds } as const
+  const before = await cpuSeconds(pid)
+  let perSecond = 0
+  for (let i = 0; i < MOST_WARM_UPS && (await cpuSeconds(pid)) - before < seconds; i += 1) {
+    const { answered, failed, seconds: took } = await generator.run(load)
+    if (failed > 0) throw new Error(`${name} failed ${failed} calls of ${loadName}`)
+    perSecond = answered / took
+  }
+  return Math.max(Math.round(perSecond * seconds), connections * CALLS_OF_A_CONNECTION)
+}
+
 async function sampleOf(
   generator: Generator,
   { name, pid, origin }: Running,
   calls: Call[],
-  { amount, connections }: { amount: number; connections: number },
+  { amount, connections, staysAwake }: Plan & { amount: number },
 ): Promise<Sample> {
   const before = await cpuSeconds(pid)
-  const load = { kind: 'closed', origin, calls, connections, amount } as const
+  const load = { kind: 'closed', origin, calls, connections, amount, staysAwake } as const
   const { answered, failed, seconds, latencies } = await generator.run(load)
   const cpu = (await cpuSeconds(pid)) - before
   if (failed > 0 || answered < amount) {

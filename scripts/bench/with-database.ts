@@ -33,7 +33,8 @@ export async function measureWithDatabase(
     }
     const loads = new Map(operations.map(({ name, calls }) => [name, calls]))
     loads.set('mix', stir(all, MIX))
-    const samples = await measure(generator, { servers, loads, ...effort })
+    // PostgreSQL needs the second core.
+    const samples = await measure(generator, { servers, loads, ...effort, staysAwake: false })
     const [ours, ...peers] = servers
     for (const peer of peers) await peer.stop()
     const latencies = await measureLatency(generator, ours!, template.owners, effort)

@@ -39,7 +39,7 @@ export async function measureWithoutDatabase(
     }
     const loads = new Map(operations.map(({ name, calls }) => [name, calls]))
     loads.set('mix', stir(all, { limits: 1, modes: 1 }))
-    return await measure(generator, { servers, loads, ...effort })
+    return await measure(generator, { servers, loads, ...effort, staysAwake: true })
   } finally {
     for (const server of servers) await server.stop()
   }
