@@ -7,7 +7,12 @@ import type { Call } from './operations.ts'
 
 /** No load takes longer, whatever the server does. */
 const LONGEST_MS = 60_000
-const PACED_CONNECTIONS = 64
+/**
+ * Paced calls come from so many addresses of this machine, 127.0.0.2 and on: successful logins that
+ * overlap at one address are slowed down like guesses.
+ */
+const ADDRESSES = 16
+const CONNECTIONS_OF_ADDRESS = 8
 
 process.on('message', (load: Load) => {
   const outcome = load.kind === 'closed' ? runClosed(load) : runPaced(load)
@@ -71,7 +76,10 @@ function stayAwake(): () => void {
  * call's time is counted from when it was due: a server that stalls cannot hide it by being asked less.
  */
 async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
-  const pool = new Pool(origin, { connections: PACED_CONNECTIONS, pipelining: 1 })
+  const pools = Array.from({ length: ADDRESSES }, (_, i) => {
+    const connect = { localAddress: `127.0.0.${i + 2}` }
+    return new Pool(origin, { connections: CONNECTIONS_OF_ADDRESS, pipelining: 1, connect })
+  })
   const paced: Paced = {}
   const due = lanes.flatMap(({ name, calls, perSecond, until }, lane) => {
     paced[name] = { latencies: [], failed: 0 }
@@ -79,6 +87,7 @@ async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
     return Array.from({ length: Math.floor(seconds * perSecond) }, (_, i) => ({
       at: ((i + phase) / perSecond) * 1000,
       call: calls[i % calls.length]!,
+      pool: pools[i % ADDRESSES]!,
       send: until === 'answered' ? answered : firstFrame,
       into: paced[name]!,
     }))
@@ -86,7 +95,7 @@ async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
   due.sort((a, b) => a.at - b.at)
   const begun = performance.now()
   const running: Promise<void>[] = []
-  for (const { at, call, send, into } of due) {
+  for (const { at, call, pool, send, into } of due) {
     const early = at - (performance.now() - begun)
     if (early > 0) await pause(early)
     const taken = send(pool, call).then(
@@ -96,7 +105,7 @@ async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
     running.push(taken)
   }
   await Promise.race([Promise.all(running), pause(LONGEST_MS, undefined, { ref: false })])
-  await pool.destroy()
+  await Promise.all(pools.map((pool) => pool.destroy()))
   return paced
 }
 
