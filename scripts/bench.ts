@@ -25,7 +25,7 @@ import { run } from './sdks/processes.ts'
 const BUILD_LIMIT_MS = 120_000
 const PARTS = ['without-database', 'with-database']
 const WHOLE = { rounds: 5, seconds: 1.2, connections: 16, pacedSeconds: 20, withFlask: true }
-const QUICK = { rounds: 1, seconds: 0.2, connections: 8, pacedSeconds: 2, withFlask: false }
+const QUICK = { rounds: 1, seconds: 0.2, connections: 8, pacedSeconds: 3, withFlask: false }
 
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, part: { type: 'string' } },

@@ -77,8 +77,8 @@ function stayAwake(): () => void {
  */
 async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
   const pools = Array.from({ length: ADDRESSES }, (_, i) => {
-    const connect = { localAddress: `127.0.0.${i + 2}` }
-    return new Pool(origin, { connections: CONNECTIONS_OF_ADDRESS, pipelining: 1, connect })
+    const from = { localAddress: `127.0.0.${i + 2}` }
+    return new Pool(origin, { connections: CONNECTIONS_OF_ADDRESS, pipelining: 1, ...from })
   })
   const paced: Paced = {}
   const due = lanes.flatMap(({ name, calls, perSecond, until }, lane) => {
