@@ -1,8 +1,12 @@
 import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
+import type { ProblemCode } from '../../generated/api.ts'
+import type { Policy } from '../contract/policies.ts'
+import type { Principal } from '../domain/principal.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Ids } from '../ports/ids.ts'
 import type { Log } from '../ports/log.ts'
+import type { CallState } from './call-state.ts'
 
 /** A caller's own id is kept, unless it is a secret of ours that went to the wrong header. */
 const CALLERS_OWN_ID = /^(?!parley_)[A-Za-z0-9._-]{1,128}$/
@@ -14,29 +18,59 @@ export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): Request
   return (req, res, next) => {
     const own = req.headers['x-request-id']
     const requestId = typeof own === 'string' && CALLERS_OWN_ID.test(own) ? own : ids.requestId()
-    const hangUp = new AbortController()
-    req.call = {
-      requestId,
-      path: pathOf(req.url),
-      address: addressOf(req),
-      userAgent: (req.headers['user-agent'] ?? '').slice(0, LONGEST_USER_AGENT),
-      hungUp: hangUp.signal,
-      limits: [],
-      charges: [],
-      // Whoever hangs up early may be gone before there is anything to run.
-      whenOver: (run) => {
-        if (res.destroyed) run()
-        else res.once('close', run)
-      },
-      auditable: [],
-      startedAtMs: clock.monotonicMs(),
-    }
+    const call = new BegunCall(req, res, { requestId, startedAtMs: clock.monotonicMs() })
+    req.call = call
     res.setHeader('X-Request-Id', requestId)
     res.once('close', () => {
-      if (!res.writableFinished) hangUp.abort(new Error('The client hung up.'))
+      call.noteEnd()
       writeLine(log, clock, req, res)
     })
     next()
+  }
+}
+
+/** A class, so that V8 knows from the start which properties the journey will fill. */
+class BegunCall implements CallState {
+  readonly requestId: string
+  readonly path: string
+  readonly address: string
+  readonly userAgent: string
+  readonly startedAtMs: number
+  readonly limits: CallState['limits'] = []
+  readonly charges: CallState['charges'] = []
+  auditable: CallState['auditable'] = []
+  policy?: Policy
+  principal?: Principal
+  problemCode?: ProblemCode
+  readonly #res: Response
+  #hangUp?: AbortController
+
+  constructor(req: Request, res: Response, begun: { requestId: string; startedAtMs: number }) {
+    this.requestId = begun.requestId
+    this.path = pathOf(req.url)
+    this.address = addressOf(req)
+    this.userAgent = (req.headers['user-agent'] ?? '').slice(0, LONGEST_USER_AGENT)
+    this.startedAtMs = begun.startedAtMs
+    this.#res = res
+  }
+
+  /** Made for whoever asks, which few do: a signal costs as much as the limits. */
+  get hungUp(): AbortSignal {
+    if (!this.#hangUp) {
+      this.#hangUp = new AbortController()
+      if (this.#res.closed) this.noteEnd()
+    }
+    return this.#hangUp.signal
+  }
+
+  noteEnd(): void {
+    if (!this.#res.writableFinished) this.#hangUp?.abort(new Error('The client hung up.'))
+  }
+
+  // Whoever hangs up early may be gone before there is anything to run.
+  readonly whenOver = (run: () => void): void => {
+    if (this.#res.destroyed) run()
+    else this.#res.once('close', run)
   }
 }
 
@@ -68,9 +102,17 @@ function pathOf(url: string): string {
  * no address, it is the proxy itself that counts. Some proxies write a port behind it.
  */
 function addressOf(req: Request): string {
+  const { remoteAddress } = req.socket
+  // Nothing was forwarded: there is nobody to trust, or not.
+  if (req.headers['x-forwarded-for'] === undefined && remoteAddress !== undefined) {
+    return plainAddress(remoteAddress)
+  }
   const written = req.ip?.replace(/^\[([^\]]+)\](?::\d+)?$|^(\d+(?:\.\d+){3}):\d+$/, '$1$2')
-  const address = written !== undefined && isIP(written) > 0 ? written : req.socket.remoteAddress
-  if (address === undefined) return 'unknown'
+  const address = written !== undefined && isIP(written) > 0 ? written : remoteAddress
+  return address === undefined ? 'unknown' : plainAddress(address)
+}
+
+function plainAddress(address: string): string {
   // Sockets of both families give IPv4 addresses as `::ffff:192.0.2.1`.
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }

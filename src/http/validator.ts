@@ -164,12 +164,18 @@ function pass(stage: Stage, request: unknown): Promise<void> {
 }
 
 function operationStages(stages: Stages, captured: Captured, policy: Policy): OperationStages {
+  const asksNothing = !policy.hasBody && (captured.schema.parameters ?? []).length === 0
   return {
     guardReply(req, res, next) {
       Object.assign(req, { openapi: { ...captured, pathParams: req.params } })
       stages.responseMiddleware(req, res, next)
     },
     validateRequest(req, res, next) {
+      // There is nothing that could be wrong, and finding that out is a fifth of such a call.
+      if (asksNothing && !req.originalUrl.includes('?')) {
+        next()
+        return
+      }
       refuseOddIntegers(req, policy.integerQueries)
       stages.requestMiddleware(req, res, (error?: unknown) => {
         if (error === undefined) next()

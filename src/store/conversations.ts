@@ -37,11 +37,13 @@ export const conversationStore = (prisma: PrismaClient) => ({
   async create(
     conversation: Owned & { title: string; mode: string; now: Date },
   ): Promise<Conversation> {
-    const { now, ...rest } = conversation
-    const data = { ...rest, createdAt: now, updatedAt: now }
-    const [row] = await prisma.conversation.createManyAndReturn({ data, skipDuplicates: true })
+    const { id, ownerId, title, mode, now } = conversation
+    const [row] = await prisma.$queryRaw<Conversation[]>`
+      INSERT INTO conversations AS c (id, owner_id, title, mode, created_at, updated_at)
+      VALUES (${id}::uuid, ${ownerId}::uuid, ${title}::text, ${mode}::text,
+        ${now}::timestamptz, ${now}::timestamptz)
+      ON CONFLICT (id) DO NOTHING RETURNING ${conversationColumns}`
     if (row) return row
-    const { id, ownerId } = rest
     return prisma.conversation.findUniqueOrThrow({ where: { id, ownerId } })
   },
 

@@ -1,0 +1,133 @@
+/** The generator's process: it is sent a load, and sends back what came of it. */
+import autocannon from 'autocannon'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Pool } from 'undici'
+import type { Closed, ClosedLoad, Load, Paced, PacedLoad } from './generator.ts'
+import type { Call } from './operations.ts'
+
+/** No load takes longer, whatever the server does. */
+const LONGEST_MS = 60_000
+/**
+ * Paced calls come from so many addresses of this machine, 127.0.0.2 and on: successful logins that
+ * overlap at one address are slowed down like guesses.
+ */
+const ADDRESSES = 16
+const CONNECTIONS_OF_ADDRESS = 8
+
+process.on('message', (load: Load) => {
+  const outcome = load.kind === 'closed' ? runClosed(load) : runPaced(load)
+  outcome.then(
+    (result) => process.send!(result),
+    (error: unknown) => process.send!({ error: String(error) }),
+  )
+})
+process.on('disconnect', () => process.exit())
+
+/** Every call that is begun is answered before it ends: their processor time is all counted. */
+async function runClosed(load: ClosedLoad): Promise<Closed> {
+  const { origin, calls, connections, amount, seconds } = load
+  const latencies: number[] = []
+  const begun = performance.now()
+  let ended = begun
+  const options = {
+    url: origin,
+    connections,
+    requests: calls as autocannon.Request[],
+    ...(amount === undefined ? { duration: seconds ?? 1 } : { amount }),
+    // How often it looks whether it is over.
+    sampleInt: 50,
+  }
+  const rest = load.staysAwake ? stayAwake() : () => undefined
+  const result = await new Promise<autocannon.Result>((resolve, reject) => {
+    const run = autocannon(options, (error: unknown, done) => {
+      clearTimeout(late)
+      if (error) reject(error instanceof Error ? error : new Error('autocannon failed'))
+      else resolve(done)
+    })
+    const late = setTimeout(() => run.stop(), LONGEST_MS)
+    run.on('response', (_client, _status, _bytes, milliseconds) => {
+      latencies.push(milliseconds)
+      ended = performance.now()
+    })
+  })
+  rest()
+  return {
+    answered: latencies.length,
+    failed: result.non2xx + result.errors,
+    seconds: (ended - begun) / 1000,
+    latencies,
+  }
+}
+
+/** @returns what ends it */
+function stayAwake(): () => void {
+  let isOver = false
+  const turn = () => {
+    if (!isOver) setImmediate(turn)
+  }
+  turn()
+  return () => {
+    isOver = true
+  }
+}
+
+/**
+ * Each lane sends its calls evenly, and all lanes together as if they knew nothing of each other. A
+ * call's time is counted from when it was due: a server that stalls cannot hide it by being asked less.
+ */
+async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
+  const pools = Array.from({ length: ADDRESSES }, (_, i) => {
+    const from = { localAddress: `127.0.0.${i + 2}` }
+    return new Pool(origin, { connections: CONNECTIONS_OF_ADDRESS, pipelining: 1, ...from })
+  })
+  const paced: Paced = {}
+  const due = lanes.flatMap(({ name, calls, perSecond, until }, lane) => {
+    paced[name] = { latencies: [], failed: 0 }
+    const phase = (lane + 0.5) / lanes.length
+    return Array.from({ length: Math.floor(seconds * perSecond) }, (_, i) => ({
+      at: ((i + phase) / perSecond) * 1000,
+      call: calls[i % calls.length]!,
+      pool: pools[i % ADDRESSES]!,
+      send: until === 'answered' ? answered : firstFrame,
+      into: paced[name]!,
+    }))
+  })
+  due.sort((a, b) => a.at - b.at)
+  const begun = performance.now()
+  const running: Promise<void>[] = []
+  for (const { at, call, pool, send, into } of due) {
+    const early = at - (performance.now() - begun)
+    if (early > 0) await pause(early)
+    const taken = send(pool, call).then(
+      (over) => void into.latencies.push(over - begun - at),
+      () => void (into.failed += 1),
+    )
+    running.push(taken)
+  }
+  await Promise.race([Promise.all(running), pause(LONGEST_MS, undefined, { ref: false })])
+  await Promise.all(pools.map((pool) => pool.destroy()))
+  return paced
+}
+
+/** @returns when the answer was whole, on the monotonic clock */
+async function answered(pool: Pool, call: Call): Promise<number> {
+  const { statusCode, body } = await begin(pool, call)
+  await body.dump({ limit: 1_000_000 })
+  if (statusCode >= 300) throw new Error(`status ${statusCode}`)
+  return performance.now()
+}
+
+/** @returns when the first event of a stream was there; the rest is read too */
+async function firstFrame(pool: Pool, call: Call): Promise<number> {
+  const { statusCode, body } = await begin(pool, call)
+  let first: number | undefined
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    if (chunk.includes('event:')) first ??= performance.now()
+  }
+  if (statusCode !== 200 || first === undefined) throw new Error(`status ${statusCode}`)
+  return first
+}
+
+function begin(pool: Pool, { method, path, headers, body }: Call) {
+  return pool.request({ method, path, headers, ...(body !== undefined && { body }) })
+}

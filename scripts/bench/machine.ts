@@ -1,0 +1,32 @@
+import { cpus, loadavg } from 'node:os'
+import { administer } from './database.ts'
+
+/** Where and how it was measured. */
+export type Machine = {
+  /** The day. */
+  at: string
+  node: string
+  processor: string
+  cores: number
+  /** Processes that wanted to run in the minute before. */
+  loadBefore: number
+  rounds: number
+  seconds: number
+  postgres?: string
+}
+
+/** Asked before anything is begun: afterwards the load is our own. */
+export async function describeMachine(
+  effort: { rounds: number; seconds: number },
+  databaseUrl: string | undefined,
+): Promise<Machine> {
+  const [first] = cpus()
+  const at = new Date().toISOString().slice(0, 10)
+  const processor = first?.model.trim() ?? 'an unknown processor'
+  const cores = cpus().length
+  const about = { at, node: process.version.slice(1), processor, cores, loadBefore: loadavg()[0]! }
+  const rows = databaseUrl === undefined ? [] : await administer(databaseUrl, 'SHOW server_version')
+  const version = rows[0]?.['server_version']
+  const { rounds, seconds } = effort
+  return { ...about, rounds, seconds, ...(typeof version === 'string' && { postgres: version }) }
+}

@@ -1,0 +1,98 @@
+import type { ChildProcess } from 'node:child_process'
+import { createServer } from 'node:net'
+import { openSync } from 'node:fs'
+import { once } from 'node:events'
+import { spawn } from 'node:child_process'
+import { setTimeout as pause } from 'node:timers/promises'
+import { cpuSeconds } from './cpu.ts'
+
+/** A program that answers at 127.0.0.1:PORT. */
+export type Program = {
+  name: string
+  command: string
+  parameters: (port: number) => string[]
+  directory: string
+  env: Record<string, string>
+}
+
+export type Running = { name: string; pid: number; origin: string; stop(): Promise<void> }
+
+const START_LIMIT_MS = 60_000
+const STOP_LIMIT_MS = 5_000
+/** A server that works less than that in so long has started. */
+const SETTLING_MS = 500
+const SETTLED_SECONDS = 0.03
+const running = new Set<ChildProcess>()
+
+// Whatever ends this process ends what it started.
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
+/**
+ * Starts a server on a free port with nothing of this process's settings. Its log goes to /dev/null.
+ * @throws when it does not answer within a minute, with what it said on standard error
+ */
+export async function startServer(program: Program): Promise<Running> {
+  const { name, command, parameters, directory, env } = program
+  const port = await freePort()
+  const child = spawn(command, parameters(port), {
+    cwd: directory,
+    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env, PORT: String(port) },
+    stdio: ['ignore', openSync('/dev/null', 'w'), 'pipe'],
+  })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  let said = ''
+  child.stderr!.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)))
+  const origin = `http://127.0.0.1:${port}`
+  const deadline = performance.now() + START_LIMIT_MS
+  while (!(await answers(origin))) {
+    if (performance.now() > deadline || !running.has(child)) {
+      await stop(child)
+      throw new Error(`${name} did not start:\n${said}`)
+    }
+    await pause(100)
+  }
+  await settled(child.pid!)
+  return { name, pid: child.pid!, origin, stop: () => stop(child) }
+}
+
+/** Parley listens first, and then compiles for some seconds what its first calls would wait for. */
+async function settled(pid: number): Promise<void> {
+  const deadline = performance.now() + START_LIMIT_MS
+  let before = await cpuSeconds(pid)
+  while (performance.now() < deadline) {
+    await pause(SETTLING_MS)
+    const now = await cpuSeconds(pid)
+    if (now - before < SETTLED_SECONDS) return
+    before = now
+  }
+}
+
+async function answers(origin: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(1_000)
+  return fetch(`${origin}/api/v1/health`, { signal }).then(
+    ({ ok }) => ok,
+    () => false,
+  )
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (!running.has(child)) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  const stubborn = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
+  await exited
+  clearTimeout(stubborn)
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('There is no free port.')
+  return address.port
+}
