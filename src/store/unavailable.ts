@@ -47,7 +47,8 @@ export function driverFailure(error: unknown): { kind?: string; code?: string; t
 const FAILING_SQL_STATE = /^(08...|25006|40001|40P01|53...|57014|57P0.|58...|XX00.)$/
 
 /** @see https://www.prisma.io/docs/orm/reference/error-reference */
-const FAILING_PRISMA_CODE = /^(P1000|P1001|P1002|P1003|P1008|P1010|P1011|P1017|P2024|P2028|P2034|P2037)$/
+const FAILING_PRISMA_CODE =
+  /^(P1000|P1001|P1002|P1003|P1008|P1010|P1011|P1017|P2024|P2028|P2034|P2037)$/
 
 const FAILING_SOCKET = /^(ECONN\w+|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|EPIPE)$/
 

@@ -36,7 +36,7 @@ export async function openLoggedTestStore(): Promise<LoggedTestStore> {
     }
   })
   const database: Database = {
-    prisma: prisma as unknown as PrismaClient,
+    prisma: prisma,
     embedded: true,
     lockForMigration: async () => ({
       factory: embeddedMigrationAdapter(pglite),
