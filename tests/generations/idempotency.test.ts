@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createDeferred } from '../../src/domain/deferred.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
@@ -248,20 +248,10 @@ describe('while the first call is running', () => {
   const engine = createHeldEngine()
   let held: TestServer
   let ownStore: TestStore
-  /** How often a call that found its key taken has looked whose it is. */
-  let finds = 0
   beforeAll(async () => {
     const env = { MAX_OPEN_STREAMS: '1000', RATE_LIMIT_CHAT: '1/60' }
     ownStore = await openTestStore()
-    const { store } = ownStore
-    const find: typeof store.idempotencyKeys.find = async (name) => {
-      const found = await store.idempotencyKeys.find(name)
-      finds += 1
-      return found
-    }
-    const watched = { ...store, idempotencyKeys: { ...store.idempotencyKeys, find } }
-    const instead = { deps: { engine, store: watched } }
-    held = await startServer({ env, testStore: ownStore, instead })
+    held = await startServer({ env, testStore: ownStore, instead: { deps: { engine } } })
   })
   afterAll(async () => {
     await held.close()
@@ -307,9 +297,9 @@ describe('while the first call is running', () => {
     const call = () => callAs(alice, 'streamMessage', headers, { message: 'Hi' })
     const one = call()
     const turn = await engine.next()
-    const before = finds
+    const joining = vi.spyOn(held.parley.services.generations, 'attach')
     const two = call()
-    await until(() => finds > before)
+    await until(() => joining.mock.calls.length === 1)
     turn.fail(new EngineFailure('upstream-failed', ''))
     const answers = await whileTimePasses([held.clock], Promise.all([one, two]))
     expect(answers.map(({ code }) => code)).toEqual(['upstream-failed', 'upstream-failed'])
