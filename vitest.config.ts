@@ -10,15 +10,13 @@ export default defineConfig({
     // A busy machine is no failure: this only ends what hangs.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // With `--coverage`, as the continuous run has it.
+    // With `--coverage`, as the continuous run has it; what only runs in processes of its own, such as
+    // `main.ts`, counts as not run.
     coverage: {
       include: ['src/**/*.ts'],
-      // Their tests run them as programs, in processes of their own, where nothing is counted.
-      exclude: ['src/main.ts', 'src/welcome.ts', 'src/commands/**', 'src/store/moving.ts'],
       reportOnFailure: true,
       reporter: ['text', 'text-summary'],
-      // It may only grow.
-      thresholds: { statements: 90 },
+      thresholds: { statements: 95 },
     },
   },
 })
