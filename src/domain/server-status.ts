@@ -1,4 +1,5 @@
 import type { Dependencies } from '../dependencies.ts'
+import { inTime } from '../ports/in-time.ts'
 
 /** Each thing the server depends on gets so long to answer, in milliseconds. */
 const CHECK_TIMEOUT_MS = 2_000
@@ -18,18 +19,11 @@ export function createServerStatus({ store, limiter, engine, clock, version }: D
   let draining = false
 
   const check = async (probe: () => Promise<unknown>): Promise<'up' | 'down'> => {
-    const over = new AbortController()
-    const late = clock.wait(CHECK_TIMEOUT_MS, over.signal).then(
-      () => 'down',
-      () => 'down',
-    )
-    const probed = probe().then(
-      (answer) => (answer === 'down' ? 'down' : 'up'),
-      () => 'down',
-    )
-    const status = await Promise.race([probed, late])
-    over.abort()
-    return status === 'up' ? 'up' : 'down'
+    try {
+      return (await inTime(probe(), CHECK_TIMEOUT_MS, clock)) === 'down' ? 'down' : 'up'
+    } catch {
+      return 'down'
+    }
   }
 
   return {

@@ -1,5 +1,5 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Clock, systemClock } from './clock.ts'
+import { inTime, TooSlow } from './in-time.ts'
 import { openRedis } from './redis.ts'
 
 /** A piece of an answer with its number among the events of the stream. */
@@ -37,8 +37,9 @@ export async function openRedisRelay(url: string, clock: Clock): Promise<Relay> 
       const from = `${after + 1}-0`
       const limit = { COUNT: PIECES_AT_ONCE }
       const reading = connection.client().xRange(keyOf(generationId), from, '+', limit)
-      const entries = await inTime(reading, () => {
-        connection.reconnect()
+      const entries = await inTime(reading, PATIENCE_MS, systemClock).catch((error: unknown) => {
+        if (error instanceof TooSlow) connection.reconnect()
+        throw error
       })
       return (entries ?? []).map(({ id, message }) => ({
         seq: Number.parseInt(id, 10),
@@ -48,24 +49,6 @@ export async function openRedisRelay(url: string, clock: Clock): Promise<Relay> 
     close: () => connection.close(),
   }
 }
-
-/** @throws after `late`, if `work` takes longer than a reader may wait */
-async function inTime<T>(work: Promise<T>, late: () => void): Promise<T> {
-  const over = new AbortController()
-  const patience = systemClock.wait(PATIENCE_MS, over.signal).then(
-    // After a long turn of our own the timer comes before the answer that has been there for long.
-    () => nextTurn(TOO_LATE),
-    () => TOO_LATE,
-  )
-  const first = await Promise.race([work, patience]).finally(() => {
-    over.abort()
-  })
-  if (first !== TOO_LATE) return first as T
-  work.catch(() => undefined)
-  late()
-  throw new Error(`Redis has not answered within ${PATIENCE_MS} ms`)
-}
-const TOO_LATE = Symbol('too late')
 
 function keyOf(generationId: string): string {
   return `parley:pieces:${generationId}`

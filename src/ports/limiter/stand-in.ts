@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { type Counter, type Limiter, LimiterUnavailable } from '../limiter.ts'
+import { inTime, TooSlow } from '../in-time.ts'
 import type { Log } from '../log.ts'
 import type { SharedLimiter } from './shared.ts'
 
@@ -9,10 +9,6 @@ const PATIENCE_MS = 300
 /** While the store is away no call waits for it: it is asked this often whether it is back. */
 const PROBE_EVERY_MS = 1_000
 const RETRY_AFTER_SECONDS = 2
-
-class TooSlow extends Error {
-  override readonly name = 'TooSlow'
-}
 
 /**
  * Counts in the shared store, and in this process while that is away. One failure is enough to turn
@@ -34,7 +30,7 @@ export function withStandIn(
   }
   const probe = async (): Promise<void> => {
     try {
-      await within(clock, shared.check())
+      await inTime(shared.check(), PATIENCE_MS, clock)
     } catch (error) {
       if (error instanceof TooSlow) shared.reconnect()
       return
@@ -47,7 +43,7 @@ export function withStandIn(
   const ask = async <T>(work: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> => {
     if (stopProbing) return otherwise()
     try {
-      return await within(clock, work())
+      return await inTime(work(), PATIENCE_MS, clock)
     } catch (error) {
       turnAway(error)
       return otherwise()
@@ -89,22 +85,3 @@ export function withStandIn(
     },
   }
 }
-
-/** @throws TooSlow if `work` takes longer than a call may wait */
-async function within<T>(clock: Clock, work: Promise<T>): Promise<T> {
-  const over = new AbortController()
-  // After a long turn of our own the timer comes before the answer that has been there for long:
-  // the next turn has read it.
-  const late = clock.wait(PATIENCE_MS, over.signal).then(
-    () => nextTurn(TOO_LATE),
-    () => TOO_LATE,
-  )
-  try {
-    const first = await Promise.race([work, late])
-    if (first === TOO_LATE) throw new TooSlow(`No answer within ${PATIENCE_MS} ms`)
-    return first as T
-  } finally {
-    over.abort()
-  }
-}
-const TOO_LATE = Symbol('too late')
