@@ -423,13 +423,15 @@ describe('when the first call’s process is gone', () => {
     }))
     const asking = ask(alice)
     const turn = await engine.next()
+    turn.say('Hel')
+    await until(async () => (await count()) === 1)
     // The generation's own lease is renewed; that of the key is not.
     for (let elapsed = 0; elapsed < 25; elapsed += 1) {
       await first.clock.advance(1_000)
       await second.clock.advance(1_000)
     }
     for (let i = 0; i < 2; i += 1) expect((await ask(there)).code).toBe('idempotency-in-progress')
-    turn.say('Hello')
+    turn.say('lo')
     turn.end()
     const answer = await asking
     expect(messageIn(answer.text).content).toBe('Hello')
