@@ -59,7 +59,12 @@ function streamLine(base: string, admin: FirstAdmin | undefined): string {
   const password = admin?.isPasswordMade ? admin.password : 'YOUR PASSWORD'
   const credentials = JSON.stringify({ email, password })
   const json = "-H 'Content-Type: application/json'"
-  const login = `curl -s ${base}/api/v1/auth/login ${json} -d '${credentials}'`
+  const login = `curl -s ${base}/api/v1/auth/login ${json} -d ${quoted(credentials)}`
   const token = `$(${login} | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')`
   return `curl -N ${base}/api/v1/chat/stream -H "Authorization: Bearer ${token}" ${json} -d '{"message":"Hello! What can you do?"}'`
+}
+
+/** One word of shell, whatever is in it: an address may have an apostrophe. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -9,6 +9,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { openDatabase, type Database } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
+import { moveToServer } from '../../src/store/moving.ts'
 import { storeOf } from '../../src/store/store.ts'
 import { type Client, createClient } from '../support/client.ts'
 import { openEmptyServerDatabase } from '../support/database.ts'
@@ -152,9 +153,8 @@ describe('moving to PostgreSQL', () => {
       await migrate(target)
       await (await serve(target)).close()
       const rows = await rowsOf(target)
-      const { code, output } = await run({ DATABASE_URL: taken.url }).done
-      expect(code).toBe(1)
-      expect(output).toContain('has rows in accounts already')
+      const moving = moveToServer(dataDir, taken.url)
+      await expect(moving).rejects.toThrow('has rows in accounts already')
       expect(await rowsOf(target)).toEqual(rows)
       await target.close()
       await taken.drop()
@@ -191,7 +191,8 @@ describe('moving to PostgreSQL', () => {
       await until(async () => (await admin.query(`SELECT ${mover}`)).rowCount === 0)
       expect(Object.values(await rowsOf(target)).flat()).toEqual([])
       await admin.query('DROP FUNCTION stall CASCADE')
-      expect((await run({ DATABASE_URL: empty.url }).done).code).toBe(0)
+      const moved = await moveToServer(dataDir, empty.url)
+      expect(moved).toContainEqual({ table: 'audit_events', rows: rows['audit_events']!.length })
       expect(await rowsOf(target)).toEqual(rows)
       await admin.end()
       await target.close()

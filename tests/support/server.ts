@@ -24,6 +24,7 @@ const NO_LIMITS = {
   RATE_LIMIT_SIGN_IN_ADDRESS: '1000000/900',
   RATE_LIMIT_SIGN_IN_ACCOUNT: '1000000/900',
 }
+const NO_GRACE = 0
 const ADMIN = { ADMIN_EMAIL: 'admin@example.com', ADMIN_PASSWORD: 'the admin of the tests' }
 const DEFAULTS = {
   ...NO_LIMITS,
@@ -90,7 +91,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     signInDelayStepMs: 1,
     onValidAnswer: seeAnswer,
     ...options.instead,
-    deps: { ...deps, store: { ...deps.store, now } },
+    // The database is the test's own: it may look at what the server left.
+    deps: { ...deps, store: { ...deps.store, now, close: async () => {} } },
   })
   const url = await listen(parley.server, config.server.tls ? 'https' : 'http')
   const metricsUrl = parley.metricsServer
@@ -121,13 +123,10 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     },
     admin: () => logIn(ADMIN.ADMIN_EMAIL, ADMIN.ADMIN_PASSWORD),
     async close() {
+      const stopped = parley.stop(NO_GRACE)
       parley.server.closeAllConnections()
-      parley.server.close()
-      parley.metricsServer?.close()
-      parley.services.generations.stopAll()
-      await parley.services.generations.settled()
-      await parley.deps.tracer?.close().catch(() => undefined)
-      await parley.deps.limiter.close()
+      await clock.advance(NO_GRACE)
+      await stopped
       if (!options.testStore) await testStore.close()
       writeSeenAnswers()
       const violations = lines.filter((line) => line.includes('"contract violated"'))
