@@ -51,7 +51,8 @@ export type ParameterObject = {
 export type ResponseObject = {
   description: string
   headers?: Record<string, unknown>
-  content?: Record<string, { schema: unknown; example?: unknown }>
+  links?: Record<string, unknown>
+  content?: Record<string, { schema: unknown; example?: unknown; examples?: unknown }>
 }
 export type SchemaObject = { type?: string; enum?: string[]; [keyword: string]: unknown }
 

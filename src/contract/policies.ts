@@ -7,7 +7,6 @@ import {
   type ParameterObject,
   type PathItem,
   resolve,
-  type ResponseObject,
 } from './document.ts'
 import {
   ContractMistake,
@@ -21,6 +20,7 @@ import {
 
 import { type MovedPath, movedPaths } from './moved-paths.ts'
 import { placeOf } from './places.ts'
+import { refusalsOf, repliesOf } from './documented-statuses.ts'
 
 export { ContractMistake, type Deprecation, type LimitPolicy } from './extensions.ts'
 
@@ -50,6 +50,8 @@ export type Policy = {
   integerQueries: readonly string[]
   /** What a handler may answer: for each status that is no problem, its media type if it has one. */
   replies: ReadonlyMap<number, string | undefined>
+  /** The statuses of the problems that it may end with. */
+  refusals: ReadonlySet<number>
   deprecation?: Deprecation
   /** The operation that took this one's place: it answers 308 and nothing else. */
   movedTo?: string
@@ -145,6 +147,7 @@ function parseOperation(at: OperationPlace): Policy {
       .filter((one) => one.in === 'query' && resolve(document, one.schema).type === 'integer')
       .map((one) => one.name),
     replies: repliesOf(responses),
+    refusals: refusalsOf(responses),
     ...(deprecation && { deprecation }),
     ...(typeof operation['x-moved-to'] === 'string' && { movedTo: operation['x-moved-to'] }),
   }
@@ -156,19 +159,6 @@ function parseOperation(at: OperationPlace): Policy {
     )
   }
   return policy
-}
-
-/** 304 and 308 are the journey's own, problems are thrown: the rest is a handler's to answer. */
-function repliesOf(
-  responses: readonly (readonly [number, ResponseObject])[],
-): Map<number, string | undefined> {
-  const types = responses.map(([status, { content }]) => {
-    return [status, Object.keys(content ?? {})[0]] as const
-  })
-  const own = types.filter(([status, type]) => {
-    return type !== 'application/problem+json' && status !== 304 && status !== 308
-  })
-  return new Map(own)
 }
 
 function isIdempotent(

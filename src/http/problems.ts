@@ -45,7 +45,7 @@ export function createAnswerProblem(
   return (req, res, problem) => {
     problem.facts.violatedPolicies?.forEach(meter.limited)
     const body = problemView(problem, req.call)
-    const violation = check(body)
+    const violation = undocumented(req, problem) ?? check(body)
     if (violation === undefined) send(req, res, problem, body)
     else {
       note(req, violation)
@@ -53,6 +53,12 @@ export function createAnswerProblem(
       send(req, res, internal, problemView(internal, req.call))
     }
   }
+}
+
+/** What the validator is not asked: it is told of problems as such, and not of each. */
+function undocumented({ call: { policy } }: Request, { kind }: Problem): string | undefined {
+  if (!policy || policy.refusals.has(kind.status)) return undefined
+  return `status ${kind.status} is not documented`
 }
 
 function send(req: Request, res: Response, problem: Problem, body: ProblemSchema): void {

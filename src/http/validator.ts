@@ -5,9 +5,10 @@ import type {
   OpenAPIV3,
   OpenApiRequestMetadata,
 } from 'express-openapi-validator/dist/framework/types.js'
-import { type ContractDocument, METHODS } from '../contract/document.ts'
+import type { ContractDocument } from '../contract/document.ts'
 import type { Policies, Policy } from '../contract/policies.ts'
 import { refuseOddIntegers, validationProblem } from './validation-problem.ts'
+import { asValidatorReads } from './validator-document.ts'
 
 /** Told of a reply that breaks the contract; it must answer in its place. */
 export type InvalidReply = (req: Request, res: Response, violation: unknown) => void
@@ -19,7 +20,7 @@ export type Validator = {
   stagesOf(policy: Policy): OperationStages
   /**
    * Compiles the schemas that the first call of each operation would otherwise wait for, about
-   * 50 ms each, with pauses for whoever calls meanwhile.
+   * 10 ms each, with pauses for whoever calls meanwhile.
    */
   warmUp(): Promise<void>
 }
@@ -90,31 +91,6 @@ function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Sta
     throw new Error(`express-openapi-validator has no ${missing.join(', ')} any more`)
   }
   return Object.fromEntries(byName) as Stages
-}
-
-/**
- * The document as the validator shall read it. It takes `servers` on a path, which describe the
- * legacy places, for a method. And it refuses `+` and `:` in a query unless they are reserved for
- * the value, but `+` is how forms and `URLSearchParams` write a space.
- *
- * It compiles the schema of every response of every operation anew, and nine of ten are `Problem`:
- * more than half of the work. Problems are made in one place, which checks them itself
- * (`http/problems.ts`), so here it is told no more than their media type.
- */
-function asValidatorReads(document: ContractDocument): ContractDocument {
-  const copy = structuredClone(document)
-  const items = Object.values(copy.paths)
-  for (const item of items) delete item.servers
-  const ofPaths = items.flatMap((item) => [item, ...METHODS.map((method) => item[method])])
-  const shared = Object.values(copy.components.parameters ?? {})
-  for (const parameter of [...shared, ...ofPaths.flatMap((one) => one?.parameters ?? [])]) {
-    if ('in' in parameter && parameter.in === 'query') parameter.allowReserved = true
-  }
-  for (const { content } of Object.values(copy.components.responses ?? {})) {
-    const problem = content?.['application/problem+json']
-    if (problem) problem.schema = { type: 'object' }
-  }
-  return copy
 }
 
 async function capture(stages: Stages, basePath: string, policy: Policy): Promise<Captured> {
