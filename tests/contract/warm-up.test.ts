@@ -1,0 +1,34 @@
+import { Ajv } from 'ajv'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { operationIds, exampleRequest } from '../support/contract.ts'
+import type { Client } from '../support/client.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+let server: TestServer
+let admin: Client
+/** The validator gives Ajv each schema, of whatever kind Ajv is, just before it is compiled. */
+const compiling = vi.spyOn(Object.getPrototypeOf(Ajv.prototype) as Ajv, 'addSchema')
+
+beforeAll(async () => {
+  server = await startServer()
+  admin = await server.admin()
+})
+afterAll(async () => {
+  compiling.mockRestore()
+  await server.close()
+})
+
+describe('a server that has warmed up', () => {
+  test('compiled schemas for it, and compiles none for the first call of any operation', async () => {
+    compiling.mockClear()
+    await server.parley.warmUp()
+    expect(compiling.mock.calls.length).toBeGreaterThan(operationIds.length)
+    compiling.mockClear()
+    const ended = new Set(['logOut', 'logOutByGet', 'changePassword', 'closeAccount'])
+    for (const operationId of operationIds.filter((one) => !ended.has(one))) {
+      const { status } = await admin.call(operationId, exampleRequest(operationId))
+      expect(status, operationId).not.toBe(500)
+      expect(compiling, operationId).not.toHaveBeenCalled()
+    }
+  })
+})
