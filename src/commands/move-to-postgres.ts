@@ -3,50 +3,11 @@
  * DATABASE_URL: `npm run move-to-postgres`, or `node dist/src/commands/move-to-postgres.js` where only the
  * production packages are installed. No server may run on either. Prints no secret.
  */
-import { resolve } from 'node:path'
-import { loadMove, type MoveConfig } from '../config.ts'
-import { findSecretFile } from '../ports/secret-file.ts'
-import { serverSecretPath } from '../ports/server-secret.ts'
-import { signingKeysPath } from '../ports/signing-keys.ts'
-import { MoveRefused, moveToServer, type MovedTable } from '../store/moving.ts'
+import { loadMove } from '../config.ts'
+import { moveToPostgres } from './move.ts'
 
 async function main(): Promise<void> {
-  const config = loadMove()
-  await refuseOtherSecret(config)
-  const moved = await moveToServer(config.dataDir, config.databaseUrl)
-  process.stdout.write(report(config, moved))
-}
-
-/** With another secret nobody could log in any more: better said before than found out after. */
-async function refuseOtherSecret({ dataDir, serverSecret }: MoveConfig): Promise<void> {
-  const path = serverSecretPath(dataDir)
-  const kept = (await findSecretFile(path))?.trim()
-  if (kept === undefined && serverSecret === undefined) {
-    throw new MoveRefused(`${path} is missing: give the SERVER_SECRET that the server had.`)
-  }
-  if (kept === undefined || serverSecret === undefined || kept === serverSecret) return
-  throw new MoveRefused(
-    `SERVER_SECRET is not the one in ${path}, which every password, refresh token and API key depends on: leave it out.`,
-  )
-}
-
-function report(config: MoveConfig, moved: MovedTable[]): string {
-  const { dataDir, serverSecret, signingKeysFile } = config
-  const secret =
-    serverSecret === undefined ? `the line in ${serverSecretPath(dataDir)}` : 'as it is'
-  const keys = signingKeysPath({ file: signingKeysFile, dataDir })
-  return [
-    'Everything was moved and compared. Rows by table:',
-    ...moved.map(({ table, rows }) => `  ${table}: ${rows}`),
-    '',
-    'From now on start every server with the same three settings; then passwords, sessions and API',
-    'keys go on as they are:',
-    '  DATABASE_URL: as it is',
-    `  SIGNING_KEYS_FILE: ${resolve(keys)}`,
-    `  SERVER_SECRET: ${secret}`,
-    `The embedded database in ${dataDir} is as it was. Delete it when you no longer want to go back.`,
-    '',
-  ].join('\n')
+  process.stdout.write(await moveToPostgres(loadMove()))
 }
 
 main().catch((error: unknown) => {

@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { moveToPostgres } from '../../src/commands/move.ts'
 import { openDatabase, type Database } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
-import { moveToServer } from '../../src/store/moving.ts'
 import { storeOf } from '../../src/store/store.ts'
 import { type Client, createClient } from '../support/client.ts'
 import { openEmptyServerDatabase } from '../support/database.ts'
@@ -103,6 +103,12 @@ async function liveHere(source: Database) {
   return { alice, once, robot, view, rows: await rowsOf(source) }
 }
 
+const NOWHERE = 'postgresql://user:word-in-url@127.0.0.1:9/parley'
+const move = (given: { databaseUrl?: string; serverSecret?: string } = {}) => {
+  const settings = { databaseUrl: NOWHERE, serverSecret: undefined, ...given }
+  return moveToPostgres({ dataDir, signingKeysFile: undefined, ...settings })
+}
+
 describe('moving to PostgreSQL', () => {
   withServer(
     'loses nothing: rows, passwords, tokens, API keys and pledges go on',
@@ -153,8 +159,7 @@ describe('moving to PostgreSQL', () => {
       await migrate(target)
       await (await serve(target)).close()
       const rows = await rowsOf(target)
-      const moving = moveToServer(dataDir, taken.url)
-      await expect(moving).rejects.toThrow('has rows in accounts already')
+      await expect(move({ databaseUrl: taken.url })).rejects.toThrow('has rows in accounts already')
       expect(await rowsOf(target)).toEqual(rows)
       await target.close()
       await taken.drop()
@@ -191,8 +196,9 @@ describe('moving to PostgreSQL', () => {
       await until(async () => (await admin.query(`SELECT ${mover}`)).rowCount === 0)
       expect(Object.values(await rowsOf(target)).flat()).toEqual([])
       await admin.query('DROP FUNCTION stall CASCADE')
-      const moved = await moveToServer(dataDir, empty.url)
-      expect(moved).toContainEqual({ table: 'audit_events', rows: rows['audit_events']!.length })
+      const said = await move({ databaseUrl: empty.url })
+      expect(said).toContain(`audit_events: ${rows['audit_events']!.length}\n`)
+      expect(said).not.toContain(SECRET)
       expect(await rowsOf(target)).toEqual(rows)
       await admin.end()
       await target.close()
@@ -201,42 +207,28 @@ describe('moving to PostgreSQL', () => {
     PATIENCE_MS,
   )
 
-  const NOWHERE = { DATABASE_URL: 'postgresql://user:word-in-url@127.0.0.1:9/parley' }
+  test('refuses a folder that a server has open', async () => {
+    const source = await openSource()
+    await expect(move()).rejects.toThrow(`Process ${process.pid} has this data directory open`)
+    await source.close()
+  })
 
-  test(
-    'refuses a folder that a server has open',
-    async () => {
-      const source = await openSource()
-      const { code, output } = await run(NOWHERE).done
-      expect(code).toBe(1)
-      expect(output).toContain(`Process ${process.pid} has this data directory open`)
-      await source.close()
-    },
-    PATIENCE_MS,
-  )
+  test('refuses a folder without a database, and makes none there', async () => {
+    await expect(move()).rejects.toThrow('There is no embedded database')
+    await expect(readFile(join(dataDir, 'database', 'PG_VERSION'))).rejects.toThrow('ENOENT')
+  })
 
-  test(
-    'refuses a folder without a database, and makes none there',
-    async () => {
-      const { code, output } = await run(NOWHERE).done
-      expect(code).toBe(1)
-      expect(output).toContain('There is no embedded database')
-      await expect(readFile(join(dataDir, 'database', 'PG_VERSION'))).rejects.toThrow('ENOENT')
-    },
-    PATIENCE_MS,
-  )
+  test('refuses another secret than the data depend on, and shows neither', async () => {
+    const other = 'another secret that nothing depends on'
+    const failure = await move({ serverSecret: other }).catch((error: unknown) => String(error))
+    expect(failure).toContain('SERVER_SECRET is not the one')
+    for (const secret of [SECRET, other, 'word-in-url']) expect(failure).not.toContain(secret)
+  })
 
-  test(
-    'refuses another secret than the data depend on, and shows neither',
-    async () => {
-      const other = 'another secret that nothing depends on'
-      const { code, output } = await run({ ...NOWHERE, SERVER_SECRET: other }).done
-      expect(code).toBe(1)
-      expect(output).toContain('SERVER_SECRET is not the one')
-      for (const secret of [SECRET, other, 'word-in-url']) expect(output).not.toContain(secret)
-    },
-    PATIENCE_MS,
-  )
+  test('wants the secret where none is kept: without it nobody could log in', async () => {
+    await rm(join(dataDir, 'server-secret'))
+    await expect(move()).rejects.toThrow('give the SERVER_SECRET that the server had')
+  })
 
   test(
     'asks for the database to move to',
