@@ -5,7 +5,7 @@ import { parseEnv } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
-import { ConfigMistakes, loadConfig, readConfig } from '../../src/config.ts'
+import { ConfigMistakes, loadConfig, loadMove, readConfig } from '../../src/config.ts'
 import { rateLimitVariable, VARIABLES, type Variable } from '../../src/config/variables.ts'
 
 const POLICIES = ['anonymous', 'user', 'chat', 'sign-in-address', 'sign-in-account']
@@ -256,5 +256,27 @@ describe('loadConfig', () => {
 
   test('needs no .env file', () => {
     expect(loadConfig(POLICIES, 'no-such-file').limits.maxOpenStreams).toBe(5)
+  })
+})
+
+describe('what a move to PostgreSQL has to know', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs()
+  })
+
+  test('is where to and where from; keys and secret may be left to the folder', () => {
+    vi.stubEnv('DATABASE_URL', 'postgresql://parley@db.example/parley')
+    vi.stubEnv('DATA_DIR', '/var/lib/parley')
+    expect(loadMove('no-such-file')).toEqual({
+      dataDir: '/var/lib/parley',
+      databaseUrl: 'postgresql://parley@db.example/parley',
+      serverSecret: undefined,
+      signingKeysFile: undefined,
+    })
+  })
+
+  test('is refused without a database to move to', () => {
+    vi.stubEnv('DATABASE_URL', '')
+    expect(() => loadMove('no-such-file')).toThrow('DATABASE_URL must name the database')
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { normaliseEmail } from '../../src/domain/emails.ts'
+import { normaliseEmail, requireEmail } from '../../src/domain/emails.ts'
 
 test('an address has one spelling: trimmed and in lower case', () => {
   expect(normaliseEmail('  Ada.Lovelace+Parley@Example.COM\n')).toBe(
@@ -42,4 +42,11 @@ test('what was normalised once stays as it is', () => {
 test('100 kB of hostile text is refused at once', () => {
   expect(normaliseEmail('a.'.repeat(50_000))).toBeUndefined()
   expect(normaliseEmail(`a@${'b-'.repeat(120)}`)).toBeUndefined()
+})
+
+test('an address in a body that is none is refused with its place', () => {
+  expect(requireEmail(' Ada@Example.com')).toBe('ada@example.com')
+  const errors = [expect.objectContaining({ in: 'body', pointer: '/email', code: 'format' })]
+  const refusal = expect.objectContaining({ facts: expect.objectContaining({ errors }) as unknown })
+  expect(() => requireEmail('ada@localhost')).toThrow(refusal)
 })

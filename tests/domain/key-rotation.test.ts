@@ -292,6 +292,7 @@ describe('npm run rotate-keys', () => {
     ]) {
       await expect(rotate(['--file', file, ...args])).rejects.toThrow(/overlap|atonce/)
     }
+    await expect(rotate(['--file', join(folder, 'none.json')])).rejects.toThrow('does not exist')
     const failure = run(['--file', file, '--atonce'], {})
     await expect(failure).rejects.toMatchObject({ code: 1, stdout: '' })
     expect(await readFile(file, 'utf8')).toBe(before)

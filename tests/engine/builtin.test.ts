@@ -117,6 +117,16 @@ describe('the built-in conversation', () => {
   })
 })
 
+it('tells a person all that it was told, in whole sentences', async () => {
+  const answers = await talk([
+    'My name is Ada',
+    "My dog's name is Rex",
+    'what do you know about me?',
+  ])
+  expect(answers.at(-1)).toContain('your name is Ada')
+  expect(answers.at(-1)).toContain("your dog's name is Rex")
+})
+
 describe('the same turn gets the same answer', () => {
   const said = [
     'Hi',

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { ChatStreamEvent } from '../../generated/api.ts'
+import type { ChatStreamEvent, ExportRecord } from '../../generated/api.ts'
 import type { Frame, Operations } from '../../src/contract/types.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/stream.ts'
@@ -17,11 +17,22 @@ beforeAll(async () => {
       yield { id, event: seq === 2 ? (spoil(event) as ChatStreamEvent) : event }
     }
   }
+  async function* spoiltLines(lines: AsyncIterable<ExportRecord>) {
+    let seq = 0
+    for await (const line of lines) {
+      seq += 1
+      yield seq === 2 ? { ...line, passwordHash: 'hunter2' } : line
+    }
+  }
   const operations = (real: Operations): Operations => ({
     ...real,
     async streamMessage(input, caller, call) {
       const reply = await real.streamMessage(input, caller, call)
       return { ...reply, frames: spoilt(reply.frames) }
+    },
+    async exportAccount(input, caller, call) {
+      const reply = await real.exportAccount(input, caller, call)
+      return { ...reply, lines: spoiltLines(reply.lines) }
     },
   })
   server = await startServer({ violates: true, instead: { operations } })
@@ -80,4 +91,20 @@ test('a source of frames that throws ends the stream with an error, and the log 
   expect(JSON.stringify(events)).not.toContain('a view that fails')
   const mistake = server.logged().find((line) => line['msg'] === 'unexpected failure')
   expect(JSON.stringify(mistake)).toContain('a view that fails')
+})
+
+test('a line of an export that breaks the contract never leaves: the export breaks off there', async () => {
+  const alice = await server.newUser()
+  let text = ''
+  const reading = async () => {
+    const response = await fetch(`${server.url}/api/v1/users/export`, {
+      headers: alice.credentials,
+    })
+    for await (const chunk of response.body!) text += Buffer.from(chunk).toString()
+  }
+  // What is broken off must not look whole.
+  await expect(reading()).rejects.toThrow()
+  expect(text).not.toContain('hunter2')
+  const violation = server.logged().findLast(({ msg }) => msg === 'contract violated')
+  expect(violation).toMatchObject({ operationId: 'exportAccount' })
 })
