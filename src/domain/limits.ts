@@ -30,10 +30,13 @@ export function createLimits(
   limiter: Limiter,
   standing: Pick<Standing, 'limitsOf'>,
 ) {
+  const quotas = new Map(
+    Object.entries(policies).map(([name, policy]) => [name, { ...policy, ...overrides[name] }]),
+  )
   const quotaOf = (name: string) => {
-    const policy = policies[name]
-    if (!policy) throw new Error(`There is no limit ${name} in the contract`)
-    return { ...policy, ...overrides[name] }
+    const quota = quotas.get(name)
+    if (!quota) throw new Error(`There is no limit ${name} in the contract`)
+    return quota
   }
   const counterOf = ({ policy, subject }: Charge) => {
     const { quota, windowSeconds } = personalQuota(policy, subject) ?? quotaOf(policy)

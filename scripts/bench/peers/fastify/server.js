@@ -14,7 +14,10 @@ import { createLimits } from './limits.js'
 import { createHandlers } from './operations.js'
 import { createAuthenticate } from './tokens.js'
 
-const log = pino({ base: null }, pino.destination({ dest: 1, sync: false }))
+const log = pino(
+  { base: null },
+  pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 }),
+)
 const ajv = addFormats.default(new Ajv({ strict: false, allErrors: true }))
 const coercing = addFormats.default(new Ajv({ strict: false, allErrors: true, coerceTypes: true }))
 
