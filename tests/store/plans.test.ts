@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Store } from '../../src/store/store.ts'
+import type { Store, UsageQuery } from '../../src/store/store.ts'
 import { type LoggedTestStore, openLoggedTestStore } from '../support/query-log.ts'
 import { givenAccount, later, now } from './given.ts'
 
@@ -14,6 +14,16 @@ const LOOKED_AT_EACH = 4
 const CONVERSATIONS = 10_000
 const MESSAGES_IN_ONE = 50_000
 const RECORDS = 50_000
+const USERS = 2
+/** One a minute. */
+const RECORDS_AN_HOUR = 60
+/** In how many hours they lie. */
+const HOURS = Math.ceil(RECORDS / RECORDS_AN_HOUR) + 1
+const DAY_MS = 86_400_000
+const MONTH_MS = 31 * DAY_MS
+const YEAR_MS = 366 * DAY_MS
+/** So long until now, which is in the middle of an hour. */
+const lately = (ms: number) => ({ from: later(-ms), to: now })
 
 let testStore: LoggedTestStore
 let store: Store
@@ -99,16 +109,27 @@ describe('a database in which one user has very much', () => {
     for (const query of queries) expect((await plan(query)).looked).toBe(1)
   })
 
-  test('sums the usage of a day by looking at that day', async () => {
-    const range = { from: later(-86_400_000), to: now, granularity: 'hour' } as const
-    const { result, queries } = await testStore.during(() =>
-      store.usage.report({ accountId: ownerId, ...range }),
-    )
-    const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
-    expect(requests).toBeGreaterThan(0)
-    expect(requests).toBeLessThan(RECORDS / 10)
-    expect((await plan(queries[0]!)).looked).toBeLessThanOrEqual(requests * LOOKED_AT_EACH)
-  })
+  const reports: [string, () => UsageQuery, number][] = [
+    ['a day of one', () => ({ accountId: ownerId, ...lately(DAY_MS), granularity: 'hour' }), 25],
+    [
+      'a month of one',
+      () => ({ accountId: ownerId, ...lately(MONTH_MS), granularity: 'hour' }),
+      745,
+    ],
+    ['all of one', () => ({ accountId: ownerId, ...lately(YEAR_MS), granularity: 'day' }), HOURS],
+    ['all of everybody', () => ({ ...lately(YEAR_MS), granularity: 'day' }), HOURS],
+  ]
+  test.each(reports)(
+    'sums usage by looking at hours, and at what happened in two of them: %s',
+    async (_name, query, hours) => {
+      const { result, queries } = await testStore.during(() => store.usage.report(query()))
+      const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
+      expect(requests).toBeGreaterThan(23 * RECORDS_AN_HOUR)
+      expect(queries).toHaveLength(1)
+      const { looked, text } = await plan(queries[0]!)
+      expect(looked, text).toBeLessThanOrEqual(USERS * (hours + 2 * 2 * RECORDS_AN_HOUR))
+    },
+  )
 })
 
 /** Conversations of one message, feedback, usage and audit events, a second or a minute apart. */
