@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Store, UsageQuery } from '../../src/store/store.ts'
+import { LOOKED_AT_ONCE } from '../../src/store/searching.ts'
+import type { Searched, Store, UsageQuery } from '../../src/store/store.ts'
 import { type LoggedTestStore, openLoggedTestStore } from '../support/query-log.ts'
 import { givenAccount, later, now } from './given.ts'
 
@@ -12,6 +13,11 @@ const LIMIT = 20
 /** Rows looked at for each row that was asked for: a row by an index and what belongs to it. */
 const LOOKED_AT_EACH = 4
 const CONVERSATIONS = 10_000
+/** The ones that were not touched for longest. */
+const ARCHIVED = 100
+const ACCOUNTS = 10_000
+/** The ones that were made first. */
+const SERVICE_ACCOUNTS = 100
 const MESSAGES_IN_ONE = 50_000
 const RECORDS = 50_000
 const USERS = 2
@@ -34,6 +40,7 @@ beforeAll(async () => {
   store = testStore.store
   ownerId = (await givenAccount(store)).id
   const other = await givenAccount(store)
+  await fillAccounts()
   for (const { id } of [other, { id: ownerId }]) await fill(id)
   const [first] = await store.conversations.walk({ ownerId, limit: 1 })
   long = first!.id
@@ -48,6 +55,21 @@ describe('a database in which one user has very much', () => {
   const lists: [string, () => Promise<unknown[]>][] = [
     ['conversations', () => store.conversations.list({ ownerId, limit: LIMIT })],
     ['conversations, later', () => store.conversations.list({ ownerId, limit: LIMIT, after })],
+    [
+      'conversations, archived',
+      () => store.conversations.list({ ownerId, archived: true, limit: LIMIT }),
+    ],
+    [
+      'conversations, searched',
+      async () => (await store.conversations.search({ ownerId, text: 'TION', limit: LIMIT })).found,
+    ],
+    ['accounts', () => store.accounts.list({ roles: ['user', 'admin'], limit: LIMIT })],
+    ['accounts of one role', () => store.accounts.list({ roles: ['service'], limit: LIMIT })],
+    [
+      'accounts, searched',
+      async () =>
+        (await store.accounts.search({ roles: ['service'], text: 'ROBOT', limit: LIMIT })).found,
+    ],
     ['conversations to export', () => store.conversations.walk({ ownerId, limit: LIMIT })],
     [
       'conversations to export, later',
@@ -109,6 +131,29 @@ describe('a database in which one user has very much', () => {
     for (const query of queries) expect((await plan(query)).looked).toBe(1)
   })
 
+  const searches: [string, () => Promise<Searched<unknown>>][] = [
+    ['conversations', () => store.conversations.search({ ownerId, text: 'nowhere', limit: LIMIT })],
+    [
+      'conversations, by a single letter',
+      () => store.conversations.search({ ownerId, text: '없', limit: LIMIT }),
+    ],
+    [
+      'conversations, not archived',
+      () => store.conversations.search({ ownerId, archived: false, text: 'x', limit: LIMIT }),
+    ],
+    [
+      'accounts',
+      () => store.accounts.search({ roles: ['user', 'admin'], text: 'nowhere', limit: LIMIT }),
+    ],
+  ]
+  test.each(searches)('searches in vain by looking at 5,000: %s', async (_name, search) => {
+    const { result, queries } = await testStore.during(search)
+    expect(result).toMatchObject({ found: [], lookedUpTo: { id: expect.any(String) as string } })
+    expect(queries).toHaveLength(1)
+    const { looked, text } = await plan(queries[0]!)
+    expect(looked, text).toBe(LOOKED_AT_ONCE)
+  })
+
   const reports: [string, () => UsageQuery, number][] = [
     ['a day of one', () => ({ accountId: ownerId, ...lately(DAY_MS), granularity: 'hour' }), 25],
     [
@@ -137,9 +182,10 @@ async function fill(accountId: string): Promise<void> {
   const at = (step: string) => `timestamptz '${now.toISOString()}' - i * interval '${step}'`
   const account = `'${accountId}'::uuid`
   await testStore.pglite.exec(`
-    INSERT INTO conversations (id, owner_id, title, mode, created_at, updated_at, message_count)
+    INSERT INTO conversations (id, owner_id, title, mode, created_at, updated_at, message_count,
+      archived)
     SELECT gen_random_uuid(), ${account}, 'Conversation ' || i, 'balanced', ${at('1 second')},
-      ${at('1 second')}, 1
+      ${at('1 second')}, 1, i > ${CONVERSATIONS - ARCHIVED}
     FROM generate_series(1, ${CONVERSATIONS}) i;
     INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
     SELECT gen_random_uuid(), id, 1, 'assistant', 'Hello', 'complete', created_at
@@ -154,6 +200,15 @@ async function fill(accountId: string): Promise<void> {
     SELECT gen_random_uuid(), ${at('1 second')}, 'session.created', ${account},
       gen_random_uuid(), 'test'
     FROM generate_series(1, ${RECORDS}) i;`)
+}
+
+async function fillAccounts(): Promise<void> {
+  await testStore.pglite.exec(`
+    INSERT INTO accounts (id, role, email, display_name, created_at, updated_at)
+    SELECT gen_random_uuid(), (CASE WHEN i > ${ACCOUNTS} THEN 'service' ELSE 'user' END)::role,
+      'person' || i || '@example.com', CASE WHEN i > ${ACCOUNTS} THEN 'Robot' ELSE 'Person' END,
+      timestamptz '${now.toISOString()}' - i * interval '1 second', now()
+    FROM generate_series(1, ${ACCOUNTS + SERVICE_ACCOUNTS}) i`)
 }
 
 async function fillOne(conversationId: string): Promise<void> {
