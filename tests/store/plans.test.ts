@@ -177,6 +177,26 @@ describe('a database in which one user has very much', () => {
   )
 })
 
+test('takes a closed account off its usage 5,000 records at a time, and reports them on', async () => {
+  const { id } = await givenAccount(store)
+  const records = 12_000
+  await testStore.pglite.exec(`
+    INSERT INTO usage_records (generation_id, account_id, at, answered)
+    SELECT gen_random_uuid(), '${id}', timestamptz '2020-01-01T10:00:00Z' + i * interval '1 second', 1
+    FROM generate_series(1, ${records}) i`)
+  const span = { from: new Date('2020-01-01T10:10:00Z'), to: new Date('2020-01-02T00:00:00Z') }
+  const report = (whose: object) => store.usage.report({ ...span, ...whose, granularity: 'day' })
+  expect(await report({ accountId: id })).toMatchObject([{ requests: records - 599 }])
+  for (const left of [7_000, 2_000, 0]) {
+    expect(await store.closedAccounts.disownUsage(id)).toBe(true)
+    const { prisma } = testStore.database
+    expect(await prisma.usageRecord.count({ where: { accountId: id } })).toBe(left)
+    expect(await report({ accountId: id })).toEqual([])
+    expect(await report({})).toMatchObject([{ requests: records - 599 }])
+  }
+  expect(await store.closedAccounts.disownUsage(id)).toBe(false)
+})
+
 /** Conversations of one message, feedback, usage and audit events, a second or a minute apart. */
 async function fill(accountId: string): Promise<void> {
   const at = (step: string) => `timestamptz '${now.toISOString()}' - i * interval '${step}'`
