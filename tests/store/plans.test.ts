@@ -103,6 +103,7 @@ describe('a database in which one user has very much', () => {
     ['feedback', () => store.feedback.list({ accountId: ownerId, limit: LIMIT })],
     ['feedback, later', () => store.feedback.list({ accountId: ownerId, limit: LIMIT, after })],
     ['feedback of everybody', () => store.feedback.list({ limit: LIMIT })],
+    ['feedback of one rating', () => store.feedback.list({ rating: 'down', limit: LIMIT })],
     ['feedback to export', () => store.feedback.walk({ accountId: ownerId, limit: LIMIT })],
     [
       'feedback to export, later',
@@ -211,7 +212,8 @@ async function fill(accountId: string): Promise<void> {
     SELECT gen_random_uuid(), id, 1, 'assistant', 'Hello', 'complete', created_at
     FROM conversations WHERE owner_id = ${account};
     INSERT INTO feedback (id, account_id, message_id, rating, created_at, updated_at)
-    SELECT gen_random_uuid(), ${account}, m.id, 'up', m.created_at, m.created_at
+    SELECT gen_random_uuid(), ${account}, m.id,
+      (CASE WHEN c.archived THEN 'down' ELSE 'up' END)::rating, m.created_at, m.created_at
     FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.owner_id = ${account};
     INSERT INTO usage_records (generation_id, account_id, at, answered, total_tokens)
     SELECT gen_random_uuid(), ${account}, ${at('1 minute')}, 1, 10
