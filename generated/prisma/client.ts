@@ -92,6 +92,18 @@ export type OpenStream = Prisma.OpenStreamModel
  */
 export type UsageRecord = Prisma.UsageRecordModel
 /**
+ * Model AccountUsageHour
+ * The sum of an account's usage records of one hour. A trigger of the migration adds every record
+ * as it is written; no call writes here.
+ */
+export type AccountUsageHour = Prisma.AccountUsageHourModel
+/**
+ * Model ServerUsageHour
+ * The sum of everybody's usage records of one hour, closed accounts included, kept like
+ * AccountUsageHour. In up to eight rows, so that connections seldom wait for each other.
+ */
+export type ServerUsageHour = Prisma.ServerUsageHourModel
+/**
  * Model Feedback
  * 
  */

@@ -32,6 +32,11 @@ export function createAccountClosing(deps: Deps) {
     while (await store.closedAccounts.sweep(id));
   }
 
+  const remove = async (id: string): Promise<void> => {
+    while (await store.closedAccounts.disownUsage(id));
+    await store.closedAccounts.remove(id)
+  }
+
   return {
     /** @throws {Problem} precondition-failed; invalid-request for the last administrator */
     async close(
@@ -67,7 +72,7 @@ export function createAccountClosing(deps: Deps) {
       const oldest = clock.now().getTime() - KEEP_ROW_MS - deps.ttlSeconds * 1000
       for (const { id, closedAt } of await store.closedAccounts.list()) {
         await sweep(id)
-        if (closedAt.getTime() < oldest) await store.closedAccounts.remove(id)
+        if (closedAt.getTime() < oldest) await remove(id)
       }
     },
   }

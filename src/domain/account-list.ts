@@ -9,20 +9,19 @@ export function listAccounts(
   asked: PageRequest & { list: string; roles: readonly Role[]; q?: string; disabled?: boolean },
 ): Promise<Page<Account>> {
   const { list, roles, q, disabled, ...page } = asked
-  const filter = {
-    roles,
-    ...(q !== undefined && { search: q }),
-    ...(disabled !== undefined && { disabled }),
-  }
+  const filter = { roles, ...(disabled !== undefined && { disabled }) }
   const accounts = {
-    filters: { list, ...filter },
-    read: (limit: number, after?: CursorPosition) =>
-      store.accounts.list({
-        ...filter,
-        limit,
-        ...(after && { after: { createdAt: new Date(Number(after[0])), id: String(after[1]) } }),
-      }),
+    filters: { list, ...filter, search: q },
+    read: (limit: number, position?: CursorPosition) => {
+      const asked = { ...filter, limit, ...(position && { after: afterCreation(position) }) }
+      if (q === undefined) return store.accounts.list(asked)
+      return store.accounts.search({ ...asked, text: q })
+    },
     positionOf: (account: Account) => [account.createdAt.getTime(), account.id],
   }
   return readPage(cursors, accounts, page)
+}
+
+function afterCreation([time, id]: CursorPosition): { createdAt: Date; id: string } {
+  return { createdAt: new Date(Number(time)), id: String(id) }
 }

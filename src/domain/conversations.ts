@@ -2,6 +2,7 @@ import type { Dependencies } from '../dependencies.ts'
 import type { Conversation, Message } from '../store/store.ts'
 import { type Access, found } from './access.ts'
 import type { Call } from './call.ts'
+import type { CursorPosition } from './cursors.ts'
 import { defaultMode, requireMode } from './modes.ts'
 import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
@@ -44,19 +45,14 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
       caller: Principal,
       { q, archived, ...page }: PageRequest & { q?: string; archived?: boolean },
     ): Promise<Page<Conversation>> {
-      const filter = {
-        ownerId: caller.id,
-        ...(q !== undefined && { search: q }),
-        ...(archived !== undefined && { archived }),
-      }
+      const filter = { ownerId: caller.id, ...(archived !== undefined && { archived }) }
       const list = {
-        filters: { list: 'conversations', ...filter },
-        read: (limit: number, after?: readonly (string | number)[]) =>
-          store.conversations.list({
-            ...filter,
-            limit,
-            ...(after && { after: afterChange(after) }),
-          }),
+        filters: { list: 'conversations', ...filter, search: q },
+        read: (limit: number, after?: CursorPosition) => {
+          const asked = { ...filter, limit, ...(after && { after: afterChange(after) }) }
+          if (q === undefined) return store.conversations.list(asked)
+          return store.conversations.search({ ...asked, text: q })
+        },
         positionOf: positionByChange,
       }
       return readPage(cursors, list, page)

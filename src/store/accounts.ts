@@ -3,7 +3,7 @@ import {
   type Account as AccountRow,
   type PrismaClient,
 } from '../../generated/prisma/client.ts'
-import { containing, present } from './rows.ts'
+import { present } from './rows.ts'
 
 export type Role = 'user' | 'admin' | 'service'
 
@@ -46,8 +46,6 @@ export type ProfileChanges = {
 
 export type AccountFilter = {
   roles: readonly Role[]
-  /** Part of the email or the display name, in any case. */
-  search?: string
   disabled?: boolean
   limit: number
   /** Newest first: after the account with this time and id. */
@@ -67,14 +65,10 @@ export const accountStore = (prisma: PrismaClient) => ({
     return row ? toAccount(row) : undefined
   },
 
-  async list({ roles, search, disabled, limit, after }: AccountFilter): Promise<Account[]> {
+  /** The newest first. */
+  async list({ limit, ...filter }: AccountFilter): Promise<Account[]> {
     const rows = await prisma.$queryRaw<AccountRow[]>`
-      SELECT ${accountColumns} FROM accounts a
-      WHERE a.closed_at IS NULL AND a.role = ANY(${[...roles]}::role[])
-      ${search === undefined ? Prisma.empty : named(search)}
-      ${disabled === undefined ? Prisma.empty : Prisma.sql`AND (a.disabled_at IS NOT NULL) = ${disabled}::boolean`}
-      ${after === undefined ? Prisma.empty : follows(after)}
-      ORDER BY a.created_at DESC, a.id DESC LIMIT ${limit}::int`
+      SELECT ${accountColumns} FROM accounts a ${listedAccounts(filter)} LIMIT ${limit}::int`
     return rows.map(toAccount)
   },
 
@@ -171,9 +165,21 @@ function toColumns({ defaultMode, locale, timeZone }: Preferences) {
   }
 }
 
-function named(search: string): Prisma.Sql {
-  const pattern = containing(search)
-  return Prisma.sql`AND (a.email ILIKE ${pattern} OR a.display_name ILIKE ${pattern})`
+/** The condition and the order of a list of a table called `a`. */
+export function listedAccounts(filter: Omit<AccountFilter, 'limit'>): Prisma.Sql {
+  const { roles, disabled, after } = filter
+  return Prisma.sql`
+    WHERE a.closed_at IS NULL AND ${oneOf(roles)}
+    ${disabled === undefined ? Prisma.empty : Prisma.sql`AND (a.disabled_at IS NOT NULL) = ${disabled}::boolean`}
+    ${after === undefined ? Prisma.empty : follows(after)}
+    ORDER BY a.created_at DESC, a.id DESC`
+}
+
+// Of one role alone an index has the order.
+function oneOf(roles: readonly Role[]): Prisma.Sql {
+  const [role, ...others] = roles
+  if (others.length === 0) return Prisma.sql`a.role = ${role}::role`
+  return Prisma.sql`a.role = ANY(${[...roles]}::role[])`
 }
 
 function follows({ createdAt, id }: { createdAt: Date; id: string }): Prisma.Sql {

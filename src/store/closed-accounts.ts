@@ -25,7 +25,21 @@ export const closedAccountStore = (prisma: PrismaClient) => ({
     return conversations > 0
   },
 
-  /** Removes the last of it; its usage stays, of nobody. */
+  /**
+   * Takes some of its usage from the account; false when it had none left. Its sums go first: a report
+   * of an account takes off them what its records tell.
+   */
+  async disownUsage(id: string): Promise<boolean> {
+    const records = await prisma.$executeRaw`
+      WITH sums AS (DELETE FROM account_usage_hours WHERE account_id = ${id}::uuid)
+      UPDATE usage_records SET account_id = NULL WHERE generation_id IN (
+        SELECT generation_id FROM usage_records WHERE account_id = ${id}::uuid
+        LIMIT ${ROWS_AT_ONCE}::int
+      )`
+    return records > 0
+  },
+
+  /** Removes the last of it; what is left of its usage stays, of nobody. */
   async remove(id: string): Promise<void> {
     await prisma.account.deleteMany({ where: { id, closedAt: { not: null } } })
   },

@@ -1,6 +1,6 @@
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
 import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
-import { containing, type PagePosition } from './rows.ts'
+import type { PagePosition } from './rows.ts'
 
 export type Conversation = {
   id: string
@@ -24,8 +24,6 @@ type Owned = { id: string; ownerId: string }
 
 export type ConversationFilter = {
   ownerId: string
-  /** Part of the title, in any case. */
-  search?: string
   archived?: boolean
   limit: number
   after?: PagePosition
@@ -77,20 +75,10 @@ export const conversationStore = (prisma: PrismaClient) => ({
   },
 
   /** The last active first. */
-  async list({
-    ownerId,
-    search,
-    archived,
-    limit,
-    after,
-  }: ConversationFilter): Promise<Conversation[]> {
+  async list({ limit, ...filter }: ConversationFilter): Promise<Conversation[]> {
     return prisma.$queryRaw<Conversation[]>`
       SELECT ${conversationColumns} FROM conversations c
-      WHERE c.owner_id = ${ownerId}::uuid
-      ${archived === undefined ? Prisma.empty : Prisma.sql`AND c.archived = ${archived}::boolean`}
-      ${search === undefined ? Prisma.empty : Prisma.sql`AND c.title ILIKE ${containing(search)}`}
-      ${after === undefined ? Prisma.empty : follows(after)}
-      ORDER BY c.updated_at DESC, c.id DESC LIMIT ${limit}::int`
+      ${listedConversations(filter)} LIMIT ${limit}::int`
   },
 
   /** Each once, in an order that no change moves it in: for reading all of them. */
@@ -132,6 +120,16 @@ export const conversationColumns = Prisma.sql`
   c.id, c.owner_id AS "ownerId", c.title, c.mode, c.archived, c.pinned,
   c.message_count AS "messageCount", c.version, c.created_at AS "createdAt",
   c.updated_at AS "updatedAt"`
+
+/** The condition and the order of a list of a table called `c`. */
+export function listedConversations(filter: Omit<ConversationFilter, 'limit'>): Prisma.Sql {
+  const { ownerId, archived, after } = filter
+  return Prisma.sql`
+    WHERE c.owner_id = ${ownerId}::uuid
+    ${archived === undefined ? Prisma.empty : Prisma.sql`AND c.archived = ${archived}::boolean`}
+    ${after === undefined ? Prisma.empty : follows(after)}
+    ORDER BY c.updated_at DESC, c.id DESC`
+}
 
 function atVersion({ id, ownerId }: Owned, versions: readonly number[] | undefined) {
   return { id, ownerId, ...(versions && { version: { in: [...versions] } }) }

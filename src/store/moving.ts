@@ -21,6 +21,8 @@ export class MoveRefused extends Error {
 /** How many rows of a table were moved. */
 export type MovedTable = { table: string; rows: number }
 
+type Trigger = { table: string; name: string }
+
 /** What both databases are asked with; the answer's rows, values as text. */
 type Ask = (sql: string, values?: unknown[]) => Promise<Record<string, string>[]>
 
@@ -80,7 +82,11 @@ async function move(pglite: PGlite, target: Ask): Promise<MovedTable[]> {
     const tables = await tablesInOrder(target)
     await refuseRows(target, tables)
     const moved: MovedTable[] = []
+    // What the source's triggers wrote is among its rows: here they would write it once more.
+    const triggers = await triggersOf(source)
+    for (const trigger of triggers) await target(switched('DISABLE', trigger))
     for (const table of tables) moved.push({ table, rows: await moveTable(source, target, table) })
+    for (const trigger of triggers) await target(switched('ENABLE', trigger))
     await target('COMMIT')
     return moved
   })
@@ -134,6 +140,19 @@ async function tablesInOrder(ask: Ask): Promise<string[]> {
   }
   for (const { name } of tables) if (name !== MIGRATIONS) add(name!)
   return [...ordered]
+}
+
+/** Those that the schema has made, not the ones behind foreign keys: these check what arrives. */
+async function triggersOf(ask: Ask): Promise<Trigger[]> {
+  const triggers = await ask(
+    `SELECT relname AS table, tgname AS name FROM pg_trigger
+     JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal`,
+  )
+  return triggers.map(({ table, name }) => ({ table: table!, name: name! }))
+}
+
+function switched(to: 'DISABLE' | 'ENABLE', { table, name }: Trigger): string {
+  return `ALTER TABLE ${quoted(table)} ${to} TRIGGER ${quoted(name)}`
 }
 
 /** Locked before it is looked at: a server that starts meanwhile would make its administrator. */

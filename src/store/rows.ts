@@ -11,8 +11,3 @@ export function present<T extends object>(row: T): Present<T> {
 
 /** Where a list goes on, newest first: after the row with this time and id. */
 export type PagePosition = { updatedAt: Date; id: string }
-
-/** The pattern of ILIKE for text that contains this, its wildcards taken as they are. */
-export function containing(search: string): string {
-  return `%${search.replace(/[\\%_]/g, '\\$&')}%`
-}

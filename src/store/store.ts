@@ -1,8 +1,10 @@
 import type { PrismaClient } from '../../generated/prisma/client.ts'
+import { accountSearch } from './account-search.ts'
 import { accountStore } from './accounts.ts'
 import { apiKeyStore } from './api-keys.ts'
 import { auditEventStore } from './audit-events.ts'
 import { closedAccountStore } from './closed-accounts.ts'
+import { conversationSearch } from './conversation-search.ts'
 import { conversationStore } from './conversations.ts'
 import { retryingConflicts } from './conflicts.ts'
 import { openDatabase, ping, timeOf, type Database, type DatabaseOptions } from './database.ts'
@@ -38,6 +40,7 @@ export type { KeptAnswer, KeptCall, KeyName } from './idempotency-keys.ts'
 export type { HistoryEntry, Message, MessageRole, MessageStatus, Usage } from './messages.ts'
 export { MigrationFailed } from './migrate.ts'
 export type { PagePosition } from './rows.ts'
+export type { Searched } from './searching.ts'
 export type { NewSession, Rotation, Session } from './sessions.ts'
 export type { AccountChanges, Standing } from './standings.ts'
 export { DatabaseUnavailable } from './unavailable.ts'
@@ -107,13 +110,16 @@ export type Nouns = ReturnType<typeof nounsOf>
 
 function nounsOf(prisma: PrismaClient, guarding: Guarding) {
   return {
-    accounts: guarded(accountStore(prisma), guarding),
+    accounts: guarded({ ...accountStore(prisma), ...accountSearch(prisma) }, guarding),
     standings: guarded(standingStore(prisma), guarding),
     closedAccounts: guarded(closedAccountStore(prisma), guarding),
     sessions: guarded(sessionStore(prisma), guarding),
     apiKeys: guarded(apiKeyStore(prisma), guarding),
     auditEvents: guarded(auditEventStore(prisma), guarding),
-    conversations: guarded(conversationStore(prisma), guarding),
+    conversations: guarded(
+      { ...conversationStore(prisma), ...conversationSearch(prisma) },
+      guarding,
+    ),
     messages: guarded(messageStore(prisma), guarding),
     openStreams: guarded(openStreamStore(prisma), guarding),
     idempotencyKeys: guarded(idempotencyKeyStore(prisma), guarding),

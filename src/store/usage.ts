@@ -36,18 +36,31 @@ export type UsageRecord = {
 
 /** What was generated; it outlives the messages. */
 export const usageStore = (prisma: PrismaClient) => ({
-  /** The buckets that hold anything, oldest first. */
-  async report({ accountId, from, to, granularity }: UsageQuery): Promise<UsageBucket[]> {
+  /**
+   * The buckets that hold anything, oldest first. However much there is, what is read are sums of
+   * hours, and of the first and the last hour the records that lie outside the span: they are taken
+   * off again.
+   */
+  async report(query: UsageQuery): Promise<UsageBucket[]> {
+    const { from, to, granularity } = query
+    const { hours, records } = sourcesOf(query)
     return prisma.$queryRaw<UsageBucket[]>`
-      SELECT date_trunc(${granularity}::text, at, 'UTC') AS "startAt",
-        count(*)::int AS requests, sum(answered)::int AS messages,
-        coalesce(sum(input_tokens), 0)::float8 AS "inputTokens",
-        coalesce(sum(output_tokens), 0)::float8 AS "outputTokens",
-        coalesce(sum(total_tokens), 0)::float8 AS "totalTokens"
-      FROM usage_records
-      WHERE at >= ${from}::timestamptz AND at < ${to}::timestamptz
-        ${accountId === undefined ? Prisma.empty : Prisma.sql`AND account_id = ${accountId}::uuid`}
-      GROUP BY 1 ORDER BY 1`
+      SELECT date_trunc(${granularity}::text, hour, 'UTC') AS "startAt",
+        sum(requests)::int AS requests, sum(messages)::int AS messages,
+        sum(input_tokens)::float8 AS "inputTokens", sum(output_tokens)::float8 AS "outputTokens",
+        sum(total_tokens)::float8 AS "totalTokens"
+      FROM (
+        SELECT hour, requests, messages, input_tokens, output_tokens, total_tokens FROM ${hours}
+          AND hour >= date_trunc('hour', ${from}::timestamptz, 'UTC') AND hour < ${to}::timestamptz
+        UNION ALL
+        SELECT at, ${lessOne} FROM ${records}
+          AND at >= date_trunc('hour', ${from}::timestamptz, 'UTC') AND at < ${from}::timestamptz
+        UNION ALL
+        SELECT at, ${lessOne} FROM ${records}
+          AND at >= ${to}::timestamptz
+          AND at < date_trunc('hour', ${to}::timestamptz + ${ALMOST_AN_HOUR}::interval, 'UTC')
+      ) AS part
+      GROUP BY 1 HAVING sum(requests) > 0 ORDER BY 1`
   },
 
   /** One record for each generation, oldest first; `after` the last one seen. */
@@ -76,3 +89,25 @@ export const usageStore = (prisma: PrismaClient) => ({
     return rows.map(present)
   },
 })
+
+/** A time and this, cut down to the hour, is the next full hour, or the time itself if it is one. */
+const ALMOST_AN_HOUR = '3599.999 seconds'
+
+/** One record less. */
+const lessOne = Prisma.sql`-1, -answered, -coalesce(input_tokens, 0), -coalesce(output_tokens, 0),
+  -coalesce(total_tokens, 0)`
+
+/** The sums of hours and the records that they are made of, each for a condition to follow. */
+function sourcesOf({ accountId }: UsageQuery): { hours: Prisma.Sql; records: Prisma.Sql } {
+  if (accountId === undefined) {
+    return {
+      hours: Prisma.sql`server_usage_hours WHERE true`,
+      records: Prisma.sql`usage_records WHERE true`,
+    }
+  }
+  const whose = Prisma.sql`WHERE account_id = ${accountId}::uuid`
+  return {
+    hours: Prisma.sql`account_usage_hours ${whose}`,
+    records: Prisma.sql`usage_records ${whose}`,
+  }
+}

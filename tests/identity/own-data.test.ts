@@ -475,6 +475,27 @@ describe('a closed account that could not be swept', () => {
     await slow.close()
   })
 
+  test('is taken off its usage bit by bit before its row goes', async () => {
+    const alice = await server.newUser()
+    const accountId = await idOf(alice)
+    const { generationId } = await ownThings(alice)
+    await alice.expect(204, 'closeAccount')
+    const clock = new TestClock(new Date(server.clock.now().getTime() + 48 * HOUR_MS))
+    const later = await startServer({
+      testStore,
+      clock,
+      instead: { deps: { store: watched.store } },
+    })
+    const calls = await watched.during(() => later.parley.services.closing.sweepAll())
+    const of = (name: string) => calls.filter((call) => call === `closedAccounts.${name}`).length
+    // Once for alice's usage, and once for everybody to see that there is no more.
+    expect(of('disownUsage')).toBeGreaterThan(of('remove'))
+    expect(await prisma().account.count({ where: { id: accountId } })).toBe(0)
+    const where = { accountId: null, generationId: generationId! }
+    expect(await prisma().usageRecord.count({ where })).toBe(1)
+    await later.close()
+  })
+
   test('is swept again of what another instance wrote before it heard', async () => {
     const clock = new SlowClock(server.clock.now())
     const slow = await startServer({ testStore, clock })

@@ -162,6 +162,24 @@ describe('GET /conversations', () => {
     expect(await found("' OR 1=1 --")).toEqual([])
   })
 
+  test('looks at 5,000 titles for a page: what is behind them is found by following the cursor', async () => {
+    const alice = await server.newUser()
+    const { id } = (await alice.expect(200, 'getProfile')).body
+    const places = [1, 2, 3, 4_999, 5_000, 5_001, 9_999, 10_000, 11_000]
+    // Three at a time have the same time.
+    await testStore.database.prisma.$executeRaw`
+      INSERT INTO conversations (id, owner_id, title, mode, created_at, updated_at)
+      SELECT ('00000000-0000-4000-8000-' || lpad((20000 - i)::text, 12, '0'))::uuid, ${id}::uuid,
+        (CASE WHEN i = ANY(${places}::int[]) THEN 'Oak ' ELSE 'Fir ' END) || i, 'balanced',
+        now() - interval '1 second' * (i / 3), now() - interval '1 second' * (i / 3)
+      FROM generate_series(1, 11000) i`
+    const pages = await walk(alice, { q: 'OAK', limit: 2 })
+    const titles = pages.map((page) => page.map(({ title }) => title))
+    expect(titles.flat()).toEqual(places.map((place) => `Oak ${String(place)}`))
+    expect(Math.max(...pages.map((page) => page.length))).toBe(2)
+    expect(await walk(alice, { q: '없음' })).toEqual([[], [], []])
+  })
+
   test('tells archived ones from the others, and shows both if it is not asked', async () => {
     const alice = await server.newUser()
     const [kept, away] = [await create(alice), await create(alice)]

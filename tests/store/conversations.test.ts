@@ -57,7 +57,7 @@ test('a search takes its text literally, in any case', async () => {
   await givenConversation('100% Oak_wood \\ Früh')
   await addConversation('1000 oaks')
   const search = async (text: string) =>
-    (await opened.store.conversations.list({ ownerId, limit: 9, search: text })).length
+    (await opened.store.conversations.search({ ownerId, limit: 9, text })).found.length
   expect(await search('0% oak_')).toBe(1)
   expect(await search('OAK')).toBe(2)
   expect(await search('FRÜH')).toBe(1)

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Store } from '../../src/store/store.ts'
+import { LOOKED_AT_ONCE } from '../../src/store/searching.ts'
+import type { Searched, Store, UsageQuery } from '../../src/store/store.ts'
 import { type LoggedTestStore, openLoggedTestStore } from '../support/query-log.ts'
 import { givenAccount, later, now } from './given.ts'
 
@@ -12,8 +13,23 @@ const LIMIT = 20
 /** Rows looked at for each row that was asked for: a row by an index and what belongs to it. */
 const LOOKED_AT_EACH = 4
 const CONVERSATIONS = 10_000
+/** The ones that were not touched for longest. */
+const ARCHIVED = 100
+const ACCOUNTS = 10_000
+/** The ones that were made first. */
+const SERVICE_ACCOUNTS = 100
 const MESSAGES_IN_ONE = 50_000
 const RECORDS = 50_000
+const USERS = 2
+/** One a minute. */
+const RECORDS_AN_HOUR = 60
+/** In how many hours they lie. */
+const HOURS = Math.ceil(RECORDS / RECORDS_AN_HOUR) + 1
+const DAY_MS = 86_400_000
+const MONTH_MS = 31 * DAY_MS
+const YEAR_MS = 366 * DAY_MS
+/** So long until now, which is in the middle of an hour. */
+const lately = (ms: number) => ({ from: later(-ms), to: now })
 
 let testStore: LoggedTestStore
 let store: Store
@@ -24,6 +40,7 @@ beforeAll(async () => {
   store = testStore.store
   ownerId = (await givenAccount(store)).id
   const other = await givenAccount(store)
+  await fillAccounts()
   for (const { id } of [other, { id: ownerId }]) await fill(id)
   const [first] = await store.conversations.walk({ ownerId, limit: 1 })
   long = first!.id
@@ -38,6 +55,21 @@ describe('a database in which one user has very much', () => {
   const lists: [string, () => Promise<unknown[]>][] = [
     ['conversations', () => store.conversations.list({ ownerId, limit: LIMIT })],
     ['conversations, later', () => store.conversations.list({ ownerId, limit: LIMIT, after })],
+    [
+      'conversations, archived',
+      () => store.conversations.list({ ownerId, archived: true, limit: LIMIT }),
+    ],
+    [
+      'conversations, searched',
+      async () => (await store.conversations.search({ ownerId, text: 'TION', limit: LIMIT })).found,
+    ],
+    ['accounts', () => store.accounts.list({ roles: ['user', 'admin'], limit: LIMIT })],
+    ['accounts of one role', () => store.accounts.list({ roles: ['service'], limit: LIMIT })],
+    [
+      'accounts, searched',
+      async () =>
+        (await store.accounts.search({ roles: ['service'], text: 'ROBOT', limit: LIMIT })).found,
+    ],
     ['conversations to export', () => store.conversations.walk({ ownerId, limit: LIMIT })],
     [
       'conversations to export, later',
@@ -71,6 +103,7 @@ describe('a database in which one user has very much', () => {
     ['feedback', () => store.feedback.list({ accountId: ownerId, limit: LIMIT })],
     ['feedback, later', () => store.feedback.list({ accountId: ownerId, limit: LIMIT, after })],
     ['feedback of everybody', () => store.feedback.list({ limit: LIMIT })],
+    ['feedback of one rating', () => store.feedback.list({ rating: 'down', limit: LIMIT })],
     ['feedback to export', () => store.feedback.walk({ accountId: ownerId, limit: LIMIT })],
     [
       'feedback to export, later',
@@ -99,16 +132,70 @@ describe('a database in which one user has very much', () => {
     for (const query of queries) expect((await plan(query)).looked).toBe(1)
   })
 
-  test('sums the usage of a day by looking at that day', async () => {
-    const range = { from: later(-86_400_000), to: now, granularity: 'hour' } as const
-    const { result, queries } = await testStore.during(() =>
-      store.usage.report({ accountId: ownerId, ...range }),
-    )
-    const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
-    expect(requests).toBeGreaterThan(0)
-    expect(requests).toBeLessThan(RECORDS / 10)
-    expect((await plan(queries[0]!)).looked).toBeLessThanOrEqual(requests * LOOKED_AT_EACH)
+  const searches: [string, () => Promise<Searched<unknown>>][] = [
+    ['conversations', () => store.conversations.search({ ownerId, text: 'nowhere', limit: LIMIT })],
+    [
+      'conversations, by a single letter',
+      () => store.conversations.search({ ownerId, text: '없', limit: LIMIT }),
+    ],
+    [
+      'conversations, not archived',
+      () => store.conversations.search({ ownerId, archived: false, text: 'x', limit: LIMIT }),
+    ],
+    [
+      'accounts',
+      () => store.accounts.search({ roles: ['user', 'admin'], text: 'nowhere', limit: LIMIT }),
+    ],
+  ]
+  test.each(searches)('searches in vain by looking at 5,000: %s', async (_name, search) => {
+    const { result, queries } = await testStore.during(search)
+    expect(result).toMatchObject({ found: [], lookedUpTo: { id: expect.any(String) as string } })
+    expect(queries).toHaveLength(1)
+    const { looked, text } = await plan(queries[0]!)
+    expect(looked, text).toBe(LOOKED_AT_ONCE)
   })
+
+  const reports: [string, () => UsageQuery, number][] = [
+    ['a day of one', () => ({ accountId: ownerId, ...lately(DAY_MS), granularity: 'hour' }), 25],
+    [
+      'a month of one',
+      () => ({ accountId: ownerId, ...lately(MONTH_MS), granularity: 'hour' }),
+      745,
+    ],
+    ['all of one', () => ({ accountId: ownerId, ...lately(YEAR_MS), granularity: 'day' }), HOURS],
+    ['all of everybody', () => ({ ...lately(YEAR_MS), granularity: 'day' }), HOURS],
+  ]
+  test.each(reports)(
+    'sums usage by looking at hours, and at what happened in two of them: %s',
+    async (_name, query, hours) => {
+      const { result, queries } = await testStore.during(() => store.usage.report(query()))
+      const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
+      expect(requests).toBeGreaterThan(23 * RECORDS_AN_HOUR)
+      expect(queries).toHaveLength(1)
+      const { looked, text } = await plan(queries[0]!)
+      expect(looked, text).toBeLessThanOrEqual(USERS * (hours + 2 * 2 * RECORDS_AN_HOUR))
+    },
+  )
+})
+
+test('takes a closed account off its usage 5,000 records at a time, and reports them on', async () => {
+  const { id } = await givenAccount(store)
+  const records = 12_000
+  await testStore.pglite.exec(`
+    INSERT INTO usage_records (generation_id, account_id, at, answered)
+    SELECT gen_random_uuid(), '${id}', timestamptz '2020-01-01T10:00:00Z' + i * interval '1 second', 1
+    FROM generate_series(1, ${records}) i`)
+  const span = { from: new Date('2020-01-01T10:10:00Z'), to: new Date('2020-01-02T00:00:00Z') }
+  const report = (whose: object) => store.usage.report({ ...span, ...whose, granularity: 'day' })
+  expect(await report({ accountId: id })).toMatchObject([{ requests: records - 599 }])
+  for (const left of [7_000, 2_000, 0]) {
+    expect(await store.closedAccounts.disownUsage(id)).toBe(true)
+    const { prisma } = testStore.database
+    expect(await prisma.usageRecord.count({ where: { accountId: id } })).toBe(left)
+    expect(await report({ accountId: id })).toEqual([])
+    expect(await report({})).toMatchObject([{ requests: records - 599 }])
+  }
+  expect(await store.closedAccounts.disownUsage(id)).toBe(false)
 })
 
 /** Conversations of one message, feedback, usage and audit events, a second or a minute apart. */
@@ -116,15 +203,17 @@ async function fill(accountId: string): Promise<void> {
   const at = (step: string) => `timestamptz '${now.toISOString()}' - i * interval '${step}'`
   const account = `'${accountId}'::uuid`
   await testStore.pglite.exec(`
-    INSERT INTO conversations (id, owner_id, title, mode, created_at, updated_at, message_count)
+    INSERT INTO conversations (id, owner_id, title, mode, created_at, updated_at, message_count,
+      archived)
     SELECT gen_random_uuid(), ${account}, 'Conversation ' || i, 'balanced', ${at('1 second')},
-      ${at('1 second')}, 1
+      ${at('1 second')}, 1, i > ${CONVERSATIONS - ARCHIVED}
     FROM generate_series(1, ${CONVERSATIONS}) i;
     INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
     SELECT gen_random_uuid(), id, 1, 'assistant', 'Hello', 'complete', created_at
     FROM conversations WHERE owner_id = ${account};
     INSERT INTO feedback (id, account_id, message_id, rating, created_at, updated_at)
-    SELECT gen_random_uuid(), ${account}, m.id, 'up', m.created_at, m.created_at
+    SELECT gen_random_uuid(), ${account}, m.id,
+      (CASE WHEN c.archived THEN 'down' ELSE 'up' END)::rating, m.created_at, m.created_at
     FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.owner_id = ${account};
     INSERT INTO usage_records (generation_id, account_id, at, answered, total_tokens)
     SELECT gen_random_uuid(), ${account}, ${at('1 minute')}, 1, 10
@@ -133,6 +222,15 @@ async function fill(accountId: string): Promise<void> {
     SELECT gen_random_uuid(), ${at('1 second')}, 'session.created', ${account},
       gen_random_uuid(), 'test'
     FROM generate_series(1, ${RECORDS}) i;`)
+}
+
+async function fillAccounts(): Promise<void> {
+  await testStore.pglite.exec(`
+    INSERT INTO accounts (id, role, email, display_name, created_at, updated_at)
+    SELECT gen_random_uuid(), (CASE WHEN i > ${ACCOUNTS} THEN 'service' ELSE 'user' END)::role,
+      'person' || i || '@example.com', CASE WHEN i > ${ACCOUNTS} THEN 'Robot' ELSE 'Person' END,
+      timestamptz '${now.toISOString()}' - i * interval '1 second', now()
+    FROM generate_series(1, ${ACCOUNTS + SERVICE_ACCOUNTS}) i`)
 }
 
 async function fillOne(conversationId: string): Promise<void> {

@@ -407,6 +407,8 @@ export const ModelName = {
   IdempotencyKey: 'IdempotencyKey',
   OpenStream: 'OpenStream',
   UsageRecord: 'UsageRecord',
+  AccountUsageHour: 'AccountUsageHour',
+  ServerUsageHour: 'ServerUsageHour',
   Feedback: 'Feedback',
   LimitCounter: 'LimitCounter'
 } as const
@@ -424,7 +426,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "account" | "apiKey" | "auditEvent" | "session" | "conversation" | "message" | "generation" | "idempotencyKey" | "openStream" | "usageRecord" | "feedback" | "limitCounter"
+    modelProps: "account" | "apiKey" | "auditEvent" | "session" | "conversation" | "message" | "generation" | "idempotencyKey" | "openStream" | "usageRecord" | "accountUsageHour" | "serverUsageHour" | "feedback" | "limitCounter"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1168,6 +1170,154 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    AccountUsageHour: {
+      payload: Prisma.$AccountUsageHourPayload<ExtArgs>
+      fields: Prisma.AccountUsageHourFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.AccountUsageHourFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.AccountUsageHourFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>
+        }
+        findFirst: {
+          args: Prisma.AccountUsageHourFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.AccountUsageHourFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>
+        }
+        findMany: {
+          args: Prisma.AccountUsageHourFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>[]
+        }
+        create: {
+          args: Prisma.AccountUsageHourCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>
+        }
+        createMany: {
+          args: Prisma.AccountUsageHourCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.AccountUsageHourCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>[]
+        }
+        delete: {
+          args: Prisma.AccountUsageHourDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>
+        }
+        update: {
+          args: Prisma.AccountUsageHourUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>
+        }
+        deleteMany: {
+          args: Prisma.AccountUsageHourDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.AccountUsageHourUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.AccountUsageHourUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>[]
+        }
+        upsert: {
+          args: Prisma.AccountUsageHourUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$AccountUsageHourPayload>
+        }
+        aggregate: {
+          args: Prisma.AccountUsageHourAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateAccountUsageHour>
+        }
+        groupBy: {
+          args: Prisma.AccountUsageHourGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AccountUsageHourGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.AccountUsageHourCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AccountUsageHourCountAggregateOutputType> | number
+        }
+      }
+    }
+    ServerUsageHour: {
+      payload: Prisma.$ServerUsageHourPayload<ExtArgs>
+      fields: Prisma.ServerUsageHourFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ServerUsageHourFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ServerUsageHourFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>
+        }
+        findFirst: {
+          args: Prisma.ServerUsageHourFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ServerUsageHourFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>
+        }
+        findMany: {
+          args: Prisma.ServerUsageHourFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>[]
+        }
+        create: {
+          args: Prisma.ServerUsageHourCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>
+        }
+        createMany: {
+          args: Prisma.ServerUsageHourCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ServerUsageHourCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>[]
+        }
+        delete: {
+          args: Prisma.ServerUsageHourDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>
+        }
+        update: {
+          args: Prisma.ServerUsageHourUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>
+        }
+        deleteMany: {
+          args: Prisma.ServerUsageHourDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ServerUsageHourUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ServerUsageHourUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>[]
+        }
+        upsert: {
+          args: Prisma.ServerUsageHourUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ServerUsageHourPayload>
+        }
+        aggregate: {
+          args: Prisma.ServerUsageHourAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateServerUsageHour>
+        }
+        groupBy: {
+          args: Prisma.ServerUsageHourGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ServerUsageHourGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ServerUsageHourCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ServerUsageHourCountAggregateOutputType> | number
+        }
+      }
+    }
     Feedback: {
       payload: Prisma.$FeedbackPayload<ExtArgs>
       fields: Prisma.FeedbackFieldRefs
@@ -1521,6 +1671,32 @@ export const UsageRecordScalarFieldEnum = {
 export type UsageRecordScalarFieldEnum = (typeof UsageRecordScalarFieldEnum)[keyof typeof UsageRecordScalarFieldEnum]
 
 
+export const AccountUsageHourScalarFieldEnum = {
+  accountId: 'accountId',
+  hour: 'hour',
+  requests: 'requests',
+  messages: 'messages',
+  inputTokens: 'inputTokens',
+  outputTokens: 'outputTokens',
+  totalTokens: 'totalTokens'
+} as const
+
+export type AccountUsageHourScalarFieldEnum = (typeof AccountUsageHourScalarFieldEnum)[keyof typeof AccountUsageHourScalarFieldEnum]
+
+
+export const ServerUsageHourScalarFieldEnum = {
+  hour: 'hour',
+  slot: 'slot',
+  requests: 'requests',
+  messages: 'messages',
+  inputTokens: 'inputTokens',
+  outputTokens: 'outputTokens',
+  totalTokens: 'totalTokens'
+} as const
+
+export type ServerUsageHourScalarFieldEnum = (typeof ServerUsageHourScalarFieldEnum)[keyof typeof ServerUsageHourScalarFieldEnum]
+
+
 export const FeedbackScalarFieldEnum = {
   id: 'id',
   accountId: 'accountId',
@@ -1739,6 +1915,20 @@ export type EnumQueryModeFieldRefInput<$PrismaModel> = FieldRefInputType<$Prisma
 
 
 /**
+ * Reference to a field of type 'BigInt'
+ */
+export type BigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt'>
+    
+
+
+/**
+ * Reference to a field of type 'BigInt[]'
+ */
+export type ListBigIntFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'BigInt[]'>
+    
+
+
+/**
  * Reference to a field of type 'Rating'
  */
 export type EnumRatingFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Rating'>
@@ -1926,6 +2116,8 @@ export type GlobalOmitConfig = {
   idempotencyKey?: Prisma.IdempotencyKeyOmit
   openStream?: Prisma.OpenStreamOmit
   usageRecord?: Prisma.UsageRecordOmit
+  accountUsageHour?: Prisma.AccountUsageHourOmit
+  serverUsageHour?: Prisma.ServerUsageHourOmit
   feedback?: Prisma.FeedbackOmit
   limitCounter?: Prisma.LimitCounterOmit
 }

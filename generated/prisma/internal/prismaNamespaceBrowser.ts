@@ -61,6 +61,8 @@ export const ModelName = {
   IdempotencyKey: 'IdempotencyKey',
   OpenStream: 'OpenStream',
   UsageRecord: 'UsageRecord',
+  AccountUsageHour: 'AccountUsageHour',
+  ServerUsageHour: 'ServerUsageHour',
   Feedback: 'Feedback',
   LimitCounter: 'LimitCounter'
 } as const
@@ -245,6 +247,32 @@ export const UsageRecordScalarFieldEnum = {
 } as const
 
 export type UsageRecordScalarFieldEnum = (typeof UsageRecordScalarFieldEnum)[keyof typeof UsageRecordScalarFieldEnum]
+
+
+export const AccountUsageHourScalarFieldEnum = {
+  accountId: 'accountId',
+  hour: 'hour',
+  requests: 'requests',
+  messages: 'messages',
+  inputTokens: 'inputTokens',
+  outputTokens: 'outputTokens',
+  totalTokens: 'totalTokens'
+} as const
+
+export type AccountUsageHourScalarFieldEnum = (typeof AccountUsageHourScalarFieldEnum)[keyof typeof AccountUsageHourScalarFieldEnum]
+
+
+export const ServerUsageHourScalarFieldEnum = {
+  hour: 'hour',
+  slot: 'slot',
+  requests: 'requests',
+  messages: 'messages',
+  inputTokens: 'inputTokens',
+  outputTokens: 'outputTokens',
+  totalTokens: 'totalTokens'
+} as const
+
+export type ServerUsageHourScalarFieldEnum = (typeof ServerUsageHourScalarFieldEnum)[keyof typeof ServerUsageHourScalarFieldEnum]
 
 
 export const FeedbackScalarFieldEnum = {

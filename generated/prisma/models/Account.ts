@@ -321,6 +321,7 @@ export type AccountWhereInput = {
   conversations?: Prisma.ConversationListRelationFilter
   generations?: Prisma.GenerationListRelationFilter
   usageRecords?: Prisma.UsageRecordListRelationFilter
+  usageHours?: Prisma.AccountUsageHourListRelationFilter
   feedback?: Prisma.FeedbackListRelationFilter
   idempotencyKeys?: Prisma.IdempotencyKeyListRelationFilter
   openStreams?: Prisma.OpenStreamListRelationFilter
@@ -349,6 +350,7 @@ export type AccountOrderByWithRelationInput = {
   conversations?: Prisma.ConversationOrderByRelationAggregateInput
   generations?: Prisma.GenerationOrderByRelationAggregateInput
   usageRecords?: Prisma.UsageRecordOrderByRelationAggregateInput
+  usageHours?: Prisma.AccountUsageHourOrderByRelationAggregateInput
   feedback?: Prisma.FeedbackOrderByRelationAggregateInput
   idempotencyKeys?: Prisma.IdempotencyKeyOrderByRelationAggregateInput
   openStreams?: Prisma.OpenStreamOrderByRelationAggregateInput
@@ -380,6 +382,7 @@ export type AccountWhereUniqueInput = Prisma.AtLeast<{
   conversations?: Prisma.ConversationListRelationFilter
   generations?: Prisma.GenerationListRelationFilter
   usageRecords?: Prisma.UsageRecordListRelationFilter
+  usageHours?: Prisma.AccountUsageHourListRelationFilter
   feedback?: Prisma.FeedbackListRelationFilter
   idempotencyKeys?: Prisma.IdempotencyKeyListRelationFilter
   openStreams?: Prisma.OpenStreamListRelationFilter
@@ -456,6 +459,7 @@ export type AccountCreateInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
@@ -484,6 +488,7 @@ export type AccountUncheckedCreateInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
@@ -512,6 +517,7 @@ export type AccountUpdateInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
@@ -540,6 +546,7 @@ export type AccountUncheckedUpdateInput = {
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
@@ -838,6 +845,20 @@ export type AccountUpdateOneWithoutUsageRecordsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutUsageRecordsInput, Prisma.AccountUpdateWithoutUsageRecordsInput>, Prisma.AccountUncheckedUpdateWithoutUsageRecordsInput>
 }
 
+export type AccountCreateNestedOneWithoutUsageHoursInput = {
+  create?: Prisma.XOR<Prisma.AccountCreateWithoutUsageHoursInput, Prisma.AccountUncheckedCreateWithoutUsageHoursInput>
+  connectOrCreate?: Prisma.AccountCreateOrConnectWithoutUsageHoursInput
+  connect?: Prisma.AccountWhereUniqueInput
+}
+
+export type AccountUpdateOneRequiredWithoutUsageHoursNestedInput = {
+  create?: Prisma.XOR<Prisma.AccountCreateWithoutUsageHoursInput, Prisma.AccountUncheckedCreateWithoutUsageHoursInput>
+  connectOrCreate?: Prisma.AccountCreateOrConnectWithoutUsageHoursInput
+  upsert?: Prisma.AccountUpsertWithoutUsageHoursInput
+  connect?: Prisma.AccountWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.AccountUpdateToOneWithWhereWithoutUsageHoursInput, Prisma.AccountUpdateWithoutUsageHoursInput>, Prisma.AccountUncheckedUpdateWithoutUsageHoursInput>
+}
+
 export type AccountCreateNestedOneWithoutFeedbackInput = {
   create?: Prisma.XOR<Prisma.AccountCreateWithoutFeedbackInput, Prisma.AccountUncheckedCreateWithoutFeedbackInput>
   connectOrCreate?: Prisma.AccountCreateOrConnectWithoutFeedbackInput
@@ -874,6 +895,7 @@ export type AccountCreateWithoutApiKeysInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
@@ -901,6 +923,7 @@ export type AccountUncheckedCreateWithoutApiKeysInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
@@ -944,6 +967,7 @@ export type AccountUpdateWithoutApiKeysInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
@@ -971,6 +995,7 @@ export type AccountUncheckedUpdateWithoutApiKeysInput = {
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
@@ -998,6 +1023,7 @@ export type AccountCreateWithoutSessionsInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
@@ -1025,6 +1051,7 @@ export type AccountUncheckedCreateWithoutSessionsInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
@@ -1068,6 +1095,7 @@ export type AccountUpdateWithoutSessionsInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
@@ -1095,6 +1123,7 @@ export type AccountUncheckedUpdateWithoutSessionsInput = {
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
@@ -1122,6 +1151,7 @@ export type AccountCreateWithoutConversationsInput = {
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
@@ -1149,6 +1179,7 @@ export type AccountUncheckedCreateWithoutConversationsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
@@ -1192,6 +1223,7 @@ export type AccountUpdateWithoutConversationsInput = {
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
@@ -1219,6 +1251,7 @@ export type AccountUncheckedUpdateWithoutConversationsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
@@ -1246,6 +1279,7 @@ export type AccountCreateWithoutGenerationsInput = {
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
@@ -1273,6 +1307,7 @@ export type AccountUncheckedCreateWithoutGenerationsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
@@ -1316,6 +1351,7 @@ export type AccountUpdateWithoutGenerationsInput = {
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
@@ -1343,6 +1379,7 @@ export type AccountUncheckedUpdateWithoutGenerationsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
@@ -1371,6 +1408,7 @@ export type AccountCreateWithoutIdempotencyKeysInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
@@ -1398,6 +1436,7 @@ export type AccountUncheckedCreateWithoutIdempotencyKeysInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
@@ -1441,6 +1480,7 @@ export type AccountUpdateWithoutIdempotencyKeysInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
@@ -1468,6 +1508,7 @@ export type AccountUncheckedUpdateWithoutIdempotencyKeysInput = {
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
@@ -1495,6 +1536,7 @@ export type AccountCreateWithoutOpenStreamsInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
 }
@@ -1522,6 +1564,7 @@ export type AccountUncheckedCreateWithoutOpenStreamsInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
 }
@@ -1565,6 +1608,7 @@ export type AccountUpdateWithoutOpenStreamsInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
 }
@@ -1592,6 +1636,7 @@ export type AccountUncheckedUpdateWithoutOpenStreamsInput = {
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
 }
@@ -1618,6 +1663,7 @@ export type AccountCreateWithoutUsageRecordsInput = {
   apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
@@ -1645,6 +1691,7 @@ export type AccountUncheckedCreateWithoutUsageRecordsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
@@ -1688,6 +1735,7 @@ export type AccountUpdateWithoutUsageRecordsInput = {
   apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
@@ -1715,6 +1763,135 @@ export type AccountUncheckedUpdateWithoutUsageRecordsInput = {
   apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
+  feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
+}
+
+export type AccountCreateWithoutUsageHoursInput = {
+  id: string
+  role: $Enums.Role
+  email?: string | null
+  displayName: string
+  passwordHash?: string | null
+  defaultMode?: string | null
+  locale?: string | null
+  timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
+  disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
+  version?: number
+  createdAt: Date | string
+  updatedAt: Date | string
+  sessions?: Prisma.SessionCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyCreateNestedManyWithoutAccountInput
+  conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
+  generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
+  usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  feedback?: Prisma.FeedbackCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
+}
+
+export type AccountUncheckedCreateWithoutUsageHoursInput = {
+  id: string
+  role: $Enums.Role
+  email?: string | null
+  displayName: string
+  passwordHash?: string | null
+  defaultMode?: string | null
+  locale?: string | null
+  timeZone?: string | null
+  scopes?: Prisma.AccountCreatescopesInput | string[]
+  disabledAt?: Date | string | null
+  closedAt?: Date | string | null
+  hourlyLimit?: number | null
+  chatLimit?: number | null
+  standingAt?: Date | string | null
+  version?: number
+  createdAt: Date | string
+  updatedAt: Date | string
+  sessions?: Prisma.SessionUncheckedCreateNestedManyWithoutAccountInput
+  apiKeys?: Prisma.ApiKeyUncheckedCreateNestedManyWithoutAccountInput
+  conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
+  generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
+  usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutAccountInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
+  openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
+}
+
+export type AccountCreateOrConnectWithoutUsageHoursInput = {
+  where: Prisma.AccountWhereUniqueInput
+  create: Prisma.XOR<Prisma.AccountCreateWithoutUsageHoursInput, Prisma.AccountUncheckedCreateWithoutUsageHoursInput>
+}
+
+export type AccountUpsertWithoutUsageHoursInput = {
+  update: Prisma.XOR<Prisma.AccountUpdateWithoutUsageHoursInput, Prisma.AccountUncheckedUpdateWithoutUsageHoursInput>
+  create: Prisma.XOR<Prisma.AccountCreateWithoutUsageHoursInput, Prisma.AccountUncheckedCreateWithoutUsageHoursInput>
+  where?: Prisma.AccountWhereInput
+}
+
+export type AccountUpdateToOneWithWhereWithoutUsageHoursInput = {
+  where?: Prisma.AccountWhereInput
+  data: Prisma.XOR<Prisma.AccountUpdateWithoutUsageHoursInput, Prisma.AccountUncheckedUpdateWithoutUsageHoursInput>
+}
+
+export type AccountUpdateWithoutUsageHoursInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  displayName?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
+  disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  sessions?: Prisma.SessionUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUpdateManyWithoutAccountNestedInput
+  conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
+  generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
+  usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  feedback?: Prisma.FeedbackUpdateManyWithoutAccountNestedInput
+  idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
+  openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
+}
+
+export type AccountUncheckedUpdateWithoutUsageHoursInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  role?: Prisma.EnumRoleFieldUpdateOperationsInput | $Enums.Role
+  email?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  displayName?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  defaultMode?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  locale?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  timeZone?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  scopes?: Prisma.AccountUpdatescopesInput | string[]
+  disabledAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  closedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  hourlyLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  chatLimit?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  standingAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  sessions?: Prisma.SessionUncheckedUpdateManyWithoutAccountNestedInput
+  apiKeys?: Prisma.ApiKeyUncheckedUpdateManyWithoutAccountNestedInput
+  conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
+  generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
+  usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
@@ -1743,6 +1920,7 @@ export type AccountCreateWithoutFeedbackInput = {
   conversations?: Prisma.ConversationCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamCreateNestedManyWithoutAccountInput
 }
@@ -1770,6 +1948,7 @@ export type AccountUncheckedCreateWithoutFeedbackInput = {
   conversations?: Prisma.ConversationUncheckedCreateNestedManyWithoutOwnerInput
   generations?: Prisma.GenerationUncheckedCreateNestedManyWithoutOwnerInput
   usageRecords?: Prisma.UsageRecordUncheckedCreateNestedManyWithoutAccountInput
+  usageHours?: Prisma.AccountUsageHourUncheckedCreateNestedManyWithoutAccountInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedCreateNestedManyWithoutAccountInput
   openStreams?: Prisma.OpenStreamUncheckedCreateNestedManyWithoutAccountInput
 }
@@ -1813,6 +1992,7 @@ export type AccountUpdateWithoutFeedbackInput = {
   conversations?: Prisma.ConversationUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUpdateManyWithoutAccountNestedInput
 }
@@ -1840,6 +2020,7 @@ export type AccountUncheckedUpdateWithoutFeedbackInput = {
   conversations?: Prisma.ConversationUncheckedUpdateManyWithoutOwnerNestedInput
   generations?: Prisma.GenerationUncheckedUpdateManyWithoutOwnerNestedInput
   usageRecords?: Prisma.UsageRecordUncheckedUpdateManyWithoutAccountNestedInput
+  usageHours?: Prisma.AccountUsageHourUncheckedUpdateManyWithoutAccountNestedInput
   idempotencyKeys?: Prisma.IdempotencyKeyUncheckedUpdateManyWithoutAccountNestedInput
   openStreams?: Prisma.OpenStreamUncheckedUpdateManyWithoutAccountNestedInput
 }
@@ -1855,6 +2036,7 @@ export type AccountCountOutputType = {
   conversations: number
   generations: number
   usageRecords: number
+  usageHours: number
   feedback: number
   idempotencyKeys: number
   openStreams: number
@@ -1866,6 +2048,7 @@ export type AccountCountOutputTypeSelect<ExtArgs extends runtime.Types.Extension
   conversations?: boolean | AccountCountOutputTypeCountConversationsArgs
   generations?: boolean | AccountCountOutputTypeCountGenerationsArgs
   usageRecords?: boolean | AccountCountOutputTypeCountUsageRecordsArgs
+  usageHours?: boolean | AccountCountOutputTypeCountUsageHoursArgs
   feedback?: boolean | AccountCountOutputTypeCountFeedbackArgs
   idempotencyKeys?: boolean | AccountCountOutputTypeCountIdempotencyKeysArgs
   openStreams?: boolean | AccountCountOutputTypeCountOpenStreamsArgs
@@ -1919,6 +2102,13 @@ export type AccountCountOutputTypeCountUsageRecordsArgs<ExtArgs extends runtime.
 /**
  * AccountCountOutputType without action
  */
+export type AccountCountOutputTypeCountUsageHoursArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.AccountUsageHourWhereInput
+}
+
+/**
+ * AccountCountOutputType without action
+ */
 export type AccountCountOutputTypeCountFeedbackArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   where?: Prisma.FeedbackWhereInput
 }
@@ -1961,6 +2151,7 @@ export type AccountSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   conversations?: boolean | Prisma.Account$conversationsArgs<ExtArgs>
   generations?: boolean | Prisma.Account$generationsArgs<ExtArgs>
   usageRecords?: boolean | Prisma.Account$usageRecordsArgs<ExtArgs>
+  usageHours?: boolean | Prisma.Account$usageHoursArgs<ExtArgs>
   feedback?: boolean | Prisma.Account$feedbackArgs<ExtArgs>
   idempotencyKeys?: boolean | Prisma.Account$idempotencyKeysArgs<ExtArgs>
   openStreams?: boolean | Prisma.Account$openStreamsArgs<ExtArgs>
@@ -2034,6 +2225,7 @@ export type AccountInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs
   conversations?: boolean | Prisma.Account$conversationsArgs<ExtArgs>
   generations?: boolean | Prisma.Account$generationsArgs<ExtArgs>
   usageRecords?: boolean | Prisma.Account$usageRecordsArgs<ExtArgs>
+  usageHours?: boolean | Prisma.Account$usageHoursArgs<ExtArgs>
   feedback?: boolean | Prisma.Account$feedbackArgs<ExtArgs>
   idempotencyKeys?: boolean | Prisma.Account$idempotencyKeysArgs<ExtArgs>
   openStreams?: boolean | Prisma.Account$openStreamsArgs<ExtArgs>
@@ -2050,6 +2242,7 @@ export type $AccountPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     conversations: Prisma.$ConversationPayload<ExtArgs>[]
     generations: Prisma.$GenerationPayload<ExtArgs>[]
     usageRecords: Prisma.$UsageRecordPayload<ExtArgs>[]
+    usageHours: Prisma.$AccountUsageHourPayload<ExtArgs>[]
     feedback: Prisma.$FeedbackPayload<ExtArgs>[]
     idempotencyKeys: Prisma.$IdempotencyKeyPayload<ExtArgs>[]
     openStreams: Prisma.$OpenStreamPayload<ExtArgs>[]
@@ -2486,6 +2679,7 @@ export interface Prisma__AccountClient<T, Null = never, ExtArgs extends runtime.
   conversations<T extends Prisma.Account$conversationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$conversationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ConversationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   generations<T extends Prisma.Account$generationsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$generationsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$GenerationPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   usageRecords<T extends Prisma.Account$usageRecordsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$usageRecordsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$UsageRecordPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  usageHours<T extends Prisma.Account$usageHoursArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$usageHoursArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$AccountUsageHourPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   feedback<T extends Prisma.Account$feedbackArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$feedbackArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$FeedbackPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   idempotencyKeys<T extends Prisma.Account$idempotencyKeysArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$idempotencyKeysArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$IdempotencyKeyPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   openStreams<T extends Prisma.Account$openStreamsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Account$openStreamsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$OpenStreamPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
@@ -3045,6 +3239,30 @@ export type Account$usageRecordsArgs<ExtArgs extends runtime.Types.Extensions.In
   take?: number
   skip?: number
   distinct?: Prisma.UsageRecordScalarFieldEnum | Prisma.UsageRecordScalarFieldEnum[]
+}
+
+/**
+ * Account.usageHours
+ */
+export type Account$usageHoursArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the AccountUsageHour
+   */
+  select?: Prisma.AccountUsageHourSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the AccountUsageHour
+   */
+  omit?: Prisma.AccountUsageHourOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.AccountUsageHourInclude<ExtArgs> | null
+  where?: Prisma.AccountUsageHourWhereInput
+  orderBy?: Prisma.AccountUsageHourOrderByWithRelationInput | Prisma.AccountUsageHourOrderByWithRelationInput[]
+  cursor?: Prisma.AccountUsageHourWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.AccountUsageHourScalarFieldEnum | Prisma.AccountUsageHourScalarFieldEnum[]
 }
 
 /**

@@ -1,0 +1,37 @@
+import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import {
+  conversationColumns,
+  type Conversation,
+  type ConversationFilter,
+  listedConversations,
+} from './conversations.ts'
+import {
+  containing,
+  LOOKED_AT_ONCE,
+  type SearchedRow,
+  type Searched,
+  toSearched,
+} from './searching.ts'
+
+export const conversationSearch = (prisma: PrismaClient) => ({
+  /**
+   * Those whose title contains the text, in any case, the last active first, among the next 5,000.
+   */
+  async search({
+    text,
+    limit,
+    ...filter
+  }: ConversationFilter & { text: string }): Promise<Searched<Conversation>> {
+    const isFound = Prisma.sql`c.title ILIKE ${containing(text)}`
+    const isLast = Prisma.sql`c.place = ${LOOKED_AT_ONCE}::int`
+    const rows = await prisma.$queryRaw<SearchedRow<Conversation>[]>`
+      SELECT ${conversationColumns}, ${isFound} AS "isFound", ${isLast} AS "isLast"
+      FROM (
+        SELECT *, row_number() OVER (ORDER BY c.updated_at DESC, c.id DESC) AS place
+        FROM conversations c ${listedConversations(filter)} LIMIT ${LOOKED_AT_ONCE}::int
+      ) AS c
+      WHERE ${isFound} OR ${isLast}
+      ORDER BY c.updated_at DESC, c.id DESC LIMIT ${limit}::int`
+    return toSearched(rows)
+  },
+})
