@@ -20,7 +20,7 @@ import { numbersOf, withNumbers } from './bench/report.ts'
 import type { Measured } from './bench/targets.ts'
 import { measureWithDatabase } from './bench/with-database.ts'
 import { measureWithoutDatabase } from './bench/without-database.ts'
-import { run } from './sdks/processes.ts'
+import { run } from './processes.ts'
 
 const BUILD_LIMIT_MS = 120_000
 const PARTS = ['without-database', 'with-database']
