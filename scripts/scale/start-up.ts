@@ -36,7 +36,7 @@ export async function measureStartUp(
     `${median.toFixed(2)} s (${least.toFixed(2)}–${most.toFixed(2)})`
   return {
     title: 'Start and size',
-    text: `From the start of \`node dist/src/main.js\` to the first \`GET /health/ready\` with 200, ${effort.starts} times, on a database that was there before; what is resident on PostgreSQL after the start and after ${effort.loadSeconds} s of the mix; and what \`npm ci --omit=dev\` brings.`,
+    text: `From the start of \`node dist/src/main.js\` to the first \`GET /health/ready\` with 200, ${effort.starts} times, on a database that was there before; what is resident on PostgreSQL after the start and after ${effort.loadSeconds} s of the mix; and what \`npm ci --omit=dev --omit=optional\` brings.`,
     heads: ['', 'middle (least–most)'],
     rows: [
       ['ready, on PostgreSQL', seconds(onServer)],
