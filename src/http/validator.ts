@@ -5,7 +5,14 @@ import type {
   OpenAPIV3,
   OpenApiRequestMetadata,
 } from 'express-openapi-validator/dist/framework/types.js'
-import { type ContractDocument, METHODS } from '../contract/document.ts'
+import {
+  type ContractDocument,
+  METHODS,
+  type OperationObject,
+  type Reference,
+  resolve,
+  type ResponseObject,
+} from '../contract/document.ts'
 import type { Policies, Policy } from '../contract/policies.ts'
 import { refuseOddIntegers, validationProblem } from './validation-problem.ts'
 
@@ -31,8 +38,12 @@ export type Validator = {
  */
 const PAUSE_MS = 25
 
-type Captured = OpenApiRequestMetadata
+/** What the validator knows of an operation, but for its problems. */
+type Captured = Found & { problems: ReadonlySet<number> }
+type Found = OpenApiRequestMetadata & { _responseSchema: Pick<OperationObject, 'responses'> }
 type Stage = (req: unknown, res: unknown, next: (error?: unknown) => void) => unknown
+
+const PROBLEM = 'application/problem+json'
 
 const STAGES = [
   'pathParamsMiddleware',
@@ -56,7 +67,8 @@ export async function createValidator(
   const stages = stagesOf(document, onInvalidReply)
   const captured = new Map<string, Captured>()
   for (const policy of policies.operations) {
-    captured.set(policy.operationId, await capture(stages, policies.basePath, policy))
+    const found = await capture(stages, policies.basePath, policy)
+    captured.set(policy.operationId, withoutProblems(document, found))
   }
   return {
     stagesOf: (policy) => operationStages(stages, captured.get(policy.operationId)!, policy),
@@ -96,10 +108,6 @@ function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Sta
  * The document as the validator shall read it. It takes `servers` on a path, which describe the
  * legacy places, for a method. And it refuses `+` and `:` in a query unless they are reserved for
  * the value, but `+` is how forms and `URLSearchParams` write a space.
- *
- * It compiles the schema of every response of every operation anew, and nine of ten are `Problem`:
- * more than half of the work. Problems are made in one place, which checks them itself
- * (`http/problems.ts`), so here it is told no more than their media type.
  */
 function asValidatorReads(document: ContractDocument): ContractDocument {
   const copy = structuredClone(document)
@@ -110,14 +118,29 @@ function asValidatorReads(document: ContractDocument): ContractDocument {
   for (const parameter of [...shared, ...ofPaths.flatMap((one) => one?.parameters ?? [])]) {
     if ('in' in parameter && parameter.in === 'query') parameter.allowReserved = true
   }
-  for (const { content } of Object.values(copy.components.responses ?? {})) {
-    const problem = content?.['application/problem+json']
-    if (problem) problem.schema = { type: 'object' }
-  }
   return copy
 }
 
-async function capture(stages: Stages, basePath: string, policy: Policy): Promise<Captured> {
+/**
+ * The validator compiles the schema of every response of every operation anew, and reads the whole
+ * document each time. Nine of ten are problems, which are made in one place that checks them itself
+ * (`http/problems.ts`): it does not hear of them.
+ */
+function withoutProblems(document: ContractDocument, found: Found): Captured {
+  const { _responseSchema: schema } = found
+  const all = Object.entries(schema.responses)
+  const isProblem = (response: ResponseObject | Reference) =>
+    Object.keys(resolve(document, response).content ?? {}).join() === PROBLEM
+  const others = all.filter(([, response]) => !isProblem(response))
+  const problems = all.filter(([, response]) => isProblem(response))
+  return {
+    ...found,
+    _responseSchema: { ...schema, responses: Object.fromEntries(others) },
+    problems: new Set(problems.map(([status]) => Number(status))),
+  }
+}
+
+async function capture(stages: Stages, basePath: string, policy: Policy): Promise<Found> {
   const path = basePath + policy.path.replaceAll(/\{\w+\}/g, '0')
   const request = {
     method: policy.method.toUpperCase(),
@@ -131,8 +154,9 @@ async function capture(stages: Stages, basePath: string, policy: Policy): Promis
   }
   await pass(stages.pathParamsMiddleware, request)
   await pass(stages.metadataMiddleware, request)
-  const { openapi } = request as { openapi?: Captured }
-  if (!openapi) throw new Error(`express-openapi-validator does not find ${policy.operationId}`)
+  const { openapi } = request as { openapi?: Found }
+  if (!openapi?._responseSchema)
+    throw new Error(`express-openapi-validator does not find ${policy.operationId}`)
   return openapi
 }
 
@@ -168,7 +192,12 @@ function operationStages(stages: Stages, captured: Captured, policy: Policy): Op
   return {
     guardReply(req, res, next) {
       Object.assign(req, { openapi: { ...captured, pathParams: req.params } })
-      stages.responseMiddleware(req, res, next)
+      const json = res.json.bind(res)
+      stages.responseMiddleware(req, res, (error) => {
+        const guarded = res.json.bind(res)
+        res.json = (body) => (isProblem(res, captured) ? json(body) : guarded(body))
+        next(error)
+      })
     },
     validateRequest(req, res, next) {
       // There is nothing that could be wrong, and finding that out is a fifth of such a call.
@@ -183,4 +212,9 @@ function operationStages(stages: Stages, captured: Captured, policy: Policy): Op
       })
     },
   }
+}
+
+/** One that the operation documents; any other is the validator's to refuse. */
+function isProblem(res: Response, { problems }: Captured): boolean {
+  return problems.has(res.statusCode) && String(res.getHeader('Content-Type')).startsWith(PROBLEM)
 }
