@@ -10,12 +10,9 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY . .
-RUN npm run build && npm prune --omit=dev
-# Prisma's command line, its studio and what they need came as peers: over half of the size, and no
-# server loads it.
-RUN cd node_modules && rm -rf prisma typescript effect react-dom elkjs @types \
-  @prisma/dev @prisma/studio-core @prisma/engines @prisma/engines-version @prisma/fetch-engine \
-  @prisma/get-platform @prisma/query-plan-executor @prisma/streams-local
+# Prisma's command line, its studio and what they need came as optional peers: over half of the size,
+# and no server loads it.
+RUN npm run build && npm prune --omit=dev --omit=optional
 
 FROM node:22-slim
 ENV NODE_ENV=production DATA_DIR=/data

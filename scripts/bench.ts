@@ -16,11 +16,12 @@ import { chartOf } from './bench/chart.ts'
 import { prepareCommon } from './bench/contenders.ts'
 import { startGenerator } from './bench/generator.ts'
 import { describeMachine } from './bench/machine.ts'
-import { numbersOf, withNumbers } from './bench/report.ts'
+import { withNumbers } from './bench/page.ts'
+import { numbersOf } from './bench/report.ts'
 import type { Measured } from './bench/targets.ts'
 import { measureWithDatabase } from './bench/with-database.ts'
 import { measureWithoutDatabase } from './bench/without-database.ts'
-import { run } from './sdks/processes.ts'
+import { run } from './processes.ts'
 
 const BUILD_LIMIT_MS = 120_000
 const PARTS = ['without-database', 'with-database']
@@ -40,7 +41,7 @@ if (serverUrl === undefined && options.part !== 'without-database') {
   console.error('Without BENCH_DATABASE_URL=postgresql://… the part with a database is left out.')
 }
 
-const machine = await describeMachine(effort, serverUrl)
+const machine = { ...(await describeMachine(serverUrl)), ...effort }
 await run({ program: 'npm', parameters: ['run', 'build'], limitMs: BUILD_LIMIT_MS }, packageRoot)
 const directory = await mkdtemp(join(tmpdir(), 'parley-bench-'))
 const generator = startGenerator()
@@ -74,6 +75,6 @@ async function measureAll(): Promise<Measured> {
 
 async function publish(measured: Measured, numbers: string): Promise<void> {
   const page = join(packageRoot, 'docs/performance.md')
-  await writeFile(page, withNumbers(await readFile(page, 'utf8'), numbers))
+  await writeFile(page, withNumbers(await readFile(page, 'utf8'), 'npm run bench', numbers))
   await writeFile(join(packageRoot, 'docs/performance.svg'), chartOf(measured))
 }

@@ -5,27 +5,42 @@
  * on a fresh embedded database for each, and fails on any failure of a check, any 5xx, and any violation
  * or unexpected failure that the server logs. docs/testing.md tells how to read what it says.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../src/package-root.ts'
+import { startBuiltServer } from './built-server.ts'
 import { type FuzzFailure, readTally, summaryOf } from './fuzz/summary.ts'
+import { run } from './processes.ts'
+import { makeVenv } from './python.ts'
 
 const PRINCIPALS = ['user', 'admin', 'service-account'] as const
 type Principal = (typeof PRINCIPALS)[number]
 
 const INSTALL_LIMIT_MS = 5 * 60_000
 const RUN_LIMIT_MS = 5 * 60_000
-const START_LIMIT_MS = 60_000
-const STOP_LIMIT_MS = 10_000
 const ADMIN = { email: 'root@example.com', password: 'the root of the fuzz' }
 const WALKS = 5
 const WALK_ONLY = ['--phases', 'stateful', '--warnings', 'off']
 const NO_QUOTA = 1_000_000
+
+/** As an operator starts it, but without limits, and with cheap passwords. */
+const SETTINGS = {
+  TRUST_PROXY: '1',
+  ADMIN_EMAIL: ADMIN.email,
+  ADMIN_PASSWORD: ADMIN.password,
+  REGISTRATION: 'open',
+  BCRYPT_COST: '4',
+  MAX_OPEN_STREAMS: '1000',
+  RATE_LIMIT_ANONYMOUS: `${NO_QUOTA}/3600`,
+  RATE_LIMIT_USER: `${NO_QUOTA}/3600`,
+  RATE_LIMIT_CHAT: `${NO_QUOTA}/60`,
+  RATE_LIMIT_SIGN_IN_ADDRESS: `${NO_QUOTA}/900`,
+  RATE_LIMIT_SIGN_IN_ACCOUNT: `${NO_QUOTA}/900`,
+}
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -45,7 +60,8 @@ const cache = join(process.env['XDG_CACHE_HOME'] ?? tmpdir(), 'parley-fuzz')
 const bin = join(cache, 'venv/bin')
 
 await install()
-await run('npm', ['run', '--silent', 'build'], { cwd: packageRoot, timeout: INSTALL_LIMIT_MS })
+const build = { program: 'npm', parameters: ['run', '--silent', 'build'] }
+await run({ ...build, limitMs: INSTALL_LIMIT_MS }, packageRoot)
 const failures: FuzzFailure[] = []
 for (const principal of chosen) failures.push(...(await fuzzAs(principal)))
 for (const { principal, text } of failures) console.error(`FAILED  ${principal}: ${text}`)
@@ -59,15 +75,14 @@ async function install(): Promise<void> {
   if ((await readFile(done, 'utf8').catch(() => '')) === wanted) return
   await rm(cache, { recursive: true, force: true })
   await mkdir(cache, { recursive: true })
-  await run('python3', ['-m', 'venv', join(cache, 'venv')], { timeout: INSTALL_LIMIT_MS })
-  const parameters = ['install', '--quiet', '--disable-pip-version-check', '-r', requirements]
-  await run(join(bin, 'pip'), parameters, { timeout: INSTALL_LIMIT_MS })
+  const pip = ['-r', requirements]
+  await makeVenv(join(cache, 'venv'), { pip, limitMs: INSTALL_LIMIT_MS })
   await writeFile(done, wanted)
 }
 
 async function fuzzAs(principal: Principal): Promise<FuzzFailure[]> {
   const folder = await mkdtemp(join(tmpdir(), 'parley-fuzz-'))
-  const server = await startServer(folder)
+  const server = await startBuiltServer(folder, SETTINGS)
   const tally = join(folder, 'tally.json')
   console.log(`\n=== ${principal}, --seed ${firstSeed}`)
   try {
@@ -78,11 +93,11 @@ async function fuzzAs(principal: Principal): Promise<FuzzFailure[]> {
       const notes = join(folder, `walk-${walk}.json`)
       code = await schemathesis({ ...at, tally: notes, seed: firstSeed + walk }, WALK_ONLY)
     }
-    await stop(server.child)
+    await server.stop()
     const log = await readFile(server.log, 'utf8')
     return summaryOf({ principal, code, tally: await readTally(tally), log })
   } finally {
-    await stop(server.child)
+    await server.stop()
     await rm(folder, { recursive: true })
   }
 }
@@ -120,70 +135,4 @@ async function schemathesis(
   )
   const [code] = (await once(child, 'exit')) as [number | null]
   return code ?? 1
-}
-
-/** The built server as an operator starts it, but without limits, and with cheap passwords. */
-async function startServer(folder: string) {
-  const log = join(folder, 'log')
-  const out = await open(log, 'w')
-  const child = spawn(process.execPath, [join(packageRoot, 'dist/src/main.js')], {
-    cwd: folder,
-    stdio: ['ignore', out.fd, 'pipe'],
-    env: { PATH: process.env['PATH'], ...settingsIn(folder) },
-  })
-  await out.close()
-  return { child, log, origin: await originOf(child) }
-}
-
-function settingsIn(folder: string): Record<string, string> {
-  return {
-    PORT: '0',
-    HOST: '127.0.0.1',
-    TRUST_PROXY: '1',
-    DATA_DIR: join(folder, 'data'),
-    ADMIN_EMAIL: ADMIN.email,
-    ADMIN_PASSWORD: ADMIN.password,
-    REGISTRATION: 'open',
-    BCRYPT_COST: '4',
-    MAX_OPEN_STREAMS: '1000',
-    RATE_LIMIT_ANONYMOUS: `${NO_QUOTA}/3600`,
-    RATE_LIMIT_USER: `${NO_QUOTA}/3600`,
-    RATE_LIMIT_CHAT: `${NO_QUOTA}/60`,
-    RATE_LIMIT_SIGN_IN_ADDRESS: `${NO_QUOTA}/900`,
-    RATE_LIMIT_SIGN_IN_ACCOUNT: `${NO_QUOTA}/900`,
-  }
-}
-
-/** Where it says that it listens. */
-async function originOf(child: ChildProcess): Promise<string> {
-  let said = ''
-  child.stderr!.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  const deadline = performance.now() + START_LIMIT_MS
-  while (child.exitCode === null && performance.now() < deadline) {
-    const origin = /Parley listens on +(http:\S+)/.exec(said)?.[1]
-    if (origin !== undefined) return origin
-    await pause(100)
-  }
-  await stop(child)
-  throw new Error(`The server did not start:\n${said}`)
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGTERM')
-  const stubborn = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
-  await exited
-  clearTimeout(stubborn)
-}
-
-/** @throws when it fails or takes too long */
-async function run(
-  command: string,
-  parameters: readonly string[],
-  how: { cwd?: string; timeout: number },
-): Promise<void> {
-  const child = spawn(command, parameters, { stdio: ['ignore', 'inherit', 'inherit'], ...how })
-  const [code] = (await once(child, 'exit')) as [number | null]
-  if (code !== 0) throw new Error(`"${command} ${parameters.join(' ')}" failed`)
 }

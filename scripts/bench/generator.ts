@@ -1,8 +1,5 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
-import { packageRoot } from '../../src/package-root.ts'
 import type { Call } from './operations.ts'
+import { startWorker } from './worker.ts'
 
 /** As many calls as the server can take, from so many connections that wait for each answer. */
 export type ClosedLoad = {
@@ -50,23 +47,7 @@ export type Generator = {
   stop(): void
 }
 
-/** A process of its own that makes load: what it costs is in nobody's processor time. */
 export function startGenerator(): Generator {
-  const child = fork(join(packageRoot, 'scripts/bench/load.ts'))
-  const gone = once(child, 'exit').then(() => {
-    throw new Error('The generator has ended.')
-  })
-  gone.catch(() => undefined)
-  return {
-    async run<L extends Load>(load: L) {
-      const said = once(child, 'message') as Promise<[Outcome<L> | { error: string }]>
-      child.send(load)
-      const [outcome] = await Promise.race([said, gone])
-      if ('error' in outcome && typeof outcome.error === 'string') throw new Error(outcome.error)
-      return outcome as Outcome<L>
-    },
-    stop: () => {
-      child.kill()
-    },
-  }
+  const { ask, stop } = startWorker('scripts/bench/load.ts')
+  return { run: async <L extends Load>(load: L) => (await ask(load)) as Outcome<L>, stop }
 }

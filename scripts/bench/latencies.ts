@@ -74,7 +74,8 @@ function loginOf({ email }: Owner): Call {
   }
 }
 
-async function logIn(origin: string, owner: Owner): Promise<string> {
+/** @returns an access token */
+export async function logIn(origin: string, owner: Owner): Promise<string> {
   const { method, path, headers, body } = loginOf(owner)
   const response = await fetch(`${origin}${path}`, { method, headers, body: body! })
   const { accessToken } = (await response.json()) as { accessToken?: string }

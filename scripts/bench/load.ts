@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Pool } from 'undici'
 import type { Closed, ClosedLoad, Load, Paced, PacedLoad } from './generator.ts'
 import type { Call } from './operations.ts'
+import { answerQuestions } from './worker.ts'
 
 /** No load takes longer, whatever the server does. */
 const LONGEST_MS = 60_000
@@ -14,14 +15,7 @@ const LONGEST_MS = 60_000
 const ADDRESSES = 16
 const CONNECTIONS_OF_ADDRESS = 8
 
-process.on('message', (load: Load) => {
-  const outcome = load.kind === 'closed' ? runClosed(load) : runPaced(load)
-  outcome.then(
-    (result) => process.send!(result),
-    (error: unknown) => process.send!({ error: String(error) }),
-  )
-})
-process.on('disconnect', () => process.exit())
+answerQuestions((load: Load) => (load.kind === 'closed' ? runClosed(load) : runPaced(load)))
 
 /** Every call that is begun is answered before it ends: their processor time is all counted. */
 async function runClosed(load: ClosedLoad): Promise<Closed> {

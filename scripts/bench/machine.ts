@@ -10,16 +10,11 @@ export type Machine = {
   cores: number
   /** Processes that wanted to run in the minute before. */
   loadBefore: number
-  rounds: number
-  seconds: number
   postgres?: string
 }
 
 /** Asked before anything is begun: afterwards the load is our own. */
-export async function describeMachine(
-  effort: { rounds: number; seconds: number },
-  databaseUrl: string | undefined,
-): Promise<Machine> {
+export async function describeMachine(databaseUrl: string | undefined): Promise<Machine> {
   const [first] = cpus()
   const at = new Date().toISOString().slice(0, 10)
   const processor = first?.model.trim() ?? 'an unknown processor'
@@ -27,6 +22,5 @@ export async function describeMachine(
   const about = { at, node: process.version.slice(1), processor, cores, loadBefore: loadavg()[0]! }
   const rows = databaseUrl === undefined ? [] : await administer(databaseUrl, 'SHOW server_version')
   const version = rows[0]?.['server_version']
-  const { rounds, seconds } = effort
-  return { ...about, rounds, seconds, ...(typeof version === 'string' && { postgres: version }) }
+  return { ...about, ...(typeof version === 'string' && { postgres: version }) }
 }

@@ -1,10 +1,8 @@
 import type { Latencies } from './latencies.ts'
 import type { Machine } from './machine.ts'
+import { aboutMachine, table, targetsTable } from './page.ts'
 import { middleOf, ratioOf, type Samples } from './rounds.ts'
 import { type Measured, ratioText, targetsOf } from './targets.ts'
-
-const BEGIN = '<!-- numbers of npm run bench: begin -->'
-const END = '<!-- numbers of npm run bench: end -->'
 
 /** How servers are called where people read. */
 export const SERVER_NAMES: Readonly<Record<string, string>> = {
@@ -16,29 +14,16 @@ export const SERVER_NAMES: Readonly<Record<string, string>> = {
   flask: 'Flask',
 }
 
-/** The page with the numbers of this run in the place of the last one's. @throws without the marks */
-export function withNumbers(page: string, numbers: string): string {
-  const [before, rest] = page.split(BEGIN)
-  const after = rest?.split(END)[1]
-  if (before === undefined || after === undefined) throw new Error('The page has no marks.')
-  return `${before}${BEGIN}\n\n${numbers}\n\n${END}${after}`
-}
-
 /** What was measured, in Markdown. */
-export function numbersOf(measured: Measured, machine: Machine): string {
-  const targets = targetsOf(measured)
+export function numbersOf(
+  measured: Measured,
+  machine: Machine & { rounds: number; seconds: number },
+): string {
+  const { rounds, seconds } = machine
   const parts = [
-    aboutOf(machine),
+    `${aboutMachine(machine)};\n${rounds} rounds of ${seconds} s for each server and load.`,
     '### Targets',
-    table(
-      ['', 'target', 'reached', ''],
-      targets.map(({ what, goal, reached, isMet }) => [
-        what,
-        goal,
-        reached,
-        isMet ? 'met' : '**not met**',
-      ]),
-    ),
+    targetsTable(targetsOf(measured)),
     ...(measured.without ? ['### Without the database', samplesTable(measured.without)] : []),
     ...(measured.with ? ['### With the database', samplesTable(measured.with)] : []),
     ...(measured.latencies
@@ -46,19 +31,6 @@ export function numbersOf(measured: Measured, machine: Machine): string {
       : []),
   ]
   return parts.join('\n\n')
-}
-
-function aboutOf(machine: Machine): string {
-  const { at, node, processor, cores, loadBefore, rounds, seconds, postgres } = machine
-  const busy = loadBefore > cores / 4
-  return [
-    busy
-      ? `**Preliminary.** The machine was busy with other things (load ${loadBefore.toFixed(1)} before the run).`
-      : `The machine was quiet (load ${loadBefore.toFixed(1)} before the run).`,
-    `${at}; Node ${node}; ${cores} cores of ${processor};`,
-    postgres === undefined ? 'no PostgreSQL;' : `PostgreSQL ${postgres};`,
-    `${rounds} rounds of ${seconds} s for each server and load.`,
-  ].join('\n')
 }
 
 function samplesTable(samples: Samples): string {
@@ -93,9 +65,4 @@ function latencyOf({ saturation, byOperation }: Latencies): string[] {
   const { mix, logins } = saturation
   const full = `Saturation: ${mix.toFixed(0)} calls of the mix with chat a second, ${logins.toFixed(1)} logins a second.`
   return [full, table(['operation', 'p50 ms', 'p95 ms', 'p99 ms', 'calls'], rows)]
-}
-
-function table(heads: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
-  return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n')
 }

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
-import { createServer } from 'node:net'
 import { openSync } from 'node:fs'
-import { once } from 'node:events'
 import { spawn } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
+import { freePort } from '../../tests/support/free-port.ts'
+import { stop } from '../processes.ts'
 import { cpuSeconds } from './cpu.ts'
 
 /** A program that answers at 127.0.0.1:PORT. */
@@ -49,13 +49,13 @@ export async function startServer(program: Program): Promise<Running> {
   const deadline = performance.now() + START_LIMIT_MS
   while (!(await answers(origin))) {
     if (performance.now() > deadline || !running.has(child)) {
-      await stop(child)
+      await stop(child, STOP_LIMIT_MS)
       throw new Error(`${name} did not start:\n${said}`)
     }
     await pause(100)
   }
   await settled(child.pid!)
-  return { name, pid: child.pid!, origin, stop: () => stop(child) }
+  return { name, pid: child.pid!, origin, stop: () => stop(child, STOP_LIMIT_MS) }
 }
 
 /** Parley listens first, and then compiles for some seconds what its first calls would wait for. */
@@ -76,23 +76,4 @@ async function answers(origin: string): Promise<boolean> {
     ({ ok }) => ok,
     () => false,
   )
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (!running.has(child)) return
-  const exited = once(child, 'exit')
-  child.kill('SIGTERM')
-  const stubborn = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS)
-  await exited
-  clearTimeout(stubborn)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('There is no free port.')
-  return address.port
 }

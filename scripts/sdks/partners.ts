@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/package-root.ts'
-import { type Command, run } from './processes.ts'
+import { madeOnce } from '../made-once.ts'
+import { type Command, run } from '../processes.ts'
+import { makeVenv } from '../python.ts'
 
 /** One generator, and the project of a partner that uses it: the folder of that name. */
 export type Partner = {
@@ -59,12 +60,9 @@ async function python(): Promise<Partner> {
     generator,
     version: new RegExp(`^${generator}==(.+)$`, 'm').exec(requirements)?.[1] ?? 'unknown',
     prepare: () =>
-      once(venv, async (fresh) => {
-        await run(command(MINUTE_MS, 'python3', '-m', 'venv', fresh), folder('python'))
-        const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
-        const wanted = [...pip, '--no-deps', '-r', 'requirements.txt']
-        const install = command(4 * MINUTE_MS, join(fresh, 'bin/python'), ...wanted)
-        await run(install, folder('python'))
+      madeOnce(venv, async () => {
+        const pip = ['--no-deps', '-r', join(folder('python'), 'requirements.txt')]
+        await makeVenv(venv, { pip, limitMs: 4 * MINUTE_MS })
       }),
     generate: [
       command(
@@ -99,15 +97,15 @@ const maven = [
 ]
 
 async function prepareOpenApiGenerator(): Promise<void> {
-  await once(generatorJar, async (fresh) => {
+  await madeOnce(generatorJar, async () => {
     const { version, sha256 } = OPENAPI_GENERATOR
     const copy = [
       'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy',
       `-Dartifact=org.openapitools:openapi-generator-cli:${version}`,
-      `-DoutputDirectory=${fresh}`,
+      `-DoutputDirectory=${generatorJar}`,
     ]
     await run(command(4 * MINUTE_MS, 'mvn', ...maven, ...copy), cache)
-    const jar = await readFile(join(fresh, `openapi-generator-cli-${version}.jar`))
+    const jar = await readFile(join(generatorJar, `openapi-generator-cli-${version}.jar`))
     if (digest(jar) !== sha256) throw new Error('The OpenAPI Generator has another SHA-256.')
   })
 }
@@ -166,14 +164,4 @@ export async function partners(): Promise<Partner[]> {
 
 function digest(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('hex')
-}
-
-/** Makes `path`, a folder, where it is not there yet: whole, or not at all. */
-async function once(path: string, make: (fresh: string) => Promise<void>): Promise<void> {
-  const mark = join(path, 'complete')
-  if (existsSync(mark)) return
-  await mkdir(cache, { recursive: true })
-  await rm(path, { recursive: true, force: true })
-  await make(path)
-  await writeFile(mark, '')
 }

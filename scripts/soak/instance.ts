@@ -1,6 +1,6 @@
 import type { ParleyProcess, Workplace } from '../../tests/support/process.ts'
 import { readMetrics } from '../../tests/support/metrics.ts'
-import { freePort } from '../../tests/support/redis-server.ts'
+import { freePort } from '../../tests/support/free-port.ts'
 
 const SAMPLE_MS = 2_000
 const MB = 1024 * 1024

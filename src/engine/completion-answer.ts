@@ -46,7 +46,7 @@ export async function* readAnswer(answering: Answering): AsyncGenerator<EnginePa
     // The answer is whole; a server that then breaks or stays open only keeps its usage to itself.
     if (!(heard.finished && error instanceof EngineFailure)) throw error
   } finally {
-    await chunks.close()
+    chunks.close()
   }
   if (!heard.finished) throw failed('the stream ended before the answer did')
   const rest = whole.end()

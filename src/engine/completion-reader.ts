@@ -1,32 +1,34 @@
-import type { ReadableStream, ReadableStreamDefaultReader } from 'node:stream/web'
+import type { Readable } from 'node:stream'
 import { type CompletionChunk, failed, readChunk } from './completion.ts'
 import { EventSourceParser, EventTooLarge } from './event-source.ts'
 import { connectionFailure } from './upstream-failures.ts'
 
 /** Reads the chunks of a completion's stream, no faster than they are asked for. */
 export class CompletionReader {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>
+  readonly #body: Readable
+  readonly #pieces: AsyncIterator<Uint8Array, undefined>
   readonly #parser = new EventSourceParser()
   #events: string[] = []
   #hasEnded = false
   #first: CompletionChunk | undefined
 
-  private constructor(body: ReadableStream<Uint8Array>) {
-    this.#reader = body.getReader()
+  private constructor(body: Readable) {
+    this.#body = body
+    this.#pieces = body[Symbol.asyncIterator]()
   }
 
   /**
    * Reads as far as the first chunk, whatever it says: from there on the call is not repeated.
    * @throws EngineFailure, and what the connection fails with
    */
-  static async begin(body: ReadableStream<Uint8Array>): Promise<CompletionReader> {
+  static async begin(body: Readable): Promise<CompletionReader> {
     const reader = new CompletionReader(body)
     try {
       reader.#first = await reader.#nextChunk()
       if (!reader.#first) throw failed('the stream ended before it began')
       return reader
     } catch (error) {
-      await reader.close()
+      reader.close()
       throw error
     }
   }
@@ -48,9 +50,9 @@ export class CompletionReader {
     }
   }
 
-  /** Hangs up, if it is still open. Never rejects. */
-  async close(): Promise<void> {
-    await this.#reader.cancel().catch(() => undefined)
+  /** Hangs up, if it is still open. That is no mistake of anybody's. */
+  close(): void {
+    this.#body.on('error', () => undefined).destroy()
   }
 
   async #nextChunk(): Promise<CompletionChunk | undefined> {
@@ -64,7 +66,7 @@ export class CompletionReader {
   }
 
   async #read(): Promise<void> {
-    const { done, value } = await this.#reader.read()
+    const { done, value } = await this.#pieces.next()
     if (done) {
       this.#hasEnded = true
       return

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { EngineFailure } from './engine.ts'
 
 /** Worth another try: what was full, away or slow may not be any more. */
@@ -8,11 +9,11 @@ const REQUEST_STATUSES = new Set([400, 403, 404, 413, 422])
 /** What we tell of an upstream's Retry-After at the most, in seconds. */
 const LONGEST_RETRY_AFTER_SECONDS = 3_600
 
-type Answered = { status: number; headers: { get(name: string): string | null } }
+type Answered = { statusCode: number; headers: IncomingHttpHeaders }
 
 /** What a status other than 200 means. */
-export function statusFailure({ status, headers }: Answered, now: Date): EngineFailure {
-  const retryAfterSeconds = readRetryAfter(headers.get('Retry-After'), now)
+export function statusFailure({ statusCode: status, headers }: Answered, now: Date): EngineFailure {
+  const retryAfterSeconds = readRetryAfter(headers['retry-after'], now)
   const code = TIMEOUT_STATUSES.has(status) ? 'upstream-timeout' : 'upstream-failed'
   return new EngineFailure(code, `the upstream answered ${status}`, {
     isPassing: PASSING_STATUSES.has(status),
@@ -36,8 +37,8 @@ export function connectionFailure(error: unknown): EngineFailure {
 }
 
 /** RFC 9110 10.2.3: seconds or a date. What is neither was not said. */
-function readRetryAfter(value: string | null, now: Date): number | undefined {
-  if (value === null) return undefined
+function readRetryAfter(value: string | undefined, now: Date): number | undefined {
+  if (value === undefined) return undefined
   const untilMs = Date.parse(value) - now.getTime()
   const seconds = /^\d+$/.test(value) ? Number(value) : Math.ceil(untilMs / 1_000)
   if (Number.isNaN(seconds)) return undefined

@@ -31,6 +31,8 @@ const MISTAKES: Record<string, unknown> = {
   'a body with one property too many': { status: 200, body: { status: 'up', secret: 'leaked' } },
   'an undocumented status': { status: 299, body: {} },
   'an undocumented status without a body': { status: 299 },
+  'a problem that nobody threw': { status: 401, body: { code: 'leaked' } },
+  'an undocumented problem': { status: 418, body: { code: 'leaked' } },
   'no body where one is promised': { status: 200 },
   'a body where none is promised': { status: 204, body: { secret: 'leaked' } },
 }

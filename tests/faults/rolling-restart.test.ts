@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
 import { migrationsDirectory, readMigrations } from '../../src/store/migration-files.ts'
 import { openEmptyServerDatabase } from '../support/database.ts'
+import { freePort } from '../support/free-port.ts'
 import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
 import { queryServer } from '../support/server-database.ts'
 import { until } from '../support/until.ts'
@@ -97,16 +96,6 @@ const mistakesOf = (parley: ParleyProcess) =>
     .split('\n')
     .filter((line) => line.includes('"level":50'))
     .join('\n')
-
-/** A port that was free a moment ago: a restarted instance must come back to its own. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 /** Callers that read, chat and stream without a pause, each from instance to instance in turn. */
 function startLoad(urls: string[], credentials: Record<string, string>) {

@@ -4,7 +4,7 @@ import { chmod, chown, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from './redis-server.ts'
+import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 const VERSIONS = '/usr/lib/postgresql'

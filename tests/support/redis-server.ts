@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
+import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
 /** Whether this machine can start a Redis. */
@@ -41,14 +41,4 @@ async function run(port: number): Promise<ChildProcess> {
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   await until(() => output.includes('Ready to accept connections'))
   return child
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -18,16 +18,20 @@ process.on('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => process.exit(1))
 
-/** Starts a program whose output is read here; it is ended with this process at the latest. */
+/**
+ * Starts a program whose output is read here, or goes to the file that `stdout` is; it is ended with
+ * this process at the latest.
+ */
 export function start(
   { program, parameters, env }: Omit<Command, 'limitMs'>,
   directory: string,
+  stdout: 'pipe' | number = 'pipe',
 ): ChildProcess {
   const child = spawn(program, parameters, {
     cwd: directory,
     env: env ?? process.env,
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', stdout, 'pipe'],
   })
   running.add(child)
   child.on('close', () => running.delete(child))
@@ -66,6 +70,16 @@ export async function run(
   } finally {
     clearTimeout(limit)
   }
+}
+
+/** Asks a program to end, and ends it if it has not within the limit. */
+export async function stop(child: ChildProcess, limitMs: number): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGTERM')
+  const stubborn = setTimeout(() => child.kill('SIGKILL'), limitMs)
+  await exited
+  clearTimeout(stubborn)
 }
 
 function end(child: ChildProcess): void {
