@@ -7,7 +7,7 @@ export type Log = Logger
 const LONGEST_STACK = 4_000
 
 /** Lines are written together: one at a time, each costs a sixth of a cheap call. */
-const BUFFERED_BYTES = 4_096
+const BUFFERED_BYTES = 12_288
 /** No line waits longer. Every end of the process but SIGKILL writes what is left. */
 const LONGEST_WAIT_MS = 100
 

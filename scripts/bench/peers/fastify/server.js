@@ -16,7 +16,7 @@ import { createAuthenticate } from './tokens.js'
 
 const log = pino(
   { base: null },
-  pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 100 }),
+  pino.destination({ dest: 1, sync: false, minLength: 12288, periodicFlush: 100 }),
 )
 const ajv = addFormats.default(new Ajv({ strict: false, allErrors: true }))
 const coercing = addFormats.default(new Ajv({ strict: false, allErrors: true, coerceTypes: true }))
