@@ -232,11 +232,12 @@ test(`${ABORTS} connects and aborts leave nothing behind`, async () => {
   await settled()
   const after = await until(async () => {
     const now = await look()
-    return now.sockets <= before.sockets + 2 && now
-  })
+    // One that was kept alive for the next call is closed when none has come.
+    const areClosed = now.connections <= before.connections
+    return areClosed && now.sockets <= before.sockets + 2 && now
+  }, 20_000)
   // Fewer, if what went on at the first look has ended since.
   expect(after.timers).toBeLessThanOrEqual(before.timers)
-  expect(after.connections).toBeLessThanOrEqual(before.connections)
   // MaxListenersExceededWarning names what keeps adding listeners.
   expect(warnings.filter((text) => text.includes('leak'))).toEqual([])
   expect(rejected).toEqual([])
