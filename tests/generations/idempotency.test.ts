@@ -347,9 +347,15 @@ describe('when the first call’s process is gone', () => {
     const headers = { 'Idempotency-Key': 'dying' }
     const ask = (client: Client, operationId: OperationId = 'sendMessage') =>
       callAs(client, operationId, headers, { message: 'Hi' })
-    const count = () => all.testStore.database.prisma.generation.count()
+    const { generation } = all.testStore.database.prisma
+    const count = () => generation.count()
+    /** Whether the one generation that there is has been renewed of late. */
+    const isRenewed = async () => {
+      const { leaseUntil } = await generation.findFirstOrThrow()
+      return leaseUntil.getTime() > first.clock.now().getTime() + 15_000
+    }
     const keys = () => all.testStore.database.prisma.idempotencyKey.count()
-    return { engine, first, second, alice, there, ask, count, keys }
+    return { engine, first, second, alice, there, ask, count, isRenewed, keys }
   }
 
   test('before it had begun, another server does it, once, when the lease is over', async () => {
@@ -418,9 +424,8 @@ describe('when the first call’s process is gone', () => {
   })
 
   test('in name only, and it goes on, the key is neither freed nor done twice', async () => {
-    const { engine, first, second, alice, there, ask, count } = await startDying(() => ({
-      renew: () => Promise.resolve(),
-    }))
+    const dying = await startDying(() => ({ renew: () => Promise.resolve() }))
+    const { engine, first, second, alice, there, ask, count, isRenewed } = dying
     const asking = ask(alice)
     const turn = await engine.next()
     turn.say('Hel')
@@ -428,6 +433,7 @@ describe('when the first call’s process is gone', () => {
     // The generation's own lease is renewed; that of the key is not.
     for (let elapsed = 0; elapsed < 25; elapsed += 1) {
       await first.clock.advance(1_000)
+      await until(isRenewed)
       await second.clock.advance(1_000)
     }
     for (let i = 0; i < 2; i += 1) expect((await ask(there)).code).toBe('idempotency-in-progress')
