@@ -6,7 +6,7 @@ export type Log = Logger
 /** A line is at most 8 kB: an error's stack and message get half of it. */
 const LONGEST_STACK = 4_000
 
-/** Lines are written together: one at a time, each costs a sixth of a cheap call. */
+/** Lines are written together: one at a time, they took a fifth of a cheap call. */
 const BUFFERED_BYTES = 12_288
 /** No line waits longer. Every end of the process but SIGKILL writes what is left. */
 const LONGEST_WAIT_MS = 100
