@@ -1,9 +1,7 @@
-import type { ChildProcess } from 'node:child_process'
 import { openSync } from 'node:fs'
-import { spawn } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../../tests/support/free-port.ts'
-import { stop } from '../processes.ts'
+import { start, stop } from '../processes.ts'
 import { cpuSeconds } from './cpu.ts'
 
 /** A program that answers at 127.0.0.1:PORT. */
@@ -22,12 +20,6 @@ const STOP_LIMIT_MS = 5_000
 /** A server that works less than that in so long has started. */
 const SETTLING_MS = 500
 const SETTLED_SECONDS = 0.03
-const running = new Set<ChildProcess>()
-
-// Whatever ends this process ends what it started.
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
 
 /**
  * Starts a server on a free port with nothing of this process's settings. Its log goes to /dev/null.
@@ -36,19 +28,16 @@ process.on('exit', () => {
 export async function startServer(program: Program): Promise<Running> {
   const { name, command, parameters, directory, env } = program
   const port = await freePort()
-  const child = spawn(command, parameters(port), {
-    cwd: directory,
-    env: { PATH: process.env['PATH'] ?? '', NODE_ENV: 'production', ...env, PORT: String(port) },
-    stdio: ['ignore', openSync('/dev/null', 'w'), 'pipe'],
-  })
-  running.add(child)
-  child.once('exit', () => running.delete(child))
+  const own = { PATH: process.env['PATH'], NODE_ENV: 'production', PORT: String(port) }
+  const started = { program: command, parameters: parameters(port), env: { ...env, ...own } }
+  const child = start(started, directory, openSync('/dev/null', 'w'))
+  const isAlive = () => child.exitCode === null && child.signalCode === null
   let said = ''
   child.stderr!.on('data', (chunk: Buffer) => (said = (said + chunk.toString()).slice(-4_000)))
   const origin = `http://127.0.0.1:${port}`
   const deadline = performance.now() + START_LIMIT_MS
   while (!(await answers(origin))) {
-    if (performance.now() > deadline || !running.has(child)) {
+    if (performance.now() > deadline || !isAlive()) {
       await stop(child, STOP_LIMIT_MS)
       throw new Error(`${name} did not start:\n${said}`)
     }
