@@ -41,5 +41,3 @@ async function writeChanged(path: string, content: Buffer): Promise<void> {
     await rm(unfinished, { force: true })
   }
 }
-
-if (import.meta.url === `file://${process.argv[1]}`) await copyDocsAssets()

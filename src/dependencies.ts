@@ -12,12 +12,11 @@ import { createIds, type Ids } from './ports/ids.ts'
 import type { Limiter } from './ports/limiter.ts'
 import { createMemoryLimiter } from './ports/limiter/memory.ts'
 import { createPostgresLimiter } from './ports/limiter/postgres.ts'
-import { openRedisLimiter } from './ports/limiter/redis.ts'
 import { withStandIn } from './ports/limiter/stand-in.ts'
 import { createLog, type Log } from './ports/log.ts'
 import { type Meter, noMeter } from './ports/meter.ts'
 import { createPasswords, type Passwords } from './ports/passwords.ts'
-import { openRedisRelay, type Relay } from './ports/relay.ts'
+import type { Relay } from './ports/relay.ts'
 import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
 import { loadSigningKeys, type SigningKeys } from './ports/signing-keys.ts'
 import type { Tracer } from './ports/tracer.ts'
@@ -90,7 +89,7 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
     engine: createEngine(engine, { clock, random: Math.random }),
     store: given.store ?? (await openStore(storeOptions(where))),
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
-    ...(where.redisUrl !== undefined && { relay: await openRedisRelay(where.redisUrl, clock) }),
+    ...(where.redisUrl !== undefined && { relay: await openRelay(where.redisUrl, clock) }),
     ...(tracer && { tracer }),
     ...given,
     clock,
@@ -125,6 +124,12 @@ function storeOptions({ databaseUrl, dataDir }: Config['store']) {
   return databaseUrl === undefined ? { dataDir } : { databaseUrl }
 }
 
+/** Its client is loaded only where there is Redis: that takes a twentieth of the start. */
+async function openRelay(redisUrl: string, clock: Clock): Promise<Relay> {
+  const { openRedisRelay } = await import('./ports/relay.ts')
+  return openRedisRelay(redisUrl, clock)
+}
+
 /** Where the limits are counted: in Redis if there is one, else beside the data. */
 async function openLimiter(
   { redisUrl, databaseUrl }: Config['store'],
@@ -132,6 +137,7 @@ async function openLimiter(
 ): Promise<Limiter> {
   const local = createMemoryLimiter(deps.clock)
   if (redisUrl !== undefined) {
+    const { openRedisLimiter } = await import('./ports/limiter/redis.ts')
     return withStandIn(await openRedisLimiter(redisUrl, deps.clock), local, deps)
   }
   if (databaseUrl === undefined) return local

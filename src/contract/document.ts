@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { packageRoot } from '../package-root.ts'
+import { findParsed } from './parsed-contract.ts'
 
 /** The methods that an OpenAPI path item may hold, of which Parley uses these. */
 export const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const
@@ -68,7 +69,7 @@ export type Contract = { yaml: string; document: ContractDocument }
  */
 export function loadContract(): Contract {
   const yaml = readFileSync(join(packageRoot, CONTRACT_FILE), 'utf8')
-  return { yaml, document: parse(yaml) as ContractDocument }
+  return { yaml, document: (findParsed(yaml) ?? parse(yaml)) as ContractDocument }
 }
 
 /** Follows a `$ref` within the document; a thing that is none is returned as it is. */

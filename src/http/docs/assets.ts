@@ -53,7 +53,7 @@ function read(directory: string, name: string): Buffer {
   try {
     return readFileSync(join(directory, name))
   } catch (cause) {
-    const help = 'Run `npm run build` (or `npx tsx scripts/copy-docs-assets.ts`) once.'
+    const help = 'Run `npm run build` (or `npx tsx scripts/prepare-start.ts`) once.'
     throw new Error(`The pages of /docs lack ${join(directory, name)}. ${help}`, { cause })
   }
 }
