@@ -2,6 +2,7 @@
  * Reads what vitest's JSON reporter wrote.
  *
  *     tsx scripts/test-report.ts counts FILE     prints how many tests passed and how many failed
+ *     tsx scripts/test-report.ts files FILE      prints the files in which one failed
  *     tsx scripts/test-report.ts failures FILE   prints which failed, and why
  */
 import { readFileSync } from 'node:fs'
@@ -27,11 +28,18 @@ interface TestFile {
 
 const [what, file = ''] = process.argv.slice(2)
 const report = JSON.parse(readFileSync(file, 'utf8')) as Report
-console.log(what === 'counts' ? counts(report) : report.testResults.flatMap(failures).join('\n'))
+if (what === 'counts') console.log(counts(report))
+if (what === 'files') console.log(failedFiles(report).join(' '))
+if (what === 'failures') console.log(report.testResults.flatMap(failures).join('\n'))
 
 /** A run that failed without a failed test, such as by its coverage, counts as one. */
 function counts({ numPassedTests: passed, numFailedTests: failed, success }: Report): string {
   return `${String(passed)} ${String(failed === 0 && !success ? 1 : failed)}`
+}
+
+function failedFiles({ testResults }: Report): string[] {
+  const failed = testResults.filter(({ status }) => status === 'failed')
+  return failed.map(({ name }) => relative(process.cwd(), name))
 }
 
 function failures({ name, status, message, assertionResults }: TestFile): string[] {
