@@ -9,6 +9,7 @@ export const SERVER_NAMES: Readonly<Record<string, string>> = {
   parley: 'Parley',
   'node-http': 'bare node:http',
   fastify: 'tuned Fastify, same queries',
+  'fastify-together': 'tuned Fastify, Parley’s limiter',
   'fastify-default': 'tuned Fastify, default queries',
   express: 'ordinary Express',
   flask: 'Flask',

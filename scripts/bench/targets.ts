@@ -15,6 +15,12 @@ const RATIOS: readonly Ratio[] = [
   { of: 'with', peer: 'fastify', goal: 0.95, what: 'tuned Fastify, the same queries' },
   {
     of: 'with',
+    peer: 'fastify-together',
+    goal: 0.95,
+    what: 'tuned Fastify, the same queries and Parley’s limiter',
+  },
+  {
+    of: 'with',
     peer: 'fastify-default',
     goal: 1.5,
     what: 'the same Fastify, Prisma’s default forms',

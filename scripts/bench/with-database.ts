@@ -58,6 +58,7 @@ async function programs(
   return [
     await parley(common, await template.copy('parley')),
     await peer('fastify', 'fastify', { QUERIES: 'parley' }),
+    await peer('fastify-together', 'fastify', { QUERIES: 'parley', LIMITS: 'together' }),
     await peer('fastify-default', 'fastify', { QUERIES: 'default' }),
     await peer('express', 'express'),
     ...(withFlask ? [await flask(common, await template.copy('flask'))] : []),

@@ -15,7 +15,8 @@ const PRUNE_ROWS = 2_000
 /** With Prisma a take would cost three times the CPU, and every call begins with one. */
 const TAKE = {
   name: 'take_limits',
-  text: 'SELECT consumed, "resetsInMs" FROM take_limits($1, $2, $3, $4) ORDER BY place',
+  text: `SELECT consumed, "resetsInMs" FROM take_limits_of_calls($1, $2, $3, $4, $5, $6)
+    ORDER BY place`,
 }
 const FIND = {
   name: 'find_limits',
@@ -39,15 +40,14 @@ export function openLimitCounters(databaseUrl: string) {
     statementMs: STATEMENT_MS,
   })
   return {
-    /** Changes all counters, or none if one would go beyond its quota. */
-    async take(asked: readonly Asked[]): Promise<Count[]> {
-      const columns = [
-        asked.map(({ key }) => key),
-        asked.map(({ points }) => points),
-        asked.map(({ quota }) => quota),
-        asked.map(({ windowSeconds }) => windowSeconds),
-      ]
-      return (await pool.query<Count>({ ...TAKE, values: columns })).rows
+    /**
+     * Of each call, in turn, changes all counters, or none if one would go beyond its quota.
+     * @returns for each call, a count for each of its counters
+     */
+    async take(calls: readonly (readonly Asked[])[]): Promise<Count[][]> {
+      const { rows } = await pool.query<Count>({ ...TAKE, values: columnsOf(calls) })
+      let place = 0
+      return calls.map((asked) => rows.slice(place, (place += asked.length)))
     },
 
     /** Those whose window runs, each in the place of its key. */
@@ -70,4 +70,24 @@ export function openLimitCounters(databaseUrl: string) {
 
     close: () => (pool.ending ? Promise.resolve() : pool.end()),
   }
+}
+
+/** What the database's function takes: every key once, and a column for each thing that is asked. */
+function columnsOf(calls: readonly (readonly Asked[])[]) {
+  const slots = new Map<string, number>()
+  const slotOf = (key: string): number => {
+    const slot = slots.get(key) ?? slots.size + 1
+    slots.set(key, slot)
+    return slot
+  }
+  const all = calls.flatMap((asked, call) => asked.map((one) => ({ ...one, call })))
+  const inSlots = all.map(({ key }) => slotOf(key))
+  return [
+    [...slots.keys()],
+    all.map(({ call }) => call),
+    inSlots,
+    all.map(({ points }) => points),
+    all.map(({ quota }) => quota),
+    all.map(({ windowSeconds }) => windowSeconds),
+  ]
 }

@@ -247,9 +247,9 @@ describe.skipIf(DATABASE_URL === undefined)('limits in PostgreSQL', () => {
     const sent: string[] = []
     const limiter = createPostgresLimiter({
       ...counters,
-      take: (asked) => {
+      take: (calls) => {
         sent.push('take')
-        return counters.take(asked)
+        return counters.take(calls)
       },
       find: (keys) => {
         sent.push('find')
@@ -262,6 +262,57 @@ describe.skipIf(DATABASE_URL === undefined)('limits in PostgreSQL', () => {
     await limiter.take(both)
     await limiter.peek(both)
     expect(sent).toEqual(['take', 'take', 'find'])
+    await limiter.close()
+    await testStore.close()
+  })
+
+  test('cost calls at the same time few statements, and each is still counted by itself', async () => {
+    const testStore = await openTestStore()
+    const counters = openLimitCounters(testStore.options.databaseUrl!)
+    const together: number[] = []
+    const limiter = createPostgresLimiter({
+      ...counters,
+      take: (calls) => {
+        together.push(calls.length)
+        return counters.take(calls)
+      },
+    })
+    const [alice, bob] = [someone(), someone()]
+    // Bob's chat is spent after 3, Alice's after 20; what refuses one takes nothing from the other.
+    const calls = Array.from({ length: 150 }, (_, i) =>
+      i % 3 === 0
+        ? limiter.take([bob('user', 1000), bob('chat', 3)])
+        : limiter.take([alice('user', 1000), alice('chat', 20)]),
+    )
+    const tallies = await Promise.all(calls)
+    expect(together).toEqual([1, 100, 49])
+    expect(tallies.filter(passed)).toHaveLength(23)
+    const remaining = tallies.filter(passed).map(([, chat]) => chat!.remaining)
+    expect(remaining.toSorted((a, b) => a - b)).toEqual(
+      [...Array(20).keys(), ...Array(3).keys()].toSorted((a, b) => a - b),
+    )
+    const counted = [alice('user', 1000), alice('chat', 20), bob('user', 1000), bob('chat', 3)]
+    expect(await left(limiter, ...counted)).toEqual([980, 0, 997, 0])
+    await limiter.close()
+    await testStore.close()
+  })
+
+  test('go on after a statement that failed: those that travelled in it are told, others are not', async () => {
+    const testStore = await openTestStore()
+    const counters = openLimitCounters(testStore.options.databaseUrl!)
+    let statements = 0
+    const limiter = createPostgresLimiter({
+      ...counters,
+      take: (calls) => {
+        statements += 1
+        return statements === 2 ? Promise.reject(new Error('gone')) : counters.take(calls)
+      },
+    })
+    const alice = someone()
+    const calls = Array.from({ length: 3 }, () => limiter.take([alice('user', 10)]))
+    const results = await Promise.allSettled(calls)
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected'])
+    expect(await limiter.take([alice('user', 10)])).toMatchObject([{ remaining: 8 }])
     await limiter.close()
     await testStore.close()
   })

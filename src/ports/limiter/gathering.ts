@@ -1,8 +1,4 @@
-type Question<Asked, Answer> = {
-  asked: Asked
-  resolve: (answer: Answer) => void
-  reject: (error: unknown) => void
-}
+import { deliver, type Question } from './questions.ts'
 
 /**
  * rate-limiter-flexible asks its store one key at a time. This puts what is asked in one go into
@@ -28,16 +24,7 @@ export function createGathering<Asked, Answer>(
       return begin()
     } finally {
       gathered = undefined
-      void deliver(questions)
-    }
-  }
-  const deliver = async (questions: readonly Question<Asked, Answer>[]): Promise<void> => {
-    if (questions.length === 0) return
-    try {
-      const answers = await send(questions.map(({ asked }) => asked))
-      questions.forEach(({ resolve }, i) => resolve(answers[i]!))
-    } catch (error) {
-      questions.forEach(({ reject }) => reject(error))
+      if (questions.length > 0) void deliver(questions, send)
     }
   }
   const ask = (asked: Asked): Promise<Answer> => {

@@ -3,6 +3,7 @@ import {
   RateLimiterPostgres,
   RateLimiterRes,
 } from 'rate-limiter-flexible'
+import { createBatching } from './batching.ts'
 import { rememberLimiters } from './counting.ts'
 import { createGathering, type Gathering } from './gathering.ts'
 import { createSharedLimiter, type SharedLimiter } from './shared.ts'
@@ -14,8 +15,8 @@ export type LimitCount = { consumed: number; resetsInMs: number }
 
 /** The table of the counters. Each function is one statement. */
 export type LimitCounters = {
-  /** Changes all counters, or none if one would go beyond its quota. */
-  take(asked: readonly LimitAsked[]): Promise<LimitCount[]>
+  /** Of each call changes all counters, or none if one would go beyond its quota. */
+  take(calls: readonly (readonly LimitAsked[])[]): Promise<LimitCount[][]>
   /** Those whose window runs. */
   find(keys: readonly string[]): Promise<(LimitCount | undefined)[]>
   delete(key: string): Promise<boolean>
@@ -60,9 +61,12 @@ class SharedTable extends RateLimiterPostgres {
   }
 }
 
-/** Counts in PostgreSQL; the time is that of the database. */
+/**
+ * Counts in PostgreSQL; the time is that of the database. Calls that come while a statement is under
+ * way are counted together by the next.
+ */
 export function createPostgresLimiter(counters: LimitCounters): SharedLimiter {
-  const takes = createGathering(counters.take)
+  const takes = createGathering(createBatching(counters.take))
   const looks = createGathering(counters.find)
   const ways: Ways = { takes, looks, delete: counters.delete }
   return createSharedLimiter({

@@ -21,7 +21,7 @@ export type SharedStore = {
 /** A write, since a store may answer and yet be read-only or full. */
 const PROBE: Counter = { name: 'probe', subject: 'probe', quota: 1_000_000_000, windowSeconds: 60 }
 
-/** Counts in a store, in one round trip for each call. */
+/** Counts in a store, in one round trip for each call at most. */
 export function createSharedLimiter(store: SharedStore): SharedLimiter {
   const { limiterOf, together, prune, reconnect, close } = store
   const look = async (counter: Counter): Promise<Tally> =>

@@ -5,7 +5,11 @@ import { fromParley } from '../shared/parley.js'
 const QUOTA = 100_000_000
 const WINDOWS = { anonymous: 3600, user: 3600, chat: 60 }
 
-/** Counts in memory, or, with DATABASE_URL, in PostgreSQL by the statement that Parley uses. */
+/**
+ * Counts in memory, or, with DATABASE_URL, in PostgreSQL by the statement that Parley uses: one for
+ * each call, as everybody would, or with LIMITS=together by Parley's own limiter, which sends one for
+ * all calls that came while the one before was under way.
+ */
 export async function createLimits() {
   const counters = process.env.DATABASE_URL ? await inPostgres() : inMemory()
   const countersOf = (policies, req) =>
@@ -38,7 +42,27 @@ export async function createLimits() {
 async function inPostgres() {
   const { createPostgresLimiter } = await fromParley('ports/limiter/postgres.js')
   const { openLimitCounters } = await fromParley('store/limit-counters.js')
-  return createPostgresLimiter(openLimitCounters(process.env.DATABASE_URL))
+  const table = openLimitCounters(process.env.DATABASE_URL)
+  if (process.env.LIMITS === 'together') return createPostgresLimiter(table)
+  const keyOf = ({ name, subject, windowSeconds }) => `${name}:${windowSeconds}:${subject}`
+  const tallyOf = ({ quota, windowSeconds }, count) => ({
+    quota,
+    windowSeconds,
+    remaining: Math.max(0, quota - (count?.consumed ?? 0)),
+    resetsInMs: count?.resetsInMs ?? windowSeconds * 1000,
+    spent: count !== undefined && count.consumed > quota,
+  })
+  return {
+    async take(counters) {
+      const asked = counters.map((counter) => ({ ...counter, key: keyOf(counter), points: 1 }))
+      const [counts] = await table.take([asked])
+      return counters.map((counter, i) => tallyOf(counter, counts[i]))
+    },
+    async peek(counters) {
+      const counts = await table.find(counters.map(keyOf))
+      return counters.map((counter, i) => tallyOf(counter, counts[i]))
+    },
+  }
 }
 
 function inMemory() {
