@@ -1,8 +1,4 @@
-import {
-  Prisma,
-  type Account as AccountRow,
-  type PrismaClient,
-} from '../../generated/prisma/client.ts'
+import { Prisma, type Account as AccountRow } from '../../generated/prisma/client.ts'
 import {
   type Account,
   accountColumns,
@@ -17,8 +13,9 @@ import {
   type Searched,
   toSearched,
 } from './searching.ts'
+import type { Client } from './query.ts'
 
-export const accountSearch = (prisma: PrismaClient) => ({
+export const accountSearch = ({ query }: Client) => ({
   /**
    * Those whose email or display name contains the text, in any case, the newest first, among the
    * next 5,000.
@@ -32,7 +29,7 @@ export const accountSearch = (prisma: PrismaClient) => ({
     const isFound = Prisma.sql`
       coalesce(a.email ILIKE ${pattern}, false) OR a.display_name ILIKE ${pattern}`
     const isLast = Prisma.sql`a.place = ${LOOKED_AT_ONCE}::int`
-    const rows = await prisma.$queryRaw<SearchedRow<AccountRow>[]>`
+    const rows = await query<SearchedRow<AccountRow>[]>`
       SELECT ${accountColumns}, ${isFound} AS "isFound", ${isLast} AS "isLast"
       FROM (
         SELECT *, row_number() OVER (ORDER BY a.created_at DESC, a.id DESC) AS place

@@ -1,9 +1,6 @@
-import {
-  Prisma,
-  type Account as AccountRow,
-  type PrismaClient,
-} from '../../generated/prisma/client.ts'
+import { Prisma, type Account as AccountRow } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
+import type { Client } from './query.ts'
 
 export type Role = 'user' | 'admin' | 'service'
 
@@ -53,10 +50,11 @@ export type AccountFilter = {
 }
 
 /** Who may sign in, and which programs may call. An account that is closed is not found. */
-export const accountStore = (prisma: PrismaClient) => ({
+export const accountStore = ({ prisma, query }: Client) => ({
   async find(id: string): Promise<Account | undefined> {
-    const row = await prisma.account.findUnique({ where: { id, closedAt: null } })
-    return row ? toAccount(row) : undefined
+    const [row] = await query<AccountRow[]>`
+      SELECT ${accountColumns} FROM accounts a WHERE a.id = ${id}::uuid AND a.closed_at IS NULL`
+    return row && toAccount(row)
   },
 
   /** `email` trimmed and lower-cased, as it was given to `create`. */
@@ -67,7 +65,7 @@ export const accountStore = (prisma: PrismaClient) => ({
 
   /** The newest first. */
   async list({ limit, ...filter }: AccountFilter): Promise<Account[]> {
-    const rows = await prisma.$queryRaw<AccountRow[]>`
+    const rows = await query<AccountRow[]>`
       SELECT ${accountColumns} FROM accounts a ${listedAccounts(filter)} LIMIT ${limit}::int`
     return rows.map(toAccount)
   },
@@ -106,7 +104,7 @@ export const accountStore = (prisma: PrismaClient) => ({
    */
   async lockForSignIn(which: { id: string; passwordHash: string }): Promise<Account | undefined> {
     const { id, passwordHash } = which
-    const [row] = await prisma.$queryRaw<AccountRow[]>`
+    const [row] = await query<AccountRow[]>`
       SELECT ${accountColumns} FROM accounts a
       WHERE a.id = ${id}::uuid AND a.password_hash = ${passwordHash}::text FOR SHARE`
     return row && toAccount(row)

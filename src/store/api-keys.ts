@@ -1,6 +1,7 @@
-import type { ApiKey as ApiKeyRow, PrismaClient } from '../../generated/prisma/client.ts'
+import type { ApiKey as ApiKeyRow } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
 import type { Role } from './accounts.ts'
+import type { Client } from './query.ts'
 
 export type ApiKey = {
   id: string
@@ -30,7 +31,7 @@ export type NewApiKey = Pick<ApiKey, 'id' | 'accountId' | 'publicId' | 'name' | 
 type Owned = { id: string; accountId: string }
 
 /** The keys of service accounts. */
-export const apiKeyStore = (prisma: PrismaClient) => ({
+export const apiKeyStore = ({ prisma, query }: Client) => ({
   async create({ now, hash, ...key }: NewApiKey): Promise<ApiKey> {
     const data = { ...key, hash: Uint8Array.from(hash), createdAt: now }
     return toApiKey(await prisma.apiKey.create({ data }))
@@ -87,7 +88,7 @@ export const apiKeyStore = (prisma: PrismaClient) => ({
 
   /** Those that were revoked or rotated at `at` or later. */
   async changedSince(at: Date): Promise<{ id: string; changedAt: Date }[]> {
-    return prisma.$queryRaw<{ id: string; changedAt: Date }[]>`
+    return query<{ id: string; changedAt: Date }[]>`
       SELECT id, changed_at AS "changedAt" FROM api_keys WHERE changed_at >= ${at}::timestamptz`
   },
 

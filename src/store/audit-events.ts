@@ -1,5 +1,5 @@
-import type { PrismaClient } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
+import type { Client } from './query.ts'
 
 /** One act of identity or administration. It outlives whoever acted and what was acted on. */
 export type AuditEvent = {
@@ -25,7 +25,7 @@ export type AuditFilter = {
 }
 
 /** What was done, by whom, to whom. Nothing is changed or removed but addresses. */
-export const auditEventStore = (prisma: PrismaClient) => ({
+export const auditEventStore = ({ prisma }: Client) => ({
   async add(event: AuditEvent): Promise<void> {
     await prisma.auditEvent.createMany({ data: event })
   },

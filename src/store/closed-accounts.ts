@@ -1,12 +1,12 @@
-import type { PrismaClient } from '../../generated/prisma/client.ts'
+import type { Client } from './query.ts'
 
 /** Rows that one statement removes: a statement has 5 s, and an account may own a million. */
 const ROWS_AT_ONCE = 5_000
 
 /** What closed accounts have left behind. */
-export const closedAccountStore = (prisma: PrismaClient) => ({
+export const closedAccountStore = ({ prisma, query }: Client) => ({
   async list(): Promise<{ id: string; closedAt: Date }[]> {
-    return prisma.$queryRaw<{ id: string; closedAt: Date }[]>`
+    return query<{ id: string; closedAt: Date }[]>`
       SELECT id, closed_at AS "closedAt" FROM accounts WHERE closed_at IS NOT NULL`
   },
 

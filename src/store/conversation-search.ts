@@ -1,4 +1,4 @@
-import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma } from '../../generated/prisma/client.ts'
 import {
   conversationColumns,
   type Conversation,
@@ -12,8 +12,9 @@ import {
   type Searched,
   toSearched,
 } from './searching.ts'
+import type { Client } from './query.ts'
 
-export const conversationSearch = (prisma: PrismaClient) => ({
+export const conversationSearch = ({ query }: Client) => ({
   /**
    * Those whose title contains the text, in any case, the last active first, among the next 5,000.
    */
@@ -24,7 +25,7 @@ export const conversationSearch = (prisma: PrismaClient) => ({
   }: ConversationFilter & { text: string }): Promise<Searched<Conversation>> {
     const isFound = Prisma.sql`c.title ILIKE ${containing(text)}`
     const isLast = Prisma.sql`c.place = ${LOOKED_AT_ONCE}::int`
-    const rows = await prisma.$queryRaw<SearchedRow<Conversation>[]>`
+    const rows = await query<SearchedRow<Conversation>[]>`
       SELECT ${conversationColumns}, ${isFound} AS "isFound", ${isLast} AS "isLast"
       FROM (
         SELECT *, row_number() OVER (ORDER BY c.updated_at DESC, c.id DESC) AS place

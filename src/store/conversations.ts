@@ -1,6 +1,7 @@
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
 import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
 import type { PagePosition } from './rows.ts'
+import type { Client } from './query.ts'
 
 export type Conversation = {
   id: string
@@ -30,13 +31,13 @@ export type ConversationFilter = {
 }
 
 /** What belongs together. Each is found with its owner or not at all. */
-export const conversationStore = (prisma: PrismaClient) => ({
+export const conversationStore = ({ prisma, query }: Client) => ({
   /** The same id again gives what was made the first time. */
   async create(
     conversation: Owned & { title: string; mode: string; now: Date },
   ): Promise<Conversation> {
     const { id, ownerId, title, mode, now } = conversation
-    const [row] = await prisma.$queryRaw<Conversation[]>`
+    const [row] = await query<Conversation[]>`
       INSERT INTO conversations AS c (id, owner_id, title, mode, created_at, updated_at)
       VALUES (${id}::uuid, ${ownerId}::uuid, ${title}::text, ${mode}::text,
         ${now}::timestamptz, ${now}::timestamptz)
@@ -60,7 +61,7 @@ export const conversationStore = (prisma: PrismaClient) => ({
   }: Owned & { limit: number }): Promise<
     { conversation: Conversation; messages: Message[]; hasEarlier: boolean } | undefined
   > {
-    const [row] = await prisma.$queryRaw<(Conversation & { messages: MessageRow[] })[]>`
+    const [row] = await query<(Conversation & { messages: MessageRow[] })[]>`
       SELECT ${conversationColumns}, (
         SELECT coalesce(json_agg(latest ORDER BY latest.position), '[]') FROM (
           SELECT ${messageColumns} FROM messages m
@@ -76,7 +77,7 @@ export const conversationStore = (prisma: PrismaClient) => ({
 
   /** The last active first. */
   async list({ limit, ...filter }: ConversationFilter): Promise<Conversation[]> {
-    return prisma.$queryRaw<Conversation[]>`
+    return query<Conversation[]>`
       SELECT ${conversationColumns} FROM conversations c
       ${listedConversations(filter)} LIMIT ${limit}::int`
   },

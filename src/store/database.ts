@@ -2,6 +2,7 @@ import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { PrismaClient } from '../../generated/prisma/client.ts'
 import type { Connections } from '../ports/meter.ts'
 import { embeddedMigrationAdapter, openEmbedded, type EmbeddedOptions } from './embedded.ts'
+import { type Query, queryBy } from './query.ts'
 import {
   lockServerForMigration,
   openPool,
@@ -18,6 +19,8 @@ export type DatabaseOptions = EmbeddedOptions & Partial<ServerOptions>
 
 export type Database = {
   prisma: PrismaClient
+  /** Outside of any transaction. */
+  query: Query
   /** One process at a time has it, so what is running at the start has been abandoned. */
   embedded: boolean
   /** An adapter for the schema engine, held alone until it is released. */
@@ -41,9 +44,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database> {
   const { pglite, close } = await openEmbedded(options)
-  const prisma = new PrismaClient({ adapter: new PrismaPGlite(pglite), ...QUIET })
+  const adapter = new PrismaPGlite(pglite)
+  const prisma = new PrismaClient({ adapter, ...QUIET })
   return {
     prisma,
+    query: queryBy(() => adapter.connect()),
     embedded: true,
     lockForMigration: async () => ({
       factory: embeddedMigrationAdapter(pglite),
@@ -61,9 +66,11 @@ async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database>
 
 function openServerDatabase(options: ServerOptions): Database {
   const pool = openPool(options)
-  const prisma = new PrismaClient({ adapter: serverAdapter(pool), ...QUIET })
+  const adapter = serverAdapter(pool)
+  const prisma = new PrismaClient({ adapter, ...QUIET })
   return {
     prisma,
+    query: queryBy(() => adapter.connect()),
     embedded: false,
     lockForMigration: () => lockServerForMigration(options.databaseUrl),
     connections: () => ({
@@ -81,12 +88,12 @@ function openServerDatabase(options: ServerOptions): Database {
 }
 
 /** What time it is for the database. */
-export async function timeOf({ prisma }: Database): Promise<Date> {
-  const [row] = await prisma.$queryRaw<[{ now: Date }]>`SELECT clock_timestamp() AS now`
+export async function timeOf({ query }: Database): Promise<Date> {
+  const [row] = await query<[{ now: Date }]>`SELECT clock_timestamp() AS now`
   return row.now
 }
 
 /** One query there and back. How long it may take is for the caller to say. */
-export async function ping({ prisma }: Database): Promise<void> {
-  await prisma.$queryRaw`SELECT 1`
+export async function ping({ query }: Database): Promise<void> {
+  await query`SELECT 1`
 }

@@ -1,5 +1,6 @@
-import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma } from '../../generated/prisma/client.ts'
 import { present, type PagePosition } from './rows.ts'
+import type { Client } from './query.ts'
 
 export type Feedback = {
   id: string
@@ -17,14 +18,14 @@ type NewFeedback = Omit<Feedback, 'createdAt' | 'updatedAt'> & { now: Date }
 type FeedbackRow = Omit<Feedback, 'comment'> & { comment: string | null }
 
 /** What an account thinks of an answer: one opinion of each. */
-export const feedbackStore = (prisma: PrismaClient) => ({
+export const feedbackStore = ({ prisma, query }: Client) => ({
   /**
    * A second one replaces the first, which keeps its id and createdAt.
    * @returns undefined when the account owns no such answer.
    */
   async give(feedback: NewFeedback): Promise<Feedback | undefined> {
     const { id, accountId, messageId, rating, tags, comment, now } = feedback
-    const [row] = await prisma.$queryRaw<FeedbackRow[]>`
+    const [row] = await query<FeedbackRow[]>`
       INSERT INTO feedback AS f
         (id, account_id, message_id, rating, tags, comment, created_at, updated_at)
       SELECT ${id}::uuid, c.owner_id, m.id, ${rating}::rating, ${tags}::text[],
@@ -48,7 +49,7 @@ export const feedbackStore = (prisma: PrismaClient) => ({
     after?: PagePosition
   }): Promise<Feedback[]> {
     const { accountId, rating, limit, after } = page
-    const rows = await prisma.$queryRaw<FeedbackRow[]>`
+    const rows = await query<FeedbackRow[]>`
       SELECT ${feedbackColumns} FROM feedback f WHERE true
       ${accountId === undefined ? Prisma.empty : Prisma.sql`AND f.account_id = ${accountId}::uuid`}
       ${rating === undefined ? Prisma.empty : Prisma.sql`AND f.rating = ${rating}::rating`}

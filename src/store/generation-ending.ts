@@ -1,4 +1,3 @@
-import type { PrismaClient } from '../../generated/prisma/client.ts'
 import {
   messageColumns,
   toMessage,
@@ -8,6 +7,7 @@ import {
   type Usage,
 } from './messages.ts'
 import { driverFailure } from './unavailable.ts'
+import type { Client, Query } from './query.ts'
 
 export type Ending = {
   generationId: string
@@ -30,14 +30,14 @@ export type Ending = {
 type Abandoned = { now: Date; all: boolean; except?: string[] }
 
 /** What ends a generation: each writes its usage, exactly once. */
-export const endingQueries = (prisma: PrismaClient) => ({
+export const endingQueries = ({ query }: Client) => ({
   /**
    * Of several at once exactly one ends it.
    * @returns undefined when it is not running any more or its conversation is gone.
    */
   async finish(ending: Ending): Promise<{ message: Message } | undefined> {
     try {
-      const [row] = await finishRunning(prisma, ending)
+      const [row] = await finishRunning(query, ending)
       return row && { message: toMessage(row) }
     } catch (error) {
       // The account was deleted at the same time, and with it all there was to finish.
@@ -52,7 +52,7 @@ export const endingQueries = (prisma: PrismaClient) => ({
    * @returns how many.
    */
   async interruptAbandoned({ now, all, except = [] }: Abandoned): Promise<number> {
-    const [row] = await prisma.$queryRaw<{ interrupted: number }[]>`
+    const [row] = await query<{ interrupted: number }[]>`
       WITH conversation AS (
         SELECT c.id FROM generations g JOIN conversations c ON c.id = g.conversation_id
         WHERE g.status = 'running' AND g.id <> ALL(${except}::uuid[])
@@ -83,11 +83,11 @@ export const endingQueries = (prisma: PrismaClient) => ({
 
 // The usage is written whatever became of the generation; whoever really ended it wrote its
 // own first, because both wait for the conversation before they write: hence the count.
-function finishRunning(prisma: PrismaClient, ending: Ending): Promise<MessageRow[]> {
+function finishRunning(query: Query, ending: Ending): Promise<MessageRow[]> {
   const { generationId, accountId, status, messageStatus, content, answered, now } = ending
   const { inputTokens = null, outputTokens = null, totalTokens = null } = ending.usage ?? {}
   const source = ending.usage?.source ?? null
-  return prisma.$queryRaw<MessageRow[]>`
+  return query<MessageRow[]>`
     WITH conversation AS (
       SELECT c.id FROM generations g JOIN conversations c ON c.id = g.conversation_id
       WHERE g.id = ${generationId}::uuid FOR NO KEY UPDATE OF c

@@ -1,7 +1,8 @@
-import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma } from '../../generated/prisma/client.ts'
 import { conversationColumns, type Conversation } from './conversations.ts'
 import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
 import { driverFailure } from './unavailable.ts'
+import type { Client, Query } from './query.ts'
 
 export type NewGeneration = {
   generationId: string
@@ -38,16 +39,16 @@ export type Start =
 type StartRow = Conversation & { messages: MessageRow[] }
 
 /** What begins a generation. */
-export const startGeneration = (prisma: PrismaClient) => ({
+export const startGeneration = ({ query }: Client) => ({
   /**
    * Adds the question, the empty answer and the running generation, all or nothing. Of two at
    * once in one conversation exactly one starts.
    */
   async start(generation: NewGeneration): Promise<Start> {
     for (;;) {
-      const start = await tryStart(prisma, generation)
+      const start = await tryStart(query, generation)
       if (start !== 'collided') return start
-      const activeGenerationId = await findRunning(prisma, generation.conversationId)
+      const activeGenerationId = await findRunning(query, generation.conversationId)
       if (activeGenerationId === generation.generationId) return { outcome: 'exists' }
       if (activeGenerationId !== undefined) return { outcome: 'busy', activeGenerationId }
       // The one in the way ended in between: the way is free.
@@ -55,12 +56,9 @@ export const startGeneration = (prisma: PrismaClient) => ({
   },
 })
 
-async function tryStart(
-  prisma: PrismaClient,
-  generation: NewGeneration,
-): Promise<Start | 'collided'> {
+async function tryStart(query: Query, generation: NewGeneration): Promise<Start | 'collided'> {
   try {
-    const [row] = await insert(prisma, generation)
+    const [row] = await insert(query, generation)
     return row ? toStart(row) : { outcome: 'missing' }
   } catch (error) {
     const { code, text } = driverFailure(error)
@@ -71,10 +69,10 @@ async function tryStart(
   }
 }
 
-function insert(prisma: PrismaClient, generation: NewGeneration): Promise<StartRow[]> {
+function insert(query: Query, generation: NewGeneration): Promise<StartRow[]> {
   const { generationId, userMessageId, userText, assistantMessageId, now } = generation
   const mode = generation.mode ?? null
-  return prisma.$queryRaw<StartRow[]>`
+  return query<StartRow[]>`
     WITH c AS (${claimConversation(generation)}), m AS (
       INSERT INTO messages (id, conversation_id, position, role, content, status, mode, created_at)
       SELECT said.id, c.id, c.message_count - 2 + said.turn, said.role, said.content, said.status,
@@ -126,11 +124,8 @@ function toStart({ messages, ...conversation }: StartRow): Start {
   return { outcome: 'started', conversation, userMessage, assistantMessage }
 }
 
-async function findRunning(
-  prisma: PrismaClient,
-  conversationId: string,
-): Promise<string | undefined> {
-  const [row] = await prisma.$queryRaw<{ id: string }[]>`
+async function findRunning(query: Query, conversationId: string): Promise<string | undefined> {
+  const [row] = await query<{ id: string }[]>`
     SELECT id FROM generations
     WHERE conversation_id = ${conversationId}::uuid AND status = 'running'`
   return row?.id

@@ -1,7 +1,7 @@
-import type { PrismaClient } from '../../generated/prisma/client.ts'
+import type { Client } from './query.ts'
 
 /** What takes a beginning back. */
-export const undoGeneration = (prisma: PrismaClient) => ({
+export const undoGeneration = ({ prisma }: Client) => ({
   /**
    * Removes a running generation and both its messages, and the conversation if this started
    * it: as if it had never been asked. Nothing happens when it is not running.

@@ -1,4 +1,4 @@
-import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma } from '../../generated/prisma/client.ts'
 import { endingQueries } from './generation-ending.ts'
 import { startGeneration } from './generation-start.ts'
 import { undoGeneration } from './generation-undo.ts'
@@ -12,6 +12,7 @@ import {
   type UsageRow,
 } from './messages.ts'
 import { present } from './rows.ts'
+import type { Client } from './query.ts'
 
 export type GenerationStatus = 'running' | 'completed' | 'cancelled' | 'failed' | 'interrupted'
 
@@ -47,17 +48,20 @@ export type KeptGeneration = Generation & {
  * Answers in the making; one per conversation. Whatever touches more than a generation locks
  * its conversation first, so that no two of them can wait for each other.
  */
-export const generationStore = (prisma: PrismaClient) => ({
-  ...startGeneration(prisma),
-  ...undoGeneration(prisma),
-  ...endingQueries(prisma),
+export const generationStore = (client: Client) => ({
+  ...startGeneration(client),
+  ...undoGeneration(client),
+  ...endingQueries(client),
+  ...generationQueries(client),
+})
 
+const generationQueries = ({ prisma, query }: Client) => ({
   /** Keeps the text so far and renews the lease. */
   async saveProgress(
     progress: { generationId: string; content: string; pieceEnds: readonly number[] } & Renewal,
   ): Promise<Renewed> {
     const { generationId, content, pieceEnds, leaseUntil } = progress
-    const [row] = await prisma.$queryRaw<{ cancel: boolean }[]>`
+    const [row] = await query<{ cancel: boolean }[]>`
       WITH conversation AS (
         SELECT c.id FROM generations g JOIN conversations c ON c.id = g.conversation_id
         WHERE g.id = ${generationId}::uuid FOR KEY SHARE OF c
@@ -81,7 +85,7 @@ export const generationStore = (prisma: PrismaClient) => ({
     ids,
     leaseUntil,
   }: { ids: string[] } & Renewal): Promise<Map<string, Renewed>> {
-    const rows = await prisma.$queryRaw<{ id: string; cancel: boolean }[]>`
+    const rows = await query<{ id: string; cancel: boolean }[]>`
       UPDATE generations SET lease_until = ${leaseUntil}::timestamptz
       WHERE id = ANY(${ids}::uuid[]) AND status = 'running'
       RETURNING id, cancel_requested_at IS NOT NULL AS cancel`
@@ -106,7 +110,7 @@ export const generationStore = (prisma: PrismaClient) => ({
     id: string
     ownerId: string
   }): Promise<KeptGeneration | undefined> {
-    const [row] = await prisma.$queryRaw<KeptRow[]>`
+    const [row] = await query<KeptRow[]>`
       SELECT ${generationColumns}, g.request_id AS "requestId", g.piece_ends AS "pieceEnds",
         g.problem, (
           SELECT json_agg(said ORDER BY said.position) FROM (
@@ -123,7 +127,7 @@ export const generationStore = (prisma: PrismaClient) => ({
   },
 
   async find({ id, ownerId }: { id: string; ownerId: string }): Promise<Generation | undefined> {
-    const [row] = await prisma.$queryRaw<GenerationRow[]>`
+    const [row] = await query<GenerationRow[]>`
       SELECT ${generationColumns}
       FROM generations g JOIN messages m ON m.id = g.message_id
       WHERE g.id = ${id}::uuid AND g.owner_id = ${ownerId}::uuid`
@@ -131,7 +135,7 @@ export const generationStore = (prisma: PrismaClient) => ({
   },
 
   async findRunningIn(conversationId: string): Promise<Generation | undefined> {
-    const [row] = await prisma.$queryRaw<GenerationRow[]>`
+    const [row] = await query<GenerationRow[]>`
       SELECT ${generationColumns}
       FROM generations g JOIN messages m ON m.id = g.message_id
       WHERE g.conversation_id = ${conversationId}::uuid AND g.status = 'running'`

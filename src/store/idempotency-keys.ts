@@ -1,5 +1,6 @@
-import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma } from '../../generated/prisma/client.ts'
 import { driverFailure } from './unavailable.ts'
+import type { Client } from './query.ts'
 
 /** A caller's name for a call of one operation. */
 export type KeyName = { accountId: string; operationId: string; key: string }
@@ -20,7 +21,7 @@ export type KeptCall = {
 type Claim = KeyName & { fingerprint: Uint8Array; thingId: string; now: Date; leaseUntil: Date }
 
 /** The calls that their callers have named. */
-export const idempotencyKeyStore = (prisma: PrismaClient) => ({
+export const idempotencyKeyStore = ({ prisma }: Client) => ({
   /** Of any number of claims at once exactly one gets the key. */
   async claim(claim: Claim): Promise<'claimed' | 'taken' | 'no-account'> {
     const { now, fingerprint, ...rest } = claim

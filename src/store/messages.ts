@@ -1,5 +1,6 @@
-import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
+import type { Client } from './query.ts'
 
 export type MessageRole = 'user' | 'assistant'
 
@@ -30,10 +31,10 @@ export type Message = {
 export type HistoryEntry = Pick<Message, 'role' | 'content'>
 
 /** What was said. */
-export const messageStore = (prisma: PrismaClient) => ({
+export const messageStore = ({ query }: Client) => ({
   /** By position; `after` is the position of the last one already seen. */
   async list(page: { conversationId: string; limit: number; after?: number }): Promise<Message[]> {
-    const rows = await prisma.$queryRaw<MessageRow[]>`
+    const rows = await query<MessageRow[]>`
       SELECT ${messageColumns} FROM messages m
       WHERE m.conversation_id = ${page.conversationId}::uuid AND m.position > ${page.after ?? 0}::int
       ORDER BY m.position LIMIT ${page.limit}::int`
@@ -42,7 +43,7 @@ export const messageStore = (prisma: PrismaClient) => ({
 
   /** Undefined when it is unknown or in a conversation of another. */
   async findOwned({ id, ownerId }: { id: string; ownerId: string }): Promise<Message | undefined> {
-    const [row] = await prisma.$queryRaw<MessageRow[]>`
+    const [row] = await query<MessageRow[]>`
       SELECT ${messageColumns} FROM messages m
       JOIN conversations c ON c.id = m.conversation_id
       WHERE m.id = ${id}::uuid AND c.owner_id = ${ownerId}::uuid`
@@ -55,7 +56,7 @@ export const messageStore = (prisma: PrismaClient) => ({
     beforePosition: number
     limit: number
   }): Promise<HistoryEntry[]> {
-    const rows = await prisma.$queryRaw<HistoryEntry[]>`
+    const rows = await query<HistoryEntry[]>`
       SELECT role, content FROM messages
       WHERE conversation_id = ${before.conversationId}::uuid
         AND position < ${before.beforePosition}::int AND content <> ''

@@ -1,9 +1,9 @@
-import type { PrismaClient } from '../../generated/prisma/client.ts'
+import type { Client } from './query.ts'
 
 type Place = { id: string; accountId: string; now: Date; until: Date }
 
 /** The streams that callers have open, on all instances. */
-export const openStreamStore = (prisma: PrismaClient) => ({
+export const openStreamStore = ({ prisma }: Client) => ({
   /**
    * Takes a place unless the account has as many as it may; for a transaction. Of any number at
    * once no more get one than there are: each waits for the account first.

@@ -1,5 +1,6 @@
-import type { PrismaClient, Session as SessionRow } from '../../generated/prisma/client.ts'
+import type { Session as SessionRow } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
+import type { Client } from './query.ts'
 
 export type Session = {
   id: string
@@ -26,7 +27,7 @@ export type NewSession = Pick<
 export type Rotation = { id: string; counter: number; now: Date; expiresAt: Date }
 
 /** Who is signed in, from where. */
-export const sessionStore = (prisma: PrismaClient) => ({
+export const sessionStore = ({ prisma, query }: Client) => ({
   async create({ now, ...session }: NewSession): Promise<Session> {
     const data = { ...session, createdAt: now, lastUsedAt: now, rotatedAt: now }
     return present(await prisma.session.create({ data }))
@@ -83,7 +84,7 @@ export const sessionStore = (prisma: PrismaClient) => ({
    * account is disabled.
    */
   async rotate({ id, counter, now, expiresAt }: Rotation): Promise<Session | undefined> {
-    const [row] = await prisma.$queryRaw<SessionRow[]>`
+    const [row] = await query<SessionRow[]>`
       UPDATE sessions
       SET refresh_counter = refresh_counter + 1,
         rotated_at = ${now}::timestamptz,
@@ -139,7 +140,7 @@ export const sessionStore = (prisma: PrismaClient) => ({
 
   /** Those revoked at `at` or later, of all accounts. */
   async revokedSince(at: Date): Promise<{ id: string; revokedAt: Date }[]> {
-    return prisma.$queryRaw<{ id: string; revokedAt: Date }[]>`
+    return query<{ id: string; revokedAt: Date }[]>`
       SELECT id, revoked_at AS "revokedAt" FROM sessions
       WHERE revoked_at >= ${at}::timestamptz ORDER BY revoked_at`
   },

@@ -1,9 +1,6 @@
-import {
-  Prisma,
-  type Account as AccountRow,
-  type PrismaClient,
-} from '../../generated/prisma/client.ts'
+import { Prisma, type Account as AccountRow } from '../../generated/prisma/client.ts'
 import { type Account, type PersonalLimits, type Role, toAccount, toLimits } from './accounts.ts'
+import type { Client } from './query.ts'
 
 /** What an account may do now, whatever the credentials say that are out. */
 export type Standing = {
@@ -29,7 +26,7 @@ export type AccountChanges = {
 type Versioned = { id: string; expectedVersions?: readonly number[]; now: Date }
 
 /** What administrators decide of accounts. */
-export const standingStore = (prisma: PrismaClient) => ({
+export const standingStore = ({ prisma, query }: Client) => ({
   /** Undefined when there is no such account at one of the versions. */
   async change(asked: Versioned & { changes: AccountChanges }): Promise<Account | undefined> {
     const { id, changes, expectedVersions, now } = asked
@@ -68,7 +65,7 @@ export const standingStore = (prisma: PrismaClient) => ({
 
   /** The ids of the administrators who may sign in; none of them changes until the transaction ends. */
   async lockAdmins(): Promise<string[]> {
-    const rows = await prisma.$queryRaw<{ id: string }[]>`
+    const rows = await query<{ id: string }[]>`
       SELECT id FROM accounts
       WHERE role = 'admin' AND disabled_at IS NULL AND closed_at IS NULL ORDER BY id FOR UPDATE`
     return rows.map(({ id }) => id)
@@ -76,14 +73,14 @@ export const standingStore = (prisma: PrismaClient) => ({
 
   /** Of the accounts that changed at `at` or later. */
   async changedSince(at: Date): Promise<Standing[]> {
-    const rows = await prisma.$queryRaw<StandingRow[]>`
+    const rows = await query<StandingRow[]>`
       SELECT ${standingColumns} FROM accounts WHERE standing_at >= ${at}::timestamptz`
     return rows.map(toStanding)
   },
 
   /** Of the accounts that have limits of their own. */
   async withLimits(): Promise<Standing[]> {
-    const rows = await prisma.$queryRaw<StandingRow[]>`
+    const rows = await query<StandingRow[]>`
       SELECT ${standingColumns} FROM accounts
       WHERE (hourly_limit IS NOT NULL OR chat_limit IS NOT NULL) AND closed_at IS NULL`
     return rows.map(toStanding)

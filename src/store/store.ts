@@ -14,6 +14,7 @@ import { idempotencyKeyStore } from './idempotency-keys.ts'
 import { messageStore } from './messages.ts'
 import { migrate } from './migrate.ts'
 import { openStreamStore } from './open-streams.ts'
+import { type Client, queryIn } from './query.ts'
 import { sessionStore } from './sessions.ts'
 import { standingStore } from './standings.ts'
 import { guarded, guardedCall, type Guarding } from './unavailable.ts'
@@ -76,11 +77,11 @@ const alone: Guarding = (call) => guardedCall(() => retryingConflicts(call))
 
 /** The store on a database that is open and migrated. */
 export function storeOf(database: Database) {
-  const { prisma, embedded } = database
+  const { prisma, query, embedded } = database
   return {
     /** No other process has the database: what runs at the start was abandoned. */
     embedded,
-    ...nounsOf(prisma, alone),
+    ...nounsOf({ prisma, query }, alone),
     ...guarded({
       /** Resolves when the database has answered. */
       ping: () => ping(database),
@@ -94,7 +95,10 @@ export function storeOf(database: Database) {
      * else that counts: where two transactions stand in each other's way it is called again.
      */
     atomically<T>(work: (nouns: Nouns) => Promise<T>): Promise<T> {
-      const run = (client: unknown) => work(nounsOf(client as PrismaClient, guardedCall))
+      const run = (transaction: unknown) => {
+        const within = transaction as PrismaClient
+        return work(nounsOf({ prisma: within, query: queryIn(within) }, guardedCall))
+      }
       return alone(() => prisma.$transaction(run, TRANSACTION))
     },
 
@@ -108,23 +112,23 @@ export function storeOf(database: Database) {
 /** What is remembered, one noun for each table or so. */
 export type Nouns = ReturnType<typeof nounsOf>
 
-function nounsOf(prisma: PrismaClient, guarding: Guarding) {
+function nounsOf(client: Client, guarding: Guarding) {
   return {
-    accounts: guarded({ ...accountStore(prisma), ...accountSearch(prisma) }, guarding),
-    standings: guarded(standingStore(prisma), guarding),
-    closedAccounts: guarded(closedAccountStore(prisma), guarding),
-    sessions: guarded(sessionStore(prisma), guarding),
-    apiKeys: guarded(apiKeyStore(prisma), guarding),
-    auditEvents: guarded(auditEventStore(prisma), guarding),
+    accounts: guarded({ ...accountStore(client), ...accountSearch(client) }, guarding),
+    standings: guarded(standingStore(client), guarding),
+    closedAccounts: guarded(closedAccountStore(client), guarding),
+    sessions: guarded(sessionStore(client), guarding),
+    apiKeys: guarded(apiKeyStore(client), guarding),
+    auditEvents: guarded(auditEventStore(client), guarding),
     conversations: guarded(
-      { ...conversationStore(prisma), ...conversationSearch(prisma) },
+      { ...conversationStore(client), ...conversationSearch(client) },
       guarding,
     ),
-    messages: guarded(messageStore(prisma), guarding),
-    openStreams: guarded(openStreamStore(prisma), guarding),
-    idempotencyKeys: guarded(idempotencyKeyStore(prisma), guarding),
-    generations: guarded(generationStore(prisma), guarding),
-    usage: guarded(usageStore(prisma), guarding),
-    feedback: guarded(feedbackStore(prisma), guarding),
+    messages: guarded(messageStore(client), guarding),
+    openStreams: guarded(openStreamStore(client), guarding),
+    idempotencyKeys: guarded(idempotencyKeyStore(client), guarding),
+    generations: guarded(generationStore(client), guarding),
+    usage: guarded(usageStore(client), guarding),
+    feedback: guarded(feedbackStore(client), guarding),
   }
 }

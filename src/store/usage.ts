@@ -1,5 +1,6 @@
-import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
+import type { Client } from './query.ts'
 
 /** Tokens that nobody counted are 0 here: the sums are over what is known. */
 export type UsageBucket = {
@@ -35,16 +36,16 @@ export type UsageRecord = {
 }
 
 /** What was generated; it outlives the messages. */
-export const usageStore = (prisma: PrismaClient) => ({
+export const usageStore = ({ prisma, query }: Client) => ({
   /**
    * The buckets that hold anything, oldest first. However much there is, what is read are sums of
    * hours, and of the first and the last hour the records that lie outside the span: they are taken
    * off again.
    */
-  async report(query: UsageQuery): Promise<UsageBucket[]> {
-    const { from, to, granularity } = query
-    const { hours, records } = sourcesOf(query)
-    return prisma.$queryRaw<UsageBucket[]>`
+  async report(asked: UsageQuery): Promise<UsageBucket[]> {
+    const { from, to, granularity } = asked
+    const { hours, records } = sourcesOf(asked)
+    return query<UsageBucket[]>`
       SELECT date_trunc(${granularity}::text, hour, 'UTC') AS "startAt",
         sum(requests)::int AS requests, sum(messages)::int AS messages,
         sum(input_tokens)::float8 AS "inputTokens", sum(output_tokens)::float8 AS "outputTokens",

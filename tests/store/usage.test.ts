@@ -142,7 +142,7 @@ test.skipIf('snapshot' in inject('migrated'))(
     const own = await openTestStore()
     const accounts = await Promise.all([1, 2, 3, 4, 5].map(() => givenAccount(own.store)))
     // Without the store's own second try, which a circle would be hidden by.
-    const generations = generationStore(own.database.prisma)
+    const generations = generationStore(own.database)
     const started = accounts.flatMap(({ id }) => [1, 2, 3, 4, 5, 6].map(() => newGeneration(id)))
     for (const generation of started) await givenStarted(own.store, generation)
     const [finished, abandoned] = [started.slice(10), started.slice(0, 10)]

@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import type { PGlite } from '@electric-sql/pglite'
 import { inject } from 'vitest'
-import { PrismaClient } from '../../generated/prisma/client.ts'
+import { Prisma, PrismaClient } from '../../generated/prisma/client.ts'
 import type { Database } from '../../src/store/database.ts'
 import { embeddedMigrationAdapter, openEmbedded } from '../../src/store/embedded.ts'
 import { migrate } from '../../src/store/migrate.ts'
+import { queryBy } from '../../src/store/query.ts'
 import { storeOf } from '../../src/store/store.ts'
 import type { TestStore } from './database.ts'
 
@@ -26,8 +27,9 @@ export async function openLoggedTestStore(): Promise<LoggedTestStore> {
     'snapshot' in migrated ? { loadDataDir: new Blob([await readFile(migrated.snapshot)]) } : {}
   const { pglite, close } = await openEmbedded(options)
   const log: Query[] = []
+  const adapter = new PrismaPGlite(pglite)
   const prisma = new PrismaClient({
-    adapter: new PrismaPGlite(pglite),
+    adapter,
     log: [{ emit: 'event', level: 'query' }],
   })
   prisma.$on('query', ({ query, params }) => {
@@ -35,8 +37,14 @@ export async function openLoggedTestStore(): Promise<LoggedTestStore> {
       log.push({ sql: query, parameters: JSON.parse(params) as unknown[] })
     }
   })
+  const ask = queryBy(() => adapter.connect())
   const database: Database = {
-    prisma: prisma,
+    prisma,
+    query(text, ...values) {
+      const { text: sql, values: parameters } = Prisma.sql(text, ...values)
+      log.push({ sql, parameters })
+      return ask(text, ...values)
+    },
     embedded: true,
     lockForMigration: async () => ({
       factory: embeddedMigrationAdapter(pglite),
