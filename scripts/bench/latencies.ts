@@ -1,8 +1,8 @@
 import { PASSWORD, type Owner } from './database.ts'
-import type { Closed, Generator, Paced } from './generator.ts'
+import type { Closed, ClosedLoad, Generator, Paced, PacedLoad } from './generator.ts'
 import { type Call, MIX, operationsOf, type Person, stir } from './operations.ts'
 import type { Running } from './servers.ts'
-import { type Latency, latencyOf } from './statistics.ts'
+import { type Latency, latencyOf, spreadOf } from './statistics.ts'
 
 /** How fast Parley alone answers at half of what it can take. */
 export type Latencies = {
@@ -18,6 +18,11 @@ const CALLS_OF_MIX = Object.values(WITH_CHAT).reduce((sum, share) => sum + share
 /** A third at once from one address would be slowed down like one that follows two failures. */
 const LOGIN_CONNECTIONS = 2
 
+/** The machine is faster and slower by turns: half of what it could do just before is asked of it. */
+const TURNS = 4
+
+type Lane = PacedLoad['lanes'][number]
+
 /** Chats and streams are asked for by people who have logged in. */
 export async function measureLatency(
   generator: Generator,
@@ -29,27 +34,53 @@ export async function measureLatency(
   const people: Person[] = []
   for (const owner of owners) people.push({ ...owner, token: await logIn(origin, owner) })
   const all = operationsOf(people)
-  const calls = stir(all, WITH_CHAT)
-  const full = { kind: 'closed', origin, seconds: 2 * seconds } as const
-  const mix = perSecond(await generator.run({ ...full, calls, connections }))
-  const half = mix / 2 / CALLS_OF_MIX
-  const lanes = Object.entries({ ...WITH_CHAT, chat: 1, stream: 1 }).map(([name, share]) => ({
-    name,
-    calls: all[name]!.calls,
-    perSecond: half * share,
-    until: name === 'stream' ? ('first-frame' as const) : ('answered' as const),
-  }))
-  const paced = await generator.run({ kind: 'paced', origin, seconds: pacedSeconds, lanes })
+  const full = { kind: 'closed', origin, seconds } as const
 
+  const mixLanes = (half: number): Lane[] =>
+    Object.entries({ ...WITH_CHAT, chat: 1, stream: 1 }).map(([name, share]) => ({
+      name,
+      calls: all[name]!.calls,
+      perSecond: (half * share) / CALLS_OF_MIX,
+      until: name === 'stream' ? ('first-frame' as const) : ('answered' as const),
+    }))
   const tries = owners.map(loginOf)
-  const atOnce = { calls: tries, connections: LOGIN_CONNECTIONS }
-  const logins = perSecond(await generator.run({ ...full, ...atOnce }))
-  const lane = { name: 'login', calls: tries, perSecond: logins / 2, until: 'answered' as const }
-  const alone = await generator.run({
-    ...{ kind: 'paced', origin, seconds: pacedSeconds },
-    lanes: [lane],
-  })
-  return { saturation: { mix, logins }, byOperation: latenciesOf({ ...paced, ...alone }) }
+  const loginLanes = (half: number): Lane[] => [
+    { name: 'login', calls: tries, perSecond: half, until: 'answered' },
+  ]
+
+  const mixed = { ...full, calls: stir(all, WITH_CHAT), connections }
+  const mix = await atHalf(generator, mixed, mixLanes, pacedSeconds)
+  const loggingIn = { ...full, calls: tries, connections: LOGIN_CONNECTIONS }
+  const logins = await atHalf(generator, loggingIn, loginLanes, pacedSeconds)
+  return {
+    saturation: { mix: mix.saturation, logins: logins.saturation },
+    byOperation: latenciesOf({ ...mix.paced, ...logins.paced }),
+  }
+}
+
+/** @param lanesOf what is asked at so many calls a second */
+async function atHalf(
+  generator: Generator,
+  full: ClosedLoad,
+  lanesOf: (perSecond: number) => Lane[],
+  pacedSeconds: number,
+): Promise<{ saturation: number; paced: Paced }> {
+  const saturations: number[] = []
+  const paced: Paced = {}
+  for (let turn = 0; turn < TURNS; turn += 1) {
+    const saturation = perSecond(await generator.run(full))
+    saturations.push(saturation)
+    const { origin } = full
+    const seconds = pacedSeconds / TURNS
+    const lanes = lanesOf(saturation / 2)
+    const measured = await generator.run({ kind: 'paced', origin, seconds, lanes })
+    for (const [name, { latencies, failed }] of Object.entries(measured)) {
+      const lane = (paced[name] ??= { latencies: [], failed: 0 })
+      lane.latencies.push(...latencies)
+      lane.failed += failed
+    }
+  }
+  return { saturation: spreadOf(saturations).median, paced }
 }
 
 function perSecond({ answered, failed, seconds }: Closed): number {

@@ -1,10 +1,12 @@
 import { deliver, type Question } from './questions.ts'
 
+/** Measured: with one, calls wait for each other; with more, too few travel together. */
+const MOST_UNDER_WAY = 2
 /** Questions of one request: a statement of that many calls takes PostgreSQL a few milliseconds. */
 const MOST_TOGETHER = 100
 
 /**
- * One request at a time: the first question goes at once, and what is asked while a request is under
+ * Two requests at a time: a question goes at once if it can, and what is asked while both are under
  * way goes together in the next. A quiet server is asked at once, a busy one less often.
  * @param send one request; as many answers as was asked, in the same order
  */
@@ -12,16 +14,16 @@ export function createBatching<Asked, Answer>(
   send: (asked: readonly Asked[]) => Promise<readonly Answer[]>,
 ): (asked: Asked) => Promise<Answer> {
   const waiting: Question<Asked, Answer>[] = []
-  let underWay = false
+  let underWay = 0
 
   const sendWaiting = async (): Promise<void> => {
-    underWay = true
+    underWay += 1
     while (waiting.length > 0) await deliver(waiting.splice(0, MOST_TOGETHER), send)
-    underWay = false
+    underWay -= 1
   }
   return (asked) =>
     new Promise((resolve, reject) => {
       waiting.push({ asked, resolve, reject })
-      if (!underWay) void sendWaiting()
+      if (underWay < MOST_UNDER_WAY) void sendWaiting()
     })
 }
