@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Query, queryIn } from '../../src/store/query.ts'
+import { openTestStore, type TestStore } from '../support/database.ts'
+import { givenAccount } from './given.ts'
+
+let own: TestStore
+beforeAll(async () => {
+  own = await openTestStore()
+})
+afterAll(() => own.close())
+
+describe('a statement', () => {
+  const id = randomUUID()
+  const at = new Date('2026-05-11T09:00:00.123Z')
+  const everyType = (query: Query) => query`
+    SELECT ${id}::uuid AS id, ${at}::timestamptz AS at, ${'한국어 \u2028 "'}::text AS text, 7::int AS int,
+      9007199254740993::bigint AS bigint, 0.1::float8 AS float8, true AS bool, NULL::timestamptz AS none,
+      ${JSON.stringify({ a: [1, null] })}::jsonb AS json, ${['a,b', 'c"']}::text[] AS texts,
+      ${[1, 2]}::int[] AS ints, 'admin'::role AS role, ${Buffer.from([0, 255])}::bytea AS bytes`
+
+  test('gives the same rows past Prisma’s client as through it', async () => {
+    const rows = await everyType(own.database.query)
+    expect(rows).toMatchObject([{ id, at, int: 7, json: { a: [1, null] }, texts: ['a,b', 'c"'] }])
+    const [{ bytes, ...row }] = rows as [{ bytes: Uint8Array }]
+    const [{ bytes: sameBytes, ...sameRow }] = (await everyType(queryIn(own.database.prisma))) as [
+      { bytes: Uint8Array },
+    ]
+    expect(row).toEqual(sameRow)
+    expect([...bytes]).toEqual([...sameBytes])
+  })
+
+  test('is refused where a column has a type that nobody has thought of', async () => {
+    await expect(own.database.query`SELECT 1.5::numeric AS price`).rejects.toThrow('No statement')
+  })
+
+  test('that fails says why, with the code of the database', async () => {
+    const failure = own.database.query`SELECT 1 / 0 AS nothing`
+    await expect(failure).rejects.toMatchObject({ cause: { originalCode: '22012' } })
+  })
+
+  test('in a transaction is undone with it', async () => {
+    const { id: ownerId } = await givenAccount(own.store)
+    const id = randomUUID()
+    const given = { id, ownerId, title: 'A walk', mode: 'general', now: at }
+    const undone = own.store.atomically(async ({ conversations }) => {
+      await conversations.create(given)
+      throw new Error('changed my mind')
+    })
+    await expect(undone).rejects.toThrow('changed my mind')
+    expect(await own.store.conversations.find({ id, ownerId })).toBeUndefined()
+  })
+})
