@@ -50,6 +50,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
   const answer = new AnswerText()
   let hasBegun = false
   let isTakenBack = false
+  let isAsking = true
   const pieceEnds: number[] = []
   let savedLength = 0
   // Whoever waits for it hears of a failure; nobody has to.
@@ -175,7 +176,10 @@ export function createGenerationRun(deps: Deps, started: Started) {
     /** Asks the engine and sees the answer through to its end. Never rejects. */
     async run(turn: Turn): Promise<void> {
       try {
-        const end = await consume(turn).catch(async (error: unknown) => {
+        const answered = consume(turn).finally(() => {
+          isAsking = false
+        })
+        const end = await answered.catch(async (error: unknown) => {
           await fail(turn, error)
         })
         if (end) await finish({ turn, status: 'completed', ...end })
@@ -185,9 +189,9 @@ export function createGenerationRun(deps: Deps, started: Started) {
       }
     },
 
-    /** Stops the engine; the text so far is kept. */
+    /** Stops the engine, unless it is done; the text so far is kept. */
     stop(reason: StopReason): void {
-      stopping.abort(reason)
+      if (isAsking) stopping.abort(reason)
     },
 
     /** The text, if there is more of it than was saved; for saving what a crash must not lose. */

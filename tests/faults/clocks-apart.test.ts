@@ -58,9 +58,11 @@ describe.each([
   })
 
   test('an instance does not take the answers of the other for dead', async () => {
-    const streams = await Promise.all(
-      [here, there].map(async (server) => openHeldStream(engine, await server.newUser())),
-    )
+    // One after the other: the engine that both ask does not know whose turn is whose.
+    const streams = [
+      await openHeldStream(engine, await here.newUser()),
+      await openHeldStream(engine, await there.newUser()),
+    ]
     await pass(TURN_MS + STEP_MS)
     for (const { turn, stream } of streams) {
       turn.end()
