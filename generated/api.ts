@@ -1460,7 +1460,10 @@ export interface components {
         ModeList: {
             data: components["schemas"]["Mode"][];
         };
-        /** @description Send it as `cursor` for the next page. Left out on the last page. */
+        /**
+         * @description Send it as `cursor` for the next page. Left out on the last page, and there alone: a page of a
+         *     search may hold fewer things than `limit`, even none, and be followed by more.
+         */
         NextCursor: string;
         /**
          * @description What becomes of the answer when you hang up before it is complete: it is finished and kept
