@@ -50,7 +50,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
   const answer = new AnswerText()
   let hasBegun = false
   let isTakenBack = false
-  let isAsking = true
+  let isEngineDone = false
   const pieceEnds: number[] = []
   let savedLength = 0
   // Whoever waits for it hears of a failure; nobody has to.
@@ -176,12 +176,13 @@ export function createGenerationRun(deps: Deps, started: Started) {
     /** Asks the engine and sees the answer through to its end. Never rejects. */
     async run(turn: Turn): Promise<void> {
       try {
-        const answered = consume(turn).finally(() => {
-          isAsking = false
-        })
-        const end = await answered.catch(async (error: unknown) => {
-          await fail(turn, error)
-        })
+        const end = await consume(turn)
+          .finally(() => {
+            isEngineDone = true
+          })
+          .catch(async (error: unknown) => {
+            await fail(turn, error)
+          })
         if (end) await finish({ turn, status: 'completed', ...end })
       } catch (error) {
         deps.onMistake(error)
@@ -191,7 +192,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
 
     /** Stops the engine, unless it is done; the text so far is kept. */
     stop(reason: StopReason): void {
-      if (isAsking) stopping.abort(reason)
+      if (!isEngineDone) stopping.abort(reason)
     },
 
     /** The text, if there is more of it than was saved; for saving what a crash must not lose. */

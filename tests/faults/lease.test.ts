@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createDeferred } from '../../src/domain/deferred.ts'
 import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import { createClient, type Client } from '../support/client.ts'
 import { TestClock } from '../support/clock.ts'
@@ -121,6 +122,28 @@ describe('while an answer is made', () => {
       turn.end()
       expect((await stream.rest()).at(-1)!.name).toBe('message.end')
     }
+  })
+
+  test('a save that comes after its end does not stop an engine that is done', async () => {
+    const alice = await server.newUser()
+    const { turn, stream } = await openHeldStream(engine, alice)
+    const [asked, ended] = [createDeferred<undefined>(), createDeferred<undefined>()]
+    let saved: ReturnType<typeof saveProgress> | undefined
+    saveProgress = async (progress) => {
+      asked.resolve(undefined)
+      await ended.promise
+      saved = testStore.store.generations.saveProgress(progress)
+      return saved
+    }
+    await server.clock.advance(500)
+    await asked.promise
+    turn.end()
+    expect((await stream.rest()).at(-1)!.name).toBe('message.end')
+    ended.resolve(undefined)
+    await until(() => Promise.resolve(saved !== undefined))
+    expect(await saved).toBe('gone')
+    await server.clock.advance(500)
+    expect(turn.signal.aborted).toBe(false)
   })
 
   test('another instance leaves it alone for as long as its lease is renewed', async () => {
