@@ -61,10 +61,14 @@ describe('Accept', () => {
     ['application/vnd.api+json', 406],
     ['nonsense', 406],
     [',;,', 406],
-    ['"'.repeat(8_000), 406],
-    ['a,'.repeat(7_000), 406],
-  ])('%.60s is answered %d', async (accept, status) => {
+  ])('%s is answered %d', async (accept, status) => {
     expect((await ask('getHealth', { headers: { Accept: accept } })).status).toBe(status)
+  })
+
+  test('may be as long and as odd as the headers may be', async () => {
+    for (const accept of ['"'.repeat(8_000), 'a,'.repeat(7_000), ';'.repeat(15_000)]) {
+      expect((await ask('getHealth', { headers: { Accept: accept } })).status).toBe(406)
+    }
   })
 
   test('is not looked at where an answer has no body', async () => {
