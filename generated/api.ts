@@ -165,7 +165,7 @@ export interface paths {
          * @deprecated
          * @description Ends the session of the access token. Kept for clients of the first plan; `POST /auth/logout`
          *     does the same, and more. A GET that changes something can be set off by a mere link, so it
-         *     goes away on the day that `Sunset` names.
+         *     goes away on the day that `Sunset` names. For the same reason it has no `HEAD`.
          */
         get: operations["logOutByLink"];
         put?: never;
@@ -611,7 +611,8 @@ export interface paths {
          * @description Everything that is kept of you, one JSON record a line: your profile, your open sessions, your
          *     conversations each followed by its messages, your feedback, your usage, and the audit events of
          *     your own acts. The last line is the record `end`, which counts the others: an export without it
-         *     was cut off on its way. Long exports are streamed; nothing of them is held in memory.
+         *     was cut off on its way. Long exports are streamed; nothing of them is held in memory. An export
+         *     is recorded in the audit log, so it has no `HEAD`.
          */
         get: operations["exportAccount"];
         put?: never;
@@ -2027,7 +2028,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description `Accept` excludes the media type of the answer. */
+        /** @description `Accept` admits neither the media type of the answer nor JSON. */
         NotAcceptable: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2324,7 +2325,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `Accept` excludes the media type of the answer. Costs nothing. */
+        /** @description `Accept` admits neither the media type of the answer nor JSON. Costs nothing. */
         UncountedNotAcceptable: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];

@@ -1,4 +1,4 @@
-import express, { type Express, type RequestHandler } from 'express'
+import express, { type Express } from 'express'
 import type { Config } from './config.ts'
 import type { Contract } from './contract/document.ts'
 import { createAnswerCheck } from './contract/answers.ts'
@@ -21,12 +21,14 @@ import { createDocs } from './http/docs.ts'
 import { answerMoved } from './http/moved.ts'
 import { operationRoute, type RouteTools } from './http/operation-route.ts'
 import { answerProblems, createAnswerProblem } from './http/problems.ts'
+import { parseQuery } from './http/query.ts'
 import { logRequests } from './http/request-log.ts'
 import { traceRequests } from './http/request-trace.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { slowDownFailures } from './http/slow-down.ts'
 import { keepToHttps, requireHttps } from './http/transport.ts'
 import {
+  answerOptionsOfServer,
   countAnonymous,
   countUndecodable,
   methodsByRoute,
@@ -89,11 +91,12 @@ export async function createApp(parts: AppParts): Promise<App> {
   const app = express()
   app.disable('x-powered-by').disable('etag')
   app.enable('case sensitive routing').enable('strict routing')
-  app.set('query parser', 'simple').set('trust proxy', config.server.trustProxy)
+  app.set('query parser', parseQuery).set('trust proxy', config.server.trustProxy)
 
   app.use(logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : []))
-  app.use(securityHeaders, ...transport(config.server, policies))
+  app.use(securityHeaders, ...(speaksHttps(config.server) ? [keepToHttps] : []))
   for (const step of crossOrigin(config.server.corsOrigins, document)) app.use(step)
+  if (config.server.requireHttps) app.use(requireHttps(openPathsOf(policies)))
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
     const operation = operations[policy.operationId as keyof Operations] as AnyOperation
@@ -105,20 +108,23 @@ export async function createApp(parts: AppParts): Promise<App> {
   const { securityContacts } = config.server
   const publicJwks = () => deps.keys.publicJwks()
   app.use(createDocs({ contract, publicJwks, securityContacts, clock: deps.clock }))
-  for (const [route, allow] of methodsByRoute(policies)) {
+  const methods = methodsByRoute(policies)
+  for (const [route, allow] of methods) {
     app.all(route, countAnonymous(limits), refuseMethod(allow))
   }
-  app.use(countAnonymous(limits), refusePath)
+  app.use(answerOptionsOfServer(methods), countAnonymous(limits), refusePath)
   app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
   const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
   const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
   return { handler: app, guardAnswer, warmUp: validator.warmUp }
 }
 
-/** What holds of the connection; nothing where nobody has asked for HTTPS. */
-function transport(server: Config['server'], policies: Policies): RequestHandler[] {
+/** Where nobody has asked for HTTPS, nothing is said of it. */
+function speaksHttps({ requireHttps: isRequired, tls }: Config['server']): boolean {
+  return isRequired || tls !== undefined
+}
+
+function openPathsOf(policies: Policies): Set<string> {
   const open = policies.operations.filter(({ operationId }) => PLAIN.has(operationId))
-  const openPaths = new Set(open.map((policy) => routeOf(policies, policy)))
-  if (server.requireHttps) return [keepToHttps, requireHttps(openPaths)]
-  return server.tls ? [keepToHttps] : []
+  return new Set(open.map((policy) => routeOf(policies, policy)))
 }

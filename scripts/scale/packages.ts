@@ -19,7 +19,7 @@ export type Packages = { count: number; mb: number; groups: Group[] }
 
 /** Parley's own dependencies by purpose; a package that several need counts for the first. */
 const PURPOSES: [string, RegExp][] = [
-  ['HTTP and both validations', /^(express|cors|helmet|ajv|yaml$)/],
+  ['HTTP and both validations', /^(express|helmet|ajv|yaml$)/],
   ['databases: Prisma, pg, PGlite', /^(@prisma\/|pg|@electric-sql\/)/],
   ['tracing', /^@opentelemetry\//],
   ['log and metrics', /^(pino|prom-client)$/],

@@ -2,6 +2,8 @@ import { type ContractDocument, operationsIn, resolve, type ResponseObject } fro
 
 /** What a caller sends beyond the header parameters: the credential, the body's type, its own id. */
 const OF_EVERY_CALL = ['Authorization', 'Content-Type', 'X-Request-Id']
+/** What libraries in browsers add to calls by themselves: it is honoured, or does no harm. */
+const OF_LIBRARIES = ['Cache-Control', 'X-Requested-With', 'traceparent', 'tracestate']
 
 /** Every header that an answer of the contract may have. */
 export function serverHeaders(document: ContractDocument): string[] {
@@ -15,14 +17,14 @@ export function serverHeaders(document: ContractDocument): string[] {
   return sorted(['Allow', ...described])
 }
 
-/** Every header that a call of the contract may have. */
+/** Every header that a call may have. */
 export function callerHeaders(document: ContractDocument): string[] {
   const parameters = operationsIn(document)
     .flatMap((operation) => operation.parameters ?? [])
     .map((parameter) => resolve(document, parameter))
   const schemes = Object.values(document.components.securitySchemes ?? {})
   const keys = [...parameters, ...schemes].filter((one) => one.in === 'header')
-  return sorted([...OF_EVERY_CALL, ...keys.map((one) => one.name)])
+  return sorted([...OF_EVERY_CALL, ...OF_LIBRARIES, ...keys.map((one) => one.name)])
 }
 
 function sorted(names: readonly string[]): string[] {

@@ -24,6 +24,9 @@ import { refusalsOf, repliesOf } from './documented-statuses.ts'
 
 export { ContractMistake, type Deprecation, type LimitPolicy } from './extensions.ts'
 
+/** The query parameters of an operation, and how many values each takes. */
+export type QueryParameters = ReadonlyMap<string, 'one' | 'many'>
+
 /** Everything that the contract says of one operation beyond its shapes. */
 export type Policy = {
   operationId: string
@@ -46,6 +49,7 @@ export type Policy = {
   idempotent: boolean
   /** Header parameters, as the contract spells them. */
   headerParameters: readonly string[]
+  queries: QueryParameters
   /** Query parameters that are integers: the validator takes `0x10` for one. */
   integerQueries: readonly string[]
   /** What a handler may answer: for each status that is no problem, its media type if it has one. */
@@ -129,7 +133,13 @@ function parseOperation(at: OperationPlace): Policy {
     ([status, response]) => [Number(status), resolve(document, response)] as const,
   )
   const deprecation = deprecationOf(operation, place)
-  const parameters = (operation.parameters ?? []).map((entry) => resolve(document, entry))
+  const parameters = [
+    ...(document.paths[path]?.parameters ?? []),
+    ...(operation.parameters ?? []),
+  ].map((entry) => resolve(document, entry))
+  const queries = parameters
+    .filter((one) => one.in === 'query')
+    .map((one) => [one.name, resolve(document, one.schema).type] as const)
   const policy: Policy = {
     operationId: operation.operationId,
     method,
@@ -143,9 +153,8 @@ function parseOperation(at: OperationPlace): Policy {
     hasBody: operation.requestBody !== undefined,
     idempotent: isIdempotent(operation, parameters, place),
     headerParameters: parameters.filter((one) => one.in === 'header').map((one) => one.name),
-    integerQueries: parameters
-      .filter((one) => one.in === 'query' && resolve(document, one.schema).type === 'integer')
-      .map((one) => one.name),
+    queries: new Map(queries.map(([name, type]) => [name, type === 'array' ? 'many' : 'one'])),
+    integerQueries: queries.filter(([, type]) => type === 'integer').map(([name]) => name),
     replies: repliesOf(responses),
     refusals: refusalsOf(responses),
     ...(deprecation && { deprecation }),

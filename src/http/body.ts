@@ -14,6 +14,8 @@ const BODY_TIMEOUT_MS = 30_000
 /** `application/json`, with or without the one charset that JSON has (RFC 8259 8.1). */
 const JSON_TYPE = /^application\/json *(; *charset *= *"?utf-8"? *)?$/i
 
+const CONTENT_TYPE = 'content-type'
+
 /**
  * Leaves a request one of two media types: exactly `application/json`, or none. The validator keeps
  * compiled schemas under the client's full Content-Type, so that `application/json; x=1`, `x=2` and
@@ -24,8 +26,8 @@ export function settleMediaType(hasBody: boolean): RequestHandler {
     const type = req.headers['content-type']
     delete req.headers['content-type']
     if (hasBody) {
-      const plain = req.headers['content-encoding'] === undefined
-      if (type !== undefined && JSON_TYPE.test(type) && plain) {
+      const isPlain = isUncoded(req.headers['content-encoding']) && saysTypeOnce(req)
+      if (type !== undefined && JSON_TYPE.test(type) && isPlain) {
         req.headers['content-type'] = 'application/json'
       } else if (type !== undefined || announcesBody(req)) {
         req.call.bodyRefused = true
@@ -33,6 +35,19 @@ export function settleMediaType(hasBody: boolean): RequestHandler {
     }
     next()
   }
+}
+
+/** `identity` (RFC 9110 8.4.1) is the name of no coding at all. */
+function isUncoded(coding: string | undefined): boolean {
+  if (coding === undefined || coding === '') return true
+  return coding.split(',').every((one) => one.trim().toLowerCase() === 'identity')
+}
+
+/** Node keeps the first of two types, and somebody on the way may have gone by the second. */
+function saysTypeOnce({ rawHeaders }: Request): boolean {
+  const isType = (text: string, at: number) =>
+    at % 2 === 0 && text.length === CONTENT_TYPE.length && text.toLowerCase() === CONTENT_TYPE
+  return rawHeaders.filter(isType).length < 2
 }
 
 /**

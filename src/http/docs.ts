@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import express, { type Request, type RequestHandler, type Router } from 'express'
 import type { Contract } from '../contract/document.ts'
 import { toOpenApi31 } from '../contract/openapi-31.ts'
-import { Problem } from '../domain/problem.ts'
 import { packageRoot } from '../package-root.ts'
 import { type Clock, systemClock } from '../ports/clock.ts'
 import { readWorkflows } from './docs/workflows.ts'
@@ -14,12 +13,14 @@ import { consolePage, type Language, referencePage } from './docs/pages.ts'
 import { problemPages } from './docs/problem-pages.ts'
 import { answerSecurityTxt } from './docs/security-txt.ts'
 import { securityHeaders } from './security-headers.ts'
+import { refuseMethod } from './unmatched.ts'
 
 /**
  * How long a verifier may keep our public keys: well within the minute between a new key's
  * publication and its first signature.
  */
 const KEYS_MAX_AGE_SECONDS = 30
+const METHODS = 'GET, HEAD'
 const HTML = 'text/html; charset=utf-8'
 const MARKDOWN = 'text/markdown; charset=utf-8'
 /** The guide in Korean; in English it is the description of the contract. From the package's root. */
@@ -47,7 +48,7 @@ export function createDocs(sources: DocsSources): Router {
   const { title, description = '' } = contract.document.info
   const html = new Map([...problemPages(description)].map(([code, page]) => [code, htmlOf(page)]))
 
-  const router = express.Router({ caseSensitive: true })
+  const router = express.Router({ caseSensitive: true, strict: true })
   get(router, '/', redirectToDocs)
   // Redoc starts its search in a worker that it makes of a blob, and has no option for a file.
   const reference = pageHeaders({ styles: REDOC_STYLES, workers: ['blob:'] })
@@ -61,8 +62,8 @@ export function createDocs(sources: DocsSources): Router {
   const guide = fixedAnswer(readFileSync(join(packageRoot, KOREAN_GUIDE_FILE)), MARKDOWN)
   get(router, '/docs/ko/guide.md', securityHeaders, inLanguage('ko'), answerAlways(guide))
   get(router, '/docs/console', pageHeaders({}), answerAlways(htmlOf(consolePage(title))))
-  getNamed(router, '/docs/problems/:name', html, pageHeaders({}))
-  getNamed(router, '/docs/assets/:name', loadAssets(assetsDirectory), securityHeaders)
+  getNamed(router, '/docs/problems/', html, pageHeaders({}))
+  getNamed(router, '/docs/assets/', loadAssets(assetsDirectory), securityHeaders)
   const yaml = fixedAnswer(contract.yaml, 'application/yaml')
   get(router, '/openapi.yaml', securityHeaders, answerAlways(yaml))
   get(router, '/openapi.json', securityHeaders, answerJson(contract.document))
@@ -77,29 +78,29 @@ export function createDocs(sources: DocsSources): Router {
   return router
 }
 
-/** GET and HEAD; any other method is a problem. */
+/** GET and HEAD; OPTIONS is told so, and any other method is a problem. */
 function get(router: Router, path: string, ...handlers: RequestHandler[]): void {
   router
     .route(path)
     .get(...handlers)
-    .all(refuseMethod)
+    .all(refuseMethod(METHODS))
 }
 
-/** The same for each name of a fixed list; any other name is not ours to answer. */
+/** The same for each name of a fixed list, to the letter; any other name is not ours to answer. */
 function getNamed(
   router: Router,
-  path: string,
+  folder: string,
   answers: ReadonlyMap<string, FixedAnswer>,
   headers: RequestHandler,
 ): void {
-  const find = (req: Request) => answers.get(String(req.params['name']))
+  const find = ({ path }: Request) => answers.get(path.slice(folder.length))
   const skipUnlisted: RequestHandler = (req, _res, next) => {
     next(find(req) === undefined ? 'route' : undefined)
   }
   const send: RequestHandler = (req, res) => {
     sendFixed(res, find(req)!, req.headers['if-none-match'])
   }
-  router.route(path).all(skipUnlisted).get(headers, send).all(refuseMethod)
+  router.route(`${folder}:name`).all(skipUnlisted).get(headers, send).all(refuseMethod(METHODS))
 }
 
 function answerJson(document: unknown): RequestHandler {
@@ -108,10 +109,6 @@ function answerJson(document: unknown): RequestHandler {
 
 function htmlOf(page: string): FixedAnswer {
   return fixedAnswer(page, HTML)
-}
-
-const refuseMethod: RequestHandler = () => {
-  throw new Problem('method-not-allowed', { allow: 'GET, HEAD' })
 }
 
 function inLanguage(language: Language): RequestHandler {

@@ -7,6 +7,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Ids } from '../ports/ids.ts'
 import type { Log } from '../ports/log.ts'
 import type { CallState } from './call-state.ts'
+import { settleTarget } from './request-target.ts'
 
 /** A caller's own id is kept, unless it is a secret of ours that went to the wrong header. */
 const CALLERS_OWN_ID = /^(?!parley_)[A-Za-z0-9._-]{1,128}$/
@@ -16,6 +17,7 @@ const LONGEST_USER_AGENT = 256
 export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): RequestHandler {
   const { log, clock, ids } = deps
   return (req, res, next) => {
+    settleTarget(req)
     const own = req.headers['x-request-id']
     const requestId = typeof own === 'string' && CALLERS_OWN_ID.test(own) ? own : ids.requestId()
     const call = new BegunCall(req, res, { requestId, startedAtMs: clock.monotonicMs() })

@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, RequestHandler } from 'express'
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import type { Policies, Policy } from '../contract/policies.ts'
 import type { Limits } from '../domain/limits.ts'
 import { Problem } from '../domain/problem.ts'
@@ -29,9 +29,10 @@ export function methodsByRoute(policies: Policies): Map<string, string> {
   return methods
 }
 
+/** A question about methods is free, as the preflights are that browsers send unasked. */
 export function countAnonymous(limits: Limits): RequestHandler {
   return async (req, _res, next) => {
-    await chargeAnonymous(req.call, limits)
+    if (req.method !== 'OPTIONS') await chargeAnonymous(req.call, limits)
     next()
   }
 }
@@ -39,7 +40,8 @@ export function countAnonymous(limits: Limits): RequestHandler {
 /** A path that the router cannot decode fails before any operation could count it. */
 export function countUndecodable(limits: Limits): ErrorRequestHandler {
   return async (error: unknown, req, _res, next) => {
-    if (error instanceof URIError && !req.call.policy) await chargeAnonymous(req.call, limits)
+    const isFree = req.method === 'OPTIONS' || !(error instanceof URIError)
+    if (!isFree && !req.call.policy) await chargeAnonymous(req.call, limits)
     next(error)
   }
 }
@@ -48,10 +50,24 @@ export function countUndecodable(limits: Limits): ErrorRequestHandler {
 export function refuseMethod(allow: string): RequestHandler {
   return (req, res) => {
     if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow })
-    res.statusCode = 204
-    res.setHeader('Allow', allow)
-    res.end()
+    tellMethods(res, allow)
   }
+}
+
+/** `OPTIONS *` (RFC 9110 9.3.7) asks about the server as a whole. */
+export function answerOptionsOfServer(methods: ReadonlyMap<string, string>): RequestHandler {
+  const all = [...methods.values()].flatMap((allow) => allow.split(', '))
+  const allow = [...new Set(all)].sort().join(', ')
+  return (req, res, next) => {
+    if (req.method === 'OPTIONS' && req.url === '*') tellMethods(res, allow)
+    else next()
+  }
+}
+
+function tellMethods(res: Response, allow: string): void {
+  res.statusCode = 204
+  res.setHeader('Allow', allow)
+  res.end()
 }
 
 export const refusePath: RequestHandler = () => {

@@ -4,7 +4,8 @@ import { invalidRequest, Problem, type RequestErrorPlace } from '../domain/probl
 
 const LONGEST_POINTER = 500
 const LONGEST_DETAIL = 500
-const MOST_ERRORS = 50
+/** So many places are told of one request, and no more are looked for. */
+export const MOST_ERRORS = 50
 
 /** Where the validator's paths begin, and what the contract calls that place. */
 const PLACES: Readonly<Record<string, RequestErrorPlace['in']>> = {
@@ -22,7 +23,12 @@ type Violation = { path: string; message: string; errorCode?: string }
  */
 export function validationProblem(error: unknown, headers: readonly string[]): unknown {
   if (!(error instanceof validatorErrors.BadRequest)) return error
-  const errors = error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one, headers))
+  return invalidPlaces(error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one, headers)))
+}
+
+/** The problem of a request that does not fit in all these places. */
+export function invalidPlaces(places: readonly RequestErrorPlace[]): Problem {
+  const errors = places.map((one) => ({ ...one, pointer: one.pointer.slice(0, LONGEST_POINTER) }))
   const detail = errors.map((one) => `${one.in} ${one.pointer}: ${one.detail}`).join('; ')
   return new Problem('invalid-request', { detail, errors })
 }
@@ -47,7 +53,7 @@ function placeOf(
   const spelt = headers.find((name) => place === 'header' && name.toLowerCase() === pointer)
   return {
     in: place,
-    pointer: (spelt ?? pointer).slice(0, LONGEST_POINTER),
+    pointer: spelt ?? pointer,
     code: unknown ? 'unknown' : codeOf(errorCode),
     detail: (unknown ? 'is not a parameter of this operation' : message).slice(0, LONGEST_DETAIL),
   }

@@ -7,6 +7,7 @@ import type {
 } from 'express-openapi-validator/dist/framework/types.js'
 import type { ContractDocument } from '../contract/document.ts'
 import type { Policies, Policy } from '../contract/policies.ts'
+import { refuseOddQuery } from './query.ts'
 import { refuseOddIntegers, validationProblem } from './validation-problem.ts'
 import { asValidatorReads } from './validator-document.ts'
 
@@ -148,11 +149,15 @@ function operationStages(stages: Stages, captured: Captured, policy: Policy): Op
     },
     validateRequest(req, res, next) {
       // There is nothing that could be wrong, and finding that out is a fifth of such a call.
-      if (asksNothing && !req.originalUrl.includes('?')) {
+      const hasQuery = req.url.includes('?')
+      if (asksNothing && !hasQuery) {
         next()
         return
       }
-      refuseOddIntegers(req, policy.integerQueries)
+      if (hasQuery) {
+        refuseOddQuery(req.url, policy.queries)
+        refuseOddIntegers(req, policy.integerQueries)
+      }
       stages.requestMiddleware(req, res, (error?: unknown) => {
         if (error === undefined) next()
         else next(validationProblem(error, policy.headerParameters))

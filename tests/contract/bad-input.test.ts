@@ -6,7 +6,8 @@ import type { Client } from '../support/client.ts'
 import { everythingIn, exampleBody, fill, operations, parametersOf } from '../support/operations.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { send, type WireRequest } from '../support/wire.ts'
+import { PUBLIC_ACCEPT } from '../support/public-accept.ts'
+import { send, sendBytes, type WireRequest } from '../support/wire.ts'
 
 const LONGEST_BODY = 262_144
 const JSON_TYPE = { 'Content-Type': 'application/json' }
@@ -98,6 +99,28 @@ describe.each(named(operations))('$operationId', ({ operation }) => {
     expect(answer.problem().errors).toEqual([expect.objectContaining(place)])
   })
 
+  test('refuses every parameter that it does not name, however it is written', async () => {
+    const names = [...operation.queries.keys()]
+    const odd = operation.hasBody ? asJson(text(exampleBody(operation))) : {}
+    for (const [query, pointer] of [...UNKNOWN, ...names.flatMap(disguised)]) {
+      const answer = await asAlice(operation, odd, `?${query}`)
+      expect([query, answer.status]).toEqual([query, 400])
+      const place = { in: 'query', pointer, code: 'unknown' }
+      expect(answer.problem().errors).toContainEqual(expect.objectContaining(place))
+    }
+  })
+
+  test('refuses a parameter that is given twice, in two spellings too', async () => {
+    for (const name of operation.queries.keys()) {
+      const escaped = `%${name.charCodeAt(0).toString(16)}${name.slice(1)}`
+      for (const query of [`${name}=1&${name}=2`, `${name}=1&${escaped}=1`]) {
+        const answer = await asAlice(operation, {}, `?${query}`)
+        const place = { in: 'query', pointer: name, code: 'duplicate' }
+        expect(answer.problem().errors).toEqual([expect.objectContaining(place)])
+      }
+    }
+  })
+
   test.each(['%00', '%ff', '%ed%a0%80', '%zz', '%'])('refuses %s in the query', async (escape) => {
     const answer = await asAlice(operation, {}, `?q=${escape}`)
     expect(answer.status).toBe(400)
@@ -131,12 +154,48 @@ describe.each(withIds)('$operationId', ({ operation }) => {
 })
 
 describe.each(withAnswer)('$operationId', ({ operation }) => {
-  test('refuses a caller who does not accept what it answers', async () => {
-    const answer = await asAlice(operation, { headers: { Accept: 'text/html' } })
+  test.each([
+    'text/html',
+    'application/json;q=0',
+    '*/*;q=0',
+    'text/*;q=0, application/*;q=0, */*;q=0.0',
+  ])('refuses a caller who accepts neither what it answers nor JSON: %s', async (accept) => {
+    const answer = await asAlice(operation, { headers: { Accept: accept } })
     expect(answer.status).toBe(406)
     expect(answer.problem().code).toBe('not-acceptable')
   })
+
+  test('takes the Accept of every public client', async () => {
+    for (const accept of Object.values(PUBLIC_ACCEPT)) {
+      // What comes after `Accept` refuses the query.
+      const answer = await asAlice(operation, { headers: { Accept: accept } }, '?nonsense=1')
+      expect([accept, answer.status]).toEqual([accept, 400])
+    }
+  })
 })
+
+/** Queries that parsers shorten or take for something else, and the name that is refused. */
+const UNKNOWN: [query: string, pointer: string][] = [
+  ['__proto__=1', '__proto__'],
+  ['constructor', 'constructor'],
+  ['nonsense[__proto__]=1', 'nonsense[__proto__]'],
+  ['nonsense[constructor]=1', 'nonsense[constructor]'],
+  ['%5B=1', '['],
+  ['%6eonsense=1', 'nonsense'],
+  ['non+sense=1', 'non sense'],
+  ['=1', ''],
+  ['?nonsense=1', '?nonsense'],
+  ['a;nonsense=1', 'a;nonsense'],
+  [`${'&'.repeat(1_500)}nonsense=1`, 'nonsense'],
+  [`${'&'.repeat(15_000)}nonsense=1`, 'nonsense'],
+]
+
+/** A parameter that there is, as a name that there is not. */
+const disguised = (name: string): [query: string, pointer: string][] =>
+  ['[]', '[__proto__]', '[constructor]', '[a]', '.a', '%20', '+'].map((ending) => [
+    `${name}${ending}=1`,
+    `${name}${ending.replace(/%20|\+/, ' ')}`,
+  ])
 
 type BadBody = {
   what: string
@@ -262,6 +321,15 @@ const badBodies: BadBody[] = [
     code: 'unsupported-media-type',
     odd: (example: Example) => ({ headers: { 'Content-Type': type }, body: text(example) }),
   })),
+  ...['gzip', 'identity, gzip', 'br'].map((coding) => ({
+    what: `the coding ${coding}`,
+    status: 415,
+    code: 'unsupported-media-type',
+    odd: (example: Example) => ({
+      headers: { ...JSON_TYPE, 'Content-Encoding': coding },
+      body: text(example),
+    }),
+  })),
   {
     what: 'a body without a media type',
     status: 415,
@@ -307,6 +375,37 @@ describe('a body that is refused', () => {
       expect(chunked.status).toBe(413)
     },
   )
+})
+
+describe('a query of thousands of unknown parameters', () => {
+  test('is refused with the first fifty of them', async () => {
+    const list = operations.find(({ operationId }) => operationId === 'listConversations')!
+    const query = Array.from({ length: 2_500 }, (_, index) => `p${index}`).join('&')
+    const answer = await asAlice(list, {}, `?${query}`)
+    expect(answer.problem().errors).toHaveLength(50)
+  })
+
+  test('of nothing at all holds nothing that is unknown', async () => {
+    const list = operations.find(({ operationId }) => operationId === 'listConversations')!
+    for (const query of ['', '&', '&'.repeat(1_500), `${'&'.repeat(1_500)}limit=1&`]) {
+      expect((await asAlice(list, {}, `?${query}`)).status).toBe(200)
+    }
+    const last = await asAlice(list, {}, `?${'&'.repeat(1_500)}limit=101`)
+    expect(last.problem().errors).toEqual([expect.objectContaining({ pointer: 'limit' })])
+  })
+})
+
+describe('a body whose type is said twice', () => {
+  test.each([
+    ['application/json', 'text/plain'],
+    ['text/plain', 'application/json'],
+  ])('is refused: %s, %s', async (first, second) => {
+    const credentials = `Authorization: ${alice.credentials['Authorization']!}`
+    const types = `Content-Type: ${first}\r\ncontent-type: ${second}`
+    const head = `POST /api/v1/conversations HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${credentials}`
+    const bytes = `${head}\r\n${types}\r\nContent-Length: 2\r\n\r\n{}`
+    expect((await sendBytes(server.url, bytes)).problem().code).toBe('unsupported-media-type')
+  })
 })
 
 describe('a body where none belongs', () => {

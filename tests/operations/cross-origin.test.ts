@@ -1,14 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
 import { operationsIn, resolve } from '../../src/contract/document.ts'
 import { contract } from '../support/contract.ts'
+import { openTestStore, type TestStore } from '../support/database.ts'
+import { allRoutes } from '../support/routes.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const ALLOWED = 'https://app.example'
 const OTHER = 'https://elsewhere.example'
 
+/** What the Fetch standard lets every page read, and what is the browser's or the connection's. */
+const IS_READABLE_OR_NOBODYS =
+  /^(access-control-|cache-control|content-|connection|cross-origin-|date|keep-alive|origin-agent-|referrer-policy|transfer-encoding|vary|x-(content-type|dns-prefetch|download|frame|permitted|xss))/
+
 let server: TestServer
 beforeAll(async () => {
-  server = await startServer({ env: { CORS_ORIGINS: ALLOWED } })
+  await copyDocsAssets()
+  server = await startServer({
+    env: { CORS_ORIGINS: ALLOWED, SECURITY_CONTACT: 'mailto:a@b.example' },
+  })
 })
 afterAll(() => server.close())
 
@@ -51,6 +61,151 @@ describe('a page of an origin in CORS_ORIGINS', () => {
     expect(sendable).toEqual(expect.arrayContaining([...asked, 'X-API-Key', 'X-Request-Id']))
     expect(listIn(response, 'access-control-allow-methods')).toContain('PATCH')
   })
+
+  test('may send what libraries add by themselves: none of it stops a call', async () => {
+    const sendable = listIn(await preflight(ALLOWED), 'access-control-allow-headers')
+    const added = ['traceparent', 'tracestate', 'Cache-Control', 'X-Requested-With']
+    expect(sendable).toEqual(expect.arrayContaining(added))
+    const headers = {
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      tracestate: 'vendor=value',
+      'Cache-Control': 'no-cache',
+      'X-Requested-With': 'XMLHttpRequest',
+    }
+    const answer = await fetch(`${server.url}/api/v1/health`, { headers })
+    expect(answer.status).toBe(200)
+  })
+})
+
+describe('every answer', () => {
+  let broken: TestServer
+  let store: TestStore
+  beforeAll(async () => {
+    store = await openTestStore()
+    broken = await startServer({
+      env: { CORS_ORIGINS: ALLOWED },
+      testStore: store,
+      violates: true,
+      instead: {
+        operations: (real) => ({
+          ...real,
+          listModes: () => Promise.reject(new Error('a mistake of ours')),
+        }),
+      },
+    })
+    await store.close()
+  })
+  afterAll(() => broken.close())
+
+  type Ask = { url: string; init?: RequestInit }
+  const logIn = (to: TestServer, type: string, body: string): Ask => ({
+    url: `${to.url}/api/v1/auth/login`,
+    init: { method: 'POST', headers: { 'Content-Type': type }, body },
+  })
+  /** Each status that needs more than a route to be seen. */
+  const provoked = async (): Promise<Ask[]> => {
+    const etag = (await fetch(`${server.url}/openapi.yaml`)).headers.get('etag')!
+    return [
+      { url: `${server.url}/openapi.yaml`, init: { headers: { 'If-None-Match': etag } } },
+      { url: `${server.url}/nothing` },
+      { url: `${server.url}/api/v1/nothing` },
+      { url: `${server.url}/docs/problems/%zz` },
+      { url: `${server.url}/docs`, init: { method: 'POST' } },
+      { url: `${server.url}/api/v1/health`, init: { method: 'POST' } },
+      { url: `${server.url}/api/v1/health`, init: { method: 'OPTIONS' } },
+      { url: `${server.url}/api/v1/health?nonsense=1` },
+      { url: `${server.url}/api/v1/health`, init: { headers: { Accept: 'text/html' } } },
+      logIn(server, 'application/json', 'x'.repeat(262_145)),
+      logIn(server, 'text/plain', 'x'),
+      { url: `${broken.url}/api/v1/modes` },
+      { url: `${broken.url}/api/v1/health/ready` },
+      logIn(broken, 'application/json', '{"email":"a@example.com","password":"12345678"}'),
+    ]
+  }
+  const asks = async (): Promise<Ask[]> => [
+    ...allRoutes().map(({ method, path }) => ({ url: server.url + path, init: { method } })),
+    ...(await provoked()),
+  ]
+
+  const from = ({ url, init = {} }: Ask, origin?: string) => {
+    const headers = new Headers(init.headers)
+    if (origin !== undefined) headers.set('Origin', origin)
+    return fetch(url, { ...init, headers, redirect: 'manual' })
+  }
+
+  test('is readable to a page of an origin in CORS_ORIGINS, each header of it', async () => {
+    const statuses = new Set<number>()
+    for (const ask of await asks()) {
+      const { status, headers } = await from(ask, ALLOWED)
+      statuses.add(status)
+      const what = `${status} ${ask.init?.method ?? 'GET'} ${ask.url}`
+      expect([what, headers.get('access-control-allow-origin')]).toEqual([what, ALLOWED])
+      expect([what, headers.get('vary')]).toEqual([what, 'Origin'])
+      const readable = (headers.get('access-control-expose-headers') ?? '')
+        .toLowerCase()
+        .split(', ')
+      const hidden = [...headers.keys()].filter(
+        (name) => !readable.includes(name) && !IS_READABLE_OR_NOBODYS.test(name),
+      )
+      expect([what, hidden]).toEqual([what, []])
+    }
+    const expected = [200, 204, 302, 304, 308, 400, 401, 404, 405, 406, 413, 415, 500, 503]
+    expect([...statuses].sort()).toEqual(expected)
+  })
+
+  test.each([OTHER, 'null', `${ALLOWED}.example`, ALLOWED.toUpperCase(), undefined])(
+    'says to caches that it depends on the origin, and lets %s read nothing',
+    async (origin) => {
+      for (const ask of await asks()) {
+        const { status, headers } = await from(ask, origin)
+        const what = `${status} ${ask.init?.method ?? 'GET'} ${ask.url}`
+        expect([what, headers.get('vary')]).toEqual([what, 'Origin'])
+        expect([what, headers.get('access-control-allow-origin')]).toEqual([what, null])
+      }
+    },
+  )
+
+  test('that HTTPS is required is readable too', async () => {
+    const strict = await startServer({ env: { CORS_ORIGINS: ALLOWED, REQUIRE_HTTPS: 'true' } })
+    const answer = await from({ url: `${strict.url}/api/v1/modes` }, ALLOWED)
+    expect(answer.status).toBe(400)
+    expect(answer.headers.get('access-control-allow-origin')).toBe(ALLOWED)
+    await strict.close()
+  })
+})
+
+describe('preflights', () => {
+  test('are free, wherever they go, and whoever asks', async () => {
+    const env = { CORS_ORIGINS: ALLOWED, RATE_LIMIT_ANONYMOUS: '1/3600' }
+    const poor = await startServer({ env })
+    for (const origin of [ALLOWED, OTHER]) {
+      for (const path of ['/api/v1/status', '/api/v1/nothing', '/docs', '/chat']) {
+        const headers = { Origin: origin, 'Access-Control-Request-Method': 'POST' }
+        const answer = await fetch(poor.url + path, { method: 'OPTIONS', headers })
+        expect([path, answer.status]).toEqual([path, 204])
+        expect(answer.headers.get('ratelimit')).toBeNull()
+      }
+    }
+    expect((await fetch(`${poor.url}/api/v1/status`)).status).toBe(200)
+    await poor.close()
+  })
+
+  test('open no way from the internet into a private network', async () => {
+    const headers = {
+      Origin: ALLOWED,
+      'Access-Control-Request-Method': 'POST',
+      'Access-Control-Request-Private-Network': 'true',
+    }
+    const answer = await fetch(`${server.url}/api/v1/chat`, { method: 'OPTIONS', headers })
+    expect(answer.headers.get('access-control-allow-private-network')).toBeNull()
+  })
+})
+
+test('an OPTIONS that is no preflight is answered with the methods of the path', async () => {
+  const init = { method: 'OPTIONS', headers: { Origin: ALLOWED } }
+  const answer = await fetch(`${server.url}/api/v1/chat`, init)
+  expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'POST'])
+  expect(answer.headers.get('access-control-allow-origin')).toBe(ALLOWED)
 })
 
 test('a page of any other origin may do neither', async () => {
