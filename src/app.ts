@@ -21,6 +21,7 @@ import { createDocs } from './http/docs.ts'
 import { answerMoved } from './http/moved.ts'
 import { operationRoute, type RouteTools } from './http/operation-route.ts'
 import { answerProblems, createAnswerProblem } from './http/problems.ts'
+import { asNoPreflight, assumeOrigin, throwRefusal } from './http/refusals.ts'
 import { logRequests } from './http/request-log.ts'
 import { traceRequests } from './http/request-trace.ts'
 import { securityHeaders } from './http/security-headers.ts'
@@ -50,7 +51,12 @@ export type AppParts = {
   onValidAnswer?: ((answer: ValidAnswer) => void) | undefined
 }
 
-export type App = { handler: Express; guardAnswer: AnswerGuard } & Pick<Validator, 'warmUp'>
+export type App = {
+  handler: Express
+  /** The same beginning and end, for what is refused before its operation is looked for. */
+  refuse: RequestHandler
+  guardAnswer: AnswerGuard
+} & Pick<Validator, 'warmUp'>
 
 /** Health checks come from inside the network, by plain HTTP, even where HTTPS is required. */
 const PLAIN: ReadonlySet<string> = new Set(['getHealth', 'getReadiness'])
@@ -91,9 +97,10 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.enable('case sensitive routing').enable('strict routing')
   app.set('query parser', 'simple').set('trust proxy', config.server.trustProxy)
 
-  app.use(logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : []))
-  app.use(securityHeaders, ...transport(config.server, policies))
-  for (const step of crossOrigin(config.server.corsOrigins, document)) app.use(step)
+  const log = [logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : [])]
+  const origins = crossOrigin(config.server.corsOrigins, document)
+  app.use(...log, securityHeaders, ...transport(config.server, policies))
+  for (const step of origins) app.use(step)
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
     const operation = operations[policy.operationId as keyof Operations] as AnyOperation
@@ -112,7 +119,10 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
   const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
   const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
-  return { handler: app, guardAnswer, warmUp: validator.warmUp }
+  const refuse = express.Router()
+  refuse.use(...log, securityHeaders, keepToHttps, assumeOrigin(config.server.corsOrigins))
+  refuse.use(...origins.map(asNoPreflight), throwRefusal, answerProblems(deps.log, answerProblem))
+  return { handler: app, refuse, guardAnswer, warmUp: validator.warmUp }
 }
 
 /** What holds of the connection; nothing where nobody has asked for HTTPS. */

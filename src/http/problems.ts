@@ -10,7 +10,6 @@ import { DatabaseUnavailable } from '../store/unavailable.ts'
 import { problemView } from '../views/problem.ts'
 import type { NoteViolation } from './contract-violations.ts'
 import { setLimitHeaders } from './limit-headers.ts'
-import { closeLingering } from './lingering-close.ts'
 
 /** Seconds after which a call is worth repeating when the server cannot say better. */
 const RETRY_SOON_SECONDS = 2
@@ -74,19 +73,7 @@ function send(req: Request, res: Response, problem: Problem, body: ProblemSchema
   // 502, 503 and 504: what is away may be back soon.
   const retryAfter = facts.retryAfterSeconds ?? (kind.status > 500 ? RETRY_SOON_SECONDS : undefined)
   if (retryAfter !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfter)))
-  if (!req.complete) endConnection(req, res)
   res.json(body)
-}
-
-/** A body that was not read to its end would be taken for the next request on the connection. */
-function endConnection(req: Request, res: Response): void {
-  const { socket } = req
-  res.setHeader('Connection', 'close')
-  // Node calls this after the answer.
-  socket.destroySoon = () => {
-    req.removeAllListeners('data').resume()
-    closeLingering(socket)
-  }
 }
 
 /** What of anything thrown may be told. */
