@@ -4,6 +4,8 @@ import type { Clock } from './ports/clock.ts'
 
 /** Connections that have no call any more are closed so often: a client that keeps one must not keep us. */
 const CLOSE_FREE_EVERY_MS = 100
+/** Who is in the middle of sending a call may go on for so long, or for half of the grace. */
+const LAST_CALLS_MS = 5_000
 /** After the grace, the last events get so long to reach their readers. */
 const LAST_WORDS_MS = 1_000
 
@@ -24,12 +26,13 @@ export async function stopServing(
       resolve()
     })
   })
-  // Half a request is no call: Node's own time for it ends with `close`.
-  const closeFree = () => {
+  // Half a head is no call, and Node's own time for it has ended with `close`.
+  connections.closeFree(0)
+  const lastCallsAtMs = clock.monotonicMs() + Math.min(LAST_CALLS_MS, graceSeconds * 500)
+  const stopClosing = clock.every(CLOSE_FREE_EVERY_MS, () => {
     connections.closeFree(0)
-  }
-  closeFree()
-  const stopClosing = clock.every(CLOSE_FREE_EVERY_MS, closeFree)
+    if (clock.monotonicMs() >= lastCallsAtMs) connections.closeSending()
+  })
   // Until the last connection is gone, a call that was under way may still begin an answer.
   const settled = closed.then(() => generations.settled())
   const isClean = await within(clock, graceSeconds * 1000, settled)

@@ -73,6 +73,25 @@ function hasOneHost(rawHeaders: readonly string[]): boolean {
   return count === 1
 }
 
+/** For `CONNECT`, which makes a connection something that no server here is: Node has let go of it. */
+export function createConnectRefusal(
+  { ServerResponse: Response }: Pick<Classes, 'ServerResponse'>,
+  refuse: RequestHandler,
+): (req: IncomingMessage, socket: Socket) => void {
+  return (req, socket) => {
+    const connection = connectionOn(socket)
+    socket.on('error', () => socket.destroy())
+    if (connection.isOver || !isFree(connection)) {
+      socket.destroy()
+      return
+    }
+    connection.isOver = true
+    req.url = '/'
+    req.refusal = new Problem('invalid-request', { detail: 'This server is no proxy.' })
+    answer(connection, new Response(req as never), refuse)
+  }
+}
+
 /** Anything else is the connection's own failure: there is nobody who could read an answer. */
 function isParsers({ code = '' }: ParserError): boolean {
   return code === TIMEOUT || code.startsWith('HPE_')

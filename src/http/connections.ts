@@ -24,6 +24,8 @@ export type Connections = {
   noteEnd(socket: Socket): void
   /** Closes what has had no call under way for so long; 0 for all of them. */
   closeFree(forMs: number): void
+  /** Closes what goes on sending: calls that have not come whole, and what comes after the last answer. */
+  closeSending(): void
 }
 
 /**
@@ -49,6 +51,11 @@ export function isFree({ last }: Connection): boolean {
   return last === undefined || last.writableFinished
 }
 
+/** Whether it is the turn of a call that is not there yet as a whole. */
+function isSending({ last, waiting }: Connection): boolean {
+  return last !== undefined && waiting === 0 && !last.headersSent && !last.req.complete
+}
+
 export function createConnections(clock: Clock): Connections {
   const open = new Map<string, Connection>()
   const add = (socket: Socket) => {
@@ -69,6 +76,11 @@ export function createConnections(clock: Clock): Connections {
       if (isFree(connection) && freeSinceMs <= before && !isLingering(socket)) socket.destroy()
     }
   }
+  const closeSending = () => {
+    for (const connection of open.values()) {
+      if (isSending(connection) || isLingering(connection.socket)) connection.socket.destroy()
+    }
+  }
   return {
     track(server) {
       server.on('connection', add).on('secureConnection', add)
@@ -83,5 +95,6 @@ export function createConnections(clock: Clock): Connections {
       connectionOn(socket).freeSinceMs = clock.monotonicMs()
     },
     closeFree,
+    closeSending,
   }
 }

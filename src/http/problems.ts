@@ -10,6 +10,7 @@ import { DatabaseUnavailable } from '../store/unavailable.ts'
 import { problemView } from '../views/problem.ts'
 import type { NoteViolation } from './contract-violations.ts'
 import { setLimitHeaders } from './limit-headers.ts'
+import { HungUp } from './request-log.ts'
 
 /** Seconds after which a call is worth repeating when the server cannot say better. */
 const RETRY_SOON_SECONDS = 2
@@ -18,6 +19,8 @@ const RETRY_SOON_SECONDS = 2
 export function answerProblems(log: Log, answer: AnswerProblem): ErrorRequestHandler {
   // Express knows an error handler by its four parameters.
   return (error: unknown, req, res, _next) => {
+    // There is nobody to answer, and nothing has failed.
+    if (error instanceof HungUp) return
     const problem = problemOf(error)
     if (problem.code === 'internal') logMistake(log, req, error)
     if (res.headersSent) {

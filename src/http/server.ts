@@ -14,7 +14,12 @@ import type { Clock } from '../ports/clock.ts'
 import { sendQueues, type Unacknowledged } from '../ports/unacknowledged.ts'
 import type { AnswerGuard } from './answer-guard.ts'
 import { announcesBody } from './body.ts'
-import { createConnectionRefusal, LONGEST_HEADERS, refusalOf } from './connection-problems.ts'
+import {
+  createConnectionRefusal,
+  createConnectRefusal,
+  LONGEST_HEADERS,
+  refusalOf,
+} from './connection-problems.ts'
 import { connectionOn, type Connections, createConnections } from './connections.ts'
 import { closeLingering } from './lingering-close.ts'
 import { createPatientResponse } from './patient-response.ts'
@@ -94,6 +99,7 @@ export function createServer(
     : (createHttpServer(options, take) as never)
   connections.track(server)
   server.on('clientError', createConnectionRefusal(classes, refuse))
+  server.on('connect', createConnectRefusal(classes, refuse) as never)
   // RFC 9110 10.1.1 lets an expectation be ignored; Node would refuse it without a body.
   server.on('checkExpectation', take)
   // Node would ask for every body at once; `readBody` does, when nothing refuses the call any more.

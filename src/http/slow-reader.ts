@@ -8,6 +8,7 @@ import type { Unacknowledged } from '../ports/unacknowledged.ts'
 const STALLED_READER_MS = 30_000
 /** How exactly that is known, and how often the system is asked. */
 const LOOK_EVERY_MS = 5_000
+const NOTHING: ReadonlyMap<Socket, number> = new Map()
 
 /** Cuts every connection whose reader takes nothing of what is written to it. */
 export type ReaderWatch = {
@@ -15,7 +16,7 @@ export type ReaderWatch = {
   watch(socket: Socket): void
 }
 
-type Reader = { taken: number; sinceMs: number }
+type Reader = { taken: number; sinceMs: number; forget: () => void }
 
 /** @param unacknowledged what the system knows of bytes that have left the process */
 export function createReaderWatch(clock: Clock, unacknowledged: Unacknowledged): ReaderWatch {
@@ -24,22 +25,28 @@ export function createReaderWatch(clock: Clock, unacknowledged: Unacknowledged):
 
   const look = () => {
     const now = clock.monotonicMs()
-    for (const socket of readers.keys()) if (hasAll(socket)) readers.delete(socket)
-    const queued = unacknowledged([...readers.keys()])
+    for (const [socket, { forget }] of readers) if (socket.writableLength === 0) forget()
+    const queued = readers.size === 0 ? NOTHING : unacknowledged([...readers.keys()])
     for (const [socket, reader] of readers) {
       const taken = takenOf(socket) - (queued.get(socket) ?? 0)
-      if (taken !== reader.taken) readers.set(socket, { taken, sinceMs: now })
+      if (taken !== reader.taken) Object.assign(reader, { taken, sinceMs: now })
       else if (now - reader.sinceMs >= STALLED_READER_MS) socket.destroy()
     }
-    if (readers.size > 0) return
-    stop?.()
-    stop = undefined
   }
 
   return {
     watch(socket) {
       if (readers.has(socket)) return
-      readers.set(socket, { taken: Number.NaN, sinceMs: clock.monotonicMs() })
+      const forget = () => {
+        readers.delete(socket)
+        socket.off('drain', forget).off('close', forget)
+        if (readers.size > 0) return
+        stop?.()
+        stop = undefined
+      }
+      socket.once('drain', forget).once('close', forget)
+      // Nothing is known before the first look.
+      readers.set(socket, { taken: Number.NaN, sinceMs: clock.monotonicMs(), forget })
       stop ??= clock.every(LOOK_EVERY_MS, look)
     },
   }
@@ -58,10 +65,6 @@ export async function drained(res: ServerResponse): Promise<void> {
     over.abort()
     await Promise.allSettled([closed, empty])
   }
-}
-
-function hasAll(socket: Socket): boolean {
-  return socket.destroyed || socket.writableLength === 0
 }
 
 /**

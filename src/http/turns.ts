@@ -6,6 +6,8 @@ import { dropCalls, holdReading, readOn } from './reading.ts'
 
 /** Node parses all of a packet before anything of it is done: so many calls may wait, and no more. */
 const MOST_WAITING = 100
+/** From here on nothing more is read; the price is that nobody hears a client hang up. */
+const HELD_FROM = 10
 
 /** An answer that can wait until it is its turn on the connection. */
 export type WaitingAnswer = ServerResponse & { begin?: (() => void) | undefined }
@@ -48,23 +50,25 @@ function waitForTurn(connection: Connection, res: WaitingAnswer, run: Run): void
     return
   }
   connection.waiting += 1
+  if (connection.waiting === HELD_FROM) hold(socket)
   res.begin = () => {
+    if (connection.waiting === HELD_FROM) letGo(socket)
     connection.waiting -= 1
-    if (connection.waiting === 0) readOn(socket)
     run(res.req, res)
   }
-  holdOnDrain(connection)
-  holdReading(socket)
 }
 
-const heldOnDrain = new WeakSet<Socket>()
+function hold(socket: Socket): void {
+  holdReading(socket)
+  // Node reads on whenever a socket has been emptied.
+  socket.on('drain', holdAgain)
+}
 
-/** Node reads on whenever a socket has been emptied. */
-function holdOnDrain(connection: Connection): void {
-  const { socket } = connection
-  if (heldOnDrain.has(socket)) return
-  heldOnDrain.add(socket)
-  socket.on('drain', () => {
-    if (connection.waiting > 0) holdReading(socket)
-  })
+function letGo(socket: Socket): void {
+  socket.off('drain', holdAgain)
+  readOn(socket)
+}
+
+function holdAgain(this: Socket): void {
+  holdReading(this)
 }
