@@ -1,4 +1,4 @@
-import express, { type Express } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import type { Config } from './config.ts'
 import type { Contract } from './contract/document.ts'
 import { createAnswerCheck } from './contract/answers.ts'
@@ -22,6 +22,7 @@ import { answerMoved } from './http/moved.ts'
 import { operationRoute, type RouteTools } from './http/operation-route.ts'
 import { answerProblems, createAnswerProblem } from './http/problems.ts'
 import { parseQuery } from './http/query.ts'
+import { asNoPreflight, assumeOrigin, throwRefusal } from './http/refusals.ts'
 import { logRequests } from './http/request-log.ts'
 import { traceRequests } from './http/request-trace.ts'
 import { securityHeaders } from './http/security-headers.ts'
@@ -52,7 +53,12 @@ export type AppParts = {
   onValidAnswer?: ((answer: ValidAnswer) => void) | undefined
 }
 
-export type App = { handler: Express; guardAnswer: AnswerGuard } & Pick<Validator, 'warmUp'>
+export type App = {
+  handler: Express
+  /** The same beginning and end, for what is refused before its operation is looked for. */
+  refuse: RequestHandler
+  guardAnswer: AnswerGuard
+} & Pick<Validator, 'warmUp'>
 
 /** Health checks come from inside the network, by plain HTTP, even where HTTPS is required. */
 const PLAIN: ReadonlySet<string> = new Set(['getHealth', 'getReadiness'])
@@ -93,9 +99,10 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.enable('case sensitive routing').enable('strict routing')
   app.set('query parser', parseQuery).set('trust proxy', config.server.trustProxy)
 
-  app.use(logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : []))
-  app.use(securityHeaders, ...(speaksHttps(config.server) ? [keepToHttps] : []))
-  for (const step of crossOrigin(config.server.corsOrigins, document)) app.use(step)
+  const log = [logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : [])]
+  const origins = crossOrigin(config.server.corsOrigins, document)
+  app.use(...log, securityHeaders, ...(speaksHttps(config.server) ? [keepToHttps] : []))
+  for (const step of origins) app.use(step)
   if (config.server.requireHttps) app.use(requireHttps(openPathsOf(policies)))
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
@@ -116,7 +123,10 @@ export async function createApp(parts: AppParts): Promise<App> {
   app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
   const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
   const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
-  return { handler: app, guardAnswer, warmUp: validator.warmUp }
+  const refuse = express.Router()
+  refuse.use(...log, securityHeaders, keepToHttps, assumeOrigin(config.server.corsOrigins))
+  refuse.use(...origins.map(asNoPreflight), throwRefusal, answerProblems(deps.log, answerProblem))
+  return { handler: app, refuse, guardAnswer, warmUp: validator.warmUp }
 }
 
 /** Where nobody has asked for HTTPS, nothing is said of it. */

@@ -16,6 +16,7 @@ import { meterServices } from './metered-services.ts'
 import { createOperations } from './operations/index.ts'
 import { packageVersion } from './package-root.ts'
 import { type Certificate, openCertificate } from './ports/certificate.ts'
+import type { Unacknowledged } from './ports/unacknowledged.ts'
 import { stopServing } from './stop-serving.ts'
 
 const SIGN_IN_DELAY_STEP_MS = 500
@@ -30,6 +31,8 @@ export type Replacements = {
   operations?: (real: Operations) => Operations
   signInDelayStepMs?: number
   onValidAnswer?: (answer: ValidAnswer) => void
+  /** What readers have not taken, in the place of what the system says. */
+  unacknowledged?: Unacknowledged
 }
 
 /** A server that is ready to listen. */
@@ -78,13 +81,17 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   await Promise.all(feedsOf(services).map((feed) => feed.refresh()))
   const firstAdmin = await makeFirstAdmin({ ...deps, ...services }, config.identity)
   const stopJobs = startJobs(services, deps)
-  const server = createServer(app.handler, app.guardAnswer, certificate?.first)
+  const { server, connections } = createServer(app, {
+    clock: deps.clock,
+    certificate: certificate?.first,
+    unacknowledged: instead.unacknowledged,
+  })
   const renew = (renewed: Certificate) => renewCertificate(server, renewed)
   const stopRenewing = certificate?.follow(renew, deps)
-  const metricsServer = config.server.metrics && createMetricsServer(deps.meter, deps.log)
+  const metricsServer = config.server.metrics && createMetricsServer(deps)
   meterServices(deps, services, policies)
   const stop = async (graceSeconds: number) => {
-    const outcome = await stopServing(server, services, deps.clock, graceSeconds)
+    const outcome = await stopServing({ server, connections }, services, deps.clock, graceSeconds)
     stopJobs()
     stopRenewing?.()
     // When keys were last used is a hint: a database that is gone must not keep the server.

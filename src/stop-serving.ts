@@ -1,9 +1,11 @@
-import type { Server } from 'node:http'
 import type { Services } from './domain/services.ts'
+import type { ConnectedServer } from './http/server.ts'
 import type { Clock } from './ports/clock.ts'
 
-/** Connections that have become idle are closed so often: a client that keeps one alive must not keep us. */
-const CLOSE_IDLE_EVERY_MS = 100
+/** Connections that have no call any more are closed so often: a client that keeps one must not keep us. */
+const CLOSE_FREE_EVERY_MS = 100
+/** Who is in the middle of sending a call may go on for so long, or for half of the grace. */
+const LAST_CALLS_MS = 5_000
 /** After the grace, the last events get so long to reach their readers. */
 const LAST_WORDS_MS = 1_000
 
@@ -13,7 +15,7 @@ const LAST_WORDS_MS = 1_000
  * @returns whether everything ended by itself
  */
 export async function stopServing(
-  server: Server,
+  { server, connections }: ConnectedServer,
   { status, generations }: Services,
   clock: Clock,
   graceSeconds: number,
@@ -24,11 +26,13 @@ export async function stopServing(
       resolve()
     })
   })
-  const closeIdle = () => {
-    server.closeIdleConnections()
-  }
-  closeIdle()
-  const stopClosing = clock.every(CLOSE_IDLE_EVERY_MS, closeIdle)
+  // Half a head is no call, and Node's own time for it has ended with `close`.
+  connections.closeFree(0)
+  const lastCallsAtMs = clock.monotonicMs() + Math.min(LAST_CALLS_MS, graceSeconds * 500)
+  const stopClosing = clock.every(CLOSE_FREE_EVERY_MS, () => {
+    connections.closeFree(0)
+    if (clock.monotonicMs() >= lastCallsAtMs) connections.closeSending()
+  })
   // Until the last connection is gone, a call that was under way may still begin an answer.
   const settled = closed.then(() => generations.settled())
   const isClean = await within(clock, graceSeconds * 1000, settled)

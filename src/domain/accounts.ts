@@ -40,7 +40,7 @@ export function createAccounts(deps: Deps) {
         role: 'user' as const,
         email: requireEmail(asked.email),
         displayName: asked.displayName.trim(),
-        passwordHash: await hashNewPassword(asked.password),
+        passwordHash: await hashNewPassword(asked.password, call.hungUp),
         now: clock.now(),
       }
       return store.atomically(async (nouns) => {
@@ -69,12 +69,13 @@ export function createAccounts(deps: Deps) {
         deps.limits,
         { email: account.email ?? account.id, call },
         async () => {
-          const isRight = await deps.passwords.verify(currentPassword, account.passwordHash)
-          return isRight ? account.passwordHash : undefined
+          const { passwordHash } = account
+          const isRight = await deps.passwords.verify(currentPassword, passwordHash, call.hungUp)
+          return isRight ? passwordHash : undefined
         },
         noteRefusal,
       )
-      const to = await hashNewPassword(newPassword)
+      const to = await hashNewPassword(newPassword, call.hungUp)
       const now = clock.now()
       const ended = await store.atomically(async (nouns) => {
         if (!(await nouns.accounts.changePassword({ id: account.id, from, to, now }))) {

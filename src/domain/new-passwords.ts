@@ -9,13 +9,13 @@ const FAULTS: Readonly<Record<PasswordFault, string>> = {
   'unusable-character': 'It holds a character that cannot be typed.',
 }
 
-/** Hashes a password that somebody chose. @throws {Problem} weak-password */
-export type HashNewPassword = (password: string) => Promise<string>
+/** Hashes a password that somebody chose. @throws {Problem} weak-password; what `signal` aborts with */
+export type HashNewPassword = (password: string, signal: AbortSignal) => Promise<string>
 
 export function createNewPasswords(policy: PasswordPolicy, passwords: Passwords): HashNewPassword {
-  return async (password) => {
+  return async (password, signal) => {
     const fault = policy(password)
     if (fault) throw new Problem('weak-password', { detail: FAULTS[fault] })
-    return passwords.hash(password)
+    return passwords.hash(password, signal)
   }
 }

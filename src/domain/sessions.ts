@@ -80,17 +80,18 @@ export function createSessions(deps: Deps) {
   const check = async (
     account: Account | undefined,
     password: string,
+    { hungUp }: Pick<Call, 'hungUp'>,
   ): Promise<Account | undefined> => {
-    const isRight = await passwords.verify(password, account?.passwordHash)
+    const isRight = await passwords.verify(password, account?.passwordHash, hungUp)
     if (!isRight || !account?.passwordHash) return undefined
     if (!passwords.isOutdated(account.passwordHash)) return account
     // BCRYPT_COST was changed since: an unknown account must cost the same time as this one.
-    const [from, to] = [account.passwordHash, await passwords.hash(password)]
+    const [from, to] = [account.passwordHash, await passwords.hash(password, hungUp)]
     if (await store.accounts.rehashPassword({ id: account.id, from, to })) {
       return { ...account, passwordHash: to }
     }
     // It was hashed anew by another call, or changed.
-    return check(await store.accounts.find(account.id), password)
+    return check(await store.accounts.find(account.id), password, { hungUp })
   }
 
   /** The session after a rotation, or after the one that another call made from the same token. */
@@ -139,7 +140,7 @@ export function createSessions(deps: Deps) {
         { email, call },
         async () => {
           account = await store.accounts.findByEmail(email)
-          return check(account, password)
+          return check(account, password, call)
         },
         () => noteRefusal(account, call),
       )

@@ -57,7 +57,7 @@ export function createUsers(deps: Deps) {
         role: asked.role,
         email: requireEmail(asked.email),
         displayName: asked.displayName.trim(),
-        passwordHash: await deps.hashNewPassword(asked.password),
+        passwordHash: await deps.hashNewPassword(asked.password, call.hungUp),
         now: clock.now(),
       }
       return store.atomically(async (nouns) => {

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import type { Request, RequestHandler } from 'express'
+import type { IncomingMessage } from 'node:http'
+import type { Request, RequestHandler, Response } from 'express'
 import { createDeferred } from '../domain/deferred.ts'
 import { invalidRequest, Problem } from '../domain/problem.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -55,9 +56,9 @@ function saysTypeOnce({ rawHeaders }: Request): boolean {
  * validator lets a body that is missing pass where every property is optional, so it ends here.
  */
 export function readBody(clock: Clock): RequestHandler {
-  return async (req, _res, next) => {
+  return async (req, res, next) => {
     if (req.call.bodyRefused) throw new Problem('unsupported-media-type')
-    const bytes = announcesBody(req) ? await readInTime(req, clock) : undefined
+    const bytes = announcesBody(req) ? await readInTime(req, res, clock) : undefined
     if (!bytes?.length) {
       throw invalidRequest({ in: 'body', pointer: '', code: 'required', detail: 'is missing' })
     }
@@ -66,28 +67,33 @@ export function readBody(clock: Clock): RequestHandler {
   }
 }
 
-function announcesBody(req: Request): boolean {
+/** Whether something follows the headers. */
+export function announcesBody(req: IncomingMessage): boolean {
   const length = req.headers['content-length']
   return req.headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')
 }
 
 /** @throws {Problem} request-timeout */
-async function readInTime(req: Request, clock: Clock): Promise<Buffer> {
+async function readInTime(req: Request, res: Response, clock: Clock): Promise<Buffer> {
   const late = createDeferred<never>()
   const stop = clock.every(BODY_TIMEOUT_MS, () => {
     late.reject(new Problem('request-timeout'))
   })
   try {
-    return await Promise.race([readBytes(req), late.promise])
+    return await Promise.race([readBytes(req, res), late.promise])
   } finally {
     stop()
   }
 }
 
-function readBytes(req: Request): Promise<Buffer> {
+function readBytes(req: Request, res: Response): Promise<Buffer> {
   const tooLarge = () =>
     new Problem('payload-too-large', { detail: `The limit is ${LONGEST_BODY} bytes.` })
+  const cutShort = () => new Problem('invalid-request', { detail: 'The body broke off.' })
   if (Number(req.headers['content-length']) > LONGEST_BODY) return Promise.reject(tooLarge())
+  if (req.broken) return Promise.reject(cutShort())
+  // Only now is there nothing left that would refuse the call whatever its body is.
+  if (req.awaitsContinue) res.writeContinue()
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let length = 0
@@ -102,6 +108,9 @@ function readBytes(req: Request): Promise<Buffer> {
     })
     req.once('end', () => {
       resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks))
+    })
+    req.once('broken', () => {
+      reject(cutShort())
     })
     req.once('error', (cause) => {
       reject(new Problem('malformed-json', { detail: 'The body broke off.', cause }))

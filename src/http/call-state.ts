@@ -29,3 +29,14 @@ declare module 'express-serve-static-core' {
     call: CallState
   }
 }
+
+declare module 'node:http' {
+  interface IncomingMessage {
+    /** Why it is refused before any operation is looked for. */
+    refusal?: Problem
+    /** Its body cannot be read to its end; whoever reads it hears `broken`. */
+    broken?: true
+    /** Its client sends the body when it is told to (`100 Continue`). */
+    awaitsContinue?: true
+  }
+}

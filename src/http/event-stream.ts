@@ -57,7 +57,7 @@ export async function answerEventStream(
       if (res.destroyed) return
       if (lastId === '') noteFirstFrame(req, tools)
       lastId = frame.id
-      if (!res.write(serialize(frame))) await drained(res, tools.clock)
+      if (!res.write(serialize(frame))) await drained(res)
     }
   } catch (error) {
     // The reader hears of it like of any other end; the log hears what it was.

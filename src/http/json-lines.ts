@@ -1,11 +1,9 @@
 import type { Request, Response } from 'express'
 import type { FrameCheck } from '../contract/frames.ts'
-import type { Clock } from '../ports/clock.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { drained } from './slow-reader.ts'
 
 export type JsonLinesTools = {
-  clock: Clock
   checkLine: FrameCheck
   onInvalidFrame: (req: Request, violation: string) => void
 }
@@ -18,7 +16,7 @@ export async function answerJsonLines(
   req: Request,
   res: Response,
   lines: AsyncIterable<{ type: string }>,
-  { clock, checkLine, onInvalidFrame }: JsonLinesTools,
+  { checkLine, onInvalidFrame }: JsonLinesTools,
 ): Promise<void> {
   res.statusCode = 200
   res.setHeader('Content-Type', 'application/x-ndjson')
@@ -35,7 +33,7 @@ export async function answerJsonLines(
       res.destroy()
       return
     }
-    if (!res.write(`${JSON.stringify(line)}\n`)) await drained(res, clock)
+    if (!res.write(`${JSON.stringify(line)}\n`)) await drained(res)
     if (res.destroyed) return
   }
   res.end()

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { systemClock } from '../ports/clock.ts'
+import { readOn } from './reading.ts'
 
 /** Whoever still sends, or never hangs up, has so long: in real time, as all of a connection. */
 const LINGER_MS = 5_000
@@ -25,5 +26,5 @@ export function closeLingering(socket: Socket): void {
   socket.once('close', stop)
   socket.end()
   // What still comes is thrown away.
-  socket.resume()
+  readOn(socket)
 }

@@ -1,6 +1,10 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { Log } from '../ports/log.ts'
-import type { Meter } from '../ports/meter.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { sendQueues } from '../ports/unacknowledged.ts'
+import { createConnections } from './connections.ts'
+import { createPatientResponse } from './patient-response.ts'
+import { createReaderWatch } from './slow-reader.ts'
+import { takeInTurn } from './pipeline.ts'
 
 const PATH = '/metrics'
 /** A scraper asks for one line and waits for one answer. */
@@ -10,8 +14,11 @@ const LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, maxHeaderSize: 8
  * What Prometheus reads, on a port of its own: it is no part of the contract, and whoever may call
  * the API has no business here. It answers `GET /metrics` and nothing else.
  */
-export function createMetricsServer(meter: Meter, log: Log): Server {
-  return createServer(LIMITS, (req, res) => {
+export function createMetricsServer({ meter, log, clock }: Dependencies): Server {
+  const connections = createConnections(clock)
+  const readers = createReaderWatch(clock, sendQueues)
+  const options = { ...LIMITS, ServerResponse: createPatientResponse({ connections, readers }) }
+  const take = takeInTurn((req, res) => {
     const [path] = (req.url ?? '').split('?')
     if (path !== PATH) answer(res, 404, 'Only /metrics is here.\n')
     else if (req.method !== 'GET' && req.method !== 'HEAD') {
@@ -26,6 +33,9 @@ export function createMetricsServer(meter: Meter, log: Log): Server {
         },
       )
   })
+  const server = createServer(options as never, take)
+  connections.track(server)
+  return server
 }
 
 function answer(res: ServerResponse, status: number, text: string, type = 'text/plain'): void {

@@ -10,7 +10,7 @@ import { DatabaseUnavailable } from '../store/unavailable.ts'
 import { problemView } from '../views/problem.ts'
 import type { NoteViolation } from './contract-violations.ts'
 import { setLimitHeaders } from './limit-headers.ts'
-import { closeLingering } from './lingering-close.ts'
+import { HungUp } from './request-log.ts'
 
 /** Seconds after which a call is worth repeating when the server cannot say better. */
 const RETRY_SOON_SECONDS = 2
@@ -19,6 +19,8 @@ const RETRY_SOON_SECONDS = 2
 export function answerProblems(log: Log, answer: AnswerProblem): ErrorRequestHandler {
   // Express knows an error handler by its four parameters.
   return (error: unknown, req, res, _next) => {
+    // There is nobody to answer, and nothing has failed.
+    if (error instanceof HungUp) return
     const problem = problemOf(error)
     if (problem.code === 'internal') logMistake(log, req, error)
     if (res.headersSent) {
@@ -74,19 +76,7 @@ function send(req: Request, res: Response, problem: Problem, body: ProblemSchema
   // 502, 503 and 504: what is away may be back soon.
   const retryAfter = facts.retryAfterSeconds ?? (kind.status > 500 ? RETRY_SOON_SECONDS : undefined)
   if (retryAfter !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfter)))
-  if (!req.complete) endConnection(req, res)
   res.json(body)
-}
-
-/** A body that was not read to its end would be taken for the next request on the connection. */
-function endConnection(req: Request, res: Response): void {
-  const { socket } = req
-  res.setHeader('Connection', 'close')
-  // Node calls this after the answer.
-  socket.destroySoon = () => {
-    req.removeAllListeners('data').resume()
-    closeLingering(socket)
-  }
 }
 
 /** What of anything thrown may be told. */

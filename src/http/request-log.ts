@@ -13,6 +13,15 @@ import { settleTarget } from './request-target.ts'
 const CALLERS_OWN_ID = /^(?!parley_)[A-Za-z0-9._-]{1,128}$/
 const LONGEST_USER_AGENT = 256
 
+/** Why something stops that nobody waits for any more. */
+export class HungUp extends Error {
+  override readonly name = 'HungUp'
+
+  constructor() {
+    super('The client hung up.')
+  }
+}
+
 /** Gives every request its id, and writes one line when it is over. */
 export function logRequests(deps: { log: Log; clock: Clock; ids: Ids }): RequestHandler {
   const { log, clock, ids } = deps
@@ -66,7 +75,7 @@ class BegunCall implements CallState {
   }
 
   noteEnd(): void {
-    if (!this.#res.writableFinished) this.#hangUp?.abort(new Error('The client hung up.'))
+    if (!this.#res.writableFinished) this.#hangUp?.abort(new HungUp())
   }
 
   // Whoever hangs up early may be gone before there is anything to run.

@@ -3,15 +3,28 @@ import {
   IncomingMessage,
   type RequestListener,
   type Server,
-  ServerResponse,
+  type ServerResponse,
 } from 'node:http'
 import { createServer as createHttpsServer, Server as HttpsServer } from 'node:https'
 import type { TLSSocket } from 'node:tls'
-import type { Express } from 'express'
+import type { Express, RequestHandler } from 'express'
+import { Problem } from '../domain/problem.ts'
 import type { Certificate } from '../ports/certificate.ts'
+import type { Clock } from '../ports/clock.ts'
+import { sendQueues, type Unacknowledged } from '../ports/unacknowledged.ts'
 import type { AnswerGuard } from './answer-guard.ts'
-import { answerOnSocket, LONGEST_HEADERS, refuseConnection } from './connection-problems.ts'
-import { isLingering } from './lingering-close.ts'
+import { announcesBody } from './body.ts'
+import {
+  createConnectionRefusal,
+  createConnectRefusal,
+  LONGEST_HEADERS,
+  refusalOf,
+} from './connection-problems.ts'
+import { connectionOn, type Connections, createConnections } from './connections.ts'
+import { closeLingering } from './lingering-close.ts'
+import { createPatientResponse } from './patient-response.ts'
+import { createReaderWatch } from './slow-reader.ts'
+import { takeInTurn } from './pipeline.ts'
 
 /**
  * What Node's parser accepts, and for how long it waits (CONTRACT: limits). A body that is late is
@@ -28,51 +41,73 @@ const LIMITS = {
 /** A client that does not get through its handshake has no request that could time out. */
 const HANDSHAKE = { handshakeTimeout: 15_000 }
 
+/** What a server does with calls, and with what is none. */
+export type Journey = { handler: Express; refuse: RequestHandler; guardAnswer: AnswerGuard }
+
+export type ServerOptions = {
+  clock: Clock
+  /** With it the server speaks HTTPS and nothing else. */
+  certificate?: Certificate | undefined
+  unacknowledged?: Unacknowledged | undefined
+}
+
+/** A server, and what of its connections can be told apart. */
+export type ConnectedServer = { server: Server; connections: Connections }
+
 /**
  * An HTTP server around the app.
  *
  * Express gives every request and response the app's prototypes by `Object.setPrototypeOf`, which
  * makes V8 forget what it knew of their shape. Here Node creates them with these prototypes from
  * the start, so that Express finds nothing to change: about twice the calls a second.
- * @param certificate with it the server speaks HTTPS and nothing else
  */
 export function createServer(
-  app: Express,
-  guardAnswer: AnswerGuard,
-  certificate?: Certificate,
-): Server {
+  { handler: app, refuse, guardAnswer }: Journey,
+  { clock, certificate, unacknowledged = sendQueues }: ServerOptions,
+): ConnectedServer {
+  const readers = createReaderWatch(clock, unacknowledged)
   class Request extends IncomingMessage {}
-  class Response extends ServerResponse {
+  const connections = createConnections(clock)
+  const PatientResponse = createPatientResponse({ connections, readers })
+  class Response extends PatientResponse {
     /** Express's own `json` asks about settings, charsets and ETags that Parley does not use. */
     json(body: unknown): this {
       const text = JSON.stringify(body)
       if (!this.hasHeader('Content-Type')) this.setHeader('Content-Type', 'application/json')
       this.setHeader('Content-Length', Buffer.byteLength(text))
-      this.end(text)
+      this.end(text as never)
       return this
     }
 
     /** The one place that every head passes; Node calls it with the status that was set. */
     override writeHead(status: number, ...rest: never[]): this {
+      if (isLast(this.req)) endConnection(this)
       guardAnswer(this.req as never, this as never, status)
       return super.writeHead(status, ...rest)
     }
   }
   Object.setPrototypeOf(Request.prototype, app.request)
-  Object.setPrototypeOf(Response.prototype, app.response)
+  Object.setPrototypeOf(PatientResponse.prototype, app.response)
   app.request = Request.prototype as unknown as typeof app.request
   app.response = Response.prototype as unknown as typeof app.response
 
   const classes = { IncomingMessage: Request, ServerResponse: Response }
-  const take = takeRequests(app) as RequestListener<typeof Request, typeof Response>
+  const take = takeInTurn(runBy(app, refuse)) as RequestListener<typeof Request, typeof Response>
   const options = { ...LIMITS, ...classes }
   const server: Server = certificate
     ? listenSecurely(createHttpsServer({ ...options, ...HANDSHAKE, ...certificate }, take))
     : (createHttpServer(options, take) as never)
-  server.on('clientError', refuseConnection)
+  connections.track(server)
+  server.on('clientError', createConnectionRefusal(classes, refuse))
+  server.on('connect', createConnectRefusal(classes, refuse) as never)
   // RFC 9110 10.1.1 lets an expectation be ignored; Node would refuse it without a body.
   server.on('checkExpectation', take)
-  return server
+  // Node would ask for every body at once; `readBody` does, when nothing refuses the call any more.
+  server.on('checkContinue', (req, res) => {
+    req.awaitsContinue = true
+    take(req, res as never)
+  })
+  return { server, connections }
 }
 
 /** New connections get the new certificate; what is open goes on as it is. */
@@ -88,20 +123,45 @@ function listenSecurely<S extends NodeJS.EventEmitter>(server: S): S {
   })
 }
 
-/** Hands requests to the app, and answers those that Express would answer with a page of HTML. */
-function takeRequests(app: Express): RequestListener {
-  return (req, res) => {
-    // RFC 9112 9.6: what comes after the last answer is not done.
-    if (isLingering(req.socket)) return
-    // RFC 9112 3.2.
-    if (req.headers.host === undefined && req.httpVersion === '1.1') {
-      answerOnSocket('invalid-request', req.socket)
+/** Hands calls to the app, and answers those that Express would answer with a page of HTML. */
+function runBy(app: RequestHandler, refuse: RequestHandler) {
+  return (req: IncomingMessage, res: ServerResponse): void => {
+    const [request, response] = [req, res] as unknown as Parameters<RequestHandler>
+    const problem = refusalOf(req)
+    if (problem) {
+      req.refusal = problem
+      refuse(request, response, cut)
       return
     }
-    app(req as never, res as never, (error?: unknown) => {
-      // Without an error it is an address that cannot be parsed, such as `http://[`.
-      if (res.headersSent) res.destroy()
-      else answerOnSocket(error === undefined ? 'invalid-request' : 'internal', req.socket)
+    app(request, response, (error?: unknown) => {
+      if (res.headersSent || error !== undefined) {
+        cut()
+        return
+      }
+      // An address that cannot be parsed, such as `http://[`: no step has seen it.
+      req.refusal = new Problem('invalid-request')
+      req.url = '/'
+      refuse(request, response, cut)
     })
+    function cut(): void {
+      res.destroy()
+    }
+  }
+}
+
+/** A body that was not read to its end would be taken for the next request on the connection. */
+function isLast(req: IncomingMessage): boolean {
+  return req.refusal !== undefined || (!req.complete && announcesBody(req))
+}
+
+function endConnection(res: ServerResponse): void {
+  const { req } = res
+  const { socket } = req
+  res.shouldKeepAlive = false
+  connectionOn(socket).isOver = true
+  // Node calls this after the answer.
+  socket.destroySoon = () => {
+    req.removeAllListeners('data').resume()
+    closeLingering(socket)
   }
 }

@@ -12,7 +12,8 @@ export class HashQueueFull extends Error {
 
 /**
  * Runs work a few at a time, first come first served.
- * @returns `inTurn`, which throws HashQueueFull once `maxWaiting` wait, and how much there is to do
+ * @returns `inTurn`, which throws HashQueueFull once `maxWaiting` wait, and the signal's reason if that
+ *   aborts before the work has begun; and how much there is to do
  */
 export function createHashQueue(limits: {
   concurrency: number
@@ -23,13 +24,25 @@ export function createHashQueue(limits: {
   const waiting: (() => void)[] = []
   let running = 0
 
-  const turn = async (): Promise<void> => {
+  const turn = async (signal: AbortSignal | undefined): Promise<void> => {
+    signal?.throwIfAborted()
     if (running < limits.concurrency) {
       running += 1
       return
     }
     if (waiting.length >= limits.maxWaiting) throw new HashQueueFull(retryAfterSeconds(limits))
-    await new Promise<void>((resolve) => waiting.push(resolve))
+    await new Promise<void>((resolve, reject) => {
+      const giveUp = () => {
+        waiting.splice(waiting.indexOf(begin), 1)
+        reject(signal?.reason as Error)
+      }
+      const begin = () => {
+        signal?.removeEventListener('abort', giveUp)
+        resolve()
+      }
+      waiting.push(begin)
+      signal?.addEventListener('abort', giveUp, { once: true })
+    })
   }
   /** The place goes straight to the next in line, so that nobody can slip in between. */
   const pass = (): void => {
@@ -39,8 +52,8 @@ export function createHashQueue(limits: {
   }
 
   return {
-    async inTurn<T>(work: () => Promise<T>): Promise<T> {
-      await turn()
+    async inTurn<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+      await turn(signal)
       try {
         return await work()
       } finally {

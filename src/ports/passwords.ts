@@ -7,14 +7,18 @@ export { HashQueueFull } from './hash-queue.ts'
 
 /** Hashing and checking of passwords, off the event loop and never too many at once. */
 export interface Passwords {
-  /** @throws HashQueueFull if too many wait already */
-  hash(password: string): Promise<string>
+  /**
+   * @param signal gives up the place of whoever waits for his turn
+   * @throws HashQueueFull if too many wait already; the signal's reason
+   */
+  hash(password: string, signal?: AbortSignal): Promise<string>
   /**
    * Whether the password is the one behind `hash`. Without a hash (an unknown account) the answer
    * is false, after the same work as for a wrong password.
-   * @throws HashQueueFull if too many wait already
+   * @param signal gives up the place of whoever waits for his turn
+   * @throws HashQueueFull if too many wait already; the signal's reason
    */
-  verify(password: string, hash: string | undefined): Promise<boolean>
+  verify(password: string, hash: string | undefined, signal?: AbortSignal): Promise<boolean>
   /** Whether a hash was made at another cost, and should be made anew at the next right password. */
   isOutdated(hash: string): boolean
   /** How many hashes are being made, and how many wait for their turn. */
@@ -46,9 +50,10 @@ export function createPasswords(options: PasswordsOptions): Passwords {
   })
   const decoy = decoyHash(cost)
   return {
-    hash: (password) => inTurn(() => bcrypt.hash(preHash(key, password), cost)),
-    async verify(password, hash) {
-      const matches = await inTurn(() => bcrypt.compare(preHash(key, password), hash ?? decoy))
+    hash: (password, signal) => inTurn(() => bcrypt.hash(preHash(key, password), cost), signal),
+    async verify(password, hash, signal) {
+      const compare = () => bcrypt.compare(preHash(key, password), hash ?? decoy)
+      const matches = await inTurn(compare, signal)
       return matches && hash !== undefined
     },
     load,

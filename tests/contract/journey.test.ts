@@ -3,6 +3,7 @@ import express from 'express'
 import supertest from 'supertest'
 import { expect, test } from 'vitest'
 import { createServer } from '../../src/http/server.ts'
+import { systemClock } from '../../src/ports/clock.ts'
 
 /*
  * The shortcuts of the journey, each with the guard that says when a new version of a package
@@ -19,7 +20,9 @@ test('Express finds nothing to change about the prototypes of a request and a re
     seen.push(typeof req.accepts === 'function', typeof res.status === 'function')
     res.json({ text: '한글' })
   })
-  const answer = await supertest(createServer(app, () => undefined)).get('/')
+  const journey = { handler: app, refuse: app, guardAnswer: () => undefined }
+  const { server } = createServer(journey, { clock: systemClock })
+  const answer = await supertest(server).get('/')
   expect(seen).toEqual([true, true, true, true, true, true])
   expect(answer.headers['content-type']).toBe('application/json')
   expect(answer.body).toEqual({ text: '한글' })

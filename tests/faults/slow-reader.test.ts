@@ -73,10 +73,36 @@ describe('a reader who reads nothing', () => {
     await until(() => isComplete(alice), 20_000)
     await server.clock.advance(29_999)
     expect(atServer.destroyed).toBe(false)
-    await server.clock.advance(1)
-    expect(atServer.destroyed).toBe(true)
+    // What the sockets still take on the way starts the 30 s anew.
+    await until(async () => {
+      await server.clock.advance(10_000)
+      return atServer.destroyed
+    })
     expect((await answerOf(alice)).content).toBe(LONG_ANSWER)
     socket.destroy()
+  }, 60_000)
+})
+
+describe('a reader of whom only the system sees that he takes something', () => {
+  test('is not cut while he does, and is 30 s after he has stopped', async () => {
+    let untaken = 10_000_000
+    const unacknowledged = (sockets: readonly Socket[]) =>
+      new Map(sockets.map((socket) => [socket, untaken]))
+    const patient = await startServer({ instead: { deps: { engine }, unacknowledged } })
+    patient.parley.server.on('connection', (socket) => accepted.push(socket))
+    const { socket, turn, atServer } = await openUnreadStream(await patient.newUser())
+    for (const character of LONG_ANSWER) turn.say(character)
+    turn.end()
+    await until(() => atServer.writableNeedDrain)
+    for (let minutes = 0; minutes < 10; minutes += 0.5) {
+      untaken -= 1
+      await patient.clock.advance(30_000)
+    }
+    expect(atServer.destroyed).toBe(false)
+    await patient.clock.advance(40_000)
+    expect(atServer.destroyed).toBe(true)
+    socket.destroy()
+    await patient.close()
   }, 60_000)
 })
 

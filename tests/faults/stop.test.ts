@@ -1,13 +1,18 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { certificateOf, openCertificateFolder } from '../support/certificates.ts'
 import { createClient } from '../support/client.ts'
+import { freePort } from '../support/free-port.ts'
 import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
 import { openStream } from '../support/stream.ts'
 import { until } from '../support/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import { send } from '../support/wire.ts'
 
 const PATIENCE_MS = 60_000
+const HEALTH = 'GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n'
+const LOGIN = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 
 let workplace: Workplace
 let upstream: TestUpstream
@@ -82,6 +87,55 @@ describe('SIGTERM', () => {
       const again = createClient(next.url, alice.identity)
       const { body } = await again.expect(200, 'getConversation', { path })
       expect(body.messages[1]).toMatchObject({ status: 'complete' })
+    },
+    PATIENCE_MS,
+  )
+
+  test.each([
+    ['nothing', ''],
+    ['half a head', 'GET /api/v1/health HTTP/1.1\r\nHost:'],
+    ['half a head behind an answer', `${HEALTH}GET /api/v1/health HTTP/1.1\r\nHost:`],
+    ['line breaks', '\r\n\r\n'],
+    ['half a body', `${LOGIN}Content-Length: 10\r\n\r\n{`],
+    ['half a body in chunks', `${LOGIN}Transfer-Encoding: chunked\r\n\r\n5\r\n{`],
+    ['a body that nobody reads', 'GET /x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n'],
+  ])(
+    'closes a connection that has said %s, and exits with 0',
+    async (_what, said) => {
+      const METRICS_PORT = String(await freePort())
+      const parley = await workplace.start({ METRICS_PORT })
+      const sockets = [new URL(parley.url).port, METRICS_PORT].map((port) =>
+        connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true }),
+      )
+      for (const socket of sockets) {
+        await once(socket.on('error', () => undefined).resume(), 'connect')
+        socket.write(said)
+      }
+      // What was sent before is there when somebody else is answered.
+      await createClient(parley.url).expect(200, 'getHealth')
+      parley.signal('SIGTERM')
+      expect(await parley.exited).toEqual({ code: 0, signal: null })
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'closes a connection that is in the middle of a handshake, and exits with 0',
+    async () => {
+      const folder = await openCertificateFolder()
+      const { certFile, keyFile } = folder
+      const parley = await workplace.start({ TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile })
+      const socket = connect({ port: Number(new URL(parley.url).port), host: '127.0.0.1' })
+      await once(
+        socket.on('error', () => undefined),
+        'connect',
+      )
+      // The beginning of a hello whose rest does not come.
+      socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]))
+      await send(`${parley.url}/api/v1/health`, { ca: await certificateOf('first') })
+      parley.signal('SIGTERM')
+      expect(await parley.exited).toEqual({ code: 0, signal: null })
+      await folder.close()
     },
     PATIENCE_MS,
   )

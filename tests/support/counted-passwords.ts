@@ -15,13 +15,13 @@ export function createCountedPasswords(cost = 4): CountedPasswords {
   return {
     passwords: {
       ...real,
-      hash(password) {
+      hash(password, signal) {
         work.push('hash')
-        return real.hash(password)
+        return real.hash(password, signal)
       },
-      verify(password, hash) {
+      verify(password, hash, signal) {
         work.push('verify')
-        return real.verify(password, hash)
+        return real.verify(password, hash, signal)
       },
     },
     takeWork() {
