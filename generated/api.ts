@@ -582,7 +582,8 @@ export interface paths {
          * Replace your profile
          * @description Sets your display name and your preferences as a whole: a preference that is left out is
          *     unset. Send `If-Match` with the `ETag` that you read, and the change is refused (`412`) if
-         *     the profile was changed in the meantime.
+         *     the profile was changed in the meantime. A new display name is recorded in the audit log, as one
+         *     that an administrator gives; preferences are not.
          */
         put: operations["replaceProfile"];
         post?: never;
@@ -1039,7 +1040,20 @@ export interface components {
             /** @description The whole key. Store it now, it is not shown again. */
             secret: string;
         };
-        /** @description Who did it. */
+        /**
+         * @description Whose the target is, where it is a session or a key: what is done to these is done to their account.
+         *     Events from before this was recorded have none.
+         */
+        AuditAccount: {
+            /** @enum {string} */
+            kind: "user" | "service-account";
+            /** Format: uuid */
+            id: string;
+        };
+        /**
+         * @description Who did it. Left out where nobody knows: a wrong password, and a refresh token that was used a second
+         *     time, may come from anybody.
+         */
         AuditActor: {
             /** @enum {string} */
             kind: "user" | "service-account";
@@ -1056,6 +1070,7 @@ export interface components {
             outcome: "done" | "refused";
             actor?: components["schemas"]["AuditActor"];
             target?: components["schemas"]["AuditTarget"];
+            account?: components["schemas"]["AuditAccount"];
             /** @description The properties that a change touched. */
             changed?: components["schemas"]["AuditedProperty"][];
             /** @description From where. Left out once the account is closed. */
@@ -2633,6 +2648,7 @@ export type ApiKeyName = components['schemas']['ApiKeyName'];
 export type ApiKeyPage = components['schemas']['ApiKeyPage'];
 export type ApiKeyRotation = components['schemas']['ApiKeyRotation'];
 export type ApiKeyWithSecret = components['schemas']['ApiKeyWithSecret'];
+export type AuditAccount = components['schemas']['AuditAccount'];
 export type AuditActor = components['schemas']['AuditActor'];
 export type AuditEvent = components['schemas']['AuditEvent'];
 export type AuditEventName = components['schemas']['AuditEventName'];

@@ -159,7 +159,8 @@ export const policies = {
     ],
     "audit": [
       "password.changed",
-      "password.refused"
+      "password.refused",
+      "session.revoked"
     ]
   },
   "listSessions": {
@@ -479,7 +480,10 @@ export const policies = {
     "problems": [
       "precondition-failed"
     ],
-    "audit": []
+    "audit": [
+      "user.changed",
+      "service-account.changed"
+    ]
   },
   "closeAccount": {
     "method": "delete",
@@ -775,6 +779,7 @@ export const policies = {
       "not-found"
     ],
     "audit": [
+      "api-key.created",
       "api-key.rotated"
     ]
   },

@@ -30,11 +30,9 @@ export function createAccountClosing(deps: Deps) {
 
   const sweep = async (id: string): Promise<void> => {
     while (await store.closedAccounts.sweep(id));
-  }
-
-  const remove = async (id: string): Promise<void> => {
     while (await store.closedAccounts.disownUsage(id));
-    await store.closedAccounts.remove(id)
+    // Of what was refused, or exported, at the moment of the closing.
+    await store.auditEvents.forgetAddresses(id)
   }
 
   return {
@@ -72,7 +70,7 @@ export function createAccountClosing(deps: Deps) {
       const oldest = clock.now().getTime() - KEEP_ROW_MS - deps.ttlSeconds * 1000
       for (const { id, closedAt } of await store.closedAccounts.list()) {
         await sweep(id)
-        if (closedAt.getTime() < oldest) await remove(id)
+        if (closedAt.getTime() < oldest) await store.closedAccounts.remove(id)
       }
     },
   }

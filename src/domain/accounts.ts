@@ -6,6 +6,7 @@ import { actorOf, type Audit } from './audit.ts'
 import type { Call } from './call.ts'
 import { requireEmail } from './emails.ts'
 import type { Limits } from './limits.ts'
+import { recordRevoked } from './open-sessions.ts'
 import type { HashNewPassword } from './new-passwords.ts'
 import type { SessionPrincipal } from './principal.ts'
 import { Problem } from './problem.ts'
@@ -84,7 +85,9 @@ export function createAccounts(deps: Deps) {
         }
         await audit.record(nouns, call, { event: 'password.changed', actor, target })
         const others = { accountId: account.id, exceptId: caller.sessionId, now }
-        return nouns.sessions.revokeOwned(others)
+        const ids = await nouns.sessions.revokeOwned(others)
+        await recordRevoked(nouns, { audit, caller, ids, call })
+        return ids
       })
       for (const id of ended) revocations.note(id, now)
     },

@@ -3,7 +3,7 @@ import type { Dependencies } from '../dependencies.ts'
 import type { Account, ApiKey, Nouns } from '../store/store.ts'
 import { type Access, found } from './access.ts'
 import type { ApiKeyCredentials } from './api-key-credentials.ts'
-import { actorOf, type Audit } from './audit.ts'
+import { type Act, actorOf, type Audit } from './audit.ts'
 import type { Call } from './call.ts'
 import type { CursorPosition } from './cursors.ts'
 import { LAST_INSTANT, readInstant } from './instants.ts'
@@ -15,6 +15,8 @@ import { scopesOfAccount } from './roles.ts'
 /** A key with what it may do, which is what its service account may. */
 export type KeyOfAccount = { key: ApiKey; scopes: readonly Scope[] }
 export type NewKeyOfAccount = KeyOfAccount & { secret: string }
+/** Who does it, by which call. */
+type By = { caller: Principal; call: Call }
 export type KeyPath = { serviceAccountId: string; apiKeyId: string }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors' | 'apiKeys'> & {
@@ -30,8 +32,19 @@ type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors' | 'apiKeys'
 export function createApiKeys(deps: Deps) {
   const { store, clock, access, audit, credentials } = deps
 
+  const record = (
+    nouns: Nouns,
+    { caller, call }: By,
+    of: Pick<Act, 'event'> & { id: string; accountId: string },
+  ): Promise<void> => {
+    const { event, id, accountId } = of
+    const target = { kind: 'api-key', id } as const
+    return audit.record(nouns, call, { event, actor: actorOf(caller), target, accountId })
+  }
+
   const make = async (
     nouns: Nouns,
+    by: By,
     account: Account,
     of: { name: string; expiresAt?: Date },
   ): Promise<NewKeyOfAccount> => {
@@ -44,6 +57,7 @@ export function createApiKeys(deps: Deps) {
       now: clock.now(),
       ...of,
     })
+    await record(nouns, by, { event: 'api-key.created', id: key.id, accountId: account.id })
     return { key, scopes: scopesOfAccount(account), secret }
   }
 
@@ -76,16 +90,10 @@ export function createApiKeys(deps: Deps) {
       const account = await access.serviceAccountToManage(caller, serviceAccountId)
       const expiresAt =
         asked.expiresAt === undefined ? {} : requireFuture(asked.expiresAt, clock.now())
-      return store.atomically(async (nouns) => {
-        const made = await make(nouns, account, { name: asked.name.trim(), ...expiresAt })
-        const target = { kind: 'api-key', id: made.key.id } as const
-        await audit.record(nouns, call, {
-          event: 'api-key.created',
-          actor: actorOf(caller),
-          target,
-        })
-        return made
-      })
+      const by = { caller, call }
+      return store.atomically((nouns) =>
+        make(nouns, by, account, { name: asked.name.trim(), ...expiresAt }),
+      )
     },
 
     /**
@@ -104,14 +112,9 @@ export function createApiKeys(deps: Deps) {
       const made = await store.atomically(async (nouns) => {
         const which = { id: apiKeyId, accountId: account.id, now, as }
         const old = found(await nouns.apiKeys.end(which))
-        const successor = await make(nouns, account, { name: old.name, ...sameLife(old, now) })
-        const target = { kind: 'api-key', id: old.id } as const
-        await audit.record(nouns, call, {
-          event: 'api-key.rotated',
-          actor: actorOf(caller),
-          target,
-        })
-        return successor
+        const by = { caller, call }
+        await record(nouns, by, { event: 'api-key.rotated', id: old.id, accountId: account.id })
+        return make(nouns, by, account, { name: old.name, ...sameLife(old, now) })
       })
       credentials.note(apiKeyId.toLowerCase(), now)
       return made
@@ -128,12 +131,8 @@ export function createApiKeys(deps: Deps) {
       await store.atomically(async (nouns) => {
         const which = { id: apiKeyId, accountId: account.id, now, as: { revokedAt: now } }
         const { id } = found(await nouns.apiKeys.end(which))
-        const target = { kind: 'api-key', id } as const
-        await audit.record(nouns, call, {
-          event: 'api-key.revoked',
-          actor: actorOf(caller),
-          target,
-        })
+        const by = { caller, call }
+        await record(nouns, by, { event: 'api-key.revoked', id, accountId: account.id })
       })
       // A UUID may come in capitals (RFC 9562 4).
       credentials.note(apiKeyId.toLowerCase(), now)

@@ -14,6 +14,8 @@ export type Act = {
   /** Nobody where the act was refused before it was known who acts. */
   actor?: AuditParty
   target?: AuditParty
+  /** Whose the target is, where it is a session or a key. */
+  accountId?: string
   /** The properties that a change touched. */
   changed?: readonly string[]
 }
@@ -32,7 +34,7 @@ export function createAudit({
   ids,
   cursors,
 }: Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'>) {
-  const eventOf = (call: ActCall, { event, actor, target, changed }: Act): AuditEvent => {
+  const eventOf = (call: ActCall, { event, actor, target, accountId, changed }: Act): AuditEvent => {
     if (!call.auditable.includes(event)) {
       throw new Error(`x-audit of the operation does not name ${event}`)
     }
@@ -42,6 +44,7 @@ export function createAudit({
       event,
       ...(actor && { actorKind: actor.kind, actorId: actor.id }),
       ...(target && { targetKind: target.kind, targetId: target.id }),
+      ...(accountId !== undefined && { accountId }),
       changed: [...(changed ?? [])],
       ...(call.address !== '' && { address: call.address }),
       requestId: call.requestId,

@@ -98,7 +98,6 @@ export function createIdempotency({ store, clock, ids }: Deps) {
         if (outcome === 'claimed') {
           return { kind: 'run', claim: claimOf(name, claim.thingId), isRepeat: false }
         }
-        if (outcome === 'no-account') throw new Problem('token-invalid')
       }
       const kept = await store.idempotencyKeys.find(name)
       if (kept && !fingerprint.equals(kept.fingerprint)) throw new Problem('idempotency-key-reused')

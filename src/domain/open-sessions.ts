@@ -1,11 +1,11 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { Session } from '../store/store.ts'
+import type { Nouns, Session } from '../store/store.ts'
 import { found } from './access.ts'
 import { actorOf, type Audit } from './audit.ts'
 import type { Call } from './call.ts'
 import type { CursorPosition } from './cursors.ts'
 import { type Page, type PageRequest, readPage } from './paging.ts'
-import type { SessionPrincipal } from './principal.ts'
+import type { Principal, SessionPrincipal } from './principal.ts'
 import type { Revocations } from './revocations.ts'
 
 /** Where a caller is logged in, and logging out. */
@@ -28,14 +28,7 @@ export function createOpenSessions({
     const now = clock.now()
     const ended = await store.atomically(async (nouns) => {
       const ids = await nouns.sessions.revokeOwned({ accountId: caller.id, now, ...which })
-      for (const id of ids) {
-        const target = { kind: 'session', id } as const
-        await audit.record(nouns, call, {
-          event: 'session.revoked',
-          actor: actorOf(caller),
-          target,
-        })
-      }
+      await recordRevoked(nouns, { audit, caller, ids, call })
       return ids
     })
     for (const id of ended) revocations.note(id, now)
@@ -78,5 +71,18 @@ export function createOpenSessions({
       if (scope === 'others') await end(caller, { exceptId: caller.sessionId }, call)
       if (scope === 'all') await end(caller, {}, call)
     },
+  }
+}
+
+/** Sessions that a caller has ended, however that came: each has its event. */
+export async function recordRevoked(
+  nouns: Nouns,
+  of: { audit: Audit; caller: Principal; ids: readonly string[]; call: Call },
+): Promise<void> {
+  const { audit, caller, ids, call } = of
+  const [actor, accountId] = [actorOf(caller), caller.id]
+  for (const id of ids) {
+    const target = { kind: 'session', id } as const
+    await audit.record(nouns, call, { event: 'session.revoked', actor, target, accountId })
   }
 }

@@ -1,6 +1,8 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { Account, Preferences } from '../store/store.ts'
+import type { Account, Preferences, ProfileChanges } from '../store/store.ts'
 import type { Access } from './access.ts'
+import { type Act, actorOf, type Audit } from './audit.ts'
+import type { Call } from './call.ts'
 import { requireMode } from './modes.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest, Problem } from './problem.ts'
@@ -11,29 +13,52 @@ export function createProfiles({
   store,
   clock,
   access,
-}: Pick<Dependencies, 'store' | 'clock'> & { access: Access }) {
+  audit,
+}: Pick<Dependencies, 'store' | 'clock'> & { access: Access; audit: Audit }) {
+  /** A new name is recorded, as when an administrator gives it. */
+  const update = (caller: Principal, changes: ProfileChanges, call: Call) =>
+    store.atomically(async (nouns) => {
+      const before = await nouns.accounts.lockName(caller.id)
+      const changed = await nouns.accounts.updateProfile(changes)
+      if (changed === undefined || changed === 'stale') return changed
+      if (changed.displayName !== before) await audit.record(nouns, call, renamed(caller))
+      return changed
+    })
+
   return {
     read: (caller: Principal): Promise<Account> => access.account(caller),
 
-    /** Sets name and preferences as a whole: a preference that is left out is unset. */
+    /**
+     * Sets name and preferences as a whole: a preference that is left out is unset.
+     * @throws {Problem} precondition-failed
+     */
     async replace(
       caller: Principal,
       { displayName, preferences }: { displayName: string; preferences: Preferences },
-      expectedVersions: readonly number[] | undefined,
+      { expectedVersions, call }: { expectedVersions: readonly number[] | undefined; call: Call },
     ): Promise<Account> {
       checkPreferences(preferences)
-      const changed = await store.accounts.updateProfile({
+      const changes = {
         id: caller.id,
         displayName: displayName.trim(),
         preferences,
         ...(expectedVersions !== undefined && { expectedVersions }),
         now: clock.now(),
-      })
+      }
+      const changed = await update(caller, changes, call)
       if (changed === 'stale') return refuseStale(await access.account(caller))
       if (!changed) throw new Problem('token-invalid')
       return changed
     },
   }
+}
+
+function renamed(caller: Principal): Act {
+  const self = actorOf(caller)
+  const both = { actor: self, target: self }
+  if (self.kind === 'user') return { event: 'user.changed', ...both, changed: ['displayName'] }
+  // Where service accounts are administered it is called so.
+  return { event: 'service-account.changed', ...both, changed: ['name'] }
 }
 
 function checkPreferences({ defaultMode, locale, timeZone }: Preferences): void {

@@ -63,7 +63,8 @@ export function createSessions(deps: Deps) {
       userAgent: call.userAgent,
     })
     const target = { kind: 'session', id: session.id } as const
-    await audit.record(nouns, call, { event: 'session.created', actor: actorOf(account), target })
+    const [actor, accountId] = [actorOf(account), account.id]
+    await audit.record(nouns, call, { event: 'session.created', actor, target, accountId })
     return session
   }
 
@@ -116,12 +117,12 @@ export function createSessions(deps: Deps) {
   }
 
   /** Kept although the call fails. */
-  const endReused = async ({ id }: Session, call: Call): Promise<void> => {
+  const endReused = async ({ id, accountId }: Session, call: Call): Promise<void> => {
     const now = clock.now()
     await store.atomically(async (nouns) => {
       await nouns.sessions.revoke({ id, now })
       const target = { kind: 'session', id } as const
-      await audit.record(nouns, call, { event: 'refresh-token.reused', target })
+      await audit.record(nouns, call, { event: 'refresh-token.reused', target, accountId })
     })
     revocations.note(id, now)
   }

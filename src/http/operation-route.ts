@@ -8,6 +8,7 @@ import { readBody, settleMediaType } from './body.ts'
 import { type AnyOperation, dispatch, type DispatchTools } from './dispatch.ts'
 import { honourKey } from './idempotency.ts'
 import { negotiate } from './negotiate.ts'
+import { problemOf } from './problems.ts'
 import { chargeAnonymous, countsFailures, rateLimit } from './rate-limit.ts'
 import type { OperationStages } from './validator.ts'
 
@@ -42,7 +43,7 @@ export function operationRoute(
     validateRequest,
     ...(countsFailures(policy, tools.limits) ? [tools.slowDown] : []),
     ...(policy.idempotent ? [honourKey(policy, tools)] : []),
-    dispatch(policy, operation, tools.answering),
+    answered(policy, operation, tools),
   ]
 }
 
@@ -73,6 +74,25 @@ function isPlainText(address: string): boolean {
     return !decodeURIComponent(address).includes('\0')
   } catch {
     return false
+  }
+}
+
+/** Where a call costs nothing, one whose account was closed under way counts like a refused credential. */
+function answered(
+  policy: Policy,
+  operation: AnyOperation,
+  { answering, limits }: RouteTools,
+): RequestHandler {
+  const answer = dispatch(policy, operation, answering)
+  if (policy.auth === 'public' || policy.rateLimit.length > 0) return answer
+  return async (req, res, next) => {
+    try {
+      await answer(req, res, next)
+    } catch (error) {
+      const { code } = problemOf(error, req.call.principal?.id)
+      if (code === 'token-invalid' && !res.headersSent) await chargeAnonymous(req.call, limits)
+      throw error
+    }
   }
 }
 

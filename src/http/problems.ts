@@ -6,6 +6,7 @@ import { LimiterUnavailable } from '../ports/limiter.ts'
 import { HashQueueFull } from '../ports/passwords.ts'
 import type { Log } from '../ports/log.ts'
 import type { Meter } from '../ports/meter.ts'
+import { AccountClosed } from '../store/account-closed.ts'
 import { DatabaseUnavailable } from '../store/unavailable.ts'
 import { problemView } from '../views/problem.ts'
 import type { NoteViolation } from './contract-violations.ts'
@@ -21,7 +22,7 @@ export function answerProblems(log: Log, answer: AnswerProblem): ErrorRequestHan
   return (error: unknown, req, res, _next) => {
     // There is nobody to answer, and nothing has failed.
     if (error instanceof HungUp) return
-    const problem = problemOf(error)
+    const problem = problemOf(error, req.call.principal?.id)
     if (problem.code === 'internal') logMistake(log, req, error)
     if (res.headersSent) {
       if (!res.writableEnded) res.destroy()
@@ -79,9 +80,14 @@ function send(req: Request, res: Response, problem: Problem, body: ProblemSchema
   res.json(body)
 }
 
-/** What of anything thrown may be told. */
-export function problemOf(error: unknown): Problem {
+/** What of anything thrown may be told. @param callerId the caller's account, if there is a caller */
+export function problemOf(error: unknown, callerId?: string): Problem {
   if (error instanceof Problem) return error
+  // Closed since it was looked at: the caller is nobody any more, or has asked about somebody else.
+  if (error instanceof AccountClosed) {
+    const isOther = callerId !== undefined && callerId !== error.accountId
+    return new Problem(isOther ? 'not-found' : 'token-invalid')
+  }
   if (error instanceof DatabaseUnavailable) return new Problem('unavailable', { cause: error })
   if (error instanceof HashQueueFull || error instanceof LimiterUnavailable) {
     const { retryAfterSeconds } = error

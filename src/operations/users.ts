@@ -12,9 +12,9 @@ export const userOperations = ({ accounts, exports, profiles, usage }: Services)
       return { status: 200, headers: { ETag: etagOf(account) }, body: profileView(account) }
     },
 
-    async replaceProfile({ body, headers }, caller) {
-      const versions = expectedVersions(headers['If-Match'])
-      const account = await profiles.replace(caller, body, versions)
+    async replaceProfile({ body, headers }, caller, call) {
+      const how = { expectedVersions: expectedVersions(headers['If-Match']), call }
+      const account = await profiles.replace(caller, body, how)
       return { status: 200, headers: { ETag: etagOf(account) }, body: profileView(account) }
     },
 

@@ -59,7 +59,7 @@ export const accountStore = ({ prisma, query }: Client) => ({
 
   /** `email` trimmed and lower-cased, as it was given to `create`. */
   async findByEmail(email: string): Promise<Account | undefined> {
-    const row = await prisma.account.findUnique({ where: { email } })
+    const row = await prisma.account.findUnique({ where: { email, closedAt: null } })
     return row ? toAccount(row) : undefined
   },
 
@@ -80,6 +80,14 @@ export const accountStore = ({ prisma, query }: Client) => ({
     // A violated constraint would end the transaction that this may be part of.
     const [row] = await prisma.account.createManyAndReturn({ data, skipDuplicates: true })
     return row ? toAccount(row) : 'email-taken'
+  },
+
+  /** What the account is called, and it is called nothing else until the transaction ends. */
+  async lockName(id: string): Promise<string | undefined> {
+    const [row] = await query<{ name: string }[]>`
+      SELECT display_name AS name FROM accounts
+      WHERE id = ${id}::uuid AND closed_at IS NULL FOR NO KEY UPDATE`
+    return row?.name
   },
 
   /** `stale` when the version is not the expected one, undefined when there is no account. */
@@ -106,7 +114,8 @@ export const accountStore = ({ prisma, query }: Client) => ({
     const { id, passwordHash } = which
     const [row] = await query<AccountRow[]>`
       SELECT ${accountColumns} FROM accounts a
-      WHERE a.id = ${id}::uuid AND a.password_hash = ${passwordHash}::text FOR SHARE`
+      WHERE a.id = ${id}::uuid AND a.password_hash = ${passwordHash}::text
+        AND a.closed_at IS NULL FOR SHARE`
     return row && toAccount(row)
   },
 

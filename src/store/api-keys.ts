@@ -38,13 +38,14 @@ export const apiKeyStore = ({ prisma, query }: Client) => ({
   },
 
   async isAlive({ id, now }: { id: string; now: Date }): Promise<boolean> {
-    return (await prisma.apiKey.count({ where: { id, ...aliveAt(now) } })) > 0
+    const account = { closedAt: null, disabledAt: null }
+    return (await prisma.apiKey.count({ where: { id, account, ...aliveAt(now) } })) > 0
   },
 
-  /** For checking a key that somebody shows. */
+  /** For checking a key that somebody shows: not of an account that is closed. */
   async findHeld(publicId: string): Promise<HeldApiKey | undefined> {
     const row = await prisma.apiKey.findUnique({
-      where: { publicId },
+      where: { publicId, account: { closedAt: null } },
       include: { account: { select: { role: true, scopes: true, disabledAt: true } } },
     })
     if (!row) return undefined

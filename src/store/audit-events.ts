@@ -10,6 +10,8 @@ export type AuditEvent = {
   actorId?: string
   targetKind?: string
   targetId?: string
+  /** Whose the target is, where it is a session or a key. */
+  accountId?: string
   changed: string[]
   address?: string
   requestId: string

@@ -33,6 +33,8 @@ export const feedbackStore = ({ prisma, query }: Client) => ({
       FROM messages m JOIN conversations c ON c.id = m.conversation_id
       WHERE m.id = ${messageId}::uuid AND m.role = 'assistant'
         AND c.owner_id = ${accountId}::uuid
+      -- Or its conversation is deleted before the row that refers to it is checked.
+      FOR KEY SHARE OF m
       ON CONFLICT (account_id, message_id) DO UPDATE
       SET rating = excluded.rating, tags = excluded.tags, comment = excluded.comment,
         updated_at = excluded.updated_at

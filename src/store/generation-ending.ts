@@ -6,7 +6,6 @@ import {
   type MessageStatus,
   type Usage,
 } from './messages.ts'
-import { driverFailure } from './unavailable.ts'
 import type { Client, Query } from './query.ts'
 
 export type Ending = {
@@ -36,14 +35,8 @@ export const endingQueries = ({ query }: Client) => ({
    * @returns undefined when it is not running any more or its conversation is gone.
    */
   async finish(ending: Ending): Promise<{ message: Message } | undefined> {
-    try {
-      const [row] = await finishRunning(query, ending)
-      return row && { message: toMessage(row) }
-    } catch (error) {
-      // The account was deleted at the same time, and with it all there was to finish.
-      if (driverFailure(error).code === '23503') return undefined
-      throw error
-    }
+    const [row] = await finishRunning(query, ending)
+    return row && { message: toMessage(row) }
   },
 
   /**

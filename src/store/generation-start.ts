@@ -1,4 +1,5 @@
 import { Prisma } from '../../generated/prisma/client.ts'
+import { AccountClosed } from './account-closed.ts'
 import { conversationColumns, type Conversation } from './conversations.ts'
 import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
 import { driverFailure } from './unavailable.ts'
@@ -33,7 +34,7 @@ export type Start =
   | { outcome: 'busy'; activeGenerationId: string }
   /** A generation with this id was started before. */
   | { outcome: 'exists' }
-  /** The owner has no such conversation, or the owner is gone. */
+  /** The owner has no such conversation. */
   | { outcome: 'missing' }
 
 type StartRow = Conversation & { messages: MessageRow[] }
@@ -43,6 +44,7 @@ export const startGeneration = ({ query }: Client) => ({
   /**
    * Adds the question, the empty answer and the running generation, all or nothing. Of two at
    * once in one conversation exactly one starts.
+   * @throws AccountClosed
    */
   async start(generation: NewGeneration): Promise<Start> {
     for (;;) {
@@ -59,12 +61,14 @@ export const startGeneration = ({ query }: Client) => ({
 async function tryStart(query: Query, generation: NewGeneration): Promise<Start | 'collided'> {
   try {
     const [row] = await insert(query, generation)
-    return row ? toStart(row) : { outcome: 'missing' }
+    if (row) return toStart(row)
+    // A new conversation is missing only where its owner is.
+    if (generation.newConversation) throw new AccountClosed(generation.ownerId)
+    return { outcome: 'missing' }
   } catch (error) {
     const { code, text } = driverFailure(error)
     if (code === '23505' && text.includes('generations_running_conversation_key')) return 'collided'
     if (code === '23505' && text.includes('generations_pkey')) return { outcome: 'exists' }
-    if (code === '23503') return { outcome: 'missing' }
     throw error
   }
 }

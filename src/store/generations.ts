@@ -80,15 +80,25 @@ const generationQueries = ({ prisma, query }: Client) => ({
     return row.cancel ? 'to-be-cancelled' : 'renewed'
   },
 
-  /** What is not among the answers has ended: it has no lease to renew. */
+  /**
+   * What is not among the answers has ended: it has no lease to renew. Several are locked, hence all
+   * their conversations first and in order: whoever removes them may be on the way.
+   */
   async renewLeases({
     ids,
     leaseUntil,
   }: { ids: string[] } & Renewal): Promise<Map<string, Renewed>> {
     const rows = await query<{ id: string; cancel: boolean }[]>`
-      UPDATE generations SET lease_until = ${leaseUntil}::timestamptz
-      WHERE id = ANY(${ids}::uuid[]) AND status = 'running'
-      RETURNING id, cancel_requested_at IS NOT NULL AS cancel`
+      WITH conversation AS (
+        SELECT c.id FROM conversations c WHERE c.id IN (
+          SELECT g.conversation_id FROM generations g
+          WHERE g.id = ANY(${ids}::uuid[]) AND g.status = 'running'
+        ) ORDER BY c.id FOR KEY SHARE
+      )
+      UPDATE generations g SET lease_until = ${leaseUntil}::timestamptz
+      FROM conversation c
+      WHERE g.id = ANY(${ids}::uuid[]) AND g.conversation_id = c.id AND g.status = 'running'
+      RETURNING g.id, g.cancel_requested_at IS NOT NULL AS cancel`
     return new Map(rows.map(({ id, cancel }) => [id, cancel ? 'to-be-cancelled' : 'renewed']))
   },
 

@@ -1,5 +1,4 @@
 import { Prisma } from '../../generated/prisma/client.ts'
-import { driverFailure } from './unavailable.ts'
 import type { Client } from './query.ts'
 
 /** A caller's name for a call of one operation. */
@@ -23,16 +22,11 @@ type Claim = KeyName & { fingerprint: Uint8Array; thingId: string; now: Date; le
 /** The calls that their callers have named. */
 export const idempotencyKeyStore = ({ prisma }: Client) => ({
   /** Of any number of claims at once exactly one gets the key. */
-  async claim(claim: Claim): Promise<'claimed' | 'taken' | 'no-account'> {
+  async claim(claim: Claim): Promise<'claimed' | 'taken'> {
     const { now, fingerprint, ...rest } = claim
     const data = { ...rest, fingerprint: Uint8Array.from(fingerprint), createdAt: now }
-    try {
-      const { count } = await prisma.idempotencyKey.createMany({ data, skipDuplicates: true })
-      return count > 0 ? 'claimed' : 'taken'
-    } catch (error) {
-      if (driverFailure(error).code === '23503') return 'no-account'
-      throw error
-    }
+    const { count } = await prisma.idempotencyKey.createMany({ data, skipDuplicates: true })
+    return count > 0 ? 'claimed' : 'taken'
   },
 
   async find(name: KeyName): Promise<KeptCall | undefined> {

@@ -33,9 +33,9 @@ export const sessionStore = ({ prisma, query }: Client) => ({
     return present(await prisma.session.create({ data }))
   },
 
-  /** Revoked and expired ones too, until they are pruned. */
+  /** Revoked and expired ones too, until they are pruned; not of an account that is closed. */
   async find(id: string): Promise<Session | undefined> {
-    const row = await prisma.session.findUnique({ where: { id } })
+    const row = await prisma.session.findUnique({ where: { id, account: { closedAt: null } } })
     return row ? present(row) : undefined
   },
 
@@ -81,7 +81,7 @@ export const sessionStore = ({ prisma, query }: Client) => ({
 
   /**
    * Of any number of rotations from one counter, exactly one gets the session; none while the
-   * account is disabled.
+   * account is disabled, or when it is closed.
    */
   async rotate({ id, counter, now, expiresAt }: Rotation): Promise<Session | undefined> {
     const [row] = await query<SessionRow[]>`
@@ -92,8 +92,9 @@ export const sessionStore = ({ prisma, query }: Client) => ({
         expires_at = least(${expiresAt}::timestamptz, ends_at)
       WHERE id = ${id}::uuid AND refresh_counter = ${counter}::int
         AND revoked_at IS NULL AND expires_at > ${now}::timestamptz
-        AND NOT EXISTS (
-          SELECT FROM accounts a WHERE a.id = account_id AND a.disabled_at IS NOT NULL
+        AND EXISTS (
+          SELECT FROM accounts a
+          WHERE a.id = account_id AND a.disabled_at IS NULL AND a.closed_at IS NULL
         )
       RETURNING id, account_id AS "accountId", refresh_counter AS "refreshCounter",
         rotated_at AS "rotatedAt", created_at AS "createdAt", last_used_at AS "lastUsedAt",

@@ -20,6 +20,7 @@ import { standingStore } from './standings.ts'
 import { guarded, guardedCall, type Guarding } from './unavailable.ts'
 import { usageStore } from './usage.ts'
 
+export { AccountClosed } from './account-closed.ts'
 export type {
   Account,
   AccountFilter,
@@ -49,7 +50,7 @@ export type { UsageBucket, UsageQuery, UsageRecord } from './usage.ts'
 
 /**
  * Everything that is remembered. Every function throws DatabaseUnavailable when the database
- * itself fails; ids and times come from the caller; an absent value is an absent property.
+ * itself fails, and AccountClosed where it would write for an account that is closed; ids and times come from the caller; an absent value is an absent property.
  */
 export type Store = ReturnType<typeof storeOf>
 

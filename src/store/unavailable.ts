@@ -1,3 +1,5 @@
+import { accountClosedIn } from './account-closed.ts'
+
 /**
  * The database itself failed: unreachable, too slow, shutting down or closed. Nothing is
  * wrong with the request, so it may be tried again. `cause` is for the log only.
@@ -8,11 +10,16 @@ export class DatabaseUnavailable extends Error {
 
 type Noun = Record<string, (...parameters: never[]) => Promise<unknown>>
 
-/** The same call; a failure of the database itself becomes {@link DatabaseUnavailable}. */
+/**
+ * The same call; a failure of the database itself becomes {@link DatabaseUnavailable}, and its refusal
+ * to write for a closed account {@link AccountClosed}.
+ */
 export async function guardedCall<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {
+    const closed = error instanceof Error ? accountClosedIn(driverFailure(error)) : undefined
+    if (closed) throw closed
     if (error instanceof DatabaseUnavailable || !isDatabaseFailure(error)) throw error
     throw new DatabaseUnavailable('The database did not answer', { cause: error })
   }

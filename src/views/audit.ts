@@ -16,7 +16,7 @@ const REFUSALS: readonly string[] = [
 
 /** The names and kinds are the contract's own: `domain/audit.ts` writes no others. */
 export function auditEventView(event: AuditEvent): AuditEventSchema {
-  const { actorKind, actorId, targetKind, targetId, changed, address } = event
+  const { actorKind, actorId, targetKind, targetId, accountId, changed, address } = event
   return {
     id: event.id,
     at: timestampView(event.at),
@@ -26,6 +26,9 @@ export function auditEventView(event: AuditEvent): AuditEventSchema {
       actorId !== undefined && { actor: { kind: actorKind as Actor, id: actorId } }),
     ...(targetKind !== undefined &&
       targetId !== undefined && { target: { kind: targetKind as Target, id: targetId } }),
+    ...(accountId !== undefined && {
+      account: { kind: targetKind === 'api-key' ? 'service-account' : 'user', id: accountId },
+    }),
     ...(changed.length > 0 && { changed: changed as Changed }),
     ...(address !== undefined && { address }),
     requestId: event.requestId,

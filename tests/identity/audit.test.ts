@@ -28,7 +28,13 @@ afterAll(async () => {
 })
 
 type Party = { kind: string; id: string }
-type Expected = { event: AuditEventName; actor?: Party; target?: Party; changed?: string[] }
+type Expected = {
+  event: AuditEventName
+  actor?: Party
+  target?: Party
+  account?: Party
+  changed?: string[]
+}
 type Answer = { status: number; headers: Record<string, string>; body: unknown }
 /** An act that is ready to be done, and what the record shall say of it. */
 type Ready = { act: () => Promise<Answer>; expected: (body: { id: string }) => Expected[] }
@@ -90,6 +96,7 @@ const logOut = (scope: 'current' | 'others' | 'all'): Recipe => ({
           event: 'session.revoked',
           actor: user(aliceId),
           target: session(one),
+          account: user(aliceId),
         })),
     }
   },
@@ -110,6 +117,7 @@ const recipes: Record<string, Recipe[]> = {
               event: 'session.created',
               actor: user(aliceId),
               target: { kind: 'session', id: (body as unknown as Identity).sessionId },
+              account: user(aliceId),
             },
           ],
         }
@@ -156,13 +164,15 @@ const recipes: Record<string, Recipe[]> = {
     {
       name: 'with a token that was used long ago',
       async prepare() {
-        const alice = await server.newUser()
+        const { alice, aliceId } = await people()
         const body = { refreshToken: alice.identity.refreshToken }
         await server.anybody.expect(200, 'refreshTokens', { body })
         clock.jump(31 * SECOND_MS)
         return {
           act: () => server.anybody.call('refreshTokens', { body }),
-          expected: () => [{ event: 'refresh-token.reused', target: session(alice) }],
+          expected: () => [
+            { event: 'refresh-token.reused', target: session(alice), account: user(aliceId) },
+          ],
         }
       },
     },
@@ -175,7 +185,7 @@ const recipes: Record<string, Recipe[]> = {
         return {
           act: () => alice.call('logOutByLink'),
           expected: () => [
-            { event: 'session.revoked', actor: user(aliceId), target: session(alice) },
+            { event: 'session.revoked', actor: user(aliceId), target: session(alice), account: user(aliceId) },
           ],
         }
       },
@@ -202,9 +212,13 @@ const recipes: Record<string, Recipe[]> = {
         const { password: currentPassword } = alice.identity
         const body = { currentPassword, newPassword: 'quite another horse' }
         const [actor, target] = [user(aliceId), user(aliceId)]
+        const ended = session(await logIn(alice.identity))
         return {
           act: () => alice.call('changePassword', { body }),
-          expected: () => [{ event: 'password.changed', actor, target }],
+          expected: () => [
+            { event: 'password.changed', actor, target },
+            { event: 'session.revoked', actor, target: ended, account: user(aliceId) },
+          ],
         }
       },
     },
@@ -232,7 +246,40 @@ const recipes: Record<string, Recipe[]> = {
         return {
           act: () => alice.call('endSession', { path }),
           expected: () => [
-            { event: 'session.revoked', actor: user(aliceId), target: session(lost) },
+            {
+              event: 'session.revoked',
+              actor: user(aliceId),
+              target: session(lost),
+              account: user(aliceId),
+            },
+          ],
+        }
+      },
+    },
+  ],
+  replaceProfile: [
+    {
+      name: 'by a person with a new name',
+      async prepare() {
+        const { alice, aliceId } = await people()
+        const body = { displayName: 'Another name', preferences: { locale: 'ko' } }
+        const [actor, target] = [user(aliceId), user(aliceId)]
+        return {
+          act: () => alice.call('replaceProfile', { body }),
+          expected: () => [{ event: 'user.changed', actor, target, changed: ['displayName'] }],
+        }
+      },
+    },
+    {
+      name: 'by a program with a new name',
+      async prepare() {
+        const robot = await newServiceAccount(server, ['profile:write'])
+        const actor = { kind: 'service-account', id: robot.serviceAccountId }
+        const body = { displayName: 'Another name', preferences: {} }
+        return {
+          act: () => robot.call('replaceProfile', { body }),
+          expected: () => [
+            { event: 'service-account.changed', actor, target: actor, changed: ['name'] },
           ],
         }
       },
@@ -377,11 +424,11 @@ const recipes: Record<string, Recipe[]> = {
     {
       name: 'by an administrator',
       async prepare() {
-        const { admin, actor, path } = await aRobot()
+        const { admin, actor, path, target: account } = await aRobot()
         return {
           act: () => admin.call('createApiKey', { path, body: { name: 'spare' } }),
           expected: ({ id }) => [
-            { event: 'api-key.created', actor, target: { kind: 'api-key', id } },
+            { event: 'api-key.created', actor, target: { kind: 'api-key', id }, account },
           ],
         }
       },
@@ -391,10 +438,10 @@ const recipes: Record<string, Recipe[]> = {
     {
       name: 'by an administrator',
       async prepare() {
-        const { admin, actor, keyPath: path, keyTarget: target } = await aRobot()
+        const { admin, actor, keyPath: path, keyTarget: target, target: account } = await aRobot()
         return {
           act: () => admin.call('revokeApiKey', { path }),
-          expected: () => [{ event: 'api-key.revoked', actor, target }],
+          expected: () => [{ event: 'api-key.revoked', actor, target, account }],
         }
       },
     },
@@ -403,10 +450,13 @@ const recipes: Record<string, Recipe[]> = {
     {
       name: 'by an administrator',
       async prepare() {
-        const { admin, actor, keyPath: path, keyTarget: target } = await aRobot()
+        const { admin, actor, keyPath: path, keyTarget: target, target: account } = await aRobot()
         return {
           act: () => admin.call('rotateApiKey', { path, body: { overlapSeconds: 60 } }),
-          expected: () => [{ event: 'api-key.rotated', actor, target }],
+          expected: ({ id }) => [
+            { event: 'api-key.rotated', actor, target, account },
+            { event: 'api-key.created', actor, target: { kind: 'api-key', id }, account },
+          ],
         }
       },
     },

@@ -80,8 +80,12 @@ test('a start in no conversation of the owner is missing and leaves nothing', as
   const start = await generations.start(newGeneration(stranger, { inConversation: conversationId }))
   expect(start).toStrictEqual({ outcome: 'missing' })
   expect(await messages.list({ conversationId, limit: 9 })).toHaveLength(2)
-  const nobody = await generations.start(newGeneration(randomUUID()))
-  expect(nobody).toStrictEqual({ outcome: 'missing' })
+})
+
+test('a start for nobody is refused as that and leaves nothing', async () => {
+  const ownerId = randomUUID()
+  const started = opened.store.generations.start(newGeneration(ownerId))
+  await expect(started).rejects.toMatchObject({ name: 'AccountClosed', accountId: ownerId })
 })
 
 test('of ten finishers exactly one ends the generation, and usage is written once', async () => {

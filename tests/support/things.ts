@@ -5,8 +5,13 @@ import type { TestServer } from './server.ts'
 /** One thing of each kind, by the name of the path parameter that means it. */
 export type Things = Record<string, string>
 
-/** Makes one of everything that a caller can own. */
+/** Makes one of everything that a person can own. */
 export async function ownThings(owner: Client): Promise<Things> {
+  return { ...(await ownTalk(owner)), sessionId: owner.identity.sessionId }
+}
+
+/** Makes one of everything that any caller can own, a program too. */
+export async function ownTalk(owner: Client): Promise<Things> {
   const { body } = await owner.expect(200, 'sendMessage', { body: { message: 'A secret.' } })
   const given = await owner.expect(200, 'giveFeedback', {
     body: { messageId: body.message.id, rating: 'up' },
@@ -16,7 +21,6 @@ export async function ownThings(owner: Client): Promise<Things> {
     messageId: body.message.id,
     feedbackId: given.body.id,
     generationId: body.generationId,
-    sessionId: owner.identity.sessionId,
   }
 }
 

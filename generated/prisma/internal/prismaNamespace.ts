@@ -1553,6 +1553,7 @@ export const AuditEventScalarFieldEnum = {
   actorId: 'actorId',
   targetKind: 'targetKind',
   targetId: 'targetId',
+  accountId: 'accountId',
   changed: 'changed',
   address: 'address',
   requestId: 'requestId'

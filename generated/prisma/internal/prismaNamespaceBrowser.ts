@@ -131,6 +131,7 @@ export const AuditEventScalarFieldEnum = {
   actorId: 'actorId',
   targetKind: 'targetKind',
   targetId: 'targetId',
+  accountId: 'accountId',
   changed: 'changed',
   address: 'address',
   requestId: 'requestId'

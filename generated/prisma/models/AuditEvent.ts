@@ -32,6 +32,7 @@ export type AuditEventMinAggregateOutputType = {
   actorId: string | null
   targetKind: string | null
   targetId: string | null
+  accountId: string | null
   address: string | null
   requestId: string | null
 }
@@ -44,6 +45,7 @@ export type AuditEventMaxAggregateOutputType = {
   actorId: string | null
   targetKind: string | null
   targetId: string | null
+  accountId: string | null
   address: string | null
   requestId: string | null
 }
@@ -56,6 +58,7 @@ export type AuditEventCountAggregateOutputType = {
   actorId: number
   targetKind: number
   targetId: number
+  accountId: number
   changed: number
   address: number
   requestId: number
@@ -71,6 +74,7 @@ export type AuditEventMinAggregateInputType = {
   actorId?: true
   targetKind?: true
   targetId?: true
+  accountId?: true
   address?: true
   requestId?: true
 }
@@ -83,6 +87,7 @@ export type AuditEventMaxAggregateInputType = {
   actorId?: true
   targetKind?: true
   targetId?: true
+  accountId?: true
   address?: true
   requestId?: true
 }
@@ -95,6 +100,7 @@ export type AuditEventCountAggregateInputType = {
   actorId?: true
   targetKind?: true
   targetId?: true
+  accountId?: true
   changed?: true
   address?: true
   requestId?: true
@@ -181,6 +187,7 @@ export type AuditEventGroupByOutputType = {
   actorId: string | null
   targetKind: string | null
   targetId: string | null
+  accountId: string | null
   changed: string[]
   address: string | null
   requestId: string
@@ -215,6 +222,7 @@ export type AuditEventWhereInput = {
   actorId?: Prisma.UuidNullableFilter<"AuditEvent"> | string | null
   targetKind?: Prisma.StringNullableFilter<"AuditEvent"> | string | null
   targetId?: Prisma.UuidNullableFilter<"AuditEvent"> | string | null
+  accountId?: Prisma.UuidNullableFilter<"AuditEvent"> | string | null
   changed?: Prisma.StringNullableListFilter<"AuditEvent">
   address?: Prisma.StringNullableFilter<"AuditEvent"> | string | null
   requestId?: Prisma.StringFilter<"AuditEvent"> | string
@@ -228,6 +236,7 @@ export type AuditEventOrderByWithRelationInput = {
   actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   targetKind?: Prisma.SortOrderInput | Prisma.SortOrder
   targetId?: Prisma.SortOrderInput | Prisma.SortOrder
+  accountId?: Prisma.SortOrderInput | Prisma.SortOrder
   changed?: Prisma.SortOrder
   address?: Prisma.SortOrderInput | Prisma.SortOrder
   requestId?: Prisma.SortOrder
@@ -244,6 +253,7 @@ export type AuditEventWhereUniqueInput = Prisma.AtLeast<{
   actorId?: Prisma.UuidNullableFilter<"AuditEvent"> | string | null
   targetKind?: Prisma.StringNullableFilter<"AuditEvent"> | string | null
   targetId?: Prisma.UuidNullableFilter<"AuditEvent"> | string | null
+  accountId?: Prisma.UuidNullableFilter<"AuditEvent"> | string | null
   changed?: Prisma.StringNullableListFilter<"AuditEvent">
   address?: Prisma.StringNullableFilter<"AuditEvent"> | string | null
   requestId?: Prisma.StringFilter<"AuditEvent"> | string
@@ -257,6 +267,7 @@ export type AuditEventOrderByWithAggregationInput = {
   actorId?: Prisma.SortOrderInput | Prisma.SortOrder
   targetKind?: Prisma.SortOrderInput | Prisma.SortOrder
   targetId?: Prisma.SortOrderInput | Prisma.SortOrder
+  accountId?: Prisma.SortOrderInput | Prisma.SortOrder
   changed?: Prisma.SortOrder
   address?: Prisma.SortOrderInput | Prisma.SortOrder
   requestId?: Prisma.SortOrder
@@ -276,6 +287,7 @@ export type AuditEventScalarWhereWithAggregatesInput = {
   actorId?: Prisma.UuidNullableWithAggregatesFilter<"AuditEvent"> | string | null
   targetKind?: Prisma.StringNullableWithAggregatesFilter<"AuditEvent"> | string | null
   targetId?: Prisma.UuidNullableWithAggregatesFilter<"AuditEvent"> | string | null
+  accountId?: Prisma.UuidNullableWithAggregatesFilter<"AuditEvent"> | string | null
   changed?: Prisma.StringNullableListFilter<"AuditEvent">
   address?: Prisma.StringNullableWithAggregatesFilter<"AuditEvent"> | string | null
   requestId?: Prisma.StringWithAggregatesFilter<"AuditEvent"> | string
@@ -289,6 +301,7 @@ export type AuditEventCreateInput = {
   actorId?: string | null
   targetKind?: string | null
   targetId?: string | null
+  accountId?: string | null
   changed?: Prisma.AuditEventCreatechangedInput | string[]
   address?: string | null
   requestId: string
@@ -302,6 +315,7 @@ export type AuditEventUncheckedCreateInput = {
   actorId?: string | null
   targetKind?: string | null
   targetId?: string | null
+  accountId?: string | null
   changed?: Prisma.AuditEventCreatechangedInput | string[]
   address?: string | null
   requestId: string
@@ -315,6 +329,7 @@ export type AuditEventUpdateInput = {
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   targetKind?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   targetId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  accountId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   changed?: Prisma.AuditEventUpdatechangedInput | string[]
   address?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
@@ -328,6 +343,7 @@ export type AuditEventUncheckedUpdateInput = {
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   targetKind?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   targetId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  accountId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   changed?: Prisma.AuditEventUpdatechangedInput | string[]
   address?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
@@ -341,6 +357,7 @@ export type AuditEventCreateManyInput = {
   actorId?: string | null
   targetKind?: string | null
   targetId?: string | null
+  accountId?: string | null
   changed?: Prisma.AuditEventCreatechangedInput | string[]
   address?: string | null
   requestId: string
@@ -354,6 +371,7 @@ export type AuditEventUpdateManyMutationInput = {
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   targetKind?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   targetId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  accountId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   changed?: Prisma.AuditEventUpdatechangedInput | string[]
   address?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
@@ -367,6 +385,7 @@ export type AuditEventUncheckedUpdateManyInput = {
   actorId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   targetKind?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   targetId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  accountId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   changed?: Prisma.AuditEventUpdatechangedInput | string[]
   address?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
@@ -380,6 +399,7 @@ export type AuditEventCountOrderByAggregateInput = {
   actorId?: Prisma.SortOrder
   targetKind?: Prisma.SortOrder
   targetId?: Prisma.SortOrder
+  accountId?: Prisma.SortOrder
   changed?: Prisma.SortOrder
   address?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
@@ -393,6 +413,7 @@ export type AuditEventMaxOrderByAggregateInput = {
   actorId?: Prisma.SortOrder
   targetKind?: Prisma.SortOrder
   targetId?: Prisma.SortOrder
+  accountId?: Prisma.SortOrder
   address?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
 }
@@ -405,6 +426,7 @@ export type AuditEventMinOrderByAggregateInput = {
   actorId?: Prisma.SortOrder
   targetKind?: Prisma.SortOrder
   targetId?: Prisma.SortOrder
+  accountId?: Prisma.SortOrder
   address?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
 }
@@ -428,6 +450,7 @@ export type AuditEventSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   actorId?: boolean
   targetKind?: boolean
   targetId?: boolean
+  accountId?: boolean
   changed?: boolean
   address?: boolean
   requestId?: boolean
@@ -441,6 +464,7 @@ export type AuditEventSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   actorId?: boolean
   targetKind?: boolean
   targetId?: boolean
+  accountId?: boolean
   changed?: boolean
   address?: boolean
   requestId?: boolean
@@ -454,6 +478,7 @@ export type AuditEventSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   actorId?: boolean
   targetKind?: boolean
   targetId?: boolean
+  accountId?: boolean
   changed?: boolean
   address?: boolean
   requestId?: boolean
@@ -467,12 +492,13 @@ export type AuditEventSelectScalar = {
   actorId?: boolean
   targetKind?: boolean
   targetId?: boolean
+  accountId?: boolean
   changed?: boolean
   address?: boolean
   requestId?: boolean
 }
 
-export type AuditEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "at" | "event" | "actorKind" | "actorId" | "targetKind" | "targetId" | "changed" | "address" | "requestId", ExtArgs["result"]["auditEvent"]>
+export type AuditEventOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "at" | "event" | "actorKind" | "actorId" | "targetKind" | "targetId" | "accountId" | "changed" | "address" | "requestId", ExtArgs["result"]["auditEvent"]>
 
 export type $AuditEventPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "AuditEvent"
@@ -485,6 +511,10 @@ export type $AuditEventPayload<ExtArgs extends runtime.Types.Extensions.Internal
     actorId: string | null
     targetKind: string | null
     targetId: string | null
+    /**
+     * Whose the target is, where it is a session or a key.
+     */
+    accountId: string | null
     changed: string[]
     /**
      * Forgotten when the account that it belongs to is closed.
@@ -921,6 +951,7 @@ export interface AuditEventFieldRefs {
   readonly actorId: Prisma.FieldRef<"AuditEvent", 'String'>
   readonly targetKind: Prisma.FieldRef<"AuditEvent", 'String'>
   readonly targetId: Prisma.FieldRef<"AuditEvent", 'String'>
+  readonly accountId: Prisma.FieldRef<"AuditEvent", 'String'>
   readonly changed: Prisma.FieldRef<"AuditEvent", 'String[]'>
   readonly address: Prisma.FieldRef<"AuditEvent", 'String'>
   readonly requestId: Prisma.FieldRef<"AuditEvent", 'String'>

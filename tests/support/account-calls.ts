@@ -1,0 +1,235 @@
+import type { Policy } from '../../src/contract/policies.ts'
+import type { Store } from '../../src/store/store.ts'
+import { createClient } from './client.ts'
+import type { Database } from '../../src/store/database.ts'
+import { exampleBody, fill, operations } from './operations.ts'
+import type { TestServer } from './server.ts'
+import { newServiceAccount, ownTalk, ownThings, type Things } from './things.ts'
+import { send, type WireAnswer } from './wire.ts'
+
+export type Kind = 'user' | 'service-account'
+
+/** An account with everything that an account can have, and an administrator who takes care of it. */
+export type Subject = {
+  kind: Kind
+  id: string
+  email?: string
+  password?: string
+  refreshToken?: string
+  /** How it shows who it is. */
+  credentials: Record<string, string>
+  admin: Record<string, string>
+  /** By the name of the path parameter that means it. */
+  things: Things
+}
+
+/** One way to call an operation for an account. */
+export type AccountCall = { name: string; operation: Policy; kind: Kind; form: Form }
+type Form = 'plain' | 'named' | 'in its conversation'
+
+/** What writes nothing for an account that was there before, or is the closing itself. */
+const NOT_TRIED: Record<string, string> = {
+  register: 'makes another account',
+  createUser: 'makes another account',
+  createServiceAccount: 'makes another account',
+  closeAccount: 'is the closing',
+  deleteUser: 'is the closing',
+  deleteServiceAccount: 'is the closing',
+}
+
+const READS = ['get', 'head']
+const writes = ({ method, audit, replies }: Policy) =>
+  !READS.includes(method) || audit.length > 0 || replies.get(200) === 'text/event-stream'
+
+/** Everything that writes something for an account, by the contract: whatever comes later is in it. */
+export const accountCalls: readonly AccountCall[] = operations
+  .filter((operation) => writes(operation) && !(operation.operationId in NOT_TRIED))
+  .flatMap((operation) =>
+    kindsOf(operation).flatMap((kind) =>
+      formsOf(operation).map((form) => ({
+        name: `${operation.operationId}, ${form}, for a ${kind}`,
+        operation,
+        kind,
+        form,
+      })),
+    ),
+  )
+
+function kindsOf({ auth, path }: Policy): Kind[] {
+  if (path.includes('{userId}')) return ['user']
+  if (path.includes('{serviceAccountId}')) return ['service-account']
+  return auth === 'session' || auth === 'public' ? ['user'] : ['user', 'service-account']
+}
+
+function formsOf(operation: Policy): Form[] {
+  const isInConversation = operation.operationId.endsWith('Message')
+  return [
+    'plain',
+    ...(operation.idempotent ? (['named'] as const) : []),
+    ...(isInConversation ? (['in its conversation'] as const) : []),
+  ]
+}
+
+/** Bodies that mean something of the account; any other operation gets its example. */
+const BODIES: Record<string, (subject: Subject) => object> = {
+  logIn: ({ email, password }) => ({ email, password }),
+  refreshTokens: ({ refreshToken }) => ({ refreshToken }),
+  changePassword: ({ password }) => ({ currentPassword: password, newPassword: password }),
+  giveFeedback: ({ things }) => ({ messageId: things['messageId'], rating: 'up' }),
+  sendMessage: () => ({ message: 'Hello' }),
+  streamMessage: () => ({ message: 'Hello' }),
+  changeUser: () => ({ displayName: 'Another name' }),
+  changeServiceAccount: () => ({ name: 'Another name' }),
+}
+
+let names = 0
+
+/** Calls it at a server; whatever the answer. */
+export function callFor(
+  { url }: Pick<TestServer, 'url'>,
+  subject: Subject,
+  { operation, form }: AccountCall,
+): Promise<WireAnswer> {
+  const { operationId, tag, auth, method, hasBody } = operation
+  const who = tag === 'admin' ? subject.admin : subject.credentials
+  const body = {
+    ...(BODIES[operationId]?.(subject) ?? (hasBody ? exampleBody(operation) : {})),
+    ...(form === 'in its conversation' && { conversationId: subject.things['conversationId'] }),
+  }
+  return send(url + fill(operation, (name) => subject.things[name]!), {
+    method,
+    headers: {
+      ...(auth !== 'public' && who),
+      ...(hasBody && { 'Content-Type': 'application/json' }),
+      ...(form === 'named' && { 'Idempotency-Key': `name-${String((names += 1))}` }),
+    },
+    ...(hasBody && { body: JSON.stringify(body) }),
+  })
+}
+
+/** A new account of this kind. */
+export async function newSubject(server: TestServer, kind: Kind): Promise<Subject> {
+  const admin = (await server.admin()).credentials
+  if (kind === 'service-account') {
+    const robot = await newServiceAccount(server, [
+      ...(['chat:write', 'conversations:read', 'conversations:write'] as const),
+      ...(['feedback:read', 'feedback:write', 'profile:read', 'profile:write'] as const),
+      'usage:read',
+    ])
+    const { serviceAccountId, apiKeyId, credentials } = robot
+    const things = { ...(await ownTalk(robot)), serviceAccountId, apiKeyId }
+    return { kind, id: serviceAccountId, credentials, admin, things }
+  }
+  const user = await server.newUser()
+  const { email, password, refreshToken } = user.identity
+  const { id } = (await user.expect(200, 'getProfile')).body
+  const things = { ...(await ownThings(user)), userId: id }
+  return { kind, id, email, password, refreshToken, credentials: user.credentials, admin, things }
+}
+
+export type Ending = 'by itself' | 'deleted' | 'disabled'
+
+/** Closes or disables it, as an administrator does or it does itself. */
+export async function endAccount(
+  server: TestServer,
+  { kind, id, credentials }: Subject,
+  how: Ending,
+): Promise<void> {
+  if (how === 'by itself') {
+    const own = createClient(server.url, { accessToken: bearerOf(credentials) } as never)
+    await own.expect(204, 'closeAccount')
+    return
+  }
+  const admin = await server.admin()
+  const [userId, serviceAccountId] = [id, id]
+  if (kind === 'user' && how === 'deleted')
+    await admin.expect(204, 'deleteUser', { path: { userId } })
+  else if (kind === 'user') {
+    await admin.expect(200, 'changeUser', { path: { userId }, body: { disabled: true } })
+  } else if (how === 'deleted') {
+    await admin.expect(204, 'deleteServiceAccount', { path: { serviceAccountId } })
+  } else {
+    const body = { disabled: true }
+    await admin.expect(200, 'changeServiceAccount', { path: { serviceAccountId }, body })
+  }
+}
+
+function bearerOf(credentials: Record<string, string>): string {
+  return credentials['Authorization']!.replace('Bearer ', '')
+}
+
+/** What names an account and stays when it is closed. */
+const STAYS: Record<string, string> = {
+  'audit_events.account_id': 'what was done is kept; nothing there says who it was',
+}
+
+/** How many rows of each table are still the account's, of those tables that have any. */
+export async function rowsLeft(
+  { prisma }: Database,
+  accountId: string,
+): Promise<Record<string, number>> {
+  const columns = await prisma.$queryRaw<{ table: string; column: string }[]>`
+    SELECT c.conrelid::regclass::text AS table, a.attname::text AS column FROM pg_constraint c
+    JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey)
+    WHERE c.contype = 'f' AND c.confrelid = 'accounts'::regclass
+    UNION
+    SELECT table_name, column_name FROM information_schema.columns
+    WHERE table_schema = 'public' AND column_name IN ('account_id', 'owner_id')`
+  const left: Record<string, number> = {}
+  for (const { table, column } of columns) {
+    if (`${table}.${column}` in STAYS) continue
+    const [row] = await prisma.$queryRawUnsafe<[{ count: number }]>(
+      `SELECT count(*)::int AS count FROM "${table}" WHERE "${column}" = '${accountId}'`,
+    )
+    if (row.count > 0) left[table] = row.count
+  }
+  return left
+}
+
+export type Interruption = {
+  /** Resolves when what was to happen has happened: false when there was no such call. */
+  happened(): Promise<boolean>
+}
+
+/** A store in which something else can happen before any single call of it. */
+export function interruptible(real: Store) {
+  let left = 0
+  let act: (() => Promise<void>) | undefined
+  const wrap =
+    (call: (...parameters: never[]) => unknown) =>
+    async (...parameters: never[]) => {
+      const due = left === 0 ? act : undefined
+      left -= 1
+      if (due) {
+        act = undefined
+        await due()
+      }
+      return call(...parameters)
+    }
+  const wrapAll = (noun: object) =>
+    Object.fromEntries(Object.entries(noun).map(([name, call]) => [name, wrap(call as never)]))
+  const nouns = Object.entries(real).map(([name, noun]: [string, unknown]) => [
+    name,
+    typeof noun === 'object' && noun !== null ? wrapAll(noun) : noun,
+  ])
+  const store = {
+    ...(Object.fromEntries(nouns) as Store),
+    atomically: wrap(real.atomically as never) as Store['atomically'],
+  }
+  return {
+    store,
+    /** Before the call with this number, from 0, of those that come now. */
+    before(number: number, run: () => Promise<void>): Interruption {
+      let running: Promise<void> | undefined
+      left = number
+      act = () => (running = run())
+      return {
+        async happened() {
+          act = undefined
+          await running
+          return running !== undefined
+        },
+      }
+    },
+  }
+}
