@@ -125,7 +125,12 @@ async function crash(): Promise<string> {
 /** An export, whose text holds every line end that there is. */
 async function readLines(): Promise<Outcome[]> {
   const headers = { Authorization: `Bearer ${token}` }
-  const url = `${server.origin}/api/v1/users/export`
+  const conversations = `${server.origin}/api/v1/conversations`
+  // The oldest: whose words were read by nobody in Python yet.
+  const { data } = (await (await fetch(conversations, { headers })).json()) as {
+    data: { id: string }[]
+  }
+  const url = `${conversations}/${data.at(-1)!.id}/export`
   const text = await (await fetch(url, { headers })).text()
   const count = String(text.split('\n').length - 1)
   const read: Outcome[] = []

@@ -11,6 +11,7 @@ import { type Page, type PageRequest, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest } from './problem.ts'
 import { scopesOfAccount } from './roles.ts'
+import { cutLine } from './single-line.ts'
 
 /** A key with what it may do, which is what its service account may. */
 export type KeyOfAccount = { key: ApiKey; scopes: readonly Scope[] }
@@ -77,7 +78,7 @@ export function createApiKeys(deps: Deps) {
       const expiresAt =
         asked.expiresAt === undefined ? {} : requireFuture(asked.expiresAt, clock.now())
       return store.atomically(async (nouns) => {
-        const made = await make(nouns, account, { name: asked.name.trim(), ...expiresAt })
+        const made = await make(nouns, account, { name: cutLine(asked.name), ...expiresAt })
         const target = { kind: 'api-key', id: made.key.id } as const
         await audit.record(nouns, call, {
           event: 'api-key.created',

@@ -4,6 +4,7 @@ import type { Access } from './access.ts'
 import { requireMode } from './modes.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest, Problem } from './problem.ts'
+import { cutLine } from './single-line.ts'
 import { refuseStale } from './versions.ts'
 
 /** What a caller says of itself. */
@@ -24,7 +25,7 @@ export function createProfiles({
       checkPreferences(preferences)
       const changed = await store.accounts.updateProfile({
         id: caller.id,
-        displayName: displayName.trim(),
+        displayName: cutLine(displayName),
         preferences,
         ...(expectedVersions !== undefined && { expectedVersions }),
         now: clock.now(),
