@@ -69,7 +69,7 @@ describe('POST /conversations', () => {
   test('trims the title and keeps every character of it', async () => {
     const alice = await server.newUser()
     const title = 'Ça va? 안녕 👩‍👩‍👧 <b>&\'"\\%_; DROP TABLE'
-    expect((await create(alice, { title: `  ${title}\n` })).title).toBe(title)
+    expect((await create(alice, { title: `  ${title}\u3000` })).title).toBe(title)
   })
 
   test.each([
