@@ -993,7 +993,7 @@ export interface components {
         ApiKey: {
             /** Format: uuid */
             id: string;
-            name: components["schemas"]["ApiKeyName"];
+            name: string;
             /** @description How the key begins; enough to know it by, not to use it. */
             prefix: string;
             scopes: components["schemas"]["ScopeList"];
@@ -1012,7 +1012,10 @@ export interface components {
              */
             expiresAt?: string;
         };
-        /** @description What the key is for. Anything but mere white space. */
+        /**
+         * @description What the key is for. One line: no control characters, no line ends, no bidirectional
+         *     embeddings, overrides or isolates. White space around it is cut, and more must be left.
+         */
         ApiKeyName: string;
         /** @description One page of keys. */
         ApiKeyPage: {
@@ -1028,7 +1031,7 @@ export interface components {
         ApiKeyWithSecret: {
             /** Format: uuid */
             id: string;
-            name: components["schemas"]["ApiKeyName"];
+            name: string;
             /** @description How the key begins; enough to know it by, not to use it. */
             prefix: string;
             scopes: components["schemas"]["ScopeList"];
@@ -1134,7 +1137,7 @@ export interface components {
         Conversation: {
             /** Format: uuid */
             id: string;
-            title: components["schemas"]["ConversationTitle"];
+            title: string;
             mode: components["schemas"]["ModeId"];
             /** @description Put away by its owner. */
             archived: boolean;
@@ -1163,7 +1166,7 @@ export interface components {
         ConversationDetail: {
             /** Format: uuid */
             id: string;
-            title: components["schemas"]["ConversationTitle"];
+            title: string;
             mode: components["schemas"]["ModeId"];
             /** @description Put away by its owner. */
             archived: boolean;
@@ -1186,7 +1189,10 @@ export interface components {
             data: components["schemas"]["Conversation"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description A name for people. Anything but mere white space. */
+        /**
+         * @description A name for people. One line: no control characters, no line ends, no bidirectional
+         *     embeddings, overrides or isolates. White space around it is cut, and more must be left.
+         */
         ConversationTitle: string;
         Count: number;
         /** @description Who logs in. */
@@ -1195,9 +1201,16 @@ export interface components {
             /** Format: password */
             password: string;
         };
-        /** @description How a person wants to be called. Anything but mere white space. */
+        /**
+         * @description How somebody, or a program, is called. One line: no control characters, no line ends, no
+         *     bidirectional embeddings, overrides or isolates. White space around it is cut, and more must
+         *     be left.
+         */
         DisplayName: string;
-        /** @description An ASCII email address. White space around it and the case of its letters do not count. */
+        /**
+         * @description An ASCII email address. White space around it, line ends too, is cut, and the case of its
+         *     letters does not count.
+         */
         Email: string;
         /** @description What answers. */
         EngineDescription: {
@@ -1558,7 +1571,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             email?: components["schemas"]["Email"];
-            displayName: components["schemas"]["DisplayName"];
+            displayName: string;
             /** @enum {string} */
             role: "user" | "admin" | "service";
             scopes: components["schemas"]["ScopeList"];
@@ -1621,7 +1634,7 @@ export interface components {
         ServiceAccount: {
             /** Format: uuid */
             id: string;
-            name: components["schemas"]["DisplayName"];
+            name: string;
             scopes: components["schemas"]["ScopeList"];
             /** @description Whether its keys are refused. */
             disabled: boolean;
@@ -1752,7 +1765,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             email: components["schemas"]["Email"];
-            displayName: components["schemas"]["DisplayName"];
+            displayName: string;
             role: components["schemas"]["UserRole"];
             /** @description Whether the user is refused. */
             disabled: boolean;

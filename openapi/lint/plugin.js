@@ -7,8 +7,9 @@ import { answerRules } from './answers.js'
 import { bookRules } from './book.js'
 import { nameRules } from './names.js'
 import { schemaRules } from './schemas.js'
+import { lineRules } from './single-lines.js'
 
-const oas3 = { ...schemaRules, ...nameRules, ...answerRules, ...bookRules }
+const oas3 = { ...schemaRules, ...nameRules, ...answerRules, ...bookRules, ...lineRules }
 const on = Object.keys(oas3).map((name) => [`parley/${name}`, 'error'])
 
 export default function parley() {

@@ -12,6 +12,7 @@ import type { SessionPrincipal } from './principal.ts'
 import { Problem } from './problem.ts'
 import type { Revocations } from './revocations.ts'
 import { tryPassword } from './sign-in-tries.ts'
+import { cutLine } from './single-line.ts'
 
 export type PasswordChange = { currentPassword: string; newPassword: string }
 
@@ -40,7 +41,7 @@ export function createAccounts(deps: Deps) {
         id: deps.ids.next(),
         role: 'user' as const,
         email: requireEmail(asked.email),
-        displayName: asked.displayName.trim(),
+        displayName: cutLine(asked.displayName),
         passwordHash: await hashNewPassword(asked.password, call.hungUp),
         now: clock.now(),
       }

@@ -1,7 +1,11 @@
+import { lineOf } from './single-line.ts'
+
 /** An answer ends at 64 kB of text (CONTRACT: streams). UTF-16 units. */
 export const LONGEST_ANSWER = 65_536
 
 const TITLE_LENGTH = 60
+/** The title of a conversation that nothing else says. */
+export const UNTITLED = 'New conversation'
 
 /** The text of an answer as it grows, never longer than the limit and never ending in half a character. */
 export class AnswerText {
@@ -34,7 +38,8 @@ function withoutHalf(text: string): string {
 
 /** A conversation's title from its first message: its beginning, on one line, cut between words. */
 export function titleOf(message: string): string {
-  const line = message.replace(/\s+/g, ' ').trim()
+  const line = lineOf(message).replace(/\s+/g, ' ')
+  if (line === '') return UNTITLED
   const characters = Array.from(line)
   if (characters.length <= TITLE_LENGTH) return line
   const space = characters.lastIndexOf(' ', TITLE_LENGTH)

@@ -11,6 +11,7 @@ import { type Page, type PageRequest, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest } from './problem.ts'
 import { scopesOfAccount } from './roles.ts'
+import { cutLine } from './single-line.ts'
 
 /** A key with what it may do, which is what its service account may. */
 export type KeyOfAccount = { key: ApiKey; scopes: readonly Scope[] }
@@ -92,7 +93,7 @@ export function createApiKeys(deps: Deps) {
         asked.expiresAt === undefined ? {} : requireFuture(asked.expiresAt, clock.now())
       const by = { caller, call }
       return store.atomically((nouns) =>
-        make(nouns, by, account, { name: asked.name.trim(), ...expiresAt }),
+        make(nouns, by, account, { name: cutLine(asked.name), ...expiresAt }),
       )
     },
 

@@ -1,16 +1,17 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Conversation, Message } from '../store/store.ts'
 import { type Access, found } from './access.ts'
+import { UNTITLED } from './answer-text.ts'
 import type { Call } from './call.ts'
 import type { CursorPosition } from './cursors.ts'
 import { defaultMode, requireMode } from './modes.ts'
 import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
+import { cutLine } from './single-line.ts'
 import { refuseStale } from './versions.ts'
 
 /** How many messages a conversation shows with itself; the contract's `maxItems`. */
 const LATEST_MESSAGES = 50
-const UNTITLED = 'New conversation'
 
 export type ConversationWithMessages = {
   conversation: Conversation
@@ -35,7 +36,7 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
       return store.conversations.create({
         id: call.thingId ?? ids.next(),
         ownerId: caller.id,
-        title: title?.trim() ?? UNTITLED,
+        title: title === undefined ? UNTITLED : cutLine(title),
         mode: preferred ?? defaultMode.id,
         now: clock.now(),
       })
@@ -82,7 +83,7 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
       const changed = await store.conversations.update({
         id,
         ownerId: caller.id,
-        changes: { ...changes, ...(title !== undefined && { title: title.trim() }) },
+        changes: { ...changes, ...(title !== undefined && { title: cutLine(title) }) },
         ...(expectedVersions !== undefined && { expectedVersions }),
         now: clock.now(),
       })

@@ -1,4 +1,5 @@
 import { invalidRequest } from './problem.ts'
+import { cutLine } from './single-line.ts'
 
 /** RFC 5321 4.5.3.1. */
 const LONGEST_ADDRESS = 254
@@ -13,7 +14,7 @@ const ADDRESS =
  * Undefined for what is not an ASCII address with a domain.
  */
 export function normaliseEmail(text: string): string | undefined {
-  const address = text.trim()
+  const address = cutLine(text)
   if (address.length > LONGEST_ADDRESS) return undefined
   if (address.indexOf('@') > LONGEST_LOCAL_PART) return undefined
   // Matched before the case is folded: U+212A, the Kelvin sign, folds to an ASCII "k".

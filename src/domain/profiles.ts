@@ -6,6 +6,7 @@ import type { Call } from './call.ts'
 import { requireMode } from './modes.ts'
 import type { Principal } from './principal.ts'
 import { invalidRequest, Problem } from './problem.ts'
+import { cutLine } from './single-line.ts'
 import { refuseStale } from './versions.ts'
 
 /** What a caller says of itself. */
@@ -40,7 +41,7 @@ export function createProfiles({
       checkPreferences(preferences)
       const changes = {
         id: caller.id,
-        displayName: displayName.trim(),
+        displayName: cutLine(displayName),
         preferences,
         ...(expectedVersions !== undefined && { expectedVersions }),
         now: clock.now(),

@@ -10,6 +10,7 @@ import type { Call } from './call.ts'
 import type { Page, PageRequest } from './paging.ts'
 import type { Principal } from './principal.ts'
 import { requireScopes } from './roles.ts'
+import { cutLine } from './single-line.ts'
 import { refuseStale } from './versions.ts'
 
 export type ServiceAccountChanges = { name?: string; scopes?: Scope[]; disabled?: boolean }
@@ -42,7 +43,7 @@ export function createServiceAccounts(deps: Deps) {
       requireScopes(caller, scopes)
       const id = deps.ids.next()
       return store.atomically(async (nouns) => {
-        const fresh = { id, role: 'service', displayName: name.trim(), scopes } as const
+        const fresh = { id, role: 'service', displayName: cutLine(name), scopes } as const
         const account = await nouns.accounts.create({ ...fresh, now: clock.now() })
         if (account === 'email-taken') throw new Error('A service account has no email')
         const [actor, target] = [actorOf(caller), actorOf(account)]
@@ -61,7 +62,7 @@ export function createServiceAccounts(deps: Deps) {
       const account = await access.serviceAccountToManage(caller, id)
       requireScopes(caller, asked.scopes ?? [])
       const { name, ...rest } = asked
-      const changes = { ...rest, ...(name !== undefined && { displayName: name.trim() }) }
+      const changes = { ...rest, ...(name !== undefined && { displayName: cutLine(name) }) }
       const changed = await deps.changes.apply(account.id, {
         ...how,
         changes,

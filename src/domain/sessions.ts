@@ -8,6 +8,7 @@ import type { Limits } from './limits.ts'
 import { Problem } from './problem.ts'
 import type { Revocations } from './revocations.ts'
 import { scopesOfAccount } from './roles.ts'
+import { lineOf } from './single-line.ts'
 import { tryPassword } from './sign-in-tries.ts'
 
 /** A lost answer must not log anyone out: the parent token is good again for so long. */
@@ -60,7 +61,7 @@ export function createSessions(deps: Deps) {
       expiresAt: earlier(endsAt, slide(now)),
       endsAt,
       address: call.address,
-      userAgent: call.userAgent,
+      userAgent: lineOf(call.userAgent),
     })
     const target = { kind: 'session', id: session.id } as const
     const [actor, accountId] = [actorOf(account), account.id]

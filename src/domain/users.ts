@@ -13,6 +13,7 @@ import type { Page, PageRequest } from './paging.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 import { requireScopes, scopesOf } from './roles.ts'
+import { cutLine } from './single-line.ts'
 import { refuseStale } from './versions.ts'
 
 export type UserRole = 'user' | 'admin'
@@ -56,7 +57,7 @@ export function createUsers(deps: Deps) {
         id: deps.ids.next(),
         role: asked.role,
         email: requireEmail(asked.email),
-        displayName: asked.displayName.trim(),
+        displayName: cutLine(asked.displayName),
         passwordHash: await deps.hashNewPassword(asked.password, call.hungUp),
         now: clock.now(),
       }
@@ -109,5 +110,5 @@ export function createUsers(deps: Deps) {
 }
 
 function trimmed({ displayName, ...changes }: UserChanges): Changes {
-  return { ...changes, ...(displayName !== undefined && { displayName: displayName.trim() }) }
+  return { ...changes, ...(displayName !== undefined && { displayName: cutLine(displayName) }) }
 }

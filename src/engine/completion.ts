@@ -1,3 +1,4 @@
+import { lineOf } from '../domain/single-line.ts'
 import { EngineFailure } from './engine.ts'
 import type { TokenUsage } from './engine.ts'
 
@@ -53,9 +54,13 @@ function isThinking(delta: Json | undefined): boolean {
   )
 }
 
-/** Some local servers call a model by the path of its file, and nobody has to know their folders. */
+/**
+ * As people are shown it, on one line. Some local servers call a model by the path of its file, and
+ * nobody has to know their folders.
+ */
 export function shownModel(model: string): string {
-  return /^(?:[A-Za-z]:)?[\\/]/.test(model) ? model.replace(/^.*[\\/](?=[^\\/])/, '') : model
+  const line = lineOf(model) || 'unnamed'
+  return /^(?:[A-Za-z]:)?[\\/]/.test(line) ? line.replace(/^.*[\\/](?=[^\\/])/, '') : line
 }
 
 /** The first id of a `GET /models` body. Throws EngineFailure when there is none. */

@@ -3,6 +3,7 @@ import type { MessageErrorEvent } from '../../generated/api.ts'
 import type { FrameCheck } from '../contract/frames.ts'
 import type { Frame } from '../contract/types.ts'
 import { Problem } from '../domain/problem.ts'
+import { jsonLine } from '../json-line.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Meter } from '../ports/meter.ts'
 import { problemView } from '../views/problem.ts'
@@ -12,6 +13,11 @@ import { drained } from './slow-reader.ts'
 
 /** How often a comment keeps an idle connection open (CONTRACT: streams). */
 const KEEP_ALIVE_MS = 15_000
+/**
+ * A comment is a line and not a block: behind an id, an empty line of its own makes the readers of the
+ * large vendors' Python SDKs give out an event without data, which is then no JSON.
+ */
+const KEEP_ALIVE = ': keepalive\n'
 
 export type EventStreamTools = {
   clock: Clock
@@ -43,7 +49,7 @@ export async function answerEventStream(
   }
   res.flushHeaders()
   const stopKeepAlive = tools.clock.every(KEEP_ALIVE_MS, () => {
-    if (!res.writableNeedDrain) res.write(': keepalive\n\n')
+    if (!res.writableNeedDrain) res.write(KEEP_ALIVE)
   })
   let lastId = ''
   try {
@@ -79,14 +85,8 @@ function brokenOff(req: Request, problem: Problem): MessageErrorEvent {
 }
 
 /**
- * JSON escapes CR and LF, so that no text can make a line, and no line a frame. Some clients break
- * lines at what Unicode takes for a line's end, too. An empty id would make a reader forget the last.
+ * No text can make a line, and no line a frame. An empty id would make a reader forget the last.
  */
 function serialize({ id, event }: Frame<{ type: string }>): string {
-  const data = JSON.stringify(event).replaceAll(/[\u0085\u2028\u2029]/g, escapeUnit)
-  return `event: ${event.type}\n${id === '' ? '' : `id: ${id}\n`}data: ${data}\n\n`
-}
-
-function escapeUnit(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return `event: ${event.type}\n${id === '' ? '' : `id: ${id}\n`}data: ${jsonLine(event)}\n\n`
 }

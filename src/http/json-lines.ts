@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import type { FrameCheck } from '../contract/frames.ts'
+import { jsonLine } from '../json-line.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { drained } from './slow-reader.ts'
 
@@ -33,7 +34,7 @@ export async function answerJsonLines(
       res.destroy()
       return
     }
-    if (!res.write(`${JSON.stringify(line)}\n`)) await drained(res)
+    if (!res.write(`${jsonLine(line)}\n`)) await drained(res)
     if (res.destroyed) return
   }
   res.end()

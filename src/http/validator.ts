@@ -7,6 +7,7 @@ import type {
 } from 'express-openapi-validator/dist/framework/types.js'
 import type { ContractDocument } from '../contract/document.ts'
 import type { Policies, Policy } from '../contract/policies.ts'
+import { INSTANT_FORM } from '../domain/instants.ts'
 import { refuseOddQuery } from './query.ts'
 import { refuseOddIntegers, validationProblem } from './validation-problem.ts'
 import { asValidatorReads } from './validator-document.ts'
@@ -83,6 +84,8 @@ function stagesOf(document: ContractDocument, onInvalidReply: InvalidReply): Sta
         if (req.res) onInvalidReply(req, req.res, error)
       },
     },
+    // Ajv's own takes hour 24 and an offset without its colon, and refuses a leap second that has one.
+    formats: { 'date-time': INSTANT_FORM },
     validateSecurity: false,
     fileUploader: false,
   })

@@ -1,4 +1,5 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
+import { escapeLineEnds } from '../json-line.ts'
 
 /** Structured lines for operators. What is logged never holds a body, a token or a password. */
 export type Log = Logger
@@ -21,6 +22,7 @@ export function createLog(level: string, destination?: DestinationStream): Log {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: serializeError },
+    hooks: { streamWrite: escapeLineEnds },
     formatters: { level: (label: string) => ({ level: label }) },
   }
   return pino(options, destination ?? standardOutput())

@@ -1,10 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { lockDirectory } from './directory-lock.ts'
 import { refuseShadowDatabase, scriptRunner } from './migration-script.ts'
+import { createWholePGlite } from './whole-pglite.ts'
 
 export type EmbeddedOptions = {
   /** The database lives in `<dataDir>/database`; absent: in memory. */
@@ -23,7 +24,7 @@ export type Embedded = { pglite: PGlite; close(): Promise<void> }
 export async function openEmbedded({ dataDir, loadDataDir }: EmbeddedOptions): Promise<Embedded> {
   const unlock = dataDir === undefined ? () => {} : lockDataDir(dataDir)
   try {
-    const pglite = await PGlite.create({
+    const pglite = await createWholePGlite({
       ...(dataDir !== undefined && { dataDir: join(resolve(dataDir), 'database') }),
       ...(loadDataDir !== undefined && { loadDataDir }),
       // With it a write is acknowledged before it has reached the file system.

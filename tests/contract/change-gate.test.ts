@@ -71,7 +71,7 @@ const BREAKING: Case[] = [
   ['a closed list of an answer becomes any text', { 'schemas Thing properties kind': NAME }],
   ['text of a request is shortened', { 'schemas ThingCreation properties name maxLength': 99 }],
   ['text of a request is lengthened', { 'schemas ThingCreation properties name minLength': 2 }],
-  ['a request is given a pattern', { 'schemas ThingCreation properties tags items pattern': '^a' }],
+  ['a request is given a pattern', { 'schemas ThingCreation properties kind pattern': '^s' }],
   ['a pattern of a request changes', { 'schemas ThingCreation properties name pattern': '^[^ a]' }],
   ['a number of a request is capped', { 'schemas ThingCreation properties weight maximum': 999 }],
   ['a number of a request is raised', { 'schemas ThingCreation properties weight minimum': 1 }],

@@ -22,6 +22,9 @@ const time = { type: 'string', format: 'date-time', maxLength: 24 }
 const problemAs = (type: string, schema = 'Problem') => ({
   [type]: { schema: { $ref: `#/components/schemas/${schema}` }, example: {} },
 })
+const line = { type: 'string', maxLength: 5 }
+const LATIN = String.raw`^[ -~\u0080-\u00ff]*$`
+const NO_CONTROL = String.raw`^[^\u0000-\u001f\u007f-\u009f\u2028\u2029]*$`
 const thing = valueAt(tinyContract(), 'schemas Thing')
 const get = valueAt(tinyContract(), 'getThing')
 const page = valueAt(tinyContract(), 'listThings responses 200 content application/json')
@@ -68,6 +71,14 @@ const BREAKS: readonly [rule: string, what: string, edits: Edits][] = [
   ['bounded-strings', 'a property', { 'schemas Thing properties name maxLength': undefined }],
   ['bounded-strings', 'a header', { 'headers Location schema maxLength': undefined }],
   ['bounded-arrays', 'no maxItems', { 'schemas ThingPage properties data maxItems': undefined }],
+  ['single-lines', 'no pattern', { 'schemas ThingCreation properties name pattern': undefined }],
+  ['single-lines', 'a line end', { 'schemas ThingCreation properties name pattern': '^[^ ]' }],
+  ['single-lines', 'at the end', { 'schemas ThingCreation properties name pattern': '^[a-z]' }],
+  ['single-lines', 'a C1 control', { 'schemas ThingCreation properties name pattern': LATIN }],
+  ['single-lines', 'an override', { 'schemas ThingCreation properties name pattern': NO_CONTROL }],
+  ['single-lines', 'items', { 'schemas ThingCreation properties tags items pattern': undefined }],
+  ['single-lines', 'no example', { 'schemas ThingCreation properties name pattern': '^a@a$' }],
+  ['single-lines', 'a parameter', { 'listThings parameters 0 schema': { ...line, pattern: '' } }],
   ['camel-case-names', 'a property', { 'schemas Thing properties some_name': { type: 'boolean' } }],
   ['camel-case-names', 'a parameter', { 'listThings parameters 0 name': 'page-limit' }],
   ['schema-names', 'camelCase', { 'schemas newThing': thing }],

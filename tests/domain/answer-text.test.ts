@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AnswerText, LONGEST_ANSWER, titleOf } from '../../src/domain/answer-text.ts'
+import { contract } from '../support/contract.ts'
 
 describe('an answer', () => {
   const almostFull = 'a'.repeat(LONGEST_ANSWER - 1)
@@ -60,6 +61,9 @@ describe('a title', () => {
     ['a short message as it is', 'Hello!', 'Hello!'],
     ['sixty characters as they are', 'x'.repeat(60), 'x'.repeat(60)],
     ['several lines as one', '  one\r\n\r\ntwo\t three\u2028four ', 'one two three four'],
+    ['controls as spaces', 'a\u0000b\u001b[31m\u0085c\u007f', 'a b [31m c'],
+    ['no override, and marks as they are', '\u202eevil\u2066 \u200fשלום\u2069', 'evil \u200fשלום'],
+    ['what holds no text at all by a name of its own', '\u0001\u202e', 'New conversation'],
     ['no half of a word', `${'word '.repeat(12)}word`, `${'word '.repeat(12).trim()}…`],
     [
       'the last word that just fits',
@@ -76,12 +80,17 @@ describe('a title', () => {
   })
 
   test('is one line of well-formed text that the contract takes, whatever the message', () => {
-    const text = fc.string({ unit: 'grapheme', maxLength: 300 })
+    const { pattern } = contract.document.components.schemas['ConversationTitle'] as {
+      pattern: string
+    }
+    const odd = fc.constantFrom(...'\u0001\u001b\u0085\u2028\u202e\u2066\u2069\u200e\ufeff')
+    const text = fc.string({ unit: fc.oneof(fc.string({ unit: 'grapheme' }), odd), maxLength: 300 })
     fc.assert(
       fc.property(text, (message) => {
         fc.pre(/\S/.test(message))
         const title = titleOf(message)
         expect(title).toMatch(/^\S(.*\S)?$/u)
+        expect(title).toMatch(new RegExp(pattern, 'u'))
         expect(Array.from(title).length).toBeLessThanOrEqual(61)
         expect(title.isWellFormed()).toBe(true)
       }),

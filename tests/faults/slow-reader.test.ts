@@ -121,7 +121,7 @@ describe('a stream on which nothing happens', () => {
     for (let comments = 0; comments < 3; comments += 1) {
       await server.clock.advance(14_999)
       await server.clock.advance(1)
-      expect((await reader.read()).value).toBe(': keepalive\n\n')
+      expect((await reader.read()).value).toBe(': keepalive\n')
     }
     turn.end()
     let rest = ''

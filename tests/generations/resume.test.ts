@@ -23,6 +23,7 @@ const PIECES = [
   ' word',
   '\r\n',
   '\u2028',
+  '\ufeff',
   '\n\ndata: {}\n\n',
   ': ',
   '🙂',

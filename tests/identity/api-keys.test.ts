@@ -256,6 +256,13 @@ describe('a key that expires', () => {
     ['now', () => inSeconds(0)],
     ['on a day that no month has', () => '2027-02-30T00:00:00Z'],
     ['on no day', () => '2027-13-01T00:00:00Z'],
+    ['at hour 24', () => '2030-01-01T24:00:00Z'],
+    ['at an offset of 24 hours', () => '2030-01-01T00:00:00+24:00'],
+    ['at an offset without its colon', () => '2030-01-01T00:00:00+0100'],
+    ['at an offset of mere hours', () => '2030-01-01T00:00:00+01'],
+    ['in a 61st second on any day', () => '2030-01-01T23:59:60Z'],
+    ['without seconds', () => '2030-01-01T23:59Z'],
+    ['at a time of nowhere', () => '2030-01-01T23:59:59'],
     ['when no date can be written any more', () => '9999-12-31T23:59:59-01:00'],
   ])('cannot end %s', async (_, end) => {
     const robot = await newRobot()
@@ -268,6 +275,16 @@ describe('a key that expires', () => {
     })
     expect(body.errors).toMatchObject([{ in: 'body', pointer: '/expiresAt' }])
     expect(await keysOf(robot)).toHaveLength(1)
+  })
+
+  test.each([
+    ['2030-01-01t23:59:59z', '2030-01-01T23:59:59.000Z'],
+    ['2030-01-01T23:59:59.1234567-00:30', '2030-01-02T00:29:59.123Z'],
+    ['2030-12-31T23:59:60Z', '2031-01-01T00:00:00.000Z'],
+    ['2030-07-01T08:59:60.5+09:00', '2030-07-01T00:00:00.500Z'],
+  ])('can end at %s, as RFC 3339 writes times', async (end, at) => {
+    const { expiresAt } = await newKey(await newRobot(), { expiresAt: end })
+    expect(expiresAt).toBe(at)
   })
 
   test('is not revoked or rotated any more', async () => {

@@ -50,6 +50,8 @@ const checkRecord = createFrameCheck(contract.document, 'ExportRecord')
 /** The records of a complete answer, each held against the contract. */
 function recordsOf(text: string): ExportRecord[] {
   expect(text.endsWith('\n')).toBe(true)
+  // Whatever a reader takes for the end of a line.
+  expect(text).not.toMatch(/[\r\v\f\x1c-\x1e\u0085\u2028\u2029]/)
   const records = text
     .slice(0, -1)
     .split('\n')
@@ -192,6 +194,15 @@ describe('GET /users/export', () => {
 })
 
 describe('GET /conversations/{conversationId}/export', () => {
+  test('gives one line for each record, whatever is in the text and whoever reads lines', async () => {
+    const alice = await server.newUser()
+    const message = 'one\u2028two\u2029three\u0085four\r\nfive\v\f\u001c'
+    const { body } = await alice.expect(200, 'sendMessage', { body: { message } })
+    for (const records of [await exported(alice, body.conversationId), await exported(alice)]) {
+      expect(ofKind(records, 'message')[0]!.message.content).toBe(message)
+    }
+  })
+
   test('gives the conversation, its messages oldest first, and how many records there are', async () => {
     const alice = await server.newUser()
     const { conversationId } = await ownThings(alice)

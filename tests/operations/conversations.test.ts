@@ -69,7 +69,7 @@ describe('POST /conversations', () => {
   test('trims the title and keeps every character of it', async () => {
     const alice = await server.newUser()
     const title = 'Ça va? 안녕 👩‍👩‍👧 <b>&\'"\\%_; DROP TABLE'
-    expect((await create(alice, { title: `  ${title}\n` })).title).toBe(title)
+    expect((await create(alice, { title: `  ${title}\u3000` })).title).toBe(title)
   })
 
   test.each([
@@ -281,6 +281,26 @@ describe('GET /conversations', () => {
 })
 
 describe('GET /conversations/{conversationId}', () => {
+  test('gives every text as it was written, whatever its first character', async () => {
+    const [alice, message] = [await server.newUser(), '\ufeff\ufeffHello!\ufeff']
+    const sent = await alice.expect(200, 'sendMessage', { body: { message } })
+    expect(sent.body.userMessage.content).toBe(message)
+    const at = { path: { conversationId: sent.body.conversationId } }
+    const { title, messages } = (await alice.expect(200, 'getConversation', at)).body
+    expect(messages[0]!.content).toBe(message)
+    // A title is a line: what is around it is cut.
+    expect(title).toBe('Hello!')
+    const listed = (await alice.expect(200, 'listMessages', at)).body.data
+    expect(listed.map(({ content }) => content)).toContain(message)
+    const body = { messageId: messages[1]!.id, rating: 'up' as const, comment: message }
+    await alice.expect(200, 'giveFeedback', { body })
+    const [feedback] = (await alice.expect(200, 'listFeedback')).body.data
+    expect(feedback!.comment).toBe(message)
+    const address = alice.urlOf('exportConversation', at)
+    const { text } = await send(address, { headers: alice.credentials })
+    expect(text).toContain(`"content":"${message}"`)
+  })
+
   test('shows the latest 50 messages, and leads to all of them from the start', async () => {
     const alice = await server.newUser()
     const { id } = await create(alice)

@@ -211,6 +211,9 @@ describe('GET /users/usage', () => {
     ['from', { from: '2026-02-30T00:00:00Z' }],
     ['to', { to: '0000-01-01T00:00:00Z' }],
     ['to', { to: '2026-11-01T25:00:00Z' }],
+    ['to', { to: '2026-11-01T24:00:00Z' }],
+    ['from', { from: '2026-11-01T00:00:00+24:00' }],
+    ['from', { from: '2026-11-01T00:00:00+01' }],
     ['granularity', { granularity: 'minute' }],
   ])('points at %s of %j', async (pointer, query) => {
     const alice = await server.newUser()

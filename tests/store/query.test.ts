@@ -30,6 +30,18 @@ describe('a statement', () => {
     expect([...bytes]).toEqual([...sameBytes])
   })
 
+  test('gives text as it was written, whatever its first character, after a failure too', async () => {
+    const text = '\ufeff\ufeffHello\ufeff'
+    for (const query of [own.database.query, queryIn(own.database.prisma)]) {
+      const read = () => query`
+        SELECT ${text}::text AS text, ${'\ufeff'}::text AS mark, ${[text]}::text[] AS texts,
+          to_jsonb(${text}::text) AS json`
+      expect(await read()).toEqual([{ text, mark: '\ufeff', texts: [text], json: text }])
+      await expect(query`SELECT 1 / 0 AS nothing`).rejects.toThrow()
+      expect(await read()).toEqual([{ text, mark: '\ufeff', texts: [text], json: text }])
+    }
+  })
+
   test('is refused where a column has a type that nobody has thought of', async () => {
     await expect(own.database.query`SELECT 1.5::numeric AS price`).rejects.toThrow('No statement')
   })

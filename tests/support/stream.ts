@@ -78,13 +78,14 @@ async function* readEvents(response: Response): AsyncGenerator<WireEvent> {
     buffer += value
     const blocks = buffer.split('\n\n')
     buffer = blocks.pop() ?? ''
-    for (const block of blocks) if (!block.startsWith(':')) yield parseEvent(block)
+    for (const block of blocks) yield parseEvent(block)
   }
 }
 
 function parseEvent(block: string): WireEvent {
+  const lines = block.split('\n').filter((line) => !line.startsWith(':'))
   const fields = new Map(
-    block.split('\n').map((line): [string, string] => {
+    lines.map((line): [string, string] => {
       const colon = line.indexOf(': ')
       return [line.slice(0, colon), line.slice(colon + 2)]
     }),

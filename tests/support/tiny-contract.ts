@@ -208,10 +208,10 @@ const schemas = () => ({
     createdAt: schema('Timestamp'),
   }),
   ThingCreation: object(['name'], {
-    name: text({ minLength: 1, pattern: '^[^ ]' }),
+    name: text({ minLength: 1, pattern: '^[!-~]+$' }),
     kind: { type: 'string', enum: ['small', 'large'] },
     weight: count(1000),
-    tags: { type: 'array', maxItems: 5, items: text() },
+    tags: { type: 'array', maxItems: 5, items: text({ pattern: '^[a-z]+$' }) },
   }),
   ThingEvent: {
     oneOf: [schema('ThingGone'), schema('ThingMade')],
