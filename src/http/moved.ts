@@ -30,10 +30,16 @@ function redirect({ to, deprecation }: MovedPath): RequestHandler {
   return (req, res) => {
     const query = req.url.indexOf('?')
     res.statusCode = 308
-    res.setHeader('Location', query === -1 ? to : to + req.url.slice(query))
+    res.setHeader('Location', query === -1 ? to : to + asUri(req.url.slice(query)))
     res.setHeader('Cache-Control', 'no-store')
     announceDeprecation(res, deprecation)
     setLimitHeaders(res, req.call.limits)
     res.end()
   }
+}
+
+/** A query as a URI may hold it (RFC 3986): parsers of requests take more, `[` say. */
+function asUri(query: string): string {
+  const encoded = query.replaceAll(/[^\w\-.~:/?@!$&'()*+,;=%]/g, encodeURIComponent)
+  return encoded.replaceAll(/%(?![0-9a-f]{2})/gi, '%25')
 }

@@ -48,6 +48,10 @@ describe.each(moved)('$method $from', ({ method, from, to }) => {
       method: method.toUpperCase(),
     })
     expect(answer.headers['location']).toBe(`${to}?limit=5&q=//evil.example`)
+    const odd = `?${'&'.repeat(1_500)}x[__proto__]="%"&y=%41`
+    const carried = await send(server.url + from + odd, { method: method.toUpperCase() })
+    const encoded = odd.replace('[__proto__]="%"', '%5B__proto__%5D=%22%25%22')
+    expect(carried.headers['location']).toBe(to + encoded)
     const other = await send(`${server.url}/${from}`, { method: method.toUpperCase() })
     expect(other.status).toBe(404)
   })
