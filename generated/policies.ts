@@ -237,7 +237,8 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "not-found"
+      "not-found",
+      "export-busy"
     ],
     "audit": []
   },
@@ -287,7 +288,8 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "not-found"
+      "not-found",
+      "export-busy"
     ],
     "audit": []
   },
@@ -304,7 +306,8 @@ export const policies = {
     ],
     "problems": [
       "not-found",
-      "cursor-mismatch"
+      "cursor-mismatch",
+      "export-busy"
     ],
     "audit": []
   },
@@ -413,7 +416,8 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "cursor-mismatch"
+      "cursor-mismatch",
+      "export-busy"
     ],
     "audit": []
   },
@@ -513,7 +517,9 @@ export const policies = {
     "rateLimit": [
       "user"
     ],
-    "problems": [],
+    "problems": [
+      "export-busy"
+    ],
     "audit": [
       "data.exported"
     ]
@@ -806,7 +812,8 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "cursor-mismatch"
+      "cursor-mismatch",
+      "export-busy"
     ],
     "audit": []
   },

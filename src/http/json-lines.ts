@@ -1,11 +1,14 @@
 import type { Request, Response } from 'express'
 import type { FrameCheck } from '../contract/frames.ts'
 import type { Clock } from '../ports/clock.ts'
+import type { Turns } from '../ports/turns.ts'
 import { setLimitHeaders } from './limit-headers.ts'
+import { createPace } from './pace.ts'
 import { drained } from './slow-reader.ts'
 
 export type JsonLinesTools = {
   clock: Clock
+  turns: Turns
   checkLine: FrameCheck
   onInvalidFrame: (req: Request, violation: string) => void
 }
@@ -18,7 +21,7 @@ export async function answerJsonLines(
   req: Request,
   res: Response,
   lines: AsyncIterable<{ type: string }>,
-  { clock, checkLine, onInvalidFrame }: JsonLinesTools,
+  { clock, turns, checkLine, onInvalidFrame }: JsonLinesTools,
 ): Promise<void> {
   res.statusCode = 200
   res.setHeader('Content-Type', 'application/x-ndjson')
@@ -28,6 +31,7 @@ export async function answerJsonLines(
     res.end()
     return
   }
+  const pace = createPace(turns)
   for await (const line of lines) {
     const violation = checkLine(line)
     if (violation !== undefined) {
@@ -35,7 +39,9 @@ export async function answerJsonLines(
       res.destroy()
       return
     }
-    if (!res.write(`${JSON.stringify(line)}\n`)) await drained(res, clock)
+    const text = `${JSON.stringify(line)}\n`
+    if (!res.write(text)) await drained(res, clock)
+    await pace(text.length)
     if (res.destroyed) return
   }
   res.end()

@@ -102,7 +102,7 @@ test('the latest messages come oldest first, to the millisecond, and say if ther
   expect(latest?.hasEarlier).toBe(true)
   expect(latest?.conversation).toStrictEqual(await conversations.find({ id, ownerId }))
   const page = await messages.list({ conversationId: id, limit: 3, after: 1 })
-  expect(page).toStrictEqual(latest?.messages)
+  expect(page).toStrictEqual({ found: latest?.messages })
   const all = await conversations.findWithLatestMessages({ id, ownerId, limit: 4 })
   expect(all?.hasEarlier).toBe(false)
 })
