@@ -3,7 +3,7 @@ import type { Conversation, Message } from '../store/store.ts'
 import { type Access, found } from './access.ts'
 import type { Call } from './call.ts'
 import type { CursorPosition } from './cursors.ts'
-import { type LargeReads, lengthOf } from './large-reads.ts'
+import { bytesOf, type LargeReads } from './large-reads.ts'
 import { defaultMode, requireMode } from './modes.ts'
 import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
@@ -138,5 +138,5 @@ export function createConversations({ store, clock, ids, cursors, access, largeR
 }
 
 function textIn(messages: readonly Message[]): number {
-  return lengthOf(messages.map(({ content }) => content))
+  return bytesOf(messages.map(({ content }) => content))
 }

@@ -11,7 +11,7 @@ import type {
 import type { Access } from './access.ts'
 import { actorOf, type Audit } from './audit.ts'
 import type { Call } from './call.ts'
-import { type LargeReads, lengthOf, type Reader } from './large-reads.ts'
+import { bytesOf, type LargeReads, type Reader } from './large-reads.ts'
 import type { Principal } from './principal.ts'
 
 /** Rows that are held at a time, at the most: of long texts fewer. */
@@ -44,7 +44,7 @@ export function createExports({ store, clock, access, audit, largeReads }: Deps)
     textOf: (row: T) => string | undefined = () => undefined,
   ): AsyncGenerator<T> {
     let last: T | undefined
-    const sizeOf = (page: T[]) => lengthOf(page.map(textOf))
+    const sizeOf = (page: T[]) => bytesOf(page.map(textOf))
     do {
       const page: T[] = await largeReads.page(reader, () => read(last), sizeOf)
       yield* page

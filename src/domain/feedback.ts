@@ -2,7 +2,7 @@ import type { Dependencies } from '../dependencies.ts'
 import type { Feedback } from '../store/store.ts'
 import { found } from './access.ts'
 import type { Call } from './call.ts'
-import { type LargeReads, lengthOf } from './large-reads.ts'
+import { bytesOf, type LargeReads } from './large-reads.ts'
 import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
 
@@ -63,5 +63,5 @@ export function createFeedback({
 }
 
 function textIn({ data }: Page<Feedback>): number {
-  return lengthOf(data.map(({ comment }) => comment))
+  return bytesOf(data.map(({ comment }) => comment))
 }

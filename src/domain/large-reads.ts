@@ -13,8 +13,8 @@ const MOST_EXPORTS = 4
 const RETRY_SECONDS = 2
 /** A list that waits longer for its turn is refused. */
 const LONGEST_WAIT_MS = 10_000
-/** Characters. A page with more is a piece of work of its own for those who show and write it. */
-const PIECE = 16_384
+/** Bytes. A page with more text is a piece of work of its own for those who show and write it. */
+const PIECE_BYTES = 16_384
 
 const QUEUE = { placesOfLarge: 2, mostOfLarge: 8, largeSize: 65_536, longestQueue: 1_000 }
 /** The embedded database answers one at a time; of the connections to a server, some are left over. */
@@ -42,7 +42,7 @@ export function createLargeReads({ store, clock, turns, limits }: Deps) {
   const exporting = new Map<string, number>()
 
   const afterIts = async <T>(page: T, size: number): Promise<T> => {
-    if (size > PIECE) await turns.next()
+    if (size > PIECE_BYTES) await turns.take()
     return page
   }
 
@@ -61,7 +61,7 @@ export function createLargeReads({ store, clock, turns, limits }: Deps) {
   return {
     /**
      * Reads one page of a list when its turn comes.
-     * @param sizeOf how many characters it turned out to hold
+     * @param sizeOf how many bytes of text it turned out to hold
      * @throws {Problem} export-busy when too many large ones of the caller are under way; unavailable
      */
     async list<T>(
@@ -118,9 +118,9 @@ export function createLargeReads({ store, clock, turns, limits }: Deps) {
   }
 }
 
-/** How many characters texts hold. */
-export function lengthOf(texts: readonly (string | undefined)[]): number {
-  return texts.reduce((sum, text) => sum + (text?.length ?? 0), 0)
+/** How many bytes texts hold. */
+export function bytesOf(texts: readonly (string | undefined)[]): number {
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0)
 }
 
 function busy(): Problem {

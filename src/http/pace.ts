@@ -16,6 +16,6 @@ export function createPace(turns: Turns): Pace {
     written += characters
     if (written < A_TURN) return undefined
     written = 0
-    return turns.next()
+    return turns.take()
   }
 }

@@ -6,31 +6,31 @@ import { setImmediate as later } from 'node:timers/promises'
  */
 export interface Turns {
   /**
-   * Resolves in a turn that no other piece has: one piece a turn, first come first served, whoever
-   * they belong to.
+   * Resolves in a turn that no other piece has: at once if there was none in this one. One piece a
+   * turn, first come first served, whoever they belong to.
    */
-  next(): Promise<void>
+  take(): Promise<void>
 }
 
 /** @param nextTurn resolves in the next turn of the event loop, after what has come in was heard */
 export function createTurns(nextTurn: () => Promise<unknown> = later): Turns {
   const waiting: (() => void)[] = []
-  let isPassing = false
+  let isTaken = false
 
-  const pass = async (): Promise<void> => {
-    isPassing = true
-    while (waiting.length > 0) {
+  const passOn = async (): Promise<void> => {
+    isTaken = true
+    await nextTurn()
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      next()
       await nextTurn()
-      waiting.shift()!()
     }
-    isPassing = false
+    isTaken = false
   }
 
   return {
-    next() {
-      const come = new Promise<void>((resolve) => waiting.push(resolve))
-      if (!isPassing) void pass()
-      return come
+    async take() {
+      if (isTaken) await new Promise<void>((resolve) => waiting.push(resolve))
+      else void passOn()
     },
   }
 }
