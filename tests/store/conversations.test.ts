@@ -123,3 +123,19 @@ test('the history holds the last messages with text before a position, oldest fi
   ])
   expect(await history(4, 1)).toStrictEqual([{ role: 'user', content: 'Well?' }])
 })
+
+test('the history holds the last messages that have no more than 256 kB of text', async () => {
+  ownerId = (await givenAccount(opened.store)).id
+  const userText = '한'.repeat(31_900)
+  const first = newGeneration(ownerId, { userText })
+  const { conversationId } = first
+  for (const next of [first, ...Array.from({ length: 4 }, () => undefined)]) {
+    const one = next ?? newGeneration(ownerId, { inConversation: conversationId, userText })
+    await givenStarted(opened.store, one)
+    await opened.store.generations.finish(ending(one))
+  }
+  const history = await opened.store.messages.history({
+    ...{ conversationId, beforePosition: 11, limit: 60 },
+  })
+  expect(history.map(({ content }) => content.length)).toStrictEqual([7, 31_900, 7, 31_900, 7])
+})
