@@ -310,8 +310,9 @@ export interface paths {
         };
         /**
          * Read a conversation
-         * @description The conversation with its latest 50 messages, oldest first. When there are earlier ones,
-         *     `messagesCursor` is given: `GET …/messages` reads the whole conversation from its start.
+         * @description The conversation with its latest messages, oldest first: 50 of them, or as many as make 256 kB
+         *     of text, and one at least. When there are earlier ones, `messagesCursor` is given: `GET …/messages`
+         *     reads the whole conversation from its start.
          */
         get: operations["getConversation"];
         put?: never;
@@ -374,8 +375,9 @@ export interface paths {
         };
         /**
          * List messages
-         * @description The messages of a conversation, oldest first. Follow `nextCursor` to the end. An answer that
-         *     is still being made has the status `inProgress` and no text yet: its text is on its stream.
+         * @description The messages of a conversation, oldest first. Follow `nextCursor` to the end: a page ends at
+         *     `limit` messages or at 256 kB of text, and holds one at least. An answer that is still being made
+         *     has the status `inProgress` and no text yet: its text is on its stream.
          */
         get: operations["listMessages"];
         put?: never;
@@ -525,7 +527,8 @@ export interface paths {
         };
         /**
          * List your feedback
-         * @description What you said of answers, the latest first.
+         * @description What you said of answers, the latest first. Follow `nextCursor` to the end: a page ends at
+         *     `limit` things or at 256 kB of comments.
          */
         get: operations["listFeedback"];
         put?: never;
@@ -898,7 +901,8 @@ export interface paths {
         };
         /**
          * List all feedback
-         * @description What everybody thought of answers, the latest change first.
+         * @description What everybody thought of answers, the latest change first. Follow `nextCursor` to the end: a
+         *     page ends at `limit` things or at 256 kB of comments.
          */
         get: operations["listAllFeedback"];
         put?: never;
@@ -1176,7 +1180,7 @@ export interface components {
             messageCount: number;
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
-            /** @description The latest messages, oldest first. */
+            /** @description The latest messages, oldest first, as many as make 256 kB of text. */
             messages: components["schemas"]["Message"][];
             /**
              * @description Given when there are messages before these. As `cursor` of `GET …/messages` it reads from
@@ -1490,8 +1494,9 @@ export interface components {
             data: components["schemas"]["Mode"][];
         };
         /**
-         * @description Send it as `cursor` for the next page. Left out on the last page, and there alone: a page of a
-         *     search may hold fewer things than `limit`, even none, and be followed by more.
+         * @description Send it as `cursor` for the next page. Left out on the last page, and there alone: a page may
+         *     hold fewer things than `limit` and be followed by more, because its texts are long; that of a
+         *     search even none.
          */
         NextCursor: string;
         /**
@@ -1565,7 +1570,7 @@ export interface components {
          * @description The closed list of what can go wrong.
          * @enum {string}
          */
-        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
+        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "export-busy" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
         /** @description Who a caller is to the server. */
         Profile: {
             /** Format: uuid */
@@ -2541,7 +2546,8 @@ export interface components {
          */
         LastEventId: string;
         /**
-         * @description How many things a page holds at the most.
+         * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+         *     there is a `nextCursor`.
          * @example 1
          */
         Limit: number;
@@ -3361,7 +3367,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
@@ -3472,7 +3479,8 @@ export interface operations {
                  */
                 archived?: boolean;
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
@@ -3874,7 +3882,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
@@ -4282,7 +4291,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
@@ -4790,7 +4800,8 @@ export interface operations {
                  */
                 disabled?: boolean;
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
@@ -5092,7 +5103,8 @@ export interface operations {
                  */
                 disabled?: boolean;
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
@@ -5387,7 +5399,8 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
@@ -5652,7 +5665,8 @@ export interface operations {
                  */
                 targetId?: string;
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
@@ -5721,7 +5735,8 @@ export interface operations {
                  */
                 rating?: components["schemas"]["Rating"];
                 /**
-                 * @description How many things a page holds at the most.
+                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
+                 *     there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];

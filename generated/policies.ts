@@ -238,7 +238,8 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "not-found"
+      "not-found",
+      "export-busy"
     ],
     "audit": []
   },
@@ -288,7 +289,8 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "not-found"
+      "not-found",
+      "export-busy"
     ],
     "audit": []
   },
@@ -305,7 +307,8 @@ export const policies = {
     ],
     "problems": [
       "not-found",
-      "cursor-mismatch"
+      "cursor-mismatch",
+      "export-busy"
     ],
     "audit": []
   },
@@ -414,7 +417,8 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "cursor-mismatch"
+      "cursor-mismatch",
+      "export-busy"
     ],
     "audit": []
   },
@@ -517,7 +521,9 @@ export const policies = {
     "rateLimit": [
       "user"
     ],
-    "problems": [],
+    "problems": [
+      "export-busy"
+    ],
     "audit": [
       "data.exported"
     ]
@@ -811,7 +817,8 @@ export const policies = {
       "user"
     ],
     "problems": [
-      "cursor-mismatch"
+      "cursor-mismatch",
+      "export-busy"
     ],
     "audit": []
   },

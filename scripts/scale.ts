@@ -1,7 +1,7 @@
 /**
- * `npm run bench:scale [-- --quick] [-- --part streams|messages|operations|processes|start-up]`: what
- * a call costs where there is more of everything, how soon the server is there, and how big it is
- * (docs/performance.md). Needs Linux and the PostgreSQL of BENCH_DATABASE_URL, or else
+ * `npm run bench:scale [-- --quick] [-- --part streams|messages|readers|operations|processes|start-up]`:
+ * what a call costs where there is more of everything, what others wait for while some read much, how
+ * soon the server is there, and how big it is (docs/performance.md). Needs Linux and the PostgreSQL of BENCH_DATABASE_URL, or else
  * TEST_DATABASE_URL, on which it makes databases of its own and removes them. At most eight minutes;
  * whole runs write their numbers into docs/performance.md.
  */
@@ -21,6 +21,7 @@ import type { Chapter } from './scale/chapter.ts'
 import { measureMessages } from './scale/messages.ts'
 import { measureOperations } from './scale/operations.ts'
 import { measureProcesses } from './scale/processes.ts'
+import { measureReaders } from './scale/readers.ts'
 import { measureStartUp } from './scale/start-up.ts'
 import { measureStreams } from './scale/streams.ts'
 
@@ -28,11 +29,11 @@ const BUILD_LIMIT_MS = 120_000
 const WHOLE = {
   ...{ rounds: 5, starts: 5, seconds: 1.2, loadSeconds: 10, connections: 16 },
   ...{ tries: 50, streams: [1, 10, 100, 1_000, 5_000] },
-  ...{ calls: 60, messages: [1_000, 10_000, 100_000, 1_000_000] },
+  ...{ calls: 60, messages: [1_000, 10_000, 100_000, 1_000_000], questions: 100 },
 }
 const QUICK = {
   ...{ rounds: 1, starts: 1, seconds: 0.2, loadSeconds: 1, connections: 8 },
-  ...{ tries: 5, streams: [1, 10, 100], calls: 10, messages: [1_000, 10_000] },
+  ...{ tries: 5, streams: [1, 10, 100], calls: 10, messages: [1_000, 10_000], questions: 20 },
 }
 
 const { values: options } = parseArgs({
@@ -51,6 +52,7 @@ const generator = startGenerator()
 const parts = {
   streams: () => measureStreams(common, template, effort),
   messages: () => measureMessages(common, template, generator, effort),
+  readers: () => measureReaders(common, template, effort),
   operations: () => measureOperations(common, generator, effort),
   processes: () => measureProcesses(common, template, effort),
   'start-up': () => measureStartUp(common, template, generator, effort),

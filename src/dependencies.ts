@@ -20,6 +20,7 @@ import type { Relay } from './ports/relay.ts'
 import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
 import { loadSigningKeys, type SigningKeys } from './ports/signing-keys.ts'
 import type { Tracer } from './ports/tracer.ts'
+import { createTurns, type Turns } from './ports/turns.ts'
 import { packageVersion } from './package-root.ts'
 import { openLimitCounters } from './store/limit-counters.ts'
 import { openStore, type Store } from './store/store.ts'
@@ -33,6 +34,8 @@ export type Dependencies = {
   relay?: Relay
   /** On a server, set by the database's. */
   clock: AgreedClock
+  /** Of the event loop, for work that is long for one. */
+  turns: Turns
   ids: Ids
   passwords: Passwords
   /** Passwords that are refused because everybody tries them first. */
@@ -73,6 +76,7 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
     keys,
     log,
     meter: given.meter ?? (await openMeter(config)),
+    turns: createTurns(),
     ids: createIds(clock),
     passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
     commonPasswords: dictionary['passwords-common'],

@@ -1,5 +1,6 @@
 import type { Policies } from './contract/policies.ts'
 import type { Dependencies } from './dependencies.ts'
+import { EXPORTS_LIMIT } from './domain/large-reads.ts'
 import { STREAMS_LIMIT } from './domain/open-streams.ts'
 import type { Services } from './domain/services.ts'
 import { ENGINE_FAILURE_CODES } from './engine/engine.ts'
@@ -12,7 +13,7 @@ export function meterServices(
 ): void {
   meter.expect({
     operations: policies.operations.map(({ operationId }) => operationId),
-    limits: [...Object.keys(policies.limits), STREAMS_LIMIT],
+    limits: [...Object.keys(policies.limits), STREAMS_LIMIT, EXPORTS_LIMIT],
     engineFailures: ENGINE_FAILURE_CODES,
   })
   meter.watch({

@@ -4,6 +4,7 @@ import { type Access, found } from './access.ts'
 import { UNTITLED } from './answer-text.ts'
 import type { Call } from './call.ts'
 import type { CursorPosition } from './cursors.ts'
+import { bytesOf, type LargeReads } from './large-reads.ts'
 import { defaultMode, requireMode } from './modes.ts'
 import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
@@ -19,10 +20,13 @@ export type ConversationWithMessages = {
   messagesCursor?: string
 }
 
-type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & { access: Access }
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
+  access: Access
+  largeReads: LargeReads
+}
 
 /** A caller's conversations and what was said in them. */
-export function createConversations({ store, clock, ids, cursors, access }: Deps) {
+export function createConversations({ store, clock, ids, cursors, access, largeReads }: Deps) {
   const messageFilters = (conversationId: string) => ({ list: 'messages', conversationId })
 
   return {
@@ -42,9 +46,11 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
       })
     },
 
+    /** A search, which looks at many, waits for its turn. @throws {Problem} unavailable */
     list(
       caller: Principal,
       { q, archived, ...page }: PageRequest & { q?: string; archived?: boolean },
+      call: Call,
     ): Promise<Page<Conversation>> {
       const filter = { ownerId: caller.id, ...(archived !== undefined && { archived }) }
       const list = {
@@ -56,16 +62,19 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
         },
         positionOf: positionByChange,
       }
-      return readPage(cursors, list, page)
+      const read = () => readPage(cursors, list, page)
+      return q === undefined ? read() : largeReads.list({ caller, call }, read, () => 0)
     },
 
-    async read(caller: Principal, id: string): Promise<ConversationWithMessages> {
+    /** @throws {Problem} not-found, export-busy */
+    async read(caller: Principal, id: string, call: Call): Promise<ConversationWithMessages> {
+      const which = { id, ownerId: caller.id, limit: LATEST_MESSAGES }
       const { conversation, messages, hasEarlier } = found(
-        await store.conversations.findWithLatestMessages({
-          id,
-          ownerId: caller.id,
-          limit: LATEST_MESSAGES,
-        }),
+        await largeReads.list(
+          { caller, call },
+          () => store.conversations.findWithLatestMessages(which),
+          (read) => textIn(read?.messages ?? []),
+        ),
       )
       if (!hasEarlier) return { conversation, messages }
       const messagesCursor = cursors.seal([0], messageFilters(id))
@@ -105,7 +114,13 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
       found(outcome)
     },
 
-    async listMessages(caller: Principal, id: string, page: PageRequest): Promise<Page<Message>> {
+    /** @throws {Problem} not-found, cursor-mismatch, export-busy */
+    async listMessages(
+      caller: Principal,
+      id: string,
+      page: PageRequest,
+      call: Call,
+    ): Promise<Page<Message>> {
       await access.conversation(caller, id)
       const list = {
         filters: messageFilters(id),
@@ -117,7 +132,12 @@ export function createConversations({ store, clock, ids, cursors, access }: Deps
           }),
         positionOf: (message: Message) => [message.position],
       }
-      return readPage(cursors, list, page)
+      const read = () => readPage(cursors, list, page)
+      return largeReads.list({ caller, call }, read, ({ data }) => textIn(data))
     },
   }
+}
+
+function textIn(messages: readonly Message[]): number {
+  return bytesOf(messages.map(({ content }) => content))
 }

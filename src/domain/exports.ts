@@ -11,9 +11,10 @@ import type {
 import type { Access } from './access.ts'
 import { actorOf, type Audit } from './audit.ts'
 import type { Call } from './call.ts'
+import { bytesOf, type LargeReads, type Reader } from './large-reads.ts'
 import type { Principal } from './principal.ts'
 
-/** Rows that are held at a time. */
+/** Rows that are held at a time, at the most: of long texts fewer. */
 const AT_ONCE = 200
 
 /** One line of an export. */
@@ -28,52 +29,76 @@ export type ExportRecord =
   /** The last one: how many came before it. */
   | { type: 'end'; records: number }
 
-type Deps = Pick<Dependencies, 'store' | 'clock'> & { access: Access; audit: Audit }
+type Deps = Pick<Dependencies, 'store' | 'clock'> & {
+  access: Access
+  audit: Audit
+  largeReads: LargeReads
+}
 
 /** Everything of somebody, a few rows at a time: however much it is, memory holds little of it. */
-export function createExports({ store, clock, access, audit }: Deps) {
-  async function* messagesOf(conversation: Conversation): AsyncGenerator<ExportRecord> {
-    yield { type: 'conversation', conversation }
-    const { id: conversationId } = conversation
-    const pages = pagesOf((last?: Message) =>
-      store.messages.list({
-        conversationId,
-        limit: AT_ONCE,
-        ...(last && { after: last.position }),
-      }),
-    )
-    for await (const message of pages) yield { type: 'message', message }
+export function createExports({ store, clock, access, audit, largeReads }: Deps) {
+  /** The rows of a list, page by page, each read in its turn. @param read the rows after the last */
+  async function* pagesOf<T>(
+    reader: Reader,
+    read: (last: T | undefined) => Promise<T[]>,
+    textOf: (row: T) => string | undefined = () => undefined,
+  ): AsyncGenerator<T> {
+    let last: T | undefined
+    const sizeOf = (page: T[]) => bytesOf(page.map(textOf))
+    do {
+      const page: T[] = await largeReads.page(reader, () => read(last), sizeOf)
+      yield* page
+      last = page.at(-1)
+    } while (last !== undefined)
   }
 
-  async function* recordsOf(account: Account, caller: Principal): AsyncGenerator<ExportRecord> {
+  async function* messagesOf(
+    conversation: Conversation,
+    reader: Reader,
+  ): AsyncGenerator<ExportRecord> {
+    yield { type: 'conversation', conversation }
+    const { id: conversationId } = conversation
+    const read = async (last?: Message) => {
+      const after = last && { after: last.position }
+      return (await store.messages.list({ conversationId, limit: AT_ONCE, ...after })).found
+    }
+    const contentOf = ({ content }: Message) => content
+    for await (const message of pagesOf(reader, read, contentOf)) yield { type: 'message', message }
+  }
+
+  async function* recordsOf(account: Account, reader: Reader): AsyncGenerator<ExportRecord> {
     const { id } = account
+    const { sessionId } = reader.caller
     yield { type: 'profile', account }
     const now = clock.now()
-    for await (const session of pagesOf((last?: Session) =>
+    for await (const session of pagesOf(reader, (last?: Session) =>
       store.sessions.walkLive({ accountId: id, now, limit: AT_ONCE, ...afterId(last) }),
     )) {
-      yield { type: 'session', session, isCurrent: session.id === caller.sessionId }
+      yield { type: 'session', session, isCurrent: session.id === sessionId }
     }
-    for await (const conversation of pagesOf((last?: Conversation) =>
+    for await (const conversation of pagesOf(reader, (last?: Conversation) =>
       store.conversations.walk({ ownerId: id, limit: AT_ONCE, ...afterId(last) }),
     )) {
-      yield* messagesOf(conversation)
+      yield* messagesOf(conversation, reader)
     }
-    for await (const feedback of pagesOf((last?: Feedback) =>
-      store.feedback.walk({
-        accountId: id,
-        limit: AT_ONCE,
-        ...(last && { afterMessageId: last.messageId }),
-      }),
+    for await (const feedback of pagesOf(
+      reader,
+      (last?: Feedback) =>
+        store.feedback.walk({
+          accountId: id,
+          limit: AT_ONCE,
+          ...(last && { afterMessageId: last.messageId }),
+        }),
+      ({ comment }) => comment,
     )) {
       yield { type: 'feedback', feedback }
     }
-    for await (const usage of pagesOf((last?: UsageRecord) =>
+    for await (const usage of pagesOf(reader, (last?: UsageRecord) =>
       store.usage.list({ accountId: id, limit: AT_ONCE, ...(last && { after: last }) }),
     )) {
       yield { type: 'usage', usage }
     }
-    for await (const event of pagesOf((last?: AuditEvent) =>
+    for await (const event of pagesOf(reader, (last?: AuditEvent) =>
       store.auditEvents.list({ actorId: id, limit: AT_ONCE, ...(last && { after: last }) }),
     )) {
       yield { type: 'audit-event', event }
@@ -81,33 +106,34 @@ export function createExports({ store, clock, access, audit }: Deps) {
   }
 
   return {
-    /** All that is kept of the caller. It is recorded before the first record is given out. */
+    /**
+     * All that is kept of the caller. It is recorded before the first record is given out.
+     * @throws {Problem} export-busy
+     */
     async account(caller: Principal, call: Call): Promise<AsyncIterable<ExportRecord>> {
+      const reader = { caller, call }
+      await largeReads.beginExport(reader)
       const account = await access.account(caller)
       const [actor, target] = [actorOf(caller), actorOf(caller)]
       await audit.recordAlone(call, { event: 'data.exported', actor, target })
-      return counted(recordsOf(account, caller))
+      return counted(recordsOf(account, reader))
     },
 
-    /** @throws {Problem} not-found */
-    async conversation(caller: Principal, id: string): Promise<AsyncIterable<ExportRecord>> {
-      return counted(messagesOf(await access.conversation(caller, id)))
+    /** @throws {Problem} not-found, export-busy */
+    async conversation(
+      caller: Principal,
+      id: string,
+      call: Call,
+    ): Promise<AsyncIterable<ExportRecord>> {
+      const reader = { caller, call }
+      await largeReads.beginExport(reader)
+      return counted(messagesOf(await access.conversation(caller, id), reader))
     },
   }
 }
 
 function afterId(last: { id: string } | undefined): { afterId?: string } {
   return last ? { afterId: last.id } : {}
-}
-
-/** The rows of a list, page by page. @param read gives the rows after the last one seen */
-async function* pagesOf<T>(read: (last: T | undefined) => Promise<T[]>): AsyncGenerator<T> {
-  let last: T | undefined
-  do {
-    const page: T[] = await read(last)
-    yield* page
-    last = page.at(-1)
-  } while (last !== undefined)
 }
 
 async function* counted(records: AsyncIterable<ExportRecord>): AsyncGenerator<ExportRecord> {

@@ -1,6 +1,8 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Feedback } from '../store/store.ts'
 import { found } from './access.ts'
+import type { Call } from './call.ts'
+import { bytesOf, type LargeReads } from './large-reads.ts'
 import { afterChange, type Page, type PageRequest, positionByChange, readPage } from './paging.ts'
 import type { Principal } from './principal.ts'
 
@@ -17,14 +19,16 @@ export function createFeedback({
   clock,
   ids,
   cursors,
-}: Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'>) {
+  largeReads,
+}: Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & { largeReads: LargeReads }) {
   return {
     async give(caller: Principal, { tags = [], ...given }: NewFeedback): Promise<Feedback> {
       const feedback = { ...given, tags, id: ids.next(), accountId: caller.id, now: clock.now() }
       return found(await store.feedback.give(feedback))
     },
 
-    list(caller: Principal, page: PageRequest): Promise<Page<Feedback>> {
+    /** @throws {Problem} cursor-mismatch, export-busy */
+    list(caller: Principal, page: PageRequest, call: Call): Promise<Page<Feedback>> {
       const accountId = caller.id
       const list = {
         filters: { list: 'feedback', accountId },
@@ -32,14 +36,15 @@ export function createFeedback({
           store.feedback.list({ accountId, limit, ...(after && { after: afterChange(after) }) }),
         positionOf: positionByChange,
       }
-      return readPage(cursors, list, page)
+      return largeReads.list({ caller, call }, () => readPage(cursors, list, page), textIn)
     },
 
-    /** Of everybody. */
-    listAll({
-      rating,
-      ...page
-    }: PageRequest & { rating?: Feedback['rating'] }): Promise<Page<Feedback>> {
+    /** Of everybody. @throws {Problem} cursor-mismatch, export-busy */
+    listAll(
+      caller: Principal,
+      { rating, ...page }: PageRequest & { rating?: Feedback['rating'] },
+      call: Call,
+    ): Promise<Page<Feedback>> {
       const filter = rating === undefined ? {} : { rating }
       const list = {
         filters: { list: 'all-feedback', ...filter },
@@ -47,7 +52,7 @@ export function createFeedback({
           store.feedback.list({ ...filter, limit, ...(after && { after: afterChange(after) }) }),
         positionOf: positionByChange,
       }
-      return readPage(cursors, list, page)
+      return largeReads.list({ caller, call }, () => readPage(cursors, list, page), textIn)
     },
 
     async remove(caller: Principal, id: string): Promise<void> {
@@ -55,4 +60,8 @@ export function createFeedback({
       found(removed ? true : undefined)
     },
   }
+}
+
+function textIn({ data }: Page<Feedback>): number {
+  return bytesOf(data.map(({ comment }) => comment))
 }

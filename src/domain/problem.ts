@@ -32,6 +32,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'idempotency-key-reused': kind(422, 'The key was used for another body.'),
   'quota-exceeded': retryable(429, 'A limit is spent.'),
   'too-many-streams': retryable(429, 'Too many streams are open.'),
+  'export-busy': retryable(429, 'Too many exports or large lists are under way.'),
   'headers-too-large': kind(431, 'The headers are too large.'),
   internal: retryable(500, 'Something went wrong on our side.'),
   'upstream-failed': retryable(502, 'The engine behind chat failed.'),

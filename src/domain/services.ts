@@ -14,6 +14,7 @@ import { createExports } from './exports.ts'
 import { createFeedback } from './feedback.ts'
 import { createGenerations } from './generations.ts'
 import { createIdempotency } from './idempotency.ts'
+import { createLargeReads } from './large-reads.ts'
 import { createLimits } from './limits.ts'
 import { createNewPasswords } from './new-passwords.ts'
 import { createOpenSessions } from './open-sessions.ts'
@@ -43,6 +44,7 @@ export function createServices(
   const revocations = createRevocations(deps, ttlSeconds)
   const standing = createStanding(deps, Math.max(ttlSeconds, KEY_BELIEVED_SECONDS))
   const limits = createLimits(policies.limits, config.limits.overrides, deps.limiter, standing)
+  const largeReads = createLargeReads({ ...deps, limits })
   const credentials = createApiKeyCredentials({ ...deps, limits, standing })
   const generations = createGenerations(deps)
   const { stopOf: stopGenerating } = generations
@@ -53,7 +55,7 @@ export function createServices(
   )
   const changes = createAccountChanges({ ...deps, audit, standing })
   const identityParts = { access, audit, limits, revocations, closing, changes, hashNewPassword }
-  const shared = { ...deps, ...identityParts }
+  const shared = { ...deps, ...identityParts, largeReads }
   return {
     limits,
     revocations,
@@ -74,7 +76,8 @@ export function createServices(
     apiKeys: createApiKeys({ ...shared, credentials }),
     conversations: createConversations(shared),
     exports: createExports(shared),
-    feedback: createFeedback(deps),
+    largeReads,
+    feedback: createFeedback(shared),
     profiles: createProfiles(shared),
     usage: createUsage(shared),
   }

@@ -6,8 +6,10 @@ import { Problem } from '../domain/problem.ts'
 import { jsonLine } from '../json-line.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Meter } from '../ports/meter.ts'
+import type { Turns } from '../ports/turns.ts'
 import { problemView } from '../views/problem.ts'
 import { setLimitHeaders } from './limit-headers.ts'
+import { createPace } from './pace.ts'
 import { problemOf } from './problems.ts'
 import { drained } from './slow-reader.ts'
 
@@ -21,6 +23,7 @@ const KEEP_ALIVE = ': keepalive\n'
 
 export type EventStreamTools = {
   clock: Clock
+  turns: Turns
   meter: Pick<Meter, 'firstFrame'>
   checkFrame: FrameCheck
   onInvalidFrame: (req: Request, violation: string) => void
@@ -51,6 +54,7 @@ export async function answerEventStream(
   const stopKeepAlive = tools.clock.every(KEEP_ALIVE_MS, () => {
     if (!res.writableNeedDrain) res.write(KEEP_ALIVE)
   })
+  const pace = createPace(tools.turns)
   let lastId = ''
   try {
     for await (const frame of frames) {
@@ -63,7 +67,9 @@ export async function answerEventStream(
       if (res.destroyed) return
       if (lastId === '') noteFirstFrame(req, tools)
       lastId = frame.id
-      if (!res.write(serialize(frame))) await drained(res)
+      const text = serialize(frame)
+      if (!res.write(text)) await drained(res)
+      await pace(text.length)
     }
   } catch (error) {
     // The reader hears of it like of any other end; the log hears what it was.

@@ -1,10 +1,13 @@
 import type { Request, Response } from 'express'
 import type { FrameCheck } from '../contract/frames.ts'
 import { jsonLine } from '../json-line.ts'
+import type { Turns } from '../ports/turns.ts'
 import { setLimitHeaders } from './limit-headers.ts'
+import { createPace } from './pace.ts'
 import { drained } from './slow-reader.ts'
 
 export type JsonLinesTools = {
+  turns: Turns
   checkLine: FrameCheck
   onInvalidFrame: (req: Request, violation: string) => void
 }
@@ -17,7 +20,7 @@ export async function answerJsonLines(
   req: Request,
   res: Response,
   lines: AsyncIterable<{ type: string }>,
-  { checkLine, onInvalidFrame }: JsonLinesTools,
+  { turns, checkLine, onInvalidFrame }: JsonLinesTools,
 ): Promise<void> {
   res.statusCode = 200
   res.setHeader('Content-Type', 'application/x-ndjson')
@@ -27,6 +30,7 @@ export async function answerJsonLines(
     res.end()
     return
   }
+  const pace = createPace(turns)
   for await (const line of lines) {
     const violation = checkLine(line)
     if (violation !== undefined) {
@@ -34,7 +38,9 @@ export async function answerJsonLines(
       res.destroy()
       return
     }
-    if (!res.write(`${jsonLine(line)}\n`)) await drained(res)
+    const text = `${jsonLine(line)}\n`
+    if (!res.write(text)) await drained(res)
+    await pace(text.length)
     if (res.destroyed) return
   }
   res.end()

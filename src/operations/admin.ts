@@ -42,8 +42,9 @@ export const adminOperations = ({ users, audit, feedback, usage }: Services) =>
       return { status: 200, body: auditEventPageView(await audit.list(query)) }
     },
 
-    async listAllFeedback({ query }) {
-      return { status: 200, body: adminFeedbackPageView(await feedback.listAll(query)) }
+    async listAllFeedback({ query }, caller, call) {
+      const page = await feedback.listAll(caller, query, call)
+      return { status: 200, body: adminFeedbackPageView(page) }
     },
 
     async getAllUsage({ query }) {

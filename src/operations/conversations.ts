@@ -11,8 +11,9 @@ import { messagePageView } from '../views/message.ts'
 
 export const conversationOperations = ({ conversations, exports, generations }: Services) =>
   ({
-    async listConversations({ query }, caller) {
-      return { status: 200, body: conversationPageView(await conversations.list(caller, query)) }
+    async listConversations({ query }, caller, call) {
+      const page = await conversations.list(caller, query, call)
+      return { status: 200, body: conversationPageView(page) }
     },
 
     async createConversation({ body }, caller, call) {
@@ -27,8 +28,8 @@ export const conversationOperations = ({ conversations, exports, generations }: 
       }
     },
 
-    async getConversation({ path }, caller) {
-      const detail = await conversations.read(caller, path.conversationId)
+    async getConversation({ path }, caller, call) {
+      const detail = await conversations.read(caller, path.conversationId, call)
       return {
         status: 200,
         headers: { ETag: etagOf(detail.conversation) },
@@ -53,13 +54,13 @@ export const conversationOperations = ({ conversations, exports, generations }: 
       return { status: 204 }
     },
 
-    async exportConversation({ path }, caller) {
-      const records = await exports.conversation(caller, path.conversationId)
+    async exportConversation({ path }, caller, call) {
+      const records = await exports.conversation(caller, path.conversationId, call)
       return { status: 200, lines: exportRecordViews(records) }
     },
 
-    async listMessages({ path, query }, caller) {
-      const page = await conversations.listMessages(caller, path.conversationId, query)
+    async listMessages({ path, query }, caller, call) {
+      const page = await conversations.listMessages(caller, path.conversationId, query, call)
       return { status: 200, body: messagePageView(page) }
     },
   }) satisfies Group<

@@ -8,8 +8,8 @@ export const feedbackOperations = ({ feedback }: Services) =>
       return { status: 200, body: feedbackView(await feedback.give(caller, body)) }
     },
 
-    async listFeedback({ query }, caller) {
-      return { status: 200, body: feedbackPageView(await feedback.list(caller, query)) }
+    async listFeedback({ query }, caller, call) {
+      return { status: 200, body: feedbackPageView(await feedback.list(caller, query, call)) }
     },
 
     async deleteFeedback({ path }, caller) {

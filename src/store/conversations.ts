@@ -1,5 +1,11 @@
 import { Prisma, type PrismaClient } from '../../generated/prisma/client.ts'
-import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
+import {
+  latestMessages,
+  messageColumns,
+  toMessage,
+  type Message,
+  type MessageRow,
+} from './messages.ts'
 import type { PagePosition } from './rows.ts'
 import type { Client } from './query.ts'
 
@@ -51,8 +57,9 @@ export const conversationStore = ({ prisma, query }: Client) => ({
   },
 
   /**
-   * With its last `limit` messages, oldest first. Their positions are known: sorting all of a long
-   * conversation to find its end would take longer with every message.
+   * With its last `limit` messages, oldest first, or as many of them as a page holds text. Their
+   * positions are known: sorting all of a long conversation to find its end would take longer with
+   * every message.
    */
   async findWithLatestMessages({
     id,
@@ -64,8 +71,7 @@ export const conversationStore = ({ prisma, query }: Client) => ({
     const [row] = await query<(Conversation & { messages: MessageRow[] })[]>`
       SELECT ${conversationColumns}, (
         SELECT coalesce(json_agg(latest ORDER BY latest.position), '[]') FROM (
-          SELECT ${messageColumns} FROM messages m
-          WHERE m.conversation_id = c.id AND m.position > c.message_count - ${limit}::int
+          SELECT ${messageColumns} FROM ${latestMessages(limit)} AS m
         ) latest
       ) AS messages
       FROM conversations c WHERE c.id = ${id}::uuid AND c.owner_id = ${ownerId}::uuid`

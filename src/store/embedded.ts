@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import type { PGlite } from '@electric-sql/pglite'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
+import { createTurns, type Turns } from '../ports/turns.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { refuseShadowDatabase, scriptRunner } from './migration-script.ts'
 import { createWholePGlite } from './whole-pglite.ts'
@@ -32,11 +33,28 @@ export async function openEmbedded({ dataDir, loadDataDir }: EmbeddedOptions): P
     })
     // The adapter reads and writes times as if the session's zone were UTC.
     await pglite.exec(`SET TIME ZONE 'UTC'`)
+    answerInTurns(pglite, createTurns())
     return { pglite, close: () => closeEmbedded(pglite, unlock) }
   } catch (error) {
     unlock()
     throw error
   }
+}
+
+/**
+ * One statement in each turn of the event loop. It runs in this process, and PGlite works off all
+ * that wait without ever letting go: so long nothing else would be heard. What belongs to a
+ * transaction stays together.
+ */
+function answerInTurns(pglite: PGlite, turns: Turns): void {
+  const query = pglite.query.bind(pglite)
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = (...asked: Parameters<typeof query>) => {
+    const answer = last.then(() => turns.take()).then(() => query(...asked))
+    last = answer.catch(() => undefined)
+    return answer
+  }
+  pglite.query = inTurn as typeof query
 }
 
 function lockDataDir(dataDir: string): () => void {

@@ -1,6 +1,8 @@
 import { Prisma } from '../../generated/prisma/client.ts'
 import { present, type PagePosition } from './rows.ts'
 import type { Client } from './query.ts'
+import type { Searched } from './searching.ts'
+import { type TextRow, toTextPage, withinPageBytes } from './text-pages.ts'
 
 export type Feedback = {
   id: string
@@ -42,35 +44,48 @@ export const feedbackStore = ({ prisma, query }: Client) => ({
     return row && present(row)
   },
 
-  /** The newest change first. */
+  /** The newest change first, as many as a page holds text. */
   async list(page: {
     /** Left out, of everybody. */
     accountId?: string
     rating?: Feedback['rating']
     limit: number
     after?: PagePosition
-  }): Promise<Feedback[]> {
+  }): Promise<Searched<Feedback>> {
     const { accountId, rating, limit, after } = page
-    const rows = await query<FeedbackRow[]>`
-      SELECT ${feedbackColumns} FROM feedback f WHERE true
+    const asked = Prisma.sql`
+      SELECT * FROM feedback f WHERE true
       ${accountId === undefined ? Prisma.empty : Prisma.sql`AND f.account_id = ${accountId}::uuid`}
       ${rating === undefined ? Prisma.empty : Prisma.sql`AND f.rating = ${rating}::rating`}
       ${after === undefined ? Prisma.empty : follows(after)}
       ORDER BY f.updated_at DESC, f.id DESC LIMIT ${limit}::int`
-    return rows.map(present)
+    const order = Prisma.sql`updated_at DESC, id DESC`
+    const rows = await query<TextRow<FeedbackRow>[]>`
+      SELECT ${feedbackColumns}, f."isFollowed"
+      FROM ${withinPageBytes(asked, { text: COMMENT, order })} AS f
+      ORDER BY f.updated_at DESC, f.id DESC`
+    return toTextPage(rows, present<FeedbackRow>)
   },
 
-  /** Each once, in an order that no change moves it in: for reading all of them. */
+  /**
+   * Each once, as many as a page holds text, in an order that no change moves it in: for reading all of
+   * them.
+   */
   async walk(page: {
     accountId: string
     limit: number
     /** The message of the last one seen: each has one feedback of an account at most. */
     afterMessageId?: string
   }): Promise<Feedback[]> {
-    const { accountId, limit, afterMessageId: gt } = page
-    const where = { accountId, ...(gt !== undefined && { messageId: { gt } }) }
-    const orderBy = { messageId: 'asc' } as const
-    const rows = await prisma.feedback.findMany({ where, orderBy, take: limit })
+    const { accountId, limit, afterMessageId } = page
+    const asked = Prisma.sql`
+      SELECT * FROM feedback f WHERE f.account_id = ${accountId}::uuid
+      ${afterMessageId === undefined ? Prisma.empty : Prisma.sql`AND f.message_id > ${afterMessageId}::uuid`}
+      ORDER BY f.message_id LIMIT ${limit}::int`
+    const rows = await query<FeedbackRow[]>`
+      SELECT ${feedbackColumns}
+      FROM ${withinPageBytes(asked, { text: COMMENT, order: Prisma.sql`message_id` })} AS f
+      ORDER BY f.message_id`
     return rows.map(present)
   },
 
@@ -80,6 +95,8 @@ export const feedbackStore = ({ prisma, query }: Client) => ({
     return count > 0
   },
 })
+
+const COMMENT = Prisma.sql`comment`
 
 const feedbackColumns = Prisma.sql`
   f.id, f.account_id AS "accountId", f.message_id AS "messageId", f.rating, f.tags, f.comment,

@@ -1,6 +1,8 @@
 import { Prisma } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
 import type { Client } from './query.ts'
+import type { Searched } from './searching.ts'
+import { type TextRow, toTextPage, withinPageBytes } from './text-pages.ts'
 
 export type MessageRole = 'user' | 'assistant'
 
@@ -32,13 +34,23 @@ export type HistoryEntry = Pick<Message, 'role' | 'content'>
 
 /** What was said. */
 export const messageStore = ({ query }: Client) => ({
-  /** By position; `after` is the position of the last one already seen. */
-  async list(page: { conversationId: string; limit: number; after?: number }): Promise<Message[]> {
-    const rows = await query<MessageRow[]>`
-      SELECT ${messageColumns} FROM messages m
-      WHERE m.conversation_id = ${page.conversationId}::uuid AND m.position > ${page.after ?? 0}::int
-      ORDER BY m.position LIMIT ${page.limit}::int`
-    return rows.map(toMessage)
+  /**
+   * By position, as many as a page holds text; `after` is the position of the last one already seen.
+   */
+  async list(page: {
+    conversationId: string
+    limit: number
+    after?: number
+  }): Promise<Searched<Message>> {
+    const asked = Prisma.sql`
+      SELECT * FROM messages
+      WHERE conversation_id = ${page.conversationId}::uuid AND position > ${page.after ?? 0}::int
+      ORDER BY position LIMIT ${page.limit}::int`
+    const rows = await query<TextRow<MessageRow>[]>`
+      SELECT ${messageColumns}, m."isFollowed"
+      FROM ${withinPageBytes(asked, { text: CONTENT, order: Prisma.sql`position` })} AS m
+      ORDER BY m.position`
+    return toTextPage(rows, toMessage)
   },
 
   /** Undefined when it is unknown or in a conversation of another. */
@@ -50,20 +62,41 @@ export const messageStore = ({ query }: Client) => ({
     return row && toMessage(row)
   },
 
-  /** The last `limit` messages with text before a position, oldest first. */
+  /**
+   * The last `limit` messages with text before a position, oldest first; fewer if they hold more text
+   * than a page.
+   */
   async history(before: {
     conversationId: string
     beforePosition: number
     limit: number
   }): Promise<HistoryEntry[]> {
-    const rows = await query<HistoryEntry[]>`
-      SELECT role, content FROM messages
+    const asked = Prisma.sql`
+      SELECT role, content, position FROM messages
       WHERE conversation_id = ${before.conversationId}::uuid
         AND position < ${before.beforePosition}::int AND content <> ''
       ORDER BY position DESC LIMIT ${before.limit}::int`
-    return rows.reverse()
+    return query<HistoryEntry[]>`
+      SELECT m.role, m.content
+      FROM ${withinPageBytes(asked, { text: CONTENT, order: NEWEST_FIRST })} AS m
+      ORDER BY m.position`
   },
 })
+
+const CONTENT = Prisma.sql`content`
+const NEWEST_FIRST = Prisma.sql`position DESC`
+
+/**
+ * For FROM: the last `limit` messages of a conversation, called `c`, or as many of them as a page
+ * holds text.
+ */
+export function latestMessages(limit: number): Prisma.Sql {
+  const asked = Prisma.sql`
+    SELECT * FROM messages
+    WHERE conversation_id = c.id AND position > c.message_count - ${limit}::int
+    ORDER BY position DESC LIMIT ${limit}::int`
+  return withinPageBytes(asked, { text: CONTENT, order: NEWEST_FIRST })
+}
 
 /** The columns of a {@link MessageRow}, of a table called `m`. */
 export const messageColumns = Prisma.sql`

@@ -102,7 +102,7 @@ test('the latest messages come oldest first, to the millisecond, and say if ther
   expect(latest?.hasEarlier).toBe(true)
   expect(latest?.conversation).toStrictEqual(await conversations.find({ id, ownerId }))
   const page = await messages.list({ conversationId: id, limit: 3, after: 1 })
-  expect(page).toStrictEqual(latest?.messages)
+  expect(page).toStrictEqual({ found: latest?.messages })
   const all = await conversations.findWithLatestMessages({ id, ownerId, limit: 4 })
   expect(all?.hasEarlier).toBe(false)
 })
@@ -122,4 +122,20 @@ test('the history holds the last messages with text before a position, oldest fi
     { role: 'user', content: 'Well?' },
   ])
   expect(await history(4, 1)).toStrictEqual([{ role: 'user', content: 'Well?' }])
+})
+
+test('the history holds the last messages that have no more than 256 kB of text', async () => {
+  ownerId = (await givenAccount(opened.store)).id
+  const userText = '한'.repeat(31_900)
+  const first = newGeneration(ownerId, { userText })
+  const { conversationId } = first
+  for (const next of [first, ...Array.from({ length: 4 }, () => undefined)]) {
+    const one = next ?? newGeneration(ownerId, { inConversation: conversationId, userText })
+    await givenStarted(opened.store, one)
+    await opened.store.generations.finish(ending(one))
+  }
+  const history = await opened.store.messages.history({
+    ...{ conversationId, beforePosition: 11, limit: 60 },
+  })
+  expect(history.map(({ content }) => content.length)).toStrictEqual([7, 31_900, 7, 31_900, 7])
 })

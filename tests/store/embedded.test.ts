@@ -79,3 +79,20 @@ test('a database that was made just now takes arrays of the types that it was ma
     await store.close()
   }
 }, 60_000)
+
+test('lets whatever else has come be heard between statements that wait', async () => {
+  const store = await openStore({ dataDir })
+  let turns = 0
+  const count = () => {
+    turns += 1
+    timer = setImmediate(count)
+  }
+  let timer = setImmediate(count)
+  try {
+    await Promise.all(Array.from({ length: 20 }, () => store.ping()))
+    expect(turns).toBeGreaterThanOrEqual(19)
+  } finally {
+    clearImmediate(timer)
+    await store.close()
+  }
+})

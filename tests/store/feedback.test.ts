@@ -31,7 +31,7 @@ test('a second opinion replaces the first and keeps its id and time', async () =
   const { comment: _, ...kept } = first ?? {}
   const expected = { ...kept, rating: 'down', tags: [], updatedAt: later(9) }
   expect(replaced).toStrictEqual(expected)
-  expect(await feedback.list({ accountId, limit: 9 })).toStrictEqual([replaced])
+  expect(await feedback.list({ accountId, limit: 9 })).toStrictEqual({ found: [replaced] })
 })
 
 test('of ten first opinions at once on one answer, one row remains', async () => {
@@ -50,7 +50,7 @@ test('nobody rates a question, or the answer of another', async () => {
   expect(await feedback.give(opinion(accountId, question))).toBeUndefined()
   const { id: stranger } = await givenAccount(opened.store)
   expect(await feedback.give(opinion(stranger, answer))).toBeUndefined()
-  expect(await feedback.list({ accountId: stranger, limit: 9 })).toStrictEqual([])
+  expect(await feedback.list({ accountId: stranger, limit: 9 })).toStrictEqual({ found: [] })
 })
 
 test('pages lose and repeat nothing at equal times, and only the owner removes', async () => {
@@ -61,10 +61,10 @@ test('pages lose and repeat nothing at equal times, and only the owner removes',
     const { answer } = await givenAnswer(accountId)
     ids.push((await feedback.give(opinion(accountId, answer)))?.id ?? '')
   }
-  const first = await feedback.list({ accountId, limit: 3 })
+  const { found: first } = await feedback.list({ accountId, limit: 3 })
   const [, , last] = first
-  const rest = last ? await feedback.list({ accountId, limit: 3, after: last }) : []
-  expect([...first, ...rest].map(({ id }) => id)).toStrictEqual(ids.sort().reverse())
+  const rest = last && (await feedback.list({ accountId, limit: 3, after: last }))
+  expect([...first, ...(rest?.found ?? [])].map(({ id }) => id)).toStrictEqual(ids.sort().reverse())
   const [id = ''] = ids
   expect(await feedback.remove({ id, accountId: randomUUID() })).toBe(false)
   expect(await feedback.remove({ id, accountId })).toBe(true)

@@ -45,7 +45,8 @@ test('of ten starts at once in one conversation exactly one runs, the others lea
   const busy = { outcome: 'busy', activeGenerationId: running?.id }
   expect(starts.filter(({ outcome }) => outcome === 'started')).toHaveLength(1)
   expect(starts.filter(({ outcome }) => outcome === 'busy')).toStrictEqual(Array(9).fill(busy))
-  const positions = (await messages.list({ conversationId, limit: 9 })).map((m) => m.position)
+  const { found } = await messages.list({ conversationId, limit: 9 })
+  const positions = found.map(({ position }) => position)
   expect(positions).toStrictEqual([1, 2, 3, 4])
 })
 
@@ -64,7 +65,7 @@ test('positions never collide while starts and finishes race', async () => {
     outcomes.push(...(await Promise.all(Array.from({ length: 6 }, converse))))
   }
   const said = 2 + 2 * outcomes.filter((outcome) => outcome === 'started').length
-  const found = await messages.list({ conversationId, limit: 200 })
+  const { found } = await messages.list({ conversationId, limit: 200 })
   expect(found.map(({ position }) => position)).toStrictEqual(
     Array.from({ length: said }, (_, index) => index + 1),
   )
@@ -79,7 +80,7 @@ test('a start in no conversation of the owner is missing and leaves nothing', as
   const { id: stranger } = await givenAccount(opened.store)
   const start = await generations.start(newGeneration(stranger, { inConversation: conversationId }))
   expect(start).toStrictEqual({ outcome: 'missing' })
-  expect(await messages.list({ conversationId, limit: 9 })).toHaveLength(2)
+  expect((await messages.list({ conversationId, limit: 9 })).found).toHaveLength(2)
 })
 
 test('a start for nobody is refused as that and leaves nothing', async () => {
@@ -181,9 +182,9 @@ test('an undone start leaves a conversation that was there as it was, but for it
   await generations.undo(second)
   const conversation = await conversations.find({ id, ownerId })
   expect(conversation).toMatchObject({ messageCount: 2, version: 4 })
-  expect(await messages.list({ conversationId: id, limit: 9 })).toHaveLength(2)
+  expect((await messages.list({ conversationId: id, limit: 9 })).found).toHaveLength(2)
   await givenStarted(opened.store, newGeneration(ownerId, { inConversation: id }))
-  expect(await messages.list({ conversationId: id, limit: 9 })).toHaveLength(4)
+  expect((await messages.list({ conversationId: id, limit: 9 })).found).toHaveLength(4)
 })
 
 test('an empty conversation that was made on purpose survives the undoing of its first start', async () => {

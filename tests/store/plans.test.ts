@@ -75,10 +75,14 @@ describe('a database in which one user has very much', () => {
       'conversations to export, later',
       () => store.conversations.walk({ ownerId, limit: LIMIT, afterId: middle }),
     ],
-    ['messages', () => store.messages.list({ conversationId: long, limit: LIMIT })],
+    [
+      'messages',
+      async () => (await store.messages.list({ conversationId: long, limit: LIMIT })).found,
+    ],
     [
       'messages, later',
-      () => store.messages.list({ conversationId: long, limit: LIMIT, after: 40_000 }),
+      async () =>
+        (await store.messages.list({ conversationId: long, limit: LIMIT, after: 40_000 })).found,
     ],
     [
       'the latest messages',
@@ -100,10 +104,19 @@ describe('a database in which one user has very much', () => {
           after: { at: later((-RECORDS / 2) * 60_000), generationId: middle },
         }),
     ],
-    ['feedback', () => store.feedback.list({ accountId: ownerId, limit: LIMIT })],
-    ['feedback, later', () => store.feedback.list({ accountId: ownerId, limit: LIMIT, after })],
-    ['feedback of everybody', () => store.feedback.list({ limit: LIMIT })],
-    ['feedback of one rating', () => store.feedback.list({ rating: 'down', limit: LIMIT })],
+    [
+      'feedback',
+      async () => (await store.feedback.list({ accountId: ownerId, limit: LIMIT })).found,
+    ],
+    [
+      'feedback, later',
+      async () => (await store.feedback.list({ accountId: ownerId, limit: LIMIT, after })).found,
+    ],
+    ['feedback of everybody', async () => (await store.feedback.list({ limit: LIMIT })).found],
+    [
+      'feedback of one rating',
+      async () => (await store.feedback.list({ rating: 'down', limit: LIMIT })).found,
+    ],
     ['feedback to export', () => store.feedback.walk({ accountId: ownerId, limit: LIMIT })],
     [
       'feedback to export, later',
