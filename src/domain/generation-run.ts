@@ -1,13 +1,20 @@
 import { EngineFailure, type Engine, type TokenUsage, type Turn } from '../engine/engine.ts'
 import { estimateUsage } from '../engine/tokens.ts'
+import { cleanText } from '../engine/whole-text.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Conversation, Ending, Message, Store } from '../store/store.ts'
+import {
+  type Conversation,
+  DatabaseUnavailable,
+  type Ending,
+  type Message,
+  type Store,
+} from '../store/store.ts'
 import { AnswerText } from './answer-text.ts'
 import { createDeferred } from './deferred.ts'
 import { BROKEN_OFF_SEQ } from './event-ids.ts'
 import { createEventLog } from './event-log.ts'
 import { Problem } from './problem.ts'
-import { retrying } from './retry.ts'
+import type { Unwritten } from './unwritten.ts'
 
 /** Why a generation was stopped from outside. */
 export type StopReason = 'cancelled' | 'shutdown'
@@ -32,9 +39,13 @@ type Deps = {
   store: Store
   engine: Engine
   clock: Clock
+  unwritten: Unwritten
   onMistake: (error: unknown) => void
   onEngineFailure: (failure: EngineFailure) => void
 }
+
+/** What an event of the log takes in memory beside its text, roughly. */
+const EVENT_BYTES = 200
 
 /**
  * One answer in the making. It belongs to the server: it goes on whether or not anyone reads, and
@@ -96,14 +107,25 @@ export function createGenerationRun(deps: Deps, started: Started) {
       answered: answer.text === '' ? (0 as const) : (1 as const),
       now: clock.now(),
     }
-    const kept = await retrying(clock, () => keep(ending))
+    const kept = await persist(ending).catch((error: unknown) => {
+      if (error instanceof DatabaseUnavailable) throw error
+      deps.onMistake(error)
+      return persist({ ...plain(ending), usage: estimate(end.turn) })
+    })
     begin()
-    const event = { type: 'end' as const, message: kept, usage }
+    const event = { type: 'end' as const, ...kept }
     // Another instance took this one for dead: what is kept ends elsewhere than what was sent.
-    if (kept.status === 'interrupted') log.append(event, BROKEN_OFF_SEQ)
+    if (kept.message.status === 'interrupted') log.append(event, BROKEN_OFF_SEQ)
     else log.append({ ...event, ...(end.problem && { problem: end.problem }) })
-    ended.resolve({ message: kept, usage })
+    ended.resolve(kept)
   }
+
+  const persist = async <E extends Ending>(ending: E & { usage: TokenUsage }) => {
+    const message = await deps.unwritten.persist(() => keep(ending), { bytes: bytesHeld() })
+    return { message, usage: ending.usage }
+  }
+
+  const bytesHeld = () => 2 * answer.text.length + EVENT_BYTES * pieceEnds.length
 
   const estimate = (turn: Turn): TokenUsage => {
     // Rules read no system prompt.
@@ -126,10 +148,18 @@ export function createGenerationRun(deps: Deps, started: Started) {
   const giveUp = async (problem: Problem): Promise<void> => {
     // From here on it cannot begin any more: what a reader was told would be gone.
     isTakenBack = true
-    await retrying(clock, () => store.generations.undo({ generationId: id }))
-    begun.reject(problem)
-    // For those who followed it before it had begun.
-    log.append({ type: 'end', problem })
+    const tell = (why: Problem) => {
+      begun.reject(why)
+      // For those who followed it before it had begun.
+      log.append({ type: 'end', problem: why })
+    }
+    const undo = () => store.generations.undo({ generationId: id })
+    // Nobody waits for it who has not been told a word; its conversation is free when it is done.
+    const whenLong = () => {
+      tell(new Problem('unavailable'))
+    }
+    await deps.unwritten.persist(undo, { bytes: bytesHeld(), whenLong })
+    tell(problem)
     ended.resolve({ problem })
   }
 
@@ -146,7 +176,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
     else await giveUp(problem)
   }
 
-  /** The database stays away: the row is taken for interrupted later; the reader hears it now. */
+  /** It is given up: the row is taken for interrupted later; the reader hears it now. */
   const abandon = (error: unknown): void => {
     const problem = new Problem('unavailable', { cause: error })
     begun.reject(problem)
@@ -213,6 +243,14 @@ type End = {
   model?: string
   usage?: TokenUsage
   problem?: Problem
+}
+
+/**
+ * An end without the words of whoever answered, but for the text: the database refuses one that it can
+ * not hold, and that must cost neither the text nor its conversation.
+ */
+function plain({ model: _, content, ...ending }: Ending): Ending {
+  return { ...ending, content: cleanText(content) }
 }
 
 function stopped(): Problem {
