@@ -109,7 +109,7 @@ export async function createApp(parts: AppParts): Promise<App> {
     app.all(route, countAnonymous(limits), refuseMethod(allow))
   }
   app.use(countAnonymous(limits), refusePath)
-  app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
+  app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem, limits))
   const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
   const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
   return { handler: app, guardAnswer, warmUp: validator.warmUp }

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express'
+import type { ErrorRequestHandler, RequestHandler } from 'express'
 import type { Policy } from '../contract/policies.ts'
 import type { Idempotency } from '../domain/idempotency.ts'
 import type { Limits } from '../domain/limits.ts'
@@ -8,7 +8,7 @@ import { readBody, settleMediaType } from './body.ts'
 import { type AnyOperation, dispatch, type DispatchTools } from './dispatch.ts'
 import { honourKey } from './idempotency.ts'
 import { negotiate } from './negotiate.ts'
-import { chargeAnonymous, countsFailures, rateLimit } from './rate-limit.ts'
+import { chargeAnonymous, countsFailures, rateLimit, refuseSpentFirst } from './rate-limit.ts'
 import type { OperationStages } from './validator.ts'
 
 export type RouteTools = {
@@ -26,7 +26,7 @@ export function operationRoute(
   policy: Policy,
   operation: AnyOperation,
   tools: RouteTools,
-): RequestHandler[] {
+): (RequestHandler | ErrorRequestHandler)[] {
   const { guardReply, validateRequest } = tools.stagesOf(policy)
   return [
     ...(policy.audit.length > 0 ? [passHead] : []),
@@ -41,7 +41,7 @@ export function operationRoute(
     ...(policy.hasBody ? [readBody(tools.answering.clock)] : []),
     validateRequest,
     ...(countsFailures(policy, tools.limits) ? [tools.slowDown] : []),
-    ...(policy.idempotent ? [honourKey(policy, tools)] : []),
+    ...(policy.idempotent ? [honourKey(policy, tools), refuseSpentFirst] : []),
     dispatch(policy, operation, tools.answering),
   ]
 }
