@@ -55,11 +55,10 @@ export function createEventLog() {
       try {
         for (let seen = after; !gone.aborted;) {
           const numbered = following(seen)
-          if (numbered) {
-            seen = numbered.seq
-            yield numbered
-            if (numbered.event.type === 'end') return
-          } else await Promise.race([wake.promise, left.promise])
+          if (numbered) yield numbered
+          else await Promise.race([wake.promise, left.promise])
+          if (numbered?.event.type === 'end') return
+          seen = numbered?.seq ?? seen
         }
       } finally {
         // The signal may outlive many answers, and what listens to it holds the whole of this one.

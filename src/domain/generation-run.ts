@@ -1,18 +1,12 @@
 import { EngineFailure, type Engine, type TokenUsage, type Turn } from '../engine/engine.ts'
 import { estimateUsage } from '../engine/tokens.ts'
-import { cleanText } from '../engine/whole-text.ts'
 import type { Clock } from '../ports/clock.ts'
-import {
-  type Conversation,
-  DatabaseUnavailable,
-  type Ending,
-  type Message,
-  type Store,
-} from '../store/store.ts'
+import type { Conversation, Message, Store } from '../store/store.ts'
 import { AnswerText } from './answer-text.ts'
 import { createDeferred } from './deferred.ts'
 import { BROKEN_OFF_SEQ } from './event-ids.ts'
 import { createEventLog } from './event-log.ts'
+import { type Kept, keepEnding } from './kept-ending.ts'
 import { Problem } from './problem.ts'
 import type { Unwritten } from './unwritten.ts'
 
@@ -22,7 +16,7 @@ export type StopReason = 'cancelled' | 'shutdown'
 export type GenerationRun = ReturnType<typeof createGenerationRun>
 
 /** How a generation ended: with a message that is kept, or with nothing but a problem. */
-export type Outcome = { message: Message; usage: TokenUsage } | { problem: Problem }
+export type Outcome = Kept | { problem: Problem }
 
 /** A generation whose row is written. */
 export type Started = {
@@ -43,9 +37,6 @@ type Deps = {
   onMistake: (error: unknown) => void
   onEngineFailure: (failure: EngineFailure) => void
 }
-
-/** What an event of the log takes in memory beside its text, roughly. */
-const EVENT_BYTES = 200
 
 /**
  * One answer in the making. It belongs to the server: it goes on whether or not anyone reads, and
@@ -107,11 +98,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
       answered: answer.text === '' ? (0 as const) : (1 as const),
       now: clock.now(),
     }
-    const kept = await persist(ending).catch((error: unknown) => {
-      if (error instanceof DatabaseUnavailable) throw error
-      deps.onMistake(error)
-      return persist({ ...plain(ending), usage: estimate(end.turn) })
-    })
+    const kept = await keepEnding(deps, assistantMessage, ending, () => estimate(end.turn))
     begin()
     const event = { type: 'end' as const, ...kept }
     // Another instance took this one for dead: what is kept ends elsewhere than what was sent.
@@ -120,29 +107,10 @@ export function createGenerationRun(deps: Deps, started: Started) {
     ended.resolve(kept)
   }
 
-  const persist = async <E extends Ending>(ending: E & { usage: TokenUsage }) => {
-    const message = await deps.unwritten.persist(() => keep(ending), { bytes: bytesHeld() })
-    return { message, usage: ending.usage }
-  }
-
-  const bytesHeld = () => 2 * answer.text.length + EVENT_BYTES * pieceEnds.length
-
   const estimate = (turn: Turn): TokenUsage => {
     // Rules read no system prompt.
     const systemPrompt = deps.engine.ruleBased ? '' : turn.mode.systemPrompt
     return estimateUsage(turn, systemPrompt, answer.text)
-  }
-
-  /** Writes the end, and answers the message as it is kept in the end, whoever ended it. */
-  const keep = async (ending: Ending): Promise<Message> => {
-    const written = await store.generations.finish(ending)
-    if (written) return written.message
-    const present = await store.messages.findOwned({
-      id: assistantMessage.id,
-      ownerId: started.ownerId,
-    })
-    // Its conversation was deleted in the meantime: nothing is kept, but the reader hears the end.
-    return present ?? { ...assistantMessage, content: answer.text, status: 'cancelled' }
   }
 
   const giveUp = async (problem: Problem): Promise<void> => {
@@ -158,7 +126,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
     const whenLong = () => {
       tell(new Problem('unavailable'))
     }
-    await deps.unwritten.persist(undo, { bytes: bytesHeld(), whenLong })
+    await deps.unwritten.persist(undo, { bytes: 0, whenLong })
     tell(problem)
     ended.resolve({ problem })
   }
@@ -243,14 +211,6 @@ type End = {
   model?: string
   usage?: TokenUsage
   problem?: Problem
-}
-
-/**
- * An end without the words of whoever answered, but for the text: the database refuses one that it can
- * not hold, and that must cost neither the text nor its conversation.
- */
-function plain({ model: _, content, ...ending }: Ending): Ending {
-  return { ...ending, content: cleanText(content) }
 }
 
 function stopped(): Problem {
