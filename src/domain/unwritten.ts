@@ -38,8 +38,10 @@ export function createUnwritten(
     if (waiting === 0) log.warn('the ends of answers wait no more')
   }
 
-  const goOn = async <T>(attempt: () => Promise<T>, { bytes, whenLong }: Waiting): Promise<T> => {
-    const hasRoom = waitingBytes + bytes <= mostBytes
+  const goOn = async <T>(
+    attempt: () => Promise<T>,
+    { hasRoom, whenLong }: { hasRoom: boolean } & Omit<Waiting, 'bytes'>,
+  ): Promise<T> => {
     for (const pauseMs of RETRIES_MS) {
       await clock.wait(pauseMs)
       const written = await unlessAway(attempt)
@@ -64,9 +66,11 @@ export function createUnwritten(
     async persist<T>(attempt: () => Promise<T>, what: Waiting): Promise<T> {
       const written = await unlessAway(attempt)
       if (written) return written.value
-      enter(what.bytes)
-      return goOn(attempt, what).finally(() => {
-        leave(what.bytes)
+      const hasRoom = waitingBytes + what.bytes <= mostBytes
+      const bytes = hasRoom ? what.bytes : 0
+      enter(bytes)
+      return goOn(attempt, { ...what, hasRoom }).finally(() => {
+        leave(bytes)
       })
     },
 
