@@ -403,6 +403,7 @@ export interface paths {
          *     kept. Without a `conversationId` a conversation is made, titled after the message.
          *     A problem of 5xx before the engine began means that nothing was kept. If the engine breaks
          *     off later, you receive `200` and a message with the status `failed` and the text so far.
+         *     While the database is away an answer that is made waits for it, and so does your call.
          */
         post: operations["sendMessage"];
         delete?: never;
@@ -505,9 +506,10 @@ export interface paths {
          * Follow a stream again
          * @description The events of an answer, from the first or from behind `Last-Event-ID` on, and then live until its end;
          *     on any instance, and free of charge. Every event comes with the same id and the same content as the
-         *     first time. `204` says that you have seen all there is. Up to 10 minutes after the end of the answer;
-         *     then `410`, and `GET /chat/generations/{generationId}` and the messages of the conversation say how it
-         *     ended. If the server broke off in the middle, what was saved is replayed and `message.error` ends it.
+         *     first time. `204` says that you have seen the end. Whoever has not is sent exactly one terminal event,
+         *     whatever number the id had: one beyond all events skips to the end. Up to 10 minutes after the end of the
+         *     answer; then `410`, and `GET /chat/generations/{generationId}` and the messages of the conversation say
+         *     how it ended. If the server broke off in the middle, what was saved is replayed and `message.error` ends it.
          */
         get: operations["resumeStream"];
         put?: never;
@@ -2541,7 +2543,8 @@ export interface components {
          */
         IfNoneMatch: string;
         /**
-         * @description The id of the last event that you have seen. Left out, the stream begins with the first.
+         * @description The id of the last event that you have seen. Left out, the stream begins with the first. A number that
+         *     no event has had is not refused: another instance may have sent more than this one knows of.
          * @example 01a207a2-80a0-701b-aa06-5e62afea48e5:1
          */
         LastEventId: string;
@@ -4233,7 +4236,8 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The id of the last event that you have seen. Left out, the stream begins with the first.
+                 * @description The id of the last event that you have seen. Left out, the stream begins with the first. A number that
+                 *     no event has had is not refused: another instance may have sent more than this one knows of.
                  * @example 01a207a2-80a0-701b-aa06-5e62afea48e5:1
                  */
                 "Last-Event-ID"?: components["parameters"]["LastEventId"];

@@ -117,16 +117,17 @@ export async function createApp(parts: AppParts): Promise<App> {
   const publicJwks = () => deps.keys.publicJwks()
   app.use(createDocs({ contract, publicJwks, securityContacts, clock: deps.clock }))
   const methods = methodsByRoute(policies)
+  const toProblems = answerProblems(deps.log, answerProblem, limits)
   for (const [route, allow] of methods) {
     app.all(route, countAnonymous(limits), refuseMethod(allow))
   }
   app.use(answerOptionsOfServer(methods), countAnonymous(limits), refusePath)
-  app.use(countUndecodable(limits), answerProblems(deps.log, answerProblem))
+  app.use(countUndecodable(limits), toProblems)
   const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
   const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
   const refuse = express.Router()
   refuse.use(...log, securityHeaders, keepToHttps, assumeOrigin(config.server.corsOrigins))
-  refuse.use(...origins.map(asNoPreflight), throwRefusal, answerProblems(deps.log, answerProblem))
+  refuse.use(...origins.map(asNoPreflight), throwRefusal, toProblems)
   return { handler: app, refuse, guardAnswer, warmUp: validator.warmUp }
 }
 

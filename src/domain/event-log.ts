@@ -29,6 +29,10 @@ export function createEventLog() {
     wake = createDeferred<undefined>()
   }
 
+  /** The event behind a number; the end for a number that no event had. */
+  const following = (seq: number): NumberedEvent | undefined =>
+    events[seq] ?? (ended ? events.at(-1) : undefined)
+
   return {
     /** Nothing comes after an end. @param seq of an end that has a number of its own */
     append(event: GenerationEvent, seq = events.length + 1): void {
@@ -39,7 +43,8 @@ export function createEventLog() {
     },
 
     /**
-     * The events after the given number, and those to come. Ends after the terminal one, or on abort.
+     * The events after the given number, and those to come. Ends after the terminal one, which comes
+     * whatever the number was, or on abort.
      */
     async *read(gone: AbortSignal, after = 0): AsyncGenerator<NumberedEvent> {
       const left = createDeferred<undefined>()
@@ -48,13 +53,12 @@ export function createEventLog() {
       }
       gone.addEventListener('abort', leave, { once: true })
       try {
-        for (let next = after; !gone.aborted;) {
-          const event = events[next]
-          if (event) {
-            next += 1
-            yield event
-          } else if (ended) return
+        for (let seen = after; !gone.aborted;) {
+          const numbered = following(seen)
+          if (numbered) yield numbered
           else await Promise.race([wake.promise, left.promise])
+          if (numbered?.event.type === 'end') return
+          seen = numbered?.seq ?? seen
         }
       } finally {
         // The signal may outlive many answers, and what listens to it holds the whole of this one.

@@ -112,7 +112,7 @@ export function createExports({ store, clock, access, audit, largeReads }: Deps)
      */
     async account(caller: Principal, call: Call): Promise<AsyncIterable<ExportRecord>> {
       const reader = { caller, call }
-      await largeReads.beginExport(reader)
+      largeReads.beginExport(reader)
       const account = await access.account(caller)
       const [actor, target] = [actorOf(caller), actorOf(caller)]
       await audit.recordAlone(call, { event: 'data.exported', actor, target })
@@ -126,7 +126,7 @@ export function createExports({ store, clock, access, audit, largeReads }: Deps)
       call: Call,
     ): Promise<AsyncIterable<ExportRecord>> {
       const reader = { caller, call }
-      await largeReads.beginExport(reader)
+      largeReads.beginExport(reader)
       return counted(messagesOf(await access.conversation(caller, id), reader))
     },
   }

@@ -1,13 +1,14 @@
 import { EngineFailure, type Engine, type TokenUsage, type Turn } from '../engine/engine.ts'
 import { estimateUsage } from '../engine/tokens.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Conversation, Ending, Message, Store } from '../store/store.ts'
+import type { Conversation, Message, Store } from '../store/store.ts'
 import { AnswerText } from './answer-text.ts'
 import { createDeferred } from './deferred.ts'
 import { BROKEN_OFF_SEQ } from './event-ids.ts'
 import { createEventLog } from './event-log.ts'
+import { type Kept, keepEnding } from './kept-ending.ts'
 import { Problem } from './problem.ts'
-import { retrying } from './retry.ts'
+import type { Unwritten } from './unwritten.ts'
 
 /** Why a generation was stopped from outside. */
 export type StopReason = 'cancelled' | 'shutdown'
@@ -15,7 +16,7 @@ export type StopReason = 'cancelled' | 'shutdown'
 export type GenerationRun = ReturnType<typeof createGenerationRun>
 
 /** How a generation ended: with a message that is kept, or with nothing but a problem. */
-export type Outcome = { message: Message; usage: TokenUsage } | { problem: Problem }
+export type Outcome = Kept | { problem: Problem }
 
 /** A generation whose row is written. */
 export type Started = {
@@ -32,6 +33,7 @@ type Deps = {
   store: Store
   engine: Engine
   clock: Clock
+  unwritten: Unwritten
   onMistake: (error: unknown) => void
   onEngineFailure: (failure: EngineFailure) => void
 }
@@ -96,13 +98,13 @@ export function createGenerationRun(deps: Deps, started: Started) {
       answered: answer.text === '' ? (0 as const) : (1 as const),
       now: clock.now(),
     }
-    const kept = await retrying(clock, () => keep(ending))
+    const kept = await keepEnding(deps, assistantMessage, ending, () => estimate(end.turn))
     begin()
-    const event = { type: 'end' as const, message: kept, usage }
+    const event = { type: 'end' as const, ...kept }
     // Another instance took this one for dead: what is kept ends elsewhere than what was sent.
-    if (kept.status === 'interrupted') log.append(event, BROKEN_OFF_SEQ)
+    if (kept.message.status === 'interrupted') log.append(event, BROKEN_OFF_SEQ)
     else log.append({ ...event, ...(end.problem && { problem: end.problem }) })
-    ended.resolve({ message: kept, usage })
+    ended.resolve(kept)
   }
 
   const estimate = (turn: Turn): TokenUsage => {
@@ -111,25 +113,21 @@ export function createGenerationRun(deps: Deps, started: Started) {
     return estimateUsage(turn, systemPrompt, answer.text)
   }
 
-  /** Writes the end, and answers the message as it is kept in the end, whoever ended it. */
-  const keep = async (ending: Ending): Promise<Message> => {
-    const written = await store.generations.finish(ending)
-    if (written) return written.message
-    const present = await store.messages.findOwned({
-      id: assistantMessage.id,
-      ownerId: started.ownerId,
-    })
-    // Its conversation was deleted in the meantime: nothing is kept, but the reader hears the end.
-    return present ?? { ...assistantMessage, content: answer.text, status: 'cancelled' }
-  }
-
   const giveUp = async (problem: Problem): Promise<void> => {
     // From here on it cannot begin any more: what a reader was told would be gone.
     isTakenBack = true
-    await retrying(clock, () => store.generations.undo({ generationId: id }))
-    begun.reject(problem)
-    // For those who followed it before it had begun.
-    log.append({ type: 'end', problem })
+    const tell = (why: Problem) => {
+      begun.reject(why)
+      // For those who followed it before it had begun.
+      log.append({ type: 'end', problem: why })
+    }
+    const undo = () => store.generations.undo({ generationId: id })
+    // Nobody waits for it who has not been told a word; its conversation is free when it is done.
+    const whenLong = () => {
+      tell(new Problem('unavailable'))
+    }
+    await deps.unwritten.persist(undo, { bytes: 0, whenLong })
+    tell(problem)
     ended.resolve({ problem })
   }
 
@@ -146,7 +144,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
     else await giveUp(problem)
   }
 
-  /** The database stays away: the row is taken for interrupted later; the reader hears it now. */
+  /** It is given up: the row is taken for interrupted later; the reader hears it now. */
   const abandon = (error: unknown): void => {
     const problem = new Problem('unavailable', { cause: error })
     begun.reject(problem)

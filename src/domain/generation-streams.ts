@@ -83,8 +83,9 @@ export function createGenerationStreams(
 
   return {
     /**
-     * What follows an event, or all there is.
-     * @returns undefined when all was seen
+     * What follows an event, or all there is. The end comes for every number but its own, whether
+     * or not there was an event of that number: who has not seen the end must see it.
+     * @returns undefined when the end was seen
      * @throws {Problem} not-found, generation-expired; invalid-request for an id that is none
      */
     async resume(
@@ -100,7 +101,7 @@ export function createGenerationStreams(
         throw new Problem('generation-expired')
       }
       if (kept.status === 'running') return sourceOf(caller, id, after)
-      return eventsOf(kept, after).next().done ? undefined : sourceOf(caller, id, after)
+      return after === endSeqOf(kept) ? undefined : sourceOf(caller, id, after)
     },
 
     /**
@@ -121,7 +122,12 @@ export function createGenerationStreams(
   }
 }
 
-/** The events behind `after`, as far as they are kept. */
+/** The number of the end. */
+function endSeqOf({ status, pieceEnds }: KeptGeneration): number {
+  return status === 'interrupted' ? BROKEN_OFF_SEQ : pieceEnds.length + 2
+}
+
+/** The events behind `after`, as far as they are kept, and the end if there is one. */
 function* eventsOf(kept: KeptGeneration, after: number): Generator<NumberedEvent> {
   const { userMessage, message, requestId, pieceEnds, status } = kept
   if (after < 1) {
@@ -132,11 +138,11 @@ function* eventsOf(kept: KeptGeneration, after: number): Generator<NumberedEvent
     const text = message.content.slice(pieceEnds[piece - 1] ?? 0, pieceEnds[piece])
     yield { seq: piece + 2, event: { type: 'piece', text } }
   }
-  const seq = status === 'interrupted' ? BROKEN_OFF_SEQ : pieceEnds.length + 2
-  if (status === 'running' || seq <= after) return
+  if (status === 'running') return
   const { usage = { source: 'estimated' as const } } = message
   const problem = problemOf(kept)
-  yield { seq, event: { type: 'end', message, usage, ...(problem && { problem }) } }
+  const end = { type: 'end' as const, message, usage, ...(problem && { problem }) }
+  yield { seq: endSeqOf(kept), event: end }
 }
 
 function problemOf({ status, problem }: KeptGeneration): Problem | undefined {

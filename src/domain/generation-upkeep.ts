@@ -1,6 +1,7 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { Renewed } from '../store/store.ts'
+import { DatabaseUnavailable, type Renewed } from '../store/store.ts'
 import type { GenerationRun } from './generation-run.ts'
+import { createReachability } from './reachability.ts'
 
 /** Text so far is saved, and leases are renewed, so often. */
 const SAVE_EVERY_MS = 500
@@ -19,11 +20,17 @@ export function createGenerationUpkeep(
   { store, clock, log }: Pick<Dependencies, 'store' | 'clock' | 'log'>,
   running: ReadonlyMap<string, GenerationRun>,
 ) {
+  const reachability = createReachability({ store, clock }, LEASE_MS)
+  let isAway = false
   const onMistake = (error: unknown) => {
+    if (error instanceof DatabaseUnavailable) isAway = true
     log.error({ err: error }, 'the upkeep of generations failed')
   }
 
   const saveProgress = async (): Promise<void> => {
+    // First of all, and in one statement: an outage may have been longer than the leases.
+    if (isAway && running.size > 0) await renewLeases([...running.values()])
+    isAway = false
     const idle: GenerationRun[] = []
     for (const run of running.values()) {
       const unsaved = run.unsaved()
@@ -59,6 +66,7 @@ export function createGenerationUpkeep(
   }
 
   const sweep = async (): Promise<void> => {
+    if (!reachability.canJudge()) return
     const interrupted = await store.generations.interruptAbandoned({
       now: clock.now(),
       all: false,
@@ -69,7 +77,7 @@ export function createGenerationUpkeep(
   }
 
   return {
-    /** Looks for those that their instance has left behind, out of turn. */
+    /** Looks for those that their instance has left behind, out of turn, if that can be told. */
     sweep,
 
     /** At the start of an embedded server: whatever was running died with the process before. */
@@ -82,6 +90,7 @@ export function createGenerationUpkeep(
       const stops = [
         clock.every(SAVE_EVERY_MS, saveProgress, onMistake),
         clock.every(SWEEP_EVERY_MS, sweep, onMistake),
+        reachability.keepUp(onMistake),
       ]
       return () => {
         for (const stop of stops) stop()

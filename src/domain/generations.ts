@@ -11,6 +11,7 @@ import { createGenerationUpkeep, leaseFrom } from './generation-upkeep.ts'
 import { defaultMode, findMode, requireMode } from './modes.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
+import { createUnwritten } from './unwritten.ts'
 
 /** A stream answers 200 by then, whether or not the engine has begun (CONTRACT: late commit). */
 const COMMIT_AFTER_MS = 10_000
@@ -30,6 +31,7 @@ type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log' | 'm
 export function createGenerations(deps: Deps) {
   const { store, clock, ids, engine, log, meter, relay } = deps
   const running = new Map<string, GenerationRun>()
+  const unwritten = createUnwritten(deps)
   const streams = createGenerationStreams(deps, running)
   const upkeep = createGenerationUpkeep(deps, running)
   const care = createGenerationCare({ ...deps, sweep: upkeep.sweep }, running)
@@ -104,7 +106,7 @@ export function createGenerations(deps: Deps) {
     const { requestId } = call
     const started = { id, requestId, conversation, userMessage, assistantMessage }
     const run = createGenerationRun(
-      { store, engine, clock, onMistake, onEngineFailure: noteFailure },
+      { store, engine, clock, unwritten, onMistake, onEngineFailure: noteFailure },
       { ...started, ownerId: caller.id },
     )
     running.set(run.id, run)
@@ -132,6 +134,7 @@ export function createGenerations(deps: Deps) {
     async answer(caller: Principal, request: ChatRequest, call: Call): Promise<Answer> {
       const run = await start(caller, request, call, 'whole')
       if (!run) return { generationId: call.thingId!, ...(await care.kept(caller, call.thingId!)) }
+      await run.begun
       const outcome = await run.ended
       if ('problem' in outcome) throw outcome.problem
       return { generationId: run.id, userMessage: run.userMessage, ...outcome }
@@ -183,8 +186,9 @@ export function createGenerations(deps: Deps) {
       }
     },
 
-    /** Ends everything that is being generated, keeping the text so far. */
+    /** Ends everything that is being generated, keeping the text so far if it can be kept soon. */
     stopAll(): void {
+      unwritten.close()
       for (const run of running.values()) run.stop('shutdown')
     },
   }

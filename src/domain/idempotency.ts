@@ -100,7 +100,9 @@ export function createIdempotency({ store, clock, ids }: Deps) {
         }
       }
       const kept = await store.idempotencyKeys.find(name)
-      if (kept && !fingerprint.equals(kept.fingerprint)) throw new Problem('idempotency-key-reused')
+      if (kept && !fingerprint.equals(kept.fingerprint)) {
+        throw how.refusal ?? new Problem('idempotency-key-reused')
+      }
       // Whatever it was charged for, it was charged for then.
       if (kept) return resume(name, kept, how.attaches)
       // Released between the claim and the look: the caller tries again.

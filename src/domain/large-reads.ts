@@ -1,7 +1,6 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Call } from './call.ts'
 import { createFairQueue, TurnRefused } from './fair-queue.ts'
-import type { Limits } from './limits.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 
@@ -23,12 +22,12 @@ const PLACES = { embedded: 2, server: 8 }
 /** Who reads, and in which call. */
 export type Reader = {
   caller: Principal
-  call: Pick<Call, 'hungUp' | 'whenOver' | 'limits' | 'charges'>
+  call: Pick<Call, 'hungUp' | 'whenOver'>
 }
 
 export type LargeReads = ReturnType<typeof createLargeReads>
 
-type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'> & { limits: Limits }
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'>
 
 /**
  * Reading what may be large: pages of text, and exports, which are many of them. A few pages are read
@@ -36,7 +35,7 @@ type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'> & { limits: Limits }
  * of the event loop of its own: nobody who asks for much makes others wait for it. A place is held
  * while a page is read, never while somebody takes it: whoever reads slowly holds up nobody.
  */
-export function createLargeReads({ store, clock, turns, limits }: Deps) {
+export function createLargeReads({ store, clock, turns }: Deps) {
   const places = store.embedded ? PLACES.embedded : PLACES.server
   const queue = createFairQueue({ ...QUEUE, places })
   const exporting = new Map<string, number>()
@@ -80,7 +79,6 @@ export function createLargeReads({ store, clock, turns, limits }: Deps) {
         return await afterIts(page, sizeOf(page))
       } catch (error) {
         if (!(error instanceof TurnRefused)) throw error
-        await limits.refund(call)
         throw error.why === 'busy' ? busy() : new Problem('unavailable', { cause: error })
       } finally {
         served.abort()
@@ -88,12 +86,9 @@ export function createLargeReads({ store, clock, turns, limits }: Deps) {
     },
 
     /** Lets an export begin; it holds its place until the call is over. @throws {Problem} export-busy */
-    async beginExport({ caller, call }: Reader): Promise<void> {
+    beginExport({ caller, call }: Reader): void {
       const now = exporting.get(caller.id) ?? 0
-      if (now >= MOST_EXPORTS) {
-        await limits.refund(call)
-        throw busy()
-      }
+      if (now >= MOST_EXPORTS) throw busy()
       exporting.set(caller.id, now + 1)
       call.whenOver(() => {
         const left = (exporting.get(caller.id) ?? 1) - 1

@@ -88,14 +88,16 @@ export function createLimits(
     },
 
     /**
-     * Counts without showing: for what must not be seen by a caller who is nobody yet. While the
-     * shared store is away it refuses: a guesser would have as many tries as there are instances.
+     * Counts without showing more than what refuses: for what must not be seen by a caller who is
+     * nobody yet. While the shared store is away it refuses: a guesser would have as many tries as
+     * there are instances.
      * @throws {Problem} quota-exceeded
      * @throws LimiterUnavailable
      */
-    async chargeUnseen(charges: readonly Charge[]): Promise<void> {
-      const states = await take(charges, { whenDown: 'refuse' })
-      refuseSpent(states.spent)
+    async chargeUnseen(call: { limits: LimitState[] }, charges: readonly Charge[]): Promise<void> {
+      const { spent } = await take(charges, { whenDown: 'refuse' })
+      call.limits.push(...spent)
+      refuseSpent(spent)
     },
 
     /** Gives one point back. */

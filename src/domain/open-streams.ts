@@ -10,6 +10,8 @@ const RETRY_SECONDS = 5
 /** The places of an instance that does not say for so long that it lives are free. */
 const LEASE_MS = 30_000
 const RENEW_EVERY_MS = 10_000
+/** A place that is over may be renewed by whoever could not reach the database: it is kept so long. */
+const FORGET_AFTER_MS = 3_600_000
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids'>
 
@@ -69,7 +71,8 @@ export function createOpenStreams({ store, clock, ids }: Deps, most: number) {
       ),
 
     async prune(): Promise<void> {
-      if (!store.embedded) await store.openStreams.deleteExpired(clock.now())
+      const overBefore = new Date(clock.now().getTime() - FORGET_AFTER_MS)
+      if (!store.embedded) await store.openStreams.deleteExpired(overBefore)
     },
   }
 }

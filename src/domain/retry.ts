@@ -2,7 +2,7 @@ import type { Clock } from '../ports/clock.ts'
 import { DatabaseUnavailable } from '../store/store.ts'
 
 /** The pauses, in milliseconds, after which it is tried again when the database failed. */
-const RETRIES_MS = [100, 500, 2_000, 5_000]
+export const RETRIES_MS = [100, 500, 2_000, 5_000]
 
 /**
  * Tries again while the database is away, for some seconds. A commit that failed may have happened:

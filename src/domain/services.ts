@@ -44,7 +44,7 @@ export function createServices(
   const revocations = createRevocations(deps, ttlSeconds)
   const standing = createStanding(deps, Math.max(ttlSeconds, KEY_BELIEVED_SECONDS))
   const limits = createLimits(policies.limits, config.limits.overrides, deps.limiter, standing)
-  const largeReads = createLargeReads({ ...deps, limits })
+  const largeReads = createLargeReads(deps)
   const credentials = createApiKeyCredentials({ ...deps, limits, standing })
   const generations = createGenerations(deps)
   const { stopOf: stopGenerating } = generations

@@ -21,7 +21,7 @@ export async function tryPassword<T>(
   const from = addressSubject(call.address)
   const byAddress = { policy: 'sign-in-address', subject: from }
   const byAccount = { policy: 'sign-in-account', subject: `${email} ${from}` }
-  await limits.chargeUnseen([byAddress, byAccount])
+  await limits.chargeUnseen(call, [byAddress, byAccount])
   const opened = await check().catch(async (error: unknown) => {
     await Promise.all([byAddress, byAccount].map(limits.giveBack))
     throw error

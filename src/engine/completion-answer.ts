@@ -1,5 +1,5 @@
 import type { Clock } from '../ports/clock.ts'
-import { type CompletionChunk, failed, shownModel } from './completion.ts'
+import { type CompletionChunk, failed } from './completion.ts'
 import type { CompletionReader } from './completion-reader.ts'
 import type { Deadline } from './deadline.ts'
 import { EngineFailure } from './engine.ts'
@@ -18,6 +18,7 @@ export interface Answering {
   readonly deadline: Deadline
   readonly clock: Pick<Clock, 'monotonicMs'>
   readonly turn: Turn
+  /** As it may be shown. */
   readonly model: string
 }
 
@@ -34,7 +35,7 @@ interface Heard {
  */
 export async function* readAnswer(answering: Answering): AsyncGenerator<EnginePart> {
   const { chunks, model, turn } = answering
-  const heard: Heard = { text: '', model: shownModel(model), usage: undefined, finished: false }
+  const heard: Heard = { text: '', model, usage: undefined, finished: false }
   const whole = new WholeText()
   try {
     for await (const chunk of inTime(answering, heard)) {

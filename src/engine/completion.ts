@@ -1,6 +1,6 @@
-import { lineOf } from '../domain/single-line.ts'
 import { EngineFailure } from './engine.ts'
 import type { TokenUsage } from './engine.ts'
+import { believedModel, believedUsage } from './upstream-words.ts'
 
 /** One event of the stream, reduced to what we use. */
 export interface CompletionChunk {
@@ -14,10 +14,6 @@ export interface CompletionChunk {
 
 type Json = Record<string, unknown>
 
-const MAX_MODEL_LENGTH = 200
-/** What the database's integers hold. */
-const MOST_TOKENS = 2_147_483_647
-
 /** Reads one `chat.completion.chunk`. Throws EngineFailure for garbage and for an `error` object. */
 export function readChunk(data: string): CompletionChunk {
   const chunk = parseObject(data)
@@ -25,12 +21,13 @@ export function readChunk(data: string): CompletionChunk {
   const choice = firstChoice(chunk['choices'])
   const delta = asObject(choice?.['delta'])
   const text = readText(delta?.['content'])
-  const model = readModel(chunk['model'])
+  const model = believedModel(chunk['model'])
   const usage = readUsage(chunk['usage'])
-  const finished = typeof choice?.['finish_reason'] === 'string'
+  // Some servers send an empty one with every chunk: nothing has finished by that.
+  const finished = readText(choice?.['finish_reason']) !== undefined
   return {
     ...(text !== undefined && { text }),
-    ...(model !== undefined && { model: shownModel(model) }),
+    ...(model !== undefined && { model }),
     ...(usage && { usage }),
     finished,
     isProgress: text !== undefined || usage !== undefined || finished || isThinking(delta),
@@ -55,50 +52,26 @@ function isThinking(delta: Json | undefined): boolean {
 }
 
 /**
- * As people are shown it, on one line. Some local servers call a model by the path of its file, and
- * nobody has to know their folders.
+ * The first id of a `GET /models` body that can be shown, as it is asked for. Throws EngineFailure
+ * when there is none.
  */
-export function shownModel(model: string): string {
-  const line = lineOf(model) || 'unnamed'
-  return /^(?:[A-Za-z]:)?[\\/]/.test(line) ? line.replace(/^.*[\\/](?=[^\\/])/, '') : line
-}
-
-/** The first id of a `GET /models` body. Throws EngineFailure when there is none. */
 export function readFirstModel(body: string): string {
-  const model = readModel(firstObject(parseObject(body)['data'])?.['id'])
-  if (model === undefined) throw failed('the upstream lists no model; name one')
-  return model
+  const { data } = parseObject(body)
+  const ids = Array.isArray(data) ? data.map((entry) => asObject(entry)?.['id']) : []
+  const id = ids.find((one) => believedModel(one) !== undefined)
+  if (typeof id !== 'string') throw failed('the upstream lists no model; name one')
+  return id
 }
 
 export function failed(message: string): EngineFailure {
   return new EngineFailure('upstream-failed', message)
 }
 
-function readModel(value: unknown): string | undefined {
-  if (typeof value !== 'string' || value === '') return undefined
-  return value.slice(0, MAX_MODEL_LENGTH).replaceAll('\0', '\ufffd').toWellFormed()
-}
-
 function readUsage(value: unknown): TokenUsage | undefined {
   const usage = asObject(value)
-  const inputTokens = readCount(usage?.['prompt_tokens'])
-  const outputTokens = readCount(usage?.['completion_tokens'])
-  const known = inputTokens !== undefined && outputTokens !== undefined
-  const totalTokens =
-    readCount(usage?.['total_tokens']) ?? (known ? inputTokens + outputTokens : undefined)
-  if (inputTokens === undefined && outputTokens === undefined && totalTokens === undefined) return
-  return {
-    ...(inputTokens !== undefined && { inputTokens }),
-    ...(outputTokens !== undefined && { outputTokens }),
-    ...(totalTokens !== undefined && { totalTokens }),
-    source: 'upstream',
-  }
-}
-
-/** Some servers send 0 for what they did not count: 0 is unknown, and so is what no answer takes. */
-function readCount(value: unknown): number | undefined {
-  const isCount = Number.isInteger(value) && (value as number) > 0
-  return isCount && (value as number) <= MOST_TOKENS ? (value as number) : undefined
+  if (!usage) return undefined
+  const { prompt_tokens: input, completion_tokens: output, total_tokens: total } = usage
+  return believedUsage({ input, output, total })
 }
 
 function parseObject(text: string): Json {
@@ -109,10 +82,6 @@ function parseObject(text: string): Json {
     // Below: no object and no JSON are the same failure, and the text must not be logged.
   }
   throw failed('the upstream sent something other than a JSON object')
-}
-
-function firstObject(value: unknown): Json | undefined {
-  return Array.isArray(value) ? asObject(value[0]) : undefined
 }
 
 function asObject(value: unknown): Json | undefined {

@@ -1,11 +1,12 @@
 import type { Clock } from '../ports/clock.ts'
 import { Circuit } from './circuit.ts'
-import { readFirstModel, shownModel } from './completion.ts'
+import { readFirstModel } from './completion.ts'
 import { readAnswer } from './completion-answer.ts'
 import { completionRequest } from './completion-request.ts'
 import { Deadline } from './deadline.ts'
 import type { Engine, EnginePart, Turn } from './engine.ts'
 import { Upstream } from './upstream.ts'
+import { believedModel } from './upstream-words.ts'
 
 const CHECK_TIMEOUT_MS = 2_000
 const CHECK_CACHED_MS = 5_000
@@ -45,7 +46,7 @@ export class OpenAiCompatibleEngine implements Engine {
   }
 
   get model(): string {
-    return this.#model === undefined ? 'unknown' : shownModel(this.#model)
+    return believedModel(this.#model) ?? 'unknown'
   }
 
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<EnginePart> {
@@ -53,8 +54,8 @@ export class OpenAiCompatibleEngine implements Engine {
     const deadline = new Deadline(clock, idleTimeoutMs, signal)
     try {
       const open = () => this.#open(turn, deadline.signal)
-      const { chunks, model } = await deadline.within(() => this.#circuit.run(open))
-      yield* readAnswer({ chunks, deadline, clock, turn, model })
+      const chunks = await deadline.within(() => this.#circuit.run(open))
+      yield* readAnswer({ chunks, deadline, clock, turn, model: this.model })
     } finally {
       deadline.end()
     }
@@ -80,7 +81,6 @@ export class OpenAiCompatibleEngine implements Engine {
   async #open(turn: Turn, signal: AbortSignal) {
     const model = this.#model ?? readFirstModel(await this.#upstream.listModels(signal))
     this.#model = model
-    const chunks = await this.#upstream.openStream(completionRequest(turn, model), signal)
-    return { model, chunks }
+    return this.#upstream.openStream(completionRequest(turn, model), signal)
   }
 }

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express'
+import type { ErrorRequestHandler, RequestHandler } from 'express'
 import type { Policy } from '../contract/policies.ts'
 import type { Idempotency } from '../domain/idempotency.ts'
 import type { Limits } from '../domain/limits.ts'
@@ -9,7 +9,7 @@ import { type AnyOperation, dispatch, type DispatchTools } from './dispatch.ts'
 import { honourKey } from './idempotency.ts'
 import { negotiate } from './negotiate.ts'
 import { problemOf } from './problems.ts'
-import { chargeAnonymous, countsFailures, rateLimit } from './rate-limit.ts'
+import { chargeAnonymous, countsFailures, rateLimit, refuseSpentFirst } from './rate-limit.ts'
 import type { OperationStages } from './validator.ts'
 
 export type RouteTools = {
@@ -27,7 +27,7 @@ export function operationRoute(
   policy: Policy,
   operation: AnyOperation,
   tools: RouteTools,
-): RequestHandler[] {
+): (RequestHandler | ErrorRequestHandler)[] {
   const { guardReply, validateRequest } = tools.stagesOf(policy)
   return [
     ...(policy.audit.length > 0 ? [passHead] : []),
@@ -42,7 +42,7 @@ export function operationRoute(
     ...(policy.hasBody ? [readBody(tools.answering.clock)] : []),
     validateRequest,
     ...(countsFailures(policy, tools.limits) ? [tools.slowDown] : []),
-    ...(policy.idempotent ? [honourKey(policy, tools)] : []),
+    ...(policy.idempotent ? [honourKey(policy, tools), refuseSpentFirst] : []),
     answered(policy, operation, tools),
   ]
 }

@@ -1,6 +1,7 @@
 import type { ErrorRequestHandler, Request, Response } from 'express'
 import type { Problem as ProblemSchema } from '../../generated/api.ts'
 import type { SchemaCheck } from '../contract/schema-checks.ts'
+import type { Limits } from '../domain/limits.ts'
 import { Problem } from '../domain/problem.ts'
 import { LimiterUnavailable } from '../ports/limiter.ts'
 import { HashQueueFull } from '../ports/passwords.ts'
@@ -16,14 +17,29 @@ import { HungUp } from './request-log.ts'
 /** Seconds after which a call is worth repeating when the server cannot say better. */
 const RETRY_SOON_SECONDS = 2
 
-/** The one funnel: anything thrown becomes application/problem+json, and nothing internal shows. */
-export function answerProblems(log: Log, answer: AnswerProblem): ErrorRequestHandler {
+/** A limit refuses: its own, or one that only the domain can count. */
+const LIMITED = 429
+
+/**
+ * The one funnel: anything thrown becomes application/problem+json, and nothing internal shows. What
+ * any limit refuses costs nothing of the others that the call was counted for.
+ */
+export function answerProblems(
+  log: Log,
+  answer: AnswerProblem,
+  limits: Pick<Limits, 'refund'>,
+): ErrorRequestHandler {
   // Express knows an error handler by its four parameters.
-  return (error: unknown, req, res, _next) => {
+  return async (error: unknown, req, res, _next) => {
     // There is nobody to answer, and nothing has failed.
     if (error instanceof HungUp) return
     const problem = problemOf(error, req.call.principal?.id)
     if (problem.code === 'internal') logMistake(log, req, error)
+    if (problem.kind.status === LIMITED) {
+      await limits.refund(req.call).catch((mistake: unknown) => {
+        logMistake(log, req, mistake)
+      })
+    }
     if (res.headersSent) {
       if (!res.writableEnded) res.destroy()
       return

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express'
+import type { ErrorRequestHandler, RequestHandler } from 'express'
 import type { LimitPolicy, Policy } from '../contract/policies.ts'
 import type { Charge, Limits } from '../domain/limits.ts'
 import { addressSubject } from '../domain/limit-subjects.ts'
@@ -28,6 +28,16 @@ export function rateLimit(policy: Policy, limits: Limits): RequestHandler {
     }
     next()
   }
+}
+
+/**
+ * A spent limit is said before whatever else is wrong with a call: with a key it is only known later.
+ * A call that is under way has been counted, and one that cannot be looked for may have been.
+ */
+export const refuseSpentFirst: ErrorRequestHandler = (error: unknown, req, _res, next) => {
+  const isRefusal = error instanceof Problem && error.kind.status < 500
+  const isUnderWay = isRefusal && error.code === 'idempotency-in-progress'
+  next(isRefusal && !isUnderWay ? (req.call.refusal ?? error) : error)
 }
 
 /** Whether the operation checks a secret that somebody may guess. */

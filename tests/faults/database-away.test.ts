@@ -1,37 +1,54 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { BROKEN_OFF_SEQ } from '../../src/domain/event-ids.ts'
+import { EngineFailure } from '../../src/engine/engine.ts'
 import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
 import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { whileTimePasses } from '../support/passing-time.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
 type Finish = Store['generations']['finish']
+type Undo = Store['generations']['undo']
 
-/** Longer than an end is tried to be written. */
-const OUTAGE_MS = 10_000
-/** What is left behind is looked for so often. */
-const SWEEP_MS = 10_000
+/** Longer than any lease, and than any call is made to wait. */
+const OUTAGE_MS = 90_000
+/** It is tried so often at least. */
+const LONGEST_PAUSE_MS = 5_000
+/** Who was told nothing yet waits so long. */
+const BOUNDED_MS = 10_000
 
 const engine = createHeldEngine()
 const away: Finish = () => Promise.reject(new DatabaseUnavailable('secret address'))
 let finish: Finish
+let undo: Undo
+let replaced: Store
 let testStore: TestStore
 let server: TestServer
 beforeAll(async () => {
   testStore = await openTestStore()
   const { store } = testStore
   const failing: Finish = (ending) => finish(ending)
-  const replaced = { ...store, generations: { ...store.generations, finish: failing } }
-  server = await startServer({ testStore, instead: { deps: { engine, store: replaced } } })
+  const failingUndo: Undo = (which) => undo(which)
+  const generations = { ...store.generations, finish: failing, undo: failingUndo }
+  replaced = { ...store, generations }
+  server = await startOwn()
 })
 beforeEach(() => {
-  finish = testStore.store.generations.finish
+  ;({ finish, undo } = testStore.store.generations)
 })
 afterAll(async () => {
   await server.close()
   await testStore.close()
 })
+
+function startOwn(): Promise<TestServer> {
+  return startServer({
+    testStore,
+    instead: { deps: { engine, store: { ...replaced, embedded: true } } },
+  })
+}
 
 async function lastMessage(client: Client, conversationId: string) {
   const { body } = await client.expect(200, 'getConversation', { path: { conversationId } })
@@ -79,43 +96,126 @@ describe('an end that the database does not take', () => {
     expect(totals).toMatchObject({ requests: 1, messages: 1 })
   })
 
-  test('for long is message.error unavailable, and the answer is interrupted later', async () => {
+  test('for however long is told when it is written, all of it, to who has waited', async () => {
     const alice = await server.newUser()
     const { turn, stream, start } = await openHeldStream(engine, alice)
     await server.clock.advance(1_000)
     finish = away
+    turn.say(' there')
     turn.end()
+    expect((await stream.next())!.name).toBe('message.delta')
+    const next = stream.next()
     await server.clock.advance(OUTAGE_MS)
-    const events = await stream.rest()
-    expect(events.map(({ name }) => name)).toEqual(['message.error'])
-    expect(events[0]!.event).toMatchObject({ problem: { code: 'unavailable', status: 503 } })
-    expect(JSON.stringify(events)).not.toContain('secret address')
-    expect(JSON.stringify(server.logged())).toContain('generation failed')
-
-    finish = testStore.store.generations.finish
     const { conversationId } = start
-    await alice.refused('conversation-busy', 'sendMessage', {
-      body: { message: 'Hi', conversationId },
+    expect(await lastMessage(alice, conversationId)).toMatchObject({ status: 'inProgress' })
+    const body = { message: 'Hi', conversationId }
+    await alice.refused('conversation-busy', 'sendMessage', { body })
+    finish = testStore.store.generations.finish
+    await server.clock.advance(LONGEST_PAUSE_MS)
+    expect((await next)!.event).toMatchObject({
+      type: 'message.end',
+      message: { content: 'Hello there', status: 'complete' },
     })
-    const message = await until(async () => {
-      await server.clock.advance(SWEEP_MS)
-      const last = await lastMessage(alice, conversationId)
-      return last.status !== 'inProgress' && last
-    })
-    expect(message).toMatchObject({ content: 'Hello', status: 'interrupted' })
-    const next = await openHeldStream(engine, alice, { conversationId })
-    next.turn.end()
-    expect((await next.stream.rest()).at(-1)!.name).toBe('message.end')
+    expect(await stream.rest()).toEqual([])
+    expect(await lastMessage(alice, conversationId)).toMatchObject({ content: 'Hello there' })
+    const again = await openHeldStream(engine, alice, { conversationId })
+    again.turn.end()
+    expect((await again.stream.rest()).at(-1)!.name).toBe('message.end')
   })
 
-  test('for long is 503 for POST /chat', async () => {
+  test('for however long is waited for by POST /chat, too', async () => {
     const alice = await server.newUser()
-    const refusal = alice.refused('unavailable', 'sendMessage', { body: { message: 'Hi' } })
+    const asked = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     finish = away
     const turn = await engine.next()
     turn.say('Hello')
     turn.end()
     await server.clock.advance(OUTAGE_MS)
+    finish = testStore.store.generations.finish
+    await server.clock.advance(LONGEST_PAUSE_MS)
+    expect((await asked).body.message).toMatchObject({ content: 'Hello', status: 'complete' })
+  })
+
+  test('while its reader is gone is written all the same', async () => {
+    const alice = await server.newUser()
+    const { turn, stream, start } = await openHeldStream(engine, alice)
+    finish = away
+    turn.end()
+    stream.hangUp()
+    await server.clock.advance(OUTAGE_MS)
+    finish = testStore.store.generations.finish
+    const message = await until(async () => {
+      await server.clock.advance(LONGEST_PAUSE_MS)
+      const last = await lastMessage(alice, start.conversationId)
+      return last.status !== 'inProgress' && last
+    })
+    expect(message).toMatchObject({ content: 'Hello', status: 'complete' })
+  })
+
+  test('of an answer that never began is 503 after some seconds, and taken back when it can be', async () => {
+    const alice = await server.newUser()
+    const { body } = await alice.expect(201, 'createConversation', { body: {} })
+    const path = { conversationId: body.id }
+    const asked = { message: 'Hi', conversationId: body.id }
+    const refusal = alice.refused('unavailable', 'sendMessage', { body: asked })
+    undo = () => Promise.reject(new DatabaseUnavailable('secret address'))
+    const turn = await engine.next()
+    turn.fail(new EngineFailure('upstream-failed', ''))
+    await server.clock.advance(BOUNDED_MS)
     expect((await refusal).headers['retry-after']).toBe('2')
+    await alice.refused('conversation-busy', 'sendMessage', { body: asked })
+    undo = testStore.store.generations.undo
+    const conversation = await until(async () => {
+      await server.clock.advance(LONGEST_PAUSE_MS)
+      const found = await alice.expect(200, 'getConversation', { path })
+      return found.body.messages.length === 0 && found.body
+    })
+    expect(conversation.messageCount).toBe(0)
+  })
+
+  test('until the process must end is given up then: message.error, and interrupted as far as it was saved', async () => {
+    const stopping = await startOwn()
+    const alice = await stopping.newUser()
+    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const find = async () => {
+      const { subject } = await stopping.parley.deps.accessTokens.verify(alice.identity.accessToken)
+      const which = { id: start.generationId, ownerId: subject }
+      return testStore.store.generations.findKept(which)
+    }
+    await until(async () => {
+      await stopping.clock.advance(500)
+      return (await find())?.message.content === 'Hello'
+    })
+    finish = away
+    turn.say(' there')
+    turn.end()
+    await stopping.clock.advance(OUTAGE_MS)
+    const stopped = stopping.parley.stop(1)
+    expect(await whileTimePasses([stopping.clock], stopped)).toBe('cut')
+    const end = (await stream.rest()).at(-1)!
+    expect(end.event).toMatchObject({ type: 'message.error', problem: { code: 'unavailable' } })
+    expect(JSON.stringify(end)).not.toContain('secret address')
+    expect(JSON.stringify(stopping.logged())).toContain('generation failed')
+    expect(end.id).toBe(`${start.generationId}:${BROKEN_OFF_SEQ}`)
+    finish = testStore.store.generations.finish
+    const next = await startOwn()
+    expect(await find()).toMatchObject({ status: 'interrupted' })
+    expect((await find())!.message.content).toMatch(/^Hello/)
+    await next.close()
+  })
+
+  test('is given time to be written within the grace', async () => {
+    const stopping = await startOwn()
+    const alice = await stopping.newUser()
+    const { turn, stream } = await openHeldStream(engine, alice)
+    finish = away
+    turn.end()
+    await stopping.clock.advance(OUTAGE_MS)
+    const stopped = stopping.parley.stop(30)
+    await stopping.clock.advance(1_000)
+    finish = testStore.store.generations.finish
+    const events = await whileTimePasses([stopping.clock], stream.rest())
+    expect(events.map(({ name }) => name)).toEqual(['message.end'])
+    expect(await whileTimePasses([stopping.clock], stopped)).toBe('clean')
   })
 })

@@ -4,12 +4,16 @@ import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import { createClient, type Client } from '../support/client.ts'
 import { TestClock } from '../support/clock.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
+import { createLeavingStore } from '../support/leaving-store.ts'
 import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { passInSight } from '../support/passing-time.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
 const LEASE_MS = 20_000
 const SWEEP_MS = 10_000
+/** An instance looks for the database so often, and judges leases when it has seen it for a lease. */
+const LOOK_MS = 5_000
 
 const engine = createHeldEngine()
 let saveProgress: Store['generations']['saveProgress']
@@ -172,6 +176,71 @@ test('an instance that slept beyond its leases does not take its own answers for
   expect((await stream.rest()).map(({ name }) => name)).toEqual(['message.end'])
 })
 
+describe('after an outage that was longer than a lease', () => {
+  /** Two servers of one time; the first makes an answer, whose text is saved so far. */
+  async function startTwo() {
+    const clock = new TestClock(server.clock.now())
+    const startOne = async () => {
+      const leaving = createLeavingStore(shared)
+      const instead = { deps: { engine, store: leaving.store } }
+      return { leaving, server: await startServer({ testStore, clock, instead }) }
+    }
+    const [owner, other] = [await startOne(), await startOne()]
+    const pass = (ms: number) => passInSight(clock, testStore.store, ms)
+    const alice = await owner.server.newUser()
+    const held = await openHeldStream(engine, alice)
+    const row = stored(alice, held.start)
+    await pass(2 * LEASE_MS)
+    const setAway = (isAway: boolean, ...instances: (typeof owner)[]) => {
+      for (const { leaving } of instances) leaving.isAway = isAway
+    }
+    const close = async () => {
+      for (const one of [owner, other]) await one.server.close()
+    }
+    return { ...held, alice, owner, other, row, pass, setAway, close }
+  }
+
+  test('an answer that waits is nobody else’s to end, whoever reaches the database first', async () => {
+    const { alice, turn, stream, start, owner, other, row, pass, setAway, close } = await startTwo()
+    setAway(true, owner, other)
+    turn.say(' there')
+    turn.end()
+    await pass(3 * LEASE_MS)
+    setAway(false, other)
+    await pass(SWEEP_MS)
+    const { status, leaseUntil } = (await row.generation())!
+    expect(status).toBe('running')
+    expect(leaseUntil.getTime()).toBeLessThan(other.server.clock.now().getTime())
+    const onOther = createClient(other.server.url, alice.identity)
+    const path = { conversationId: start.conversationId }
+    const { body } = await onOther.expect(200, 'getConversation', { path })
+    expect(body.messages[1]).toMatchObject({ status: 'inProgress' })
+    setAway(false, owner)
+    await pass(LOOK_MS)
+    const events = await stream.rest()
+    expect(events.map(({ name }) => name)).toEqual(['message.delta', 'message.end'])
+    expect(events[1]!.event).toMatchObject({ message: { content: 'Hello there' } })
+    await close()
+  })
+
+  test('one whose instance died in it is ended by another, a lease after the outage', async () => {
+    const { turn, stream, owner, other, row, pass, setAway, close } = await startTwo()
+    setAway(true, owner, other)
+    turn.end()
+    await pass(LEASE_MS)
+    owner.server.parley.services.generations.stopAll()
+    await pass(LEASE_MS)
+    expect((await stream.rest()).at(-1)!.name).toBe('message.error')
+    setAway(false, owner, other)
+    await until(async () => {
+      await pass(LOOK_MS)
+      return (await row.generation())?.status === 'interrupted'
+    })
+    expect(await row.text()).toBe('Hello')
+    await close()
+  })
+})
+
 describe('an answer whose instance was taken for dead', () => {
   async function interrupted(firstWords: string) {
     const alice = await server.newUser()
@@ -179,8 +248,10 @@ describe('an answer whose instance was taken for dead', () => {
     const row = stored(alice, held.start)
     await savedAs(row, firstWords)
     const second = await startSecond(30_000)
-    await second.clock.advance(SWEEP_MS)
-    await until(async () => (await row.generation())?.status === 'interrupted')
+    await until(async () => {
+      await second.clock.advance(LOOK_MS)
+      return (await row.generation())?.status === 'interrupted'
+    })
     return { ...held, alice, second, onSecond: createClient(second.url, alice.identity) }
   }
 

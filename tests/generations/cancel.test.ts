@@ -5,7 +5,7 @@ import type { Client } from '../support/client.ts'
 import { TestClock } from '../support/clock.ts'
 import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
 import { type Instances, startInstances } from '../support/instances.ts'
-import { whileTimePasses } from '../support/passing-time.ts'
+import { passInSight, whileTimePasses } from '../support/passing-time.ts'
 import { createRandom, seedOfRun } from '../support/random.ts'
 import type { TestServer } from '../support/server.ts'
 import { openStream, resumeStream, type WireEvent } from '../support/stream.ts'
@@ -136,7 +136,7 @@ describe('cancelling an answer', () => {
     const saved = until(async () => (await prisma.message.findUnique(which))?.content !== '')
     await whileTimePasses([first.clock], saved)
     const there = instances.on(second, alice)
-    await second.clock.advance(60_000)
+    await passInSight(second.clock, second.parley.deps.store, 60_000)
     const message = await whileTimePasses([second.clock], cancel(there, start))
     expect(message).toMatchObject({ content: 'Hello', status: 'interrupted' })
     expect((await statusOf(there, start)).status).toBe('interrupted')

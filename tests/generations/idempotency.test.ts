@@ -12,7 +12,7 @@ import { createHeldEngine } from '../support/held-engine.ts'
 import { startInstances } from '../support/instances.ts'
 import { DAY_MS, JumpingClock, MINUTE_MS } from '../support/jumping-clock.ts'
 import { everythingIn } from '../support/operations.ts'
-import { whileTimePasses } from '../support/passing-time.ts'
+import { passInSight, whileTimePasses } from '../support/passing-time.ts'
 import { openWorkplace } from '../support/process.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/stream.ts'
@@ -388,7 +388,7 @@ describe('when the first call’s process is gone', () => {
       const lost = ask(alice, operationId)
       ;(await engine.next()).say('Half')
       await until(async () => (await count()) === 1)
-      await second.clock.advance(30_000)
+      await passInSight(second.clock, second.parley.deps.store, 30_000)
       const answer = await whileTimePasses([second.clock], ask(there, operationId))
       expect(answer.status).toBe(200)
       expect(answer.headers['idempotency-replayed']).toBe('true')

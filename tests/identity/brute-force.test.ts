@@ -76,8 +76,13 @@ function expectSpent(answer: { status: number; headers: object; body: unknown },
   ])
   expect(headers['retry-after']).toMatch(/^[1-9]\d*$/)
   expect(Number(headers['retry-after'])).toBeLessThanOrEqual(BY_ADDRESS.windowSeconds)
-  // What shows is the limit of calls alone: nothing of the account.
-  expect(headers['ratelimit-policy']).toMatch(/^"(anonymous|user)";q=\d+;w=\d+$/)
+  // What shows are the limit of calls and the one that is spent, which the answer names anyway.
+  const { quota, windowSeconds } = policies.limits[policy]!
+  expect(headers['ratelimit-policy']!.replace(/^"(anonymous|user)";q=\d+;w=\d+, /, '')).toBe(
+    `"${policy}";q=${quota};w=${windowSeconds}`,
+  )
+  const resets = String(headers['retry-after'])
+  expect(headers['ratelimit']!.split(', ').slice(1)).toEqual([`"${policy}";r=0;t=${resets}`])
   expect(headers).not.toHaveProperty('www-authenticate')
 }
 

@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { parseList } from 'structured-headers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Policy } from '../../src/contract/policies.ts'
+import type { Operations } from '../../src/contract/types.ts'
+import { Problem } from '../../src/domain/problem.ts'
 import { openTestStore } from '../support/database.ts'
+import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
 import { LIMIT_STORES } from '../support/limit-stores.ts'
 import { policies } from '../support/contract.ts'
 import { basePath, exampleBody, fill, operations } from '../support/operations.ts'
@@ -21,6 +24,9 @@ function shown({ headers }: WireAnswer): string[] {
 /** Those of an operation that count calls; what counts failures shows nothing. */
 const countingCalls = ({ rateLimit }: Policy) =>
   rateLimit.filter((name) => policies.limits[name]!.counts === 'calls')
+
+const newUserOf = async (server: TestServer) => (await server.newUser()).credentials
+const adminOf = async (server: TestServer) => (await server.admin()).credentials
 
 describe('every operation', () => {
   let server: TestServer
@@ -55,6 +61,113 @@ describe('every operation', () => {
       expect([junk.status, shown(junk)]).toEqual([401, ['anonymous']])
     },
   )
+})
+
+describe('a refusal by a limit that only an operation can count', () => {
+  const counting = operations.filter((operation) => countingCalls(operation).length > 0)
+  let server: TestServer
+  let isRefusing = false
+  beforeAll(async () => {
+    const refusing = (real: Operations) => {
+      const all = Object.entries(real).map(([name, operation]) => [
+        name,
+        async (...given: unknown[]) => {
+          if (isRefusing) throw new Problem('too-many-streams', { retryAfterSeconds: 5 })
+          return (operation as (...all: unknown[]) => unknown)(...given)
+        },
+      ])
+      return Object.fromEntries(all) as Operations
+    }
+    // Most operations document no such code: the server notes it, and answers it all the same.
+    server = await startServer({ instead: { operations: refusing }, violates: true })
+  })
+  afterAll(() => server.close())
+
+  test.each(counting.map((operation) => ({ operationId: operation.operationId, operation })))(
+    'costs nothing of those of $operationId, and its headers say so',
+    async ({ operation }) => {
+      isRefusing = false
+      const isPublic = operation.auth === 'public' || operation.auth === 'optional'
+      const newCaller = operation.tag === 'admin' ? adminOf : newUserOf
+      const who = isPublic ? {} : await newCaller(server)
+      isRefusing = true
+      const answer = await send(server.url + fill(operation, () => randomUUID()), {
+        method: operation.method,
+        headers: { ...who, ...(operation.hasBody && { 'Content-Type': 'application/json' }) },
+        ...(operation.hasBody && { body: JSON.stringify(exampleBody(operation)) }),
+      })
+      expect([answer.status, shown(answer)]).toEqual([429, countingCalls(operation)])
+      for (const [, state] of parseList(answer.headers['ratelimit']!)) {
+        // Those of an address are everybody's here, and logging in counted before.
+        if (!isPublic) expect(state.get('r')).toBe(1_000_000)
+      }
+    },
+  )
+})
+
+describe('a call that is refused because too many streams are open', () => {
+  test.each(['1', '5'])('of %s costs neither chat nor user', async (most) => {
+    const engine = createHeldEngine()
+    const env = { MAX_OPEN_STREAMS: most, RATE_LIMIT_CHAT: '9/60', RATE_LIMIT_USER: '50/60' }
+    const server = await startServer({ env, instead: { deps: { engine } } })
+    const alice = await server.newUser()
+    const open = []
+    for (let i = 0; i < Number(most); i += 1) open.push(await openHeldStream(engine, alice))
+    const left = `"user";r=${50 - open.length};t=60, "chat";r=${9 - open.length};t=60`
+    for (let tries = 0; tries < 12; tries += 1) {
+      const body = { message: 'Hi' }
+      const { headers } = await alice.refused('too-many-streams', 'streamMessage', { body })
+      expect(headers['ratelimit']).toBe(left)
+    }
+    for (const { turn, stream } of open) {
+      turn.end()
+      await stream.rest()
+    }
+    await server.close()
+  })
+})
+
+describe('a call with an Idempotency-Key, its limits spent,', () => {
+  const idempotent = operations.filter((operation) => operation.idempotent)
+  const named = idempotent.map((operation) => ({ operationId: operation.operationId, operation }))
+  type Wrong = { body?: string; headers?: Record<string, string | string[]>; query?: string }
+  const wrongs: Record<string, Wrong> = {
+    'its body': { body: '{"nonsense":1}' },
+    'its JSON': { body: '{' },
+    'its media type': { headers: { 'Content-Type': 'text/plain' } },
+    'what it accepts': { headers: { Accept: 'text/html' } },
+    'its query': { query: '?unknown=1' },
+    'its key': { headers: { 'Idempotency-Key': '""' } },
+    'the number of its keys': { headers: { 'Idempotency-Key': ['one', 'two'] } },
+    'the body of its key': {
+      headers: { 'Idempotency-Key': 'used' },
+      body: '{"message":"Something else"}',
+    },
+    nothing: {},
+  }
+
+  test.each(named)('$operationId is 429 whatever else is wrong with it', async ({ operation }) => {
+    const server = await startServer({ env: { RATE_LIMIT_USER: '1/60' } })
+    const { credentials } = await server.newUser()
+    const call = ({ body, headers, query = '' }: Wrong) =>
+      send(server.url + fill(operation, () => randomUUID()) + query, {
+        method: operation.method,
+        headers: {
+          ...credentials,
+          'Content-Type': 'application/json',
+          'Idempotency-Key': randomUUID(),
+          ...headers,
+        },
+        body: body ?? JSON.stringify(exampleBody(operation)),
+      })
+    await call({ headers: { 'Idempotency-Key': 'used' } })
+    for (const [what, wrong] of Object.entries(wrongs)) {
+      const answer = await call(wrong)
+      expect([what, answer.status, answer.problem().code]).toEqual([what, 429, 'quota-exceeded'])
+      expect(answer.headers['ratelimit']).toContain('"user";r=0')
+    }
+    await server.close()
+  })
 })
 
 describe('a quota', () => {

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Store } from '../../src/store/store.ts'
 import type { TestClock } from './clock.ts'
 
 /** Small, and with a real pause behind each: no lease runs out while the database is at work. */
@@ -20,4 +21,19 @@ export async function whileTimePasses<T>(
     await pause(PAUSE_MS)
   }
   return work
+}
+
+/** How often an instance looks for its database. */
+const LOOK_MS = 5_000
+
+/** Lets so much time pass as an instance sees it that has its database: each look is answered. */
+export async function passInSight(
+  clock: TestClock,
+  store: Pick<Store, 'ping'>,
+  ms: number,
+): Promise<void> {
+  for (let leftMs = ms; leftMs > 0; leftMs -= LOOK_MS) {
+    await clock.advance(Math.min(leftMs, LOOK_MS))
+    await store.ping()
+  }
 }

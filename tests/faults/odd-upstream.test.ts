@@ -1,0 +1,193 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { LONGEST_ANSWER } from '../../src/domain/answer-text.ts'
+import type { Client } from '../support/client.ts'
+import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { seedOfRun } from '../support/random.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { openStream, textOf } from '../support/stream.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+
+const RUNS = 60
+/** As JSON text: some of these are numbers that JavaScript does not know. */
+const ODD_NUMBERS = [
+  '0',
+  '-1',
+  '1.5',
+  '2000000000',
+  '2147483647',
+  '2147483648',
+  '9007199254740993',
+  '1e308',
+  '1e999',
+  '"7"',
+  'null',
+  'true',
+  '[1]',
+  '{}',
+  '7',
+]
+const ODD_NAMES = [
+  '',
+  'm\0m',
+  'm\ud800',
+  'two\nlines',
+  '\u202eevil',
+  '\u001b[2J',
+  'x'.repeat(100_000),
+  7,
+  null,
+  { id: 'm' },
+  '/models/x\0.gguf',
+]
+const ODD_TEXTS = [
+  '\0',
+  '\ud83d',
+  '\ude00',
+  '\ud800',
+  '\ufeff',
+  '\u2028',
+  '\r\n',
+  'word ',
+  '한',
+  '',
+]
+
+let upstream: TestUpstream
+let server: TestServer
+let alice: Client
+let conversationId: string
+beforeAll(async () => {
+  upstream = await startUpstream()
+  server = await startServer({ env: { CHAT_UPSTREAM_URL: upstream.url } })
+  alice = await server.newUser()
+  conversationId = (await alice.expect(201, 'createConversation', { body: {} })).body.id
+})
+afterAll(async () => {
+  await server.close()
+  await upstream.close()
+})
+
+const oddName = fc.oneof(fc.constantFrom(...ODD_NAMES), fc.string(), fc.jsonValue())
+const oddText = fc.oneof(fc.constantFrom(...ODD_TEXTS), fc.string({ unit: 'binary' }))
+const oddNumber = fc.oneof(fc.constantFrom(...ODD_NUMBERS), fc.integer().map(String))
+const oddUsage = fc.oneof(
+  fc
+    .record({ prompt_tokens: oddNumber, completion_tokens: oddNumber, total_tokens: oddNumber })
+    .map((numbers) => {
+      const fields = Object.entries(numbers).map(([name, number]) => `"${name}":${number}`)
+      return `{${fields.join()}}`
+    }),
+  fc.jsonValue().map((value) => JSON.stringify(value)),
+)
+const oddReply = fc.record({
+  id: oddName,
+  model: oddName,
+  // Whether a byte order mark in front stays is a matter of the embedded database, not of the upstream.
+  texts: fc.array(oddText, { maxLength: 8 }).filter((texts) => !/^\ufeff/.test(texts.join(''))),
+  finish: fc.oneof(fc.constantFrom('stop', '', 'length', null, 7, {}), fc.string()),
+  usage: oddUsage,
+  way: fc.constantFrom('whole' as const, 'stream' as const),
+})
+type OddReply = typeof oddReply extends fc.Arbitrary<infer T> ? T : never
+
+function bodyOf({ id, model, texts, finish, usage }: OddReply): string {
+  const chunks = texts.map((content) => ({
+    id,
+    model,
+    choices: [{ index: 0, delta: { content } }],
+  }))
+  const last = { id, model, choices: [{ index: 0, delta: {}, finish_reason: finish }] }
+  const events = [...chunks, last].map((chunk) => JSON.stringify(chunk))
+  const counted = `{"choices":[],"usage":${usage}}`
+  return [...events, counted, '[DONE]'].map((data) => `data: ${data}\n\n`).join('')
+}
+
+/** What can be kept of a text: no U+0000, and no half of a character. */
+function keepable(texts: readonly string[]): string {
+  return texts.join('').replaceAll('\0', '\ufffd').toWellFormed().slice(0, LONGEST_ANSWER)
+}
+
+async function askBy(way: OddReply['way']) {
+  const body = { message: 'Hello', conversationId }
+  if (way === 'whole') return (await alice.expect(200, 'sendMessage', { body })).body.message
+  const events = await (await openStream(alice, body)).rest()
+  const end = events.at(-1)!.event
+  if (end.type !== 'message.end') throw new Error(JSON.stringify(end))
+  expect(textOf(events)).toBe(end.message.content)
+  return end.message
+}
+
+test('whatever an upstream says of its answer, the text is kept as it was sent and the conversation is free', async () => {
+  const run = fc.asyncProperty(oddReply, async (reply) => {
+    upstream.script = { instead: { contentType: 'text/event-stream', body: bodyOf(reply) } }
+    const message = await askBy(reply.way)
+    expect(message).toMatchObject({ status: 'complete', content: keepable(reply.texts) })
+    const { body } = await alice.expect(200, 'getConversation', { path: { conversationId } })
+    expect(body.messages.at(-1)).toEqual(message)
+    const { inputTokens = 0, outputTokens = 0, totalTokens } = message.usage!
+    if (totalTokens !== undefined) {
+      expect(totalTokens).toBeGreaterThanOrEqual(inputTokens + outputTokens)
+    }
+  })
+  await fc.assert(run, { numRuns: RUNS, seed: seedOfRun() })
+  await server.clock.advance(1)
+  await alice.expect(200, 'getUsage')
+}, 120_000)
+
+test.each([
+  ['beyond what is counted', '2000000000', '2000000000', undefined],
+  ['negative in one part', '-5', '3', { outputTokens: 3, source: 'upstream' }],
+  ['the most that is believed', '100000000', '100000000', { totalTokens: 200_000_000 }],
+])('of usage that is %s is told what can be', async (_, input, output, told) => {
+  const usage = `{"prompt_tokens":${input},"completion_tokens":${output}}`
+  const reply = {
+    id: 'x',
+    model: 'm',
+    texts: ['Yes'],
+    finish: 'stop',
+    usage,
+    way: 'whole' as const,
+  }
+  upstream.script = { instead: { contentType: 'text/event-stream', body: bodyOf(reply) } }
+  const message = await askBy('whole')
+  expect(message).toMatchObject({ content: 'Yes', usage: told ?? { source: 'estimated' } })
+})
+
+test('an empty finish reason with every chunk ends nothing', async () => {
+  const says = (content: string) =>
+    `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: '' }] })}\n\n`
+  upstream.script = {
+    instead: { contentType: 'text/event-stream', body: says('Hel') + says('lo') },
+  }
+  const events = await (await openStream(alice, { message: 'Hi', conversationId })).rest()
+  // It never said that it was done: what it said is not taken for the whole.
+  expect(events.at(-1)!.event).toMatchObject({
+    type: 'message.error',
+    message: { content: 'Hello', status: 'failed' },
+  })
+})
+
+describe('an engine of another make, whose words the database refuses,', () => {
+  test.each([
+    ['usage', { inputTokens: 4_000_000_000, source: 'upstream' as const }, ''],
+    ['U+0000', undefined, ' a\0b'],
+  ])('as it does odd %s, costs neither the text nor the conversation', async (_, usage, more) => {
+    const engine = createHeldEngine()
+    const held = await startServer({ instead: { deps: { engine } } })
+    const bob = await held.newUser()
+    const { turn, stream, start } = await openHeldStream(engine, bob)
+    if (more !== '') turn.say(more)
+    turn.end(usage)
+    const end = (await stream.rest()).at(-1)!.event
+    const content = `Hello${more}`.replaceAll('\0', '\ufffd')
+    expect(end).toMatchObject({
+      type: 'message.end',
+      message: { content, status: 'complete', usage: { source: 'estimated' } },
+    })
+    const { body } = await bob.expect(200, 'getConversation', { path: start })
+    expect(body.messages.at(-1)).toMatchObject({ content, status: 'complete' })
+    expect(JSON.stringify(held.logged())).toContain('generation failed')
+    await held.close()
+  })
+})
