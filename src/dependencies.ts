@@ -21,6 +21,7 @@ import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
 import { loadSigningKeys, type SigningKeys } from './ports/signing-keys.ts'
 import type { Tracer } from './ports/tracer.ts'
 import { packageVersion } from './package-root.ts'
+import { hasEmbeddedDatabase, makeDataDir, refuseIncomplete } from './store/embedded-folder.ts'
 import { openLimitCounters } from './store/limit-counters.ts'
 import { openStore, type Store } from './store/store.ts'
 import { traced } from './traced-dependencies.ts'
@@ -64,9 +65,11 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
   const { identity, store: where, engine } = config
   const clock = createAgreedClock(given.clock ?? systemClock)
   const log = given.log ?? createLog(config.log.level)
-  const source = { given: identity.serverSecret, dataDir: where.dataDir }
-  const secret = await loadServerSecret(source)
-  const keysAt = { file: identity.signingKeysFile, dataDir: where.dataDir }
+  const { dataDir } = where
+  // Asked before the secret is looked for: a start at the same moment makes the secret first.
+  const hasData = where.databaseUrl === undefined && !given.store && findData(dataDir)
+  const secret = await loadServerSecret({ given: identity.serverSecret, dataDir, hasData })
+  const keysAt = { file: identity.signingKeysFile, dataDir, hasData }
   const keys = given.keys ?? (await loadSigningKeys(keysAt, { clock, log }))
   const tracer = given.tracer ?? (await openTracer(config, log))
   const opened = {
@@ -96,6 +99,13 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
   }
   await agreeOnTime(opened)
   return tracer ? traced(opened, tracer) : opened
+}
+
+/** Whether the folder of data has a database; it is made, and refused if it cannot be used. */
+function findData(dataDir: string): boolean {
+  makeDataDir(dataDir)
+  refuseIncomplete(dataDir)
+  return hasEmbeddedDatabase(dataDir)
 }
 
 /** Sets the clock by the database that instances share; an embedded one goes by it already. */

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
-import { refuseShadowDatabase, scriptRunner } from './migration-script.ts'
+import { refuseShadowDatabase, scriptRunner, transactionBy, undoing } from './migration-script.ts'
 
 export type ServerOptions = {
   databaseUrl: string
@@ -74,6 +74,8 @@ export function statementNames(limit: number): (query: { sql: string }) => strin
 
 export type LockedMigration = {
   factory: SqlMigrationAwareDriverAdapterFactory
+  /** All that `work` does through the factory is kept, or none of it if it throws or is killed. */
+  transaction<T>(work: () => Promise<T>): Promise<T>
   release(): Promise<void>
 }
 
@@ -90,7 +92,11 @@ export async function lockServerForMigration(databaseUrl: string): Promise<Locke
     await pool.end()
     throw error
   }
-  return { factory: migrationAdapter(pool), release: () => pool.end() }
+  return {
+    factory: migrationAdapter(pool),
+    transaction: transactionBy((sql) => pool.query(sql)),
+    release: () => pool.end(),
+  }
 }
 
 // The original's executeScript cuts the script at every semicolon, those in a function's body
@@ -102,7 +108,7 @@ function migrationAdapter(pool: pg.Pool): SqlMigrationAwareDriverAdapterFactory 
     adapterName: original.adapterName,
     connectToShadowDb: refuseShadowDatabase,
     async connect() {
-      const executeScript = scriptRunner((script) => pool.query(script))
+      const executeScript = scriptRunner(undoing((sql) => pool.query(sql)))
       return Object.assign(await original.connect(), { executeScript })
     },
   }
