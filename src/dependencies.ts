@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { dictionary } from '@zxcvbn-ts/language-common'
 import type { Config } from './config.ts'
 import { createAccessTokens, type AccessTokens } from './domain/access-tokens.ts'
@@ -15,6 +16,7 @@ import { createPostgresLimiter } from './ports/limiter/postgres.ts'
 import { withStandIn } from './ports/limiter/stand-in.ts'
 import { createLog, type Log } from './ports/log.ts'
 import { type Meter, noMeter } from './ports/meter.ts'
+import { createOperatorRequests, type OperatorRequests } from './ports/operator-requests.ts'
 import { createPasswords, type Passwords } from './ports/passwords.ts'
 import type { Relay } from './ports/relay.ts'
 import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
@@ -48,6 +50,8 @@ export type Dependencies = {
   meter: Meter
   /** Where the time of requests goes, if somebody collects it. */
   tracer?: Tracer
+  /** What commands ask of whoever has the embedded database open. */
+  operatorRequests?: OperatorRequests
 }
 
 /** What is there already; a clock is only what the agreed one is made of. */
@@ -93,12 +97,25 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
     store: given.store ?? (await openStore(storeOptions(where))),
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
     ...(where.redisUrl !== undefined && { relay: await openRelay(where.redisUrl, clock) }),
+    ...(where.databaseUrl === undefined && {
+      operatorRequests: openOperatorRequests(dataDir, secret, clock),
+    }),
     ...(tracer && { tracer }),
     ...given,
     clock,
   }
   await agreeOnTime(opened)
   return tracer ? traced(opened, tracer) : opened
+}
+
+/** Where a command and the process that has the folder of data open find each other. */
+export function openOperatorRequests(
+  dataDir: string,
+  secret: string,
+  clock: Clock,
+): OperatorRequests {
+  const key = deriveKey(secret, 'operator-requests')
+  return createOperatorRequests(join(dataDir, 'requests'), key, clock)
 }
 
 /** Whether the folder of data has a database; it is made, and refused if it cannot be used. */

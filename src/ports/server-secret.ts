@@ -3,7 +3,12 @@ import { join } from 'node:path'
 import { findOrMakeSecretFile, findSecretFile, SecretFileMistake } from './secret-file.ts'
 
 /** What a key is for. One secret gives an unrelated key for each (RFC 5869 `info`). */
-export type KeyPurpose = 'passwords' | 'refresh-tokens' | 'api-keys' | 'cursors'
+export type KeyPurpose =
+  | 'passwords'
+  | 'refresh-tokens'
+  | 'api-keys'
+  | 'cursors'
+  | 'operator-requests'
 
 /** The least a server secret may have, in UTF-8 bytes. */
 export const SERVER_SECRET_LEAST_BYTES = 32

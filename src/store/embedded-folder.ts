@@ -6,6 +6,9 @@ import { StartRefused } from '../ports/start-refused.ts'
 /** Its name within DATA_DIR. */
 export const DATABASE_FOLDER = 'database'
 
+/** Beside it: says which process has it open. */
+export const LOCK_FILE = 'database.lock'
+
 /** A database that is being made is called so, with the process's number behind it. */
 const ASIDE = 'database.new-'
 
@@ -124,10 +127,11 @@ async function moveTo(place: string, aside: string): Promise<void> {
 
 /** A power cut after the move would otherwise find files that are there and empty. */
 async function flushFolder(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  const flushes = (await readdir(folder, { withFileTypes: true })).map((entry) => {
     const path = join(folder, entry.name)
-    await (entry.isDirectory() ? flushFolder(path) : flush(path))
-  }
+    return entry.isDirectory() ? flushFolder(path) : flush(path)
+  })
+  await Promise.all(flushes)
   await flush(folder)
 }
 

@@ -8,6 +8,7 @@ import {
   buildAside,
   DATABASE_FOLDER,
   hasEmbeddedDatabase,
+  LOCK_FILE,
   makeDataDir,
   refuseIncomplete,
 } from './embedded-folder.ts'
@@ -45,7 +46,7 @@ export async function openEmbedded({ dataDir, loadDataDir }: EmbeddedOptions): P
     return ready(pglite, () => {})
   }
   makeDataDir(dataDir)
-  const unlock = lockDirectory(join(resolve(dataDir), 'database.lock'))
+  const unlock = lockDirectory(join(resolve(dataDir), LOCK_FILE))
   try {
     refuseIncomplete(dataDir)
     if (!hasEmbeddedDatabase(dataDir)) await buildAside(dataDir, makeDatabase)

@@ -26,6 +26,17 @@ export async function migrate(
   return migrateLocked(database, migrations)
 }
 
+/**
+ * Asks whether a database is as this version needs it, and leaves it as it is.
+ * @throws MigrationFailed when it is not
+ */
+export async function requireMigrated(database: Database): Promise<void> {
+  if (isInOrder(await readMigrations(), await readHistory(database))) return
+  throw new MigrationFailed(
+    'The database is not as this version of Parley needs it: start a server of this version on it first.',
+  )
+}
+
 async function migrateLocked(database: Database, migrations: Migration[]): Promise<string[]> {
   const lock = await database.lockForMigration()
   try {

@@ -12,7 +12,7 @@ import { feedbackStore } from './feedback.ts'
 import { generationStore } from './generations.ts'
 import { idempotencyKeyStore } from './idempotency-keys.ts'
 import { messageStore } from './messages.ts'
-import { migrate } from './migrate.ts'
+import { migrate, requireMigrated } from './migrate.ts'
 import { checkSchema } from './schema-check.ts'
 import { openStreamStore } from './open-streams.ts'
 import { type Client, queryIn } from './query.ts'
@@ -60,8 +60,23 @@ export type Store = ReturnType<typeof storeOf>
  * @throws DatabaseUnavailable, MigrationFailed; StartRefused for what else keeps it from being used
  */
 export async function openStore(options: DatabaseOptions): Promise<Store> {
+  return openPrepared(options, migrate)
+}
+
+/**
+ * The same for a command beside servers: they may be of another version, so nothing is migrated.
+ * @throws DatabaseUnavailable, MigrationFailed, StartRefused
+ */
+export async function openMigratedStore(options: DatabaseOptions): Promise<Store> {
+  return openPrepared(options, requireMigrated)
+}
+
+async function openPrepared(
+  options: DatabaseOptions,
+  bring: (database: Database) => Promise<unknown>,
+): Promise<Store> {
   const database = await openDatabase(options)
-  const start = guarded({ prepare: () => prepare(database) })
+  const start = guarded({ prepare: () => prepare(database, bring) })
   try {
     return storeOf(database, await start.prepare())
   } catch (error) {
@@ -70,8 +85,11 @@ export async function openStore(options: DatabaseOptions): Promise<Store> {
   }
 }
 
-async function prepare(database: Database): Promise<string[]> {
-  await migrate(database)
+async function prepare(
+  database: Database,
+  bring: (database: Database) => Promise<unknown>,
+): Promise<string[]> {
+  await bring(database)
   return checkSchema(database)
 }
 
