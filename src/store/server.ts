@@ -1,7 +1,13 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
-import { refuseShadowDatabase, scriptRunner, transactionBy, undoing } from './migration-script.ts'
+import {
+  refuseShadowDatabase,
+  type Run,
+  scriptRunner,
+  transactionBy,
+  undoing,
+} from './migration-script.ts'
 
 export type ServerOptions = {
   databaseUrl: string
@@ -94,8 +100,20 @@ export async function lockServerForMigration(databaseUrl: string): Promise<Locke
   }
   return {
     factory: migrationAdapter(pool),
-    transaction: transactionBy((sql) => pool.query(sql)),
+    transaction: transactionBy(runIn(pool)),
     release: () => pool.end(),
+  }
+}
+
+/** `pool.query` would throw away the connection of a statement that fails, and the lock with it. */
+function runIn(pool: pg.Pool): Run {
+  return async (sql) => {
+    const client = await pool.connect()
+    try {
+      return await client.query(sql)
+    } finally {
+      client.release()
+    }
   }
 }
 
@@ -108,7 +126,7 @@ function migrationAdapter(pool: pg.Pool): SqlMigrationAwareDriverAdapterFactory 
     adapterName: original.adapterName,
     connectToShadowDb: refuseShadowDatabase,
     async connect() {
-      const executeScript = scriptRunner(undoing((sql) => pool.query(sql)))
+      const executeScript = scriptRunner(undoing(runIn(pool)))
       return Object.assign(await original.connect(), { executeScript })
     },
   }
