@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -65,11 +65,9 @@ test('whoever lacks the server secret is not heard, and nobody is heard a minute
   expect(heard).toEqual([])
   stop()
 
-  let sealed = ''
   const spying = requests().ask('old')
   const name = await until(async () => (await readdir(folder)).find((one) => one.endsWith('t')))
-  const { readFile } = await import('node:fs/promises')
-  sealed = await readFile(join(folder, name), 'utf8')
+  const sealed = await readFile(join(folder, name), 'utf8')
   expect((await settled(spying)).kind).toBe('not-taken')
   await clock.advance(MINUTE_MS)
   await makeSecretFile(join(folder, name), sealed)
