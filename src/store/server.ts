@@ -109,10 +109,14 @@ export async function lockServerForMigration(databaseUrl: string): Promise<Locke
 function runIn(pool: pg.Pool): Run {
   return async (sql) => {
     const client = await pool.connect()
+    // A connection that breaks fails the statement that is waiting; unheard, it ends the process.
+    const ignore = (): void => {}
+    client.on('error', ignore)
     try {
       return await client.query(sql)
     } finally {
       client.release()
+      client.off('error', ignore)
     }
   }
 }
