@@ -73,7 +73,7 @@ async function openFolder(folder: string): Promise<PGlite> {
     return await PGlite.create({ dataDir: folder, ...DURABLE })
   } catch (cause) {
     // PGlite says no more than that it failed.
-    const message = `The database in ${folder} does not open: it is damaged, or another version of Parley made it. Nothing was changed. Restore the whole of DATA_DIR from a backup.`
+    const message = `The database in ${folder} does not open: it is damaged, or another version of Parley made it. Restore the whole of DATA_DIR from a backup.`
     throw new StartRefused(message, { cause })
   }
 }

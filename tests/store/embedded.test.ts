@@ -89,6 +89,12 @@ describe('a database that is not whole is refused with a sentence, and stays as 
   }, 120_000)
   afterAll(() => rm(whole, { recursive: true, force: true }))
 
+  /** All but the note of a PostgreSQL that found out for itself that it cannot start. */
+  const filesIn = async (database: string) =>
+    (await readdir(database, { recursive: true }))
+      .filter((name) => name !== 'postmaster.pid')
+      .sort()
+
   const without = (part: string) => (folder: string) => rm(join(folder, part), { recursive: true })
   test.each<[string, (database: string) => Promise<void>, RegExp]>([
     ['without PG_VERSION', without('PG_VERSION'), /PG_VERSION is missing/],
@@ -104,11 +110,11 @@ describe('a database that is not whole is refused with a sentence, and stays as 
     const database = join(dataDir, 'database')
     await cp(join(whole, 'database'), database, { recursive: true })
     await spoil(database)
-    const before = (await readdir(database, { recursive: true })).sort()
+    const before = await filesIn(database)
     const failure: unknown = await openStore({ dataDir }).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(StartRefused)
     expect((failure as Error).message).toMatch(sentence)
-    expect((await readdir(database, { recursive: true })).sort()).toEqual(before)
+    expect(await filesIn(database)).toEqual(before)
     expect(await readdir(dataDir)).toEqual(['database'])
   })
 
