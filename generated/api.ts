@@ -32,7 +32,8 @@ export interface paths {
          * Can the server take calls?
          * @description Asks each thing that the server depends on. `200` when calls can be served, `503` when they
          *     cannot, with the same body. An engine that is down shows as `degraded` with `200`: everything
-         *     but chat still works. While the server shuts down it answers `503`, so that a load balancer
+         *     but chat still works. So does `schema`, which is down on a database that a newer version of the
+         *     server has brought further than this one knows. While the server shuts down it answers `503`, so that a load balancer
          *     stops sending. Costs nothing.
          */
         get: operations["getReadiness"];
@@ -1088,10 +1089,11 @@ export interface components {
             requestId: string;
         };
         /**
-         * @description The closed list of what is recorded. `x-audit` names those of each operation.
+         * @description The closed list of what is recorded. `x-audit` names those of each operation. `password.reset` is
+         *     what an operator does on the server's own machine: no account acts, and no call was made.
          * @enum {string}
          */
-        AuditEventName: "account.closed" | "api-key.created" | "api-key.revoked" | "api-key.rotated" | "data.exported" | "password.changed" | "password.refused" | "refresh-token.reused" | "service-account.changed" | "service-account.created" | "service-account.deleted" | "session.created" | "session.refused" | "session.revoked" | "user.changed" | "user.created" | "user.deleted";
+        AuditEventName: "account.closed" | "api-key.created" | "api-key.revoked" | "api-key.rotated" | "data.exported" | "password.changed" | "password.refused" | "password.reset" | "refresh-token.reused" | "service-account.changed" | "service-account.created" | "service-account.deleted" | "session.created" | "session.refused" | "session.revoked" | "user.changed" | "user.created" | "user.deleted";
         /** @description One page of audit events. */
         AuditEventPage: {
             data: components["schemas"]["AuditEvent"][];
@@ -1602,7 +1604,7 @@ export interface components {
         /** @description One thing that the server depends on. */
         ReadinessCheck: {
             /** @enum {string} */
-            name: "database" | "limits" | "engine" | "listener";
+            name: "database" | "schema" | "limits" | "engine" | "listener";
             /** @enum {string} */
             status: "up" | "down";
         };
@@ -2872,6 +2874,10 @@ export interface operations {
                      *           "status": "up"
                      *         },
                      *         {
+                     *           "name": "schema",
+                     *           "status": "up"
+                     *         },
+                     *         {
                      *           "name": "limits",
                      *           "status": "up"
                      *         },
@@ -2908,6 +2914,10 @@ export interface operations {
                      *         {
                      *           "name": "database",
                      *           "status": "down"
+                     *         },
+                     *         {
+                     *           "name": "schema",
+                     *           "status": "up"
                      *         },
                      *         {
                      *           "name": "limits",

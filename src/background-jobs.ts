@@ -1,4 +1,5 @@
 import { agreeOnTime, type Dependencies } from './dependencies.ts'
+import type { PasswordReset } from './domain/password-resets.ts'
 import type { Services } from './domain/services.ts'
 
 const HOUR_MS = 3_600_000
@@ -15,7 +16,7 @@ export function feedsOf({ revocations, standing, credentials }: Services) {
  * @returns what ends it
  */
 export function startJobs(services: Services, deps: Dependencies): () => void {
-  const { log, store, clock, keys, limiter } = deps
+  const { log, store, clock, keys, limiter, operatorRequests } = deps
   const onError = (error: unknown) => {
     log.error({ err: error }, 'background work failed')
   }
@@ -26,7 +27,11 @@ export function startJobs(services: Services, deps: Dependencies): () => void {
     await services.openStreams.prune()
     await limiter.prune()
   }
+  // Written by `commands/password-reset.ts` and by nobody else.
+  const answerOperator = async (text: string) =>
+    JSON.stringify(await services.passwordResets.reset(JSON.parse(text) as PasswordReset))
   const jobs = [
+    ...(operatorRequests ? [operatorRequests.follow(answerOperator, onError)] : []),
     services.generations.keepUp(),
     services.idempotency.keepUp(onError),
     services.openStreams.keepUp(onError),

@@ -6,6 +6,8 @@ import {
   type Env,
   type Environment,
 } from './config/environment.ts'
+import { mistakesInFiles } from './config/files.ts'
+import { ConfigMistakes } from './config/mistakes.ts'
 import * as values from './config/values.ts'
 import type { LimitOverride } from './config/values.ts'
 import { rateLimitVariable, VARIABLES } from './config/variables.ts'
@@ -51,6 +53,26 @@ export function loadConfig(policyNames: readonly string[], envFile = '.env'): Co
   return readConfig({ ...readEnvFile(envFile), ...process.env }, policyNames)
 }
 
+/**
+ * The same for a server, which needs the files that are named in it, too.
+ * @throws ConfigMistakes with every mistake at once, those in the files included, and no value
+ */
+export async function loadServerConfig(
+  policyNames: readonly string[],
+  envFile = '.env',
+): Promise<Config> {
+  const env = { ...readEnvFile(envFile), ...process.env }
+  const inFiles = await mistakesInFiles(env)
+  try {
+    const config = readConfig(env, policyNames)
+    if (inFiles.length === 0) return config
+  } catch (error) {
+    if (!(error instanceof ConfigMistakes)) throw error
+    inFiles.unshift(...error.mistakes)
+  }
+  throw new ConfigMistakes(inFiles)
+}
+
 /** What a move to PostgreSQL has to know. It holds secrets: never log it. */
 export type MoveConfig = ReturnType<typeof loadMove>
 
@@ -64,15 +86,15 @@ export function loadMove(envFile = '.env') {
   const { dataDir, databaseUrl } = readStore(from)
   if (!from.has('DATABASE_URL')) from.refuse('DATABASE_URL must name the database to move to.')
   const serverSecret = from.find('SERVER_SECRET', values.serverSecret)
-  const signingKeysFile = from.find('SIGNING_KEYS_FILE', values.line)
+  const signingKeysFile = from.find('SIGNING_KEYS_FILE', values.path)
   from.finish()
   return { dataDir, databaseUrl: databaseUrl!, serverSecret, signingKeysFile }
 }
 
 function readServer(from: Environment) {
   requireTogether(from, 'TLS_CERT_FILE', 'TLS_KEY_FILE')
-  const certFile = from.find('TLS_CERT_FILE', values.line)
-  const keyFile = from.find('TLS_KEY_FILE', values.line)
+  const certFile = from.find('TLS_CERT_FILE', values.path)
+  const keyFile = from.find('TLS_KEY_FILE', values.path)
   const port = from.read('PORT', values.integer(0, 65_535))
   const metricsPort = from.find('METRICS_PORT', values.integer(0, 65_535))
   const metricsHost = from.read('METRICS_HOST', values.host)
@@ -129,7 +151,7 @@ function readIdentity(from: Environment) {
     registration: from.read('REGISTRATION', values.oneOf('closed', 'open')),
     adminEmail: from.find('ADMIN_EMAIL', values.email),
     adminPassword: from.find('ADMIN_PASSWORD', values.password),
-    signingKeysFile: from.find('SIGNING_KEYS_FILE', values.line),
+    signingKeysFile: from.find('SIGNING_KEYS_FILE', values.path),
     serverSecret: from.find('SERVER_SECRET', values.serverSecret),
   }
 }
@@ -172,8 +194,9 @@ function readEnvFile(path: string): Env {
   try {
     return parseEnv(readFileSync(path, 'utf8'))
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return {}
-    throw error
+    const { code = 'unknown' } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return {}
+    throw new ConfigMistakes([`The file ${path} cannot be read (${code}).`])
   }
 }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { dictionary } from '@zxcvbn-ts/language-common'
 import type { Config } from './config.ts'
 import { createAccessTokens, type AccessTokens } from './domain/access-tokens.ts'
@@ -15,6 +16,7 @@ import { createPostgresLimiter } from './ports/limiter/postgres.ts'
 import { withStandIn } from './ports/limiter/stand-in.ts'
 import { createLog, type Log } from './ports/log.ts'
 import { type Meter, noMeter } from './ports/meter.ts'
+import { createOperatorRequests, type OperatorRequests } from './ports/operator-requests.ts'
 import { createPasswords, type Passwords } from './ports/passwords.ts'
 import type { Relay } from './ports/relay.ts'
 import { deriveKey, loadServerSecret } from './ports/server-secret.ts'
@@ -22,6 +24,7 @@ import { loadSigningKeys, type SigningKeys } from './ports/signing-keys.ts'
 import type { Tracer } from './ports/tracer.ts'
 import { createTurns, type Turns } from './ports/turns.ts'
 import { packageVersion } from './package-root.ts'
+import { hasEmbeddedDatabase, makeDataDir, refuseIncomplete } from './store/embedded-folder.ts'
 import { openLimitCounters } from './store/limit-counters.ts'
 import { openStore, type Store } from './store/store.ts'
 import { traced } from './traced-dependencies.ts'
@@ -50,6 +53,8 @@ export type Dependencies = {
   meter: Meter
   /** Where the time of requests goes, if somebody collects it. */
   tracer?: Tracer
+  /** What commands ask of whoever has the embedded database open. */
+  operatorRequests?: OperatorRequests
 }
 
 /** What is there already; a clock is only what the agreed one is made of. */
@@ -67,9 +72,11 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
   const { identity, store: where, engine } = config
   const clock = createAgreedClock(given.clock ?? systemClock)
   const log = given.log ?? createLog(config.log.level)
-  const source = { given: identity.serverSecret, dataDir: where.dataDir }
-  const secret = await loadServerSecret(source)
-  const keysAt = { file: identity.signingKeysFile, dataDir: where.dataDir }
+  const { dataDir } = where
+  // Asked before the secret is looked for: a start at the same moment makes the secret first.
+  const hasData = where.databaseUrl === undefined && !given.store && findData(dataDir)
+  const secret = await loadServerSecret({ given: identity.serverSecret, dataDir, hasData })
+  const keysAt = { file: identity.signingKeysFile, dataDir, hasData }
   const keys = given.keys ?? (await loadSigningKeys(keysAt, { clock, log }))
   const tracer = given.tracer ?? (await openTracer(config, log))
   const opened = {
@@ -94,12 +101,32 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
     store: given.store ?? (await openStore(storeOptions(where))),
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
     ...(where.redisUrl !== undefined && { relay: await openRelay(where.redisUrl, clock) }),
+    ...(where.databaseUrl === undefined && {
+      operatorRequests: openOperatorRequests(dataDir, secret, clock),
+    }),
     ...(tracer && { tracer }),
     ...given,
     clock,
   }
   await agreeOnTime(opened)
   return tracer ? traced(opened, tracer) : opened
+}
+
+/** Where a command and the process that has the folder of data open find each other. */
+export function openOperatorRequests(
+  dataDir: string,
+  secret: string,
+  clock: Clock,
+): OperatorRequests {
+  const key = deriveKey(secret, 'operator-requests')
+  return createOperatorRequests(join(dataDir, 'requests'), key, clock)
+}
+
+/** Whether the folder of data has a database; it is made, and refused if it cannot be used. */
+function findData(dataDir: string): boolean {
+  makeDataDir(dataDir)
+  refuseIncomplete(dataDir)
+  return hasEmbeddedDatabase(dataDir)
 }
 
 /** Sets the clock by the database that instances share; an embedded one goes by it already. */

@@ -1,41 +1,38 @@
-import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { type Config, ConfigMistakes, loadConfig } from './config.ts'
+import { type Config, loadServerConfig } from './config.ts'
 import { loadContract } from './contract/document.ts'
+import { listenAll, refuseTakenPorts } from './listening.ts'
 import { createParley, loadPolicies, type Parley } from './parley.ts'
-import { welcome } from './welcome.ts'
+import { StartRefused } from './ports/start-refused.ts'
+import { refusalByDatabase } from './store/store.ts'
+import { introduction, welcome } from './welcome.ts'
 
 /** Exit codes: 0 after a clean drain, 1 when the grace was over or the start failed. */
 async function main(): Promise<void> {
   // Reading it takes a fifth of a second: once is enough.
   const contract = loadContract()
-  const config = loadConfig(Object.keys(loadPolicies(contract).limits))
-  const parley = await createParley(config, { contract })
+  const config = await loadServerConfig(Object.keys(loadPolicies(contract).limits))
+  await refuseTakenPorts(config)
+  const parley = await createParley(config, { contract, show: (admin) => say(introduction(admin)) })
   dieOnMistake(parley)
   stopOnSignal(parley, config)
-  process.stderr.write(welcome(config, await listenAll(parley, config), parley.firstAdmin))
+  await say(welcome(config, await listenOrClose(parley, config), parley.access))
   await parley.warmUp()
 }
 
-/** Whoever watches may look from the first call on. */
-async function listenAll({ server, metricsServer }: Parley, config: Config) {
-  const { metrics, ...api } = config.server
-  return {
-    metrics: metricsServer && metrics && (await listen(metricsServer, metrics)),
-    api: await listen(server, api),
+/** A start that fails after all lets go of the folder of data. */
+async function listenOrClose(parley: Parley, config: Config) {
+  try {
+    return await listenAll(parley, config)
+  } catch (error) {
+    await parley.stop(0).catch(() => undefined)
+    throw error
   }
 }
 
-/** Connections that wait for the server to take them: a crowd must not keep others out. */
-const BACKLOG = 4_096
-
-/** @returns the port that it listens on */
-function listen(server: Server, { port, host }: { port: number; host: string }): Promise<number> {
+/** Resolves when it is written: what is shown once must not be lost. */
+function say(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, BACKLOG, () => {
-      resolve((server.address() as AddressInfo).port)
-    })
+    process.stderr.write(text, (error) => (error ? reject(error) : resolve()))
   })
 }
 
@@ -66,11 +63,13 @@ function dieOnMistake({ deps }: Parley): void {
 }
 
 main().catch((error: unknown) => {
-  const text = error instanceof ConfigMistakes ? error.message : describe(error)
-  process.stderr.write(`Parley did not start.\n${text}\n`)
+  process.stderr.write(`Parley did not start.\n${describe(error)}\n`)
   process.exit(1)
 })
 
+/** What an operator can mend is a sentence; of anything else the place matters. */
 function describe(error: unknown): string {
+  const expected = error instanceof StartRefused ? error : refusalByDatabase(error)
+  if (expected) return expected.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)
 }

@@ -6,7 +6,7 @@ import { parsePolicies, type Policies } from './contract/policies.ts'
 import type { Operations } from './contract/types.ts'
 import { feedsOf, startJobs } from './background-jobs.ts'
 import { type Dependencies, type Given, openDependencies } from './dependencies.ts'
-import { type FirstAdmin, makeFirstAdmin } from './domain/first-admin.ts'
+import { type AdminAccess, type FirstAdmin, provideAdmin } from './domain/first-admin.ts'
 import { STATUS_OF } from './domain/problem.ts'
 import { createServices, type Services } from './domain/services.ts'
 import type { ValidAnswer } from './http/answer-guard.ts'
@@ -15,7 +15,7 @@ import { createServer, renewCertificate } from './http/server.ts'
 import { meterServices } from './metered-services.ts'
 import { createOperations } from './operations/index.ts'
 import { packageVersion } from './package-root.ts'
-import { type Certificate, openCertificate } from './ports/certificate.ts'
+import { type Certificate, type CertificateSource, openCertificate } from './ports/certificate.ts'
 import type { Unacknowledged } from './ports/unacknowledged.ts'
 import { stopServing } from './stop-serving.ts'
 
@@ -33,6 +33,8 @@ export type Replacements = {
   onValidAnswer?: (answer: ValidAnswer) => void
   /** What readers have not taken, in the place of what the system says. */
   unacknowledged?: Unacknowledged
+  /** Shows a password that was made for the first administrator; nobody sees it unless told. */
+  show?: (admin: FirstAdmin) => Promise<void>
 }
 
 /** A server that is ready to listen. */
@@ -43,8 +45,8 @@ export type Parley = {
   services: Services
   deps: Dependencies
   policies: Policies
-  /** The admin that was made because there was none. */
-  firstAdmin: FirstAdmin | undefined
+  /** How an administrator gets in. */
+  access: AdminAccess
   /** Compiles what the first calls would otherwise wait for; best after the server listens. */
   warmUp(): Promise<void>
   /** Takes no new calls, lets running ones end within the grace, and closes everything. */
@@ -62,6 +64,24 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   const policies = loadPolicies(contract)
   const certificate = config.server.tls && (await openCertificate(config.server.tls))
   const deps = await openDependencies(config, instead.deps)
+  try {
+    return await assemble(config, { contract, policies, certificate, deps }, instead)
+  } catch (error) {
+    // Whoever starts next finds the folder of data free.
+    await deps.store.close().catch(() => undefined)
+    throw error
+  }
+}
+
+type Parts = {
+  contract: Contract
+  policies: Policies
+  certificate: CertificateSource | undefined
+  deps: Dependencies
+}
+
+async function assemble(config: Config, parts: Parts, instead: Replacements): Promise<Parley> {
+  const { contract, policies, certificate, deps } = parts
   const services = createServices(deps, policies, config, packageVersion())
   const operations = createOperations(services)
   const app = await createApp({
@@ -79,7 +99,9 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     await services.idempotency.abandonAll()
   }
   await Promise.all(feedsOf(services).map((feed) => feed.refresh()))
-  const firstAdmin = await makeFirstAdmin({ ...deps, ...services }, config.identity)
+  const show = instead.show ?? (async () => {})
+  const access = await provideAdmin({ ...deps, ...services, show }, config.identity)
+  logStart(deps, access)
   const stopJobs = startJobs(services, deps)
   const { server, connections } = createServer(app, {
     clock: deps.clock,
@@ -105,7 +127,17 @@ export async function createParley(config: Config, instead: Replacements = {}): 
     metricsServer?.closeAllConnections()
     return outcome
   }
-  return { server, metricsServer, services, deps, policies, firstAdmin, warmUp: app.warmUp, stop }
+  return { server, metricsServer, services, deps, policies, access, warmUp: app.warmUp, stop }
+}
+
+/** What whoever reads only the log must know, too. */
+function logStart({ log, store }: Dependencies, access: AdminAccess): void {
+  if (access.kind === 'unfitting') {
+    log.warn({ reason: access.reason }, 'ADMIN_EMAIL and ADMIN_PASSWORD are ignored')
+  }
+  const migrations = store.newerMigrations()
+  if (migrations.length === 0) return
+  log.warn({ migrations }, 'the database was brought further by a newer version than this one')
 }
 
 async function closeTracer({ tracer, clock }: Dependencies): Promise<void> {

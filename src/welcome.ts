@@ -1,11 +1,23 @@
 import type { Config } from './config.ts'
-import type { FirstAdmin } from './domain/first-admin.ts'
+import type { AdminAccess, FirstAdmin, Misfit } from './domain/first-admin.ts'
+
+/** What a person reads when an administrator was made whose password nobody knows yet. */
+export function introduction({ email, password }: FirstAdmin): string {
+  return [
+    '',
+    '  First start: an administrator was made. This password is shown once, here.',
+    '',
+    `    email     ${email}`,
+    `    password  ${password}`,
+    '',
+  ].join('\n')
+}
 
 /** What a person reads after the start: where it is, how to get in, and one line to try. */
 export function welcome(
   config: Config,
   ports: { api: number; metrics: number | undefined },
-  admin: FirstAdmin | undefined,
+  access: AdminAccess,
 ): string {
   const scheme = config.server.tls ? 'https' : 'http'
   const base = `${scheme}://${hostFor(config.server.host)}:${ports.api}`
@@ -17,11 +29,11 @@ export function welcome(
     `  Engine             ${describeEngine(config)}`,
     ...describeMetrics(config, ports.metrics),
     '',
-    ...describeLogin(admin),
+    ...describeLogin(access),
     '',
     '  Stream an answer (it asks for the token that a login gives):',
     '',
-    `    ${streamLine(base, admin)}`,
+    `    ${streamLine(base, access)}`,
     '',
     '',
   ].join('\n')
@@ -42,21 +54,34 @@ function describeMetrics({ server }: Config, port: number | undefined): string[]
   return [`  Metrics            http://${hostFor(server.metrics.host)}:${port}/metrics`]
 }
 
-function describeLogin(admin: FirstAdmin | undefined): string[] {
-  if (admin === undefined) return ['  Log in with an account that you have.']
-  if (!admin.isPasswordMade) return [`  Log in as ${admin.email} with your ADMIN_PASSWORD.`]
-  return [
-    '  First start: an administrator was made. This password is shown once, here.',
-    '',
-    `    email     ${admin.email}`,
-    `    password  ${admin.password}`,
-  ]
+function describeLogin(access: AdminAccess): string[] {
+  if (access.kind === 'known') return ['  Log in with an account that you have.']
+  if (access.kind === 'given') return [`  Log in as ${access.email} with your ADMIN_PASSWORD.`]
+  if (access.kind === 'unfitting') return describeMisfit(access.reason)
+  if (access.isPasswordMade) return [`  Log in as ${access.email} with the password above.`]
+  return [`  Log in as ${access.email} with your ADMIN_PASSWORD.`]
+}
+
+const RESET = '"npm run reset-password -- EMAIL" sets a new one.'
+const MISFITS: Readonly<Record<Misfit, string>> = {
+  'not-an-admin': 'ADMIN_EMAIL names no administrator, and there is one: the two are ignored.',
+  disabled: 'ADMIN_EMAIL names an administrator who is disabled: the two are ignored.',
+  'wrong-password': 'ADMIN_PASSWORD is not the password of ADMIN_EMAIL: the two are ignored.',
+  'no-admin-at-all':
+    'There is no administrator, and a user has the address to make one with: set ADMIN_EMAIL and ADMIN_PASSWORD to others, and start again.',
+}
+
+/** What was said about the first administrator is wrong: nobody should find that out at a login. */
+function describeMisfit(reason: Misfit): string[] {
+  const ways = `Log in with an account that you have. Forgotten passwords: ${RESET}`
+  return [`  ${MISFITS[reason]}`, ...(reason === 'no-admin-at-all' ? [] : [`  ${ways}`])]
 }
 
 /** One line of shell: log in, take the token from the answer, stream. */
-function streamLine(base: string, admin: FirstAdmin | undefined): string {
-  const email = admin?.email ?? 'YOUR EMAIL'
-  const password = admin?.isPasswordMade ? admin.password : 'YOUR PASSWORD'
+function streamLine(base: string, access: AdminAccess): string {
+  const email = 'email' in access ? access.email : 'YOUR EMAIL'
+  const isMade = access.kind === 'made' && access.isPasswordMade
+  const password = isMade ? access.password : 'YOUR PASSWORD'
   const credentials = JSON.stringify({ email, password })
   const json = "-H 'Content-Type: application/json'"
   const login = `curl -s ${base}/api/v1/auth/login ${json} -d ${quoted(credentials)}`

@@ -1,8 +1,10 @@
+import { StartRefused } from '../ports/start-refused.ts'
+
 /**
  * Everything that is wrong with the environment, at once. No value of any variable is ever quoted:
  * a secret may have been pasted under the wrong name.
  */
-export class ConfigMistakes extends Error {
+export class ConfigMistakes extends StartRefused {
   override readonly name = 'ConfigMistakes'
   readonly mistakes: readonly string[]
 

@@ -42,6 +42,15 @@ export const line: Parse<string> = (text) =>
   // eslint-disable-next-line no-control-regex -- these are what a line must not have
   accept(text, !/[\u0000-\u001f\u007f]/.test(text), 'one line without control characters')
 
+/** The name of a file, and not what belongs into it. */
+export const path: Parse<string> = (text) =>
+  accept(line(text), !isContent(text), 'the name of a file, not what is in it')
+
+/** Whether a secret itself was given instead of the name of its file: it must not be shown. */
+export function isContent(text: string): boolean {
+  return /^\s*[{[]|-----BEGIN/.test(text)
+}
+
 /** An address to listen on: a host name or an IP address. */
 export const host: Parse<string> = (text) =>
   accept(text, isIP(text) !== 0 || /^[a-zA-Z0-9.-]{1,253}$/.test(text), 'an address or a host name')

@@ -33,13 +33,14 @@ export function createAccountChanges({ store, clock, audit, standing }: Deps) {
         if (account) await audit.record(nouns, call, act)
         return account
       })
-      if (changed) note(standing, changed)
+      if (changed) noteChange(standing, changed)
       return changed
     },
   }
 }
 
-function note(standing: Standing, account: Account): void {
+/** Lets an instance know what it has just changed itself. */
+export function noteChange(standing: Standing, account: Account): void {
   const { id, role, scopes, limits, version, disabledAt } = account
   standing.note({ id, role, scopes, limits, version, state: disabledAt ? 'disabled' : 'active' })
 }

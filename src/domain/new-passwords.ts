@@ -10,7 +10,7 @@ const FAULTS: Readonly<Record<PasswordFault, string>> = {
 }
 
 /** Hashes a password that somebody chose. @throws {Problem} weak-password; what `signal` aborts with */
-export type HashNewPassword = (password: string, signal: AbortSignal) => Promise<string>
+export type HashNewPassword = (password: string, signal?: AbortSignal) => Promise<string>
 
 export function createNewPasswords(policy: PasswordPolicy, passwords: Passwords): HashNewPassword {
   return async (password, signal) => {

@@ -5,7 +5,7 @@ import { inTime } from '../ports/in-time.ts'
 const CHECK_TIMEOUT_MS = 2_000
 
 export type ServerStatus = ReturnType<typeof createServerStatus>
-export type CheckName = 'database' | 'limits' | 'engine' | 'listener'
+export type CheckName = 'database' | 'schema' | 'limits' | 'engine' | 'listener'
 export type Readiness = {
   status: 'ready' | 'degraded' | 'unavailable'
   checks: { name: CheckName; status: 'up' | 'down' }[]
@@ -16,6 +16,7 @@ type Deps = Pick<Dependencies, 'store' | 'limiter' | 'engine' | 'clock'> & { ver
 /** What the server is, and whether it can serve. */
 export function createServerStatus({ store, limiter, engine, clock, version }: Deps) {
   const startedAt = clock.now()
+  const schema = store.newerMigrations().length === 0 ? 'up' : 'down'
   let draining = false
 
   const check = async (probe: () => Promise<unknown>): Promise<'up' | 'down'> => {
@@ -38,7 +39,10 @@ export function createServerStatus({ store, limiter, engine, clock, version }: D
       }
     },
 
-    /** The database and the limits decide; without the engine everything but chat works. */
+    /**
+     * The database and the limits decide; without the engine everything but chat works, and on the
+     * schema of a newer version all that it has left alone.
+     */
     async readiness(): Promise<Readiness> {
       const [database, limits, answers] = await Promise.all([
         check(() => store.ping()),
@@ -47,11 +51,12 @@ export function createServerStatus({ store, limiter, engine, clock, version }: D
       ])
       const listener = draining ? 'down' : 'up'
       const serves = database === 'up' && limits === 'up' && !draining
-      const degraded = answers === 'down' ? 'degraded' : 'ready'
+      const degraded = [answers, schema].includes('down') ? 'degraded' : 'ready'
       return {
         status: serves ? degraded : 'unavailable',
         checks: [
           { name: 'database', status: database },
+          { name: 'schema', status: schema },
           { name: 'limits', status: limits },
           { name: 'engine', status: answers },
           { name: 'listener', status: listener },

@@ -2,7 +2,7 @@ import type { Config } from '../config.ts'
 import type { Policies } from '../contract/policies.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { createAccess } from './access.ts'
-import { createAccountChanges } from './account-changes.ts'
+import { createAccountChanges, noteChange } from './account-changes.ts'
 import { createAccountClosing } from './account-closing.ts'
 import { createAccounts } from './accounts.ts'
 import { createApiKeyCredentials, KEY_BELIEVED_SECONDS } from './api-key-credentials.ts'
@@ -20,6 +20,7 @@ import { createNewPasswords } from './new-passwords.ts'
 import { createOpenSessions } from './open-sessions.ts'
 import { createOpenStreams } from './open-streams.ts'
 import { createPasswordPolicy } from './password-policy.ts'
+import { createPasswordResets } from './password-resets.ts'
 import { createProfiles } from './profiles.ts'
 import { createRevocations } from './revocations.ts'
 import { createServerStatus } from './server-status.ts'
@@ -70,6 +71,14 @@ export function createServices(
     status: createServerStatus({ ...deps, version }),
     sessions: createSessions({ ...shared, refreshTtlSeconds: identity.refreshTokenTtlSeconds }),
     openSessions: createOpenSessions(shared),
+    passwordResets: createPasswordResets({
+      ...deps,
+      audit,
+      note: {
+        ended: (ids, at) => ids.forEach((id) => revocations.note(id, at)),
+        changed: (account) => noteChange(standing, account),
+      },
+    }),
     accounts: createAccounts({ ...shared, registration: identity.registration }),
     users: createUsers(shared),
     serviceAccounts: createServiceAccounts(shared),

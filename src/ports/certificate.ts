@@ -3,6 +3,7 @@ import { createSecureContext, type SecureVersion } from 'node:tls'
 import type { Clock } from './clock.ts'
 import type { Log } from './log.ts'
 import { findSecretFile } from './secret-file.ts'
+import { StartRefused } from './start-refused.ts'
 
 /** A renewed certificate is in use after so long; the old one is good for days then. */
 const LOOK_EVERY_MS = 5_000
@@ -24,7 +25,7 @@ export interface CertificateSource {
 }
 
 /** A certificate that cannot be used as it is. Its message never shows the content of a file. */
-export class CertificateMistake extends Error {
+export class CertificateMistake extends StartRefused {
   override readonly name = 'CertificateMistake'
 }
 

@@ -71,6 +71,14 @@ export async function openKeyFile(
   }
 }
 
+/**
+ * Reads the keys in a file, to see whether they can be used.
+ * @throws SecretFileMistake with the place of the mistake, never with a key's value
+ */
+export async function checkKeyFile(path: string, clock: Clock): Promise<void> {
+  await readKeys(path, clock)
+}
+
 async function readKeys(path: string, clock: Clock): Promise<KeySet> {
   const text = await findSecretFile(path)
   if (text === undefined) {

@@ -2,13 +2,14 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, link, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { StartRefused } from './start-refused.ts'
 
 const OWNER_ONLY = 0o600
 const OTHERS = 0o077
 const LINKLESS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
 
 /** A file that holds a secret and cannot be used as it is. Its message never shows the content. */
-export class SecretFileMistake extends Error {
+export class SecretFileMistake extends StartRefused {
   override readonly name = 'SecretFileMistake'
 }
 

@@ -1,9 +1,14 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { findOrMakeSecretFile, SecretFileMistake } from './secret-file.ts'
+import { findOrMakeSecretFile, findSecretFile, SecretFileMistake } from './secret-file.ts'
 
 /** What a key is for. One secret gives an unrelated key for each (RFC 5869 `info`). */
-export type KeyPurpose = 'passwords' | 'refresh-tokens' | 'api-keys' | 'cursors'
+export type KeyPurpose =
+  | 'passwords'
+  | 'refresh-tokens'
+  | 'api-keys'
+  | 'cursors'
+  | 'operator-requests'
 
 /** The least a server secret may have, in UTF-8 bytes. */
 export const SERVER_SECRET_LEAST_BYTES = 32
@@ -20,22 +25,46 @@ export function isServerSecret(text: string): boolean {
   return Buffer.byteLength(text) >= SERVER_SECRET_LEAST_BYTES
 }
 
+/** Where the server secret comes from. */
+export type SecretSource = {
+  given: string | undefined
+  dataDir: string
+  /** Whether passwords and keys may have been made with the secret of the folder before. */
+  hasData?: boolean
+}
+
 /**
  * The server secret: the given one, or the one in `<dataDir>/server-secret`, made at the first
  * start (0600). The file's line works as `SERVER_SECRET` too, and then gives the same keys.
- * @throws SecretFileMistake if the file is damaged or others may open it
+ * @throws SecretFileMistake if the file is damaged, others may open it, or it is not the one that the
+ *   data beside it were made with
  */
-export async function loadServerSecret(source: {
-  given: string | undefined
-  dataDir: string
-}): Promise<string> {
-  if (source.given !== undefined) return source.given
+export async function loadServerSecret(source: SecretSource): Promise<string> {
   const path = serverSecretPath(source.dataDir)
+  if (source.given !== undefined) return confirmGiven(source.given, path, source)
+  if (source.hasData) await refuseMissing(path)
   const secret = (await findOrMakeSecretFile(path, () => `${newServerSecret()}\n`)).trim()
   if (isServerSecret(secret)) return secret
   throw new SecretFileMistake(
     `${path} must hold at least ${SERVER_SECRET_LEAST_BYTES} bytes. Restore it from a backup: ` +
       'without it no password, refresh token or API key made so far can be checked.',
+  )
+}
+
+async function refuseMissing(path: string): Promise<void> {
+  if ((await findSecretFile(path)) !== undefined) return
+  throw new SecretFileMistake(
+    `${path} is missing beside existing data: without it no password, refresh token or API key made so far can be checked. ` +
+      'Restore it from a backup, or set SERVER_SECRET to the one that the server had.',
+  )
+}
+
+async function confirmGiven(given: string, path: string, { hasData }: SecretSource) {
+  const kept = hasData ? (await findSecretFile(path))?.trim() : undefined
+  if (kept === undefined || kept === given) return given
+  throw new SecretFileMistake(
+    `SERVER_SECRET is not the one in ${path}, which every password, refresh token and API key depends on: ` +
+      'leave it out, or remove that file if it was never in use.',
   )
 }
 

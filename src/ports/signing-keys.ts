@@ -33,13 +33,22 @@ export interface SigningKeys {
  *   others
  */
 export async function loadSigningKeys(
-  where: { file: string | undefined; dataDir: string },
-  world: { clock: Clock; log: Pick<Log, 'info' | 'error'> },
+  where: { file: string | undefined; dataDir: string; hasData?: boolean },
+  world: { clock: Clock; log: Pick<Log, 'info' | 'warn' | 'error'> },
 ): Promise<SigningKeys> {
   const path = signingKeysPath(where)
-  if (where.file === undefined) await findOrMakeSecretFile(path, newSigningKeysText)
+  if (where.file === undefined) {
+    await findOrMakeSecretFile(path, async () => {
+      if (where.hasData) world.log.warn({ path }, KEYS_LOST)
+      return newSigningKeysText()
+    })
+  }
   return signingKeysOf(await openKeyFile(path, world), path, world.clock)
 }
+
+/** Unlike a lost server secret, a lost key costs nobody a password or a session. */
+const KEYS_LOST =
+  'the signing keys were missing beside existing data and are made anew: access tokens end, and everybody refreshes once'
 
 /** Where the signing keys are: the given file, or one in the folder of data. */
 export function signingKeysPath(where: { file: string | undefined; dataDir: string }): string {

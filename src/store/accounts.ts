@@ -133,6 +133,15 @@ export const accountStore = ({ prisma, query }: Client) => ({
     return count > 0
   },
 
+  /** Whatever it was before. False when there is no such person. */
+  async resetPassword({ id, to, now }: { id: string; to: string; now: Date }): Promise<boolean> {
+    const { count } = await prisma.account.updateMany({
+      where: { id, closedAt: null, role: { not: 'service' } },
+      data: { passwordHash: to, updatedAt: now, version: { increment: 1 } },
+    })
+    return count > 0
+  },
+
   /** The same password in a newer hash. False when the account has another hash by now. */
   async rehashPassword(change: { id: string; from: string; to: string }): Promise<boolean> {
     const { id, from, to } = change

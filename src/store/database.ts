@@ -1,7 +1,7 @@
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { PrismaClient } from '../../generated/prisma/client.ts'
 import type { Connections } from '../ports/meter.ts'
-import { embeddedMigrationAdapter, openEmbedded, type EmbeddedOptions } from './embedded.ts'
+import { lockEmbeddedForMigration, openEmbedded, type EmbeddedOptions } from './embedded.ts'
 import { type Query, queryBy } from './query.ts'
 import {
   lockServerForMigration,
@@ -50,11 +50,7 @@ async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database>
     prisma,
     query: queryBy(() => adapter.connect()),
     embedded: true,
-    lockForMigration: async () => ({
-      factory: embeddedMigrationAdapter(pglite),
-      // PGlite reads the types of arrays when it opens, and a migration may have made new ones.
-      release: () => pglite.refreshArrayTypes(),
-    }),
+    lockForMigration: async () => lockEmbeddedForMigration(pglite),
     connections: () => undefined,
     dump: () => pglite.dumpDataDir('none'),
     async close() {

@@ -1,4 +1,5 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { StartRefused } from '../ports/start-refused.ts'
 
 type Holder = { pid: number; startedAt: string }
 
@@ -8,12 +9,13 @@ const heldHere = new Set<string>()
  * Takes the lock file at `path` for this process; one left behind by a dead process is taken
  * over. It tells processes of one machine apart, not containers that share a volume.
  * @returns releases it.
- * @throws when a living process, this one included, holds it.
+ * @throws StartRefused when a living process, this one included, holds it, or when it does not say who.
  */
 export function lockDirectory(path: string): () => void {
-  if (heldHere.has(path)) throw new Error(heldMessage(path, process.pid))
+  if (heldHere.has(path)) throw new StartRefused(heldMessage(path, process.pid))
   const own = `${path}.${String(process.pid)}`
-  writeFileSync(own, JSON.stringify(describe(process.pid)), { mode: 0o600 })
+  // Flushed: after a power cut a lock says who held it.
+  writeFileSync(own, JSON.stringify(describe(process.pid)), { mode: 0o600, flush: true })
   try {
     claim(path, own)
   } finally {
@@ -44,8 +46,10 @@ function linked(own: string, path: string): boolean {
 }
 
 function removeStale(path: string, text: string): void {
-  const holder = parseHolder(text)
-  if (holder !== undefined && isAlive(holder)) throw new Error(heldMessage(path, holder.pid))
+  const holder = parseHolder(path, text)
+  if (holder !== undefined && isAlive(holder)) {
+    throw new StartRefused(heldMessage(path, holder.pid))
+  }
   const aside = `${path}.${String(process.pid)}.stale`
   try {
     renameSync(path, aside)
@@ -96,14 +100,30 @@ function readLock(path: string): string | undefined {
   }
 }
 
-function parseHolder(text: string): Holder | undefined {
+/** Nobody, where a power cut has left the file without content. */
+function parseHolder(path: string, text: string): Holder | undefined {
+  if (/^[\s\0]*$/.test(text)) return undefined
+  const holder = parseJson(text)
+  if (isHolder(holder)) return holder
+  throw new StartRefused(
+    `${path} does not say which process has this data directory open. Make sure that none has, delete that file, and start again.`,
+  )
+}
+
+function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as Holder
+    return JSON.parse(text)
   } catch {
     return undefined
   }
 }
 
+function isHolder(value: unknown): value is Holder {
+  if (typeof value !== 'object' || value === null) return false
+  const { pid, startedAt } = value as Partial<Holder>
+  return Number.isSafeInteger(pid) && pid! > 0 && typeof startedAt === 'string'
+}
+
 function heldMessage(path: string, pid: number): string {
-  return `Process ${String(pid)} has this data directory open (${path}): only one process at a time can, several need DATABASE_URL`
+  return `Process ${String(pid)} has this data directory open (${path}): only one process at a time can, several need DATABASE_URL. Stop it, or give this one another DATA_DIR.`
 }

@@ -1,11 +1,12 @@
 import type { Database } from './database.ts'
 import { migrationsDirectory, readMigrations, type Migration } from './migration-files.ts'
+import { StartRefused } from '../ports/start-refused.ts'
 import { openSchemaEngine, type MigrationList } from './schema-engine.ts'
 import type { LockedMigration } from './server.ts'
 import { driverFailure } from './unavailable.ts'
 
 /** The database cannot be brought to the schema of this version; the message says what to do. */
-export class MigrationFailed extends Error {
+export class MigrationFailed extends StartRefused {
   override readonly name = 'MigrationFailed'
 }
 
@@ -13,17 +14,27 @@ export class MigrationFailed extends Error {
  * Brings the database to the newest migration and returns the names of those applied now.
  * Several instances may start at once: one migrates, the others wait. A database that is up
  * to date costs one query.
- * @throws MigrationFailed when one fails, failed earlier, or was edited after it was applied.
+ * @throws MigrationFailed when one fails, was left unfinished, or was edited after it was applied.
  */
 export async function migrate(
   database: Database,
   directory = migrationsDirectory,
 ): Promise<string[]> {
   const migrations = await readMigrations(directory)
-  if (arePending(migrations, await readHistory(database))) {
-    return migrateLocked(database, migrations)
-  }
-  return []
+  const history = await readHistory(database)
+  if (isInOrder(migrations, history)) return []
+  return migrateLocked(database, migrations)
+}
+
+/**
+ * Asks whether a database is as this version needs it, and leaves it as it is.
+ * @throws MigrationFailed when it is not
+ */
+export async function requireMigrated(database: Database): Promise<void> {
+  if (isInOrder(await readMigrations(), await readHistory(database))) return
+  throw new MigrationFailed(
+    'The database is not as this version of Parley needs it: start a server of this version on it first.',
+  )
 }
 
 async function migrateLocked(database: Database, migrations: Migration[]): Promise<string[]> {
@@ -31,7 +42,7 @@ async function migrateLocked(database: Database, migrations: Migration[]): Promi
   try {
     // Read again: while this instance waited for the lock, another may have done it all.
     const history = await readHistory(database)
-    if (!arePending(migrations, history)) return []
+    if (isInOrder(migrations, history)) return []
     refuseBroken(migrations, history)
     return await apply(lock, migrations)
   } finally {
@@ -39,16 +50,26 @@ async function migrateLocked(database: Database, migrations: Migration[]): Promi
   }
 }
 
-async function apply({ factory }: LockedMigration, migrations: Migration[]): Promise<string[]> {
-  const engine = await openSchemaEngine(factory)
+/** Each with its row in one transaction: whenever the process is killed, it is there or it is not. */
+async function apply(lock: LockedMigration, migrations: Migration[]): Promise<string[]> {
+  const engine = await openSchemaEngine(lock.factory)
+  const applied: string[] = []
   try {
-    const { appliedMigrationNames } = await engine.applyMigrations({
-      migrationsList: migrationList(migrations),
-      filters: { externalTables: [], externalEnums: [] },
-    })
-    return appliedMigrationNames
+    for (const index of migrations.keys()) {
+      const { appliedMigrationNames } = await lock.transaction(() =>
+        engine.applyMigrations({
+          migrationsList: migrationList(migrations.slice(0, index + 1)),
+          filters: { externalTables: [], externalEnums: [] },
+        }),
+      )
+      applied.push(...appliedMigrationNames)
+    }
+    return applied
   } catch (error) {
-    throw new MigrationFailed(`A migration failed: ${driverFailure(error).text}`, { cause: error })
+    throw new MigrationFailed(
+      `A migration failed, and nothing of it was kept: ${driverFailure(error).text}`,
+      { cause: error },
+    )
   } finally {
     engine.free()
   }
@@ -81,9 +102,11 @@ async function readHistory({ prisma }: Database): Promise<Applied[]> {
   }
 }
 
-function arePending(migrations: Migration[], history: Applied[]): boolean {
+/** Everything that this version knows is done, and nothing that any version knows is half done. */
+function isInOrder(migrations: Migration[], history: Applied[]): boolean {
+  if (history.some((row) => !row.finished)) return false
   const done = new Set(history.filter((row) => row.finished).map(identity))
-  return !migrations.every((migration) => done.has(identity(migration)))
+  return migrations.every((migration) => done.has(identity(migration)))
 }
 
 function identity({ name, checksum }: { name: string; checksum: string }): string {
@@ -94,7 +117,7 @@ function refuseBroken(migrations: Migration[], history: Applied[]): void {
   const failed = history.find((row) => !row.finished)
   if (failed) {
     throw new MigrationFailed(
-      `The migration ${failed.name} failed earlier and changed nothing: see its row in _prisma_migrations, repair the cause, delete the row and start again`,
+      `The migration ${failed.name} was begun and not finished: restore the database from a backup of before, or, if nothing of it is there, delete its row from _prisma_migrations, and start again.`,
     )
   }
   const checksums = new Map(migrations.map(({ name, checksum }) => [name, checksum]))
@@ -103,6 +126,6 @@ function refuseBroken(migrations: Migration[], history: Applied[]): void {
   )
   if (!edited) return
   throw new MigrationFailed(
-    `The migration ${edited.name} was edited after it was applied: restore its file and write a new migration`,
+    `The migration ${edited.name} was edited after it was applied: restore its file, or start the version that it belongs to.`,
   )
 }

@@ -1,17 +1,47 @@
 import { DriverAdapterError } from '@prisma/driver-adapter-utils'
 
+/** Sends SQL to the one session of a migration. */
+export type Run = (sql: string) => Promise<unknown>
+
 /**
  * What `executeScript` of a migration's adapter should do: wait, and fail in the form that the
  * schema engine can tell about; of any other it says only "external error".
  */
-export function scriptRunner(
-  run: (script: string) => Promise<unknown>,
-): (script: string) => Promise<void> {
+export function scriptRunner(run: Run): (script: string) => Promise<void> {
   return async (script) => {
     try {
       await run(script)
     } catch (error) {
       throw new DriverAdapterError(toDriverError(error))
+    }
+  }
+}
+
+/** A failure leaves the transaction usable: the engine writes down the reason next. */
+export function undoing(run: Run): Run {
+  return async (sql) => {
+    await run('SAVEPOINT before_script')
+    try {
+      return await run(sql)
+    } catch (error) {
+      await run('ROLLBACK TO SAVEPOINT before_script')
+      throw error
+    }
+  }
+}
+
+/** A transaction around what the engine does in the same session; it opens none of its own. */
+export function transactionBy(run: Run): <T>(work: () => Promise<T>) => Promise<T> {
+  return async (work) => {
+    await run('BEGIN')
+    try {
+      const result = await work()
+      await run('COMMIT')
+      return result
+    } catch (error) {
+      // A session that is gone has rolled back by itself.
+      await run('ROLLBACK').catch(() => undefined)
+      throw error
     }
   }
 }

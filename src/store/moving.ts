@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
 import pg from 'pg'
+import { StartRefused } from '../ports/start-refused.ts'
 import { openDatabase } from './database.ts'
 import { openEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
@@ -14,7 +15,7 @@ const LOCK_MS = 5_000
 const MIGRATIONS = '_prisma_migrations'
 
 /** Moving cannot begin, or was taken back: the target is as empty as before. */
-export class MoveRefused extends Error {
+export class MoveRefused extends StartRefused {
   override readonly name = 'MoveRefused'
 }
 

@@ -1,7 +1,13 @@
 import { PrismaPg } from '@prisma/adapter-pg'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
-import { refuseShadowDatabase, scriptRunner } from './migration-script.ts'
+import {
+  refuseShadowDatabase,
+  type Run,
+  scriptRunner,
+  transactionBy,
+  undoing,
+} from './migration-script.ts'
 
 export type ServerOptions = {
   databaseUrl: string
@@ -74,6 +80,8 @@ export function statementNames(limit: number): (query: { sql: string }) => strin
 
 export type LockedMigration = {
   factory: SqlMigrationAwareDriverAdapterFactory
+  /** All that `work` does through the factory is kept, or none of it if it throws or is killed. */
+  transaction<T>(work: () => Promise<T>): Promise<T>
   release(): Promise<void>
 }
 
@@ -90,7 +98,27 @@ export async function lockServerForMigration(databaseUrl: string): Promise<Locke
     await pool.end()
     throw error
   }
-  return { factory: migrationAdapter(pool), release: () => pool.end() }
+  return {
+    factory: migrationAdapter(pool),
+    transaction: transactionBy(runIn(pool)),
+    release: () => pool.end(),
+  }
+}
+
+/** `pool.query` would throw away the connection of a statement that fails, and the lock with it. */
+function runIn(pool: pg.Pool): Run {
+  return async (sql) => {
+    const client = await pool.connect()
+    // A connection that breaks fails the statement that is waiting; unheard, it ends the process.
+    const ignore = (): void => {}
+    client.on('error', ignore)
+    try {
+      return await client.query(sql)
+    } finally {
+      client.release()
+      client.off('error', ignore)
+    }
+  }
 }
 
 // The original's executeScript cuts the script at every semicolon, those in a function's body
@@ -102,7 +130,7 @@ function migrationAdapter(pool: pg.Pool): SqlMigrationAwareDriverAdapterFactory 
     adapterName: original.adapterName,
     connectToShadowDb: refuseShadowDatabase,
     async connect() {
-      const executeScript = scriptRunner((script) => pool.query(script))
+      const executeScript = scriptRunner(undoing(runIn(pool)))
       return Object.assign(await original.connect(), { executeScript })
     },
   }

@@ -12,7 +12,8 @@ import { feedbackStore } from './feedback.ts'
 import { generationStore } from './generations.ts'
 import { idempotencyKeyStore } from './idempotency-keys.ts'
 import { messageStore } from './messages.ts'
-import { migrate } from './migrate.ts'
+import { migrate, requireMigrated } from './migrate.ts'
+import { checkSchema } from './schema-check.ts'
 import { openStreamStore } from './open-streams.ts'
 import { type Client, queryIn } from './query.ts'
 import { sessionStore } from './sessions.ts'
@@ -45,6 +46,7 @@ export type { PagePosition } from './rows.ts'
 export type { Searched } from './searching.ts'
 export type { NewSession, Rotation, Session } from './sessions.ts'
 export type { AccountChanges, Standing } from './standings.ts'
+export { refusalByDatabase } from './start-failures.ts'
 export { DatabaseUnavailable } from './unavailable.ts'
 export type { UsageBucket, UsageQuery, UsageRecord } from './usage.ts'
 
@@ -56,18 +58,40 @@ export type Store = ReturnType<typeof storeOf>
 
 /**
  * Opens the database and brings it to the newest migration.
- * @throws DatabaseUnavailable, MigrationFailed, or when another process has the directory.
+ * @throws DatabaseUnavailable, MigrationFailed; StartRefused for what else keeps it from being used
  */
 export async function openStore(options: DatabaseOptions): Promise<Store> {
+  return openPrepared(options, migrate)
+}
+
+/**
+ * The same for a command beside servers: they may be of another version, so nothing is migrated.
+ * @throws DatabaseUnavailable, MigrationFailed, StartRefused
+ */
+export async function openMigratedStore(options: DatabaseOptions): Promise<Store> {
+  return openPrepared(options, requireMigrated)
+}
+
+async function openPrepared(
+  options: DatabaseOptions,
+  bring: (database: Database) => Promise<unknown>,
+): Promise<Store> {
   const database = await openDatabase(options)
-  const start = guarded({ migrate: () => migrate(database) })
+  const start = guarded({ prepare: () => prepare(database, bring) })
   try {
-    await start.migrate()
-    return storeOf(database)
+    return storeOf(database, await start.prepare())
   } catch (error) {
     await database.close()
     throw error
   }
+}
+
+async function prepare(
+  database: Database,
+  bring: (database: Database) => Promise<unknown>,
+): Promise<string[]> {
+  await bring(database)
+  return checkSchema(database)
 }
 
 /** A transaction waits so long for its turn, and may take so long, in milliseconds. */
@@ -76,8 +100,11 @@ const TRANSACTION = { maxWait: 2_000, timeout: 8_000 }
 /** A transaction is undone as a whole: what is part of one is not tried again by itself. */
 const alone: Guarding = (call) => guardedCall(() => retryingConflicts(call))
 
-/** The store on a database that is open and migrated. */
-export function storeOf(database: Database) {
+/**
+ * The store on a database that is open and migrated.
+ * @param newerMigrations those of it that this version does not know
+ */
+export function storeOf(database: Database, newerMigrations: readonly string[] = []) {
   const { prisma, query, embedded } = database
   return {
     /** No other process has the database: what runs at the start was abandoned. */
@@ -102,6 +129,9 @@ export function storeOf(database: Database) {
       }
       return alone(() => prisma.$transaction(run, TRANSACTION))
     },
+
+    /** What a newer version than this has done to the schema, as it was at the start. */
+    newerMigrations: () => newerMigrations,
 
     /** Of the pool to a server; undefined for the embedded database. */
     connections: () => database.connections(),

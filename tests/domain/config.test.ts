@@ -5,7 +5,13 @@ import { parseEnv } from 'node:util'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
-import { ConfigMistakes, loadConfig, loadMove, readConfig } from '../../src/config.ts'
+import {
+  ConfigMistakes,
+  loadConfig,
+  loadMove,
+  loadServerConfig,
+  readConfig,
+} from '../../src/config.ts'
 import { rateLimitVariable, VARIABLES, type Variable } from '../../src/config/variables.ts'
 
 const POLICIES = ['anonymous', 'user', 'chat', 'sign-in-address', 'sign-in-account']
@@ -253,6 +259,33 @@ describe('loadConfig', () => {
     expect([server.port, limits.maxOpenStreams]).toEqual([4002, 9])
     await rm(folder, { recursive: true })
   })
+
+  test('a file of keys or a certificate with a mistake is one of the mistakes, by its variable', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'parley-config-'))
+    const [env, keys] = [join(folder, '.env'), join(folder, 'keys.json')]
+    await writeFile(keys, '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}', { mode: 0o600 })
+    const certificate = 'TLS_CERT_FILE=/no/such.pem\nTLS_KEY_FILE=/no/such.pem'
+    await writeFile(env, `PORT=x\nSIGNING_KEYS_FILE=${keys}\n${certificate}\n`)
+    const failure: unknown = await loadServerConfig(POLICIES, env).catch((error: unknown) => error)
+    expect((failure as ConfigMistakes).mistakes).toEqual([
+      'PORT must be a whole number, 0 to 65535.',
+      expect.stringMatching(/^SIGNING_KEYS_FILE: .*keys\[0\] must be an Ed25519 key/),
+      'TLS_CERT_FILE names a file that does not exist.',
+    ])
+    await rm(folder, { recursive: true })
+  })
+
+  test.each(['SIGNING_KEYS_FILE', 'TLS_KEY_FILE'])(
+    'a secret in %s instead of the name of its file is never shown',
+    async (name) => {
+      vi.stubEnv(name, '{"keys":[{"d":"the-secret"}]}')
+      const failure: unknown = await loadServerConfig(POLICIES, 'none').catch(
+        (error: unknown) => error,
+      )
+      expect((failure as Error).message).toContain(`${name} must be the name of a file`)
+      expect((failure as Error).message).not.toContain('the-secret')
+    },
+  )
 
   test('needs no .env file', () => {
     expect(loadConfig(POLICIES, 'no-such-file').limits.maxOpenStreams).toBe(5)

@@ -189,6 +189,21 @@ describe('the server secret', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
+  test('that is missing beside existing data is refused, and none is made', async () => {
+    const source = { given: undefined, dataDir: folder, hasData: true }
+    await expect(loadServerSecret(source)).rejects.toThrow(/missing beside existing data/)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('that is given and is not the one of the data beside it is refused', async () => {
+    const kept = await loadServerSecret({ given: undefined, dataDir: folder })
+    const source = { dataDir: folder, hasData: true }
+    await expect(loadServerSecret({ ...source, given: 'x'.repeat(32) })).rejects.toThrow(
+      /is not the one in/,
+    )
+    expect(await loadServerSecret({ ...source, given: kept })).toBe(kept)
+  })
+
   test('that is damaged is refused and never replaced', async () => {
     const file = join(folder, 'server-secret')
     await writeFile(file, 'cut', { mode: 0o600 })

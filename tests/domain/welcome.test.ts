@@ -2,13 +2,20 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
-import type { FirstAdmin } from '../../src/domain/first-admin.ts'
-import { welcome } from '../../src/welcome.ts'
+import type { AdminAccess } from '../../src/domain/first-admin.ts'
+import { introduction, welcome } from '../../src/welcome.ts'
 
-const MADE = { email: "o'neil@example.com", password: 'made-at-the-start', isPasswordMade: true }
+const MADE = {
+  kind: 'made' as const,
+  email: "o'neil@example.com",
+  password: 'made-at-the-start',
+  isPasswordMade: true,
+}
 
-function welcomeWith({ env = {}, admin }: { env?: Record<string, string>; admin?: FirstAdmin }) {
-  return welcome(readConfig(env, []), { api: 4711, metrics: 4712 }, admin)
+type Case = { env?: Record<string, string>; access?: AdminAccess }
+
+function welcomeWith({ env = {}, access = { kind: 'known' } }: Case) {
+  return welcome(readConfig(env, []), { api: 4711, metrics: 4712 }, access)
 }
 
 /** The one line of shell in it, run in a shell whose curl logs anybody in and shows its arguments. */
@@ -47,16 +54,26 @@ describe('what a person reads after the start', () => {
   })
 
   test('shows a password that was made, and never one that was given', () => {
-    expect(welcomeWith({ admin: MADE })).toContain(MADE.password)
+    expect(introduction(MADE)).toContain(MADE.password)
+    expect(welcomeWith({ access: MADE })).toContain('with the password above')
     const given = { ...MADE, password: 'given by the operator', isPasswordMade: false }
-    const text = welcomeWith({ admin: given })
+    const text = welcomeWith({ access: given })
     expect(text).toContain(`Log in as ${MADE.email}`)
     expect(text).not.toContain(given.password)
     expect(welcomeWith({})).toContain('with an account that you have')
   })
 
+  test.each([
+    ['not-an-admin', /ADMIN_EMAIL names no administrator/],
+    ['disabled', /administrator who is disabled/],
+    ['wrong-password', /ADMIN_PASSWORD is not the password/],
+    ['no-admin-at-all', /There is no administrator/],
+  ] as const)('says that ADMIN_EMAIL and ADMIN_PASSWORD do not fit: %s', (reason, sentence) => {
+    expect(welcomeWith({ access: { kind: 'unfitting', reason } })).toMatch(sentence)
+  })
+
   test('has a line of shell that logs in and streams, with an apostrophe in the address too', async () => {
-    const words = await runItsLine(welcomeWith({ admin: MADE }))
+    const words = await runItsLine(welcomeWith({ access: MADE }))
     const { email, password } = MADE
     expect(words).toContain(JSON.stringify({ email, password }))
     expect(words).toContain('http://localhost:4711/api/v1/auth/login')

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { StartRefused } from '../../src/ports/start-refused.ts'
 import { openStore } from '../../src/store/store.ts'
 
 let dataDir: string
@@ -95,4 +96,62 @@ test('lets whatever else has come be heard between statements that wait', async 
     clearImmediate(timer)
     await store.close()
   }
+})
+
+describe('a database that is not whole is refused with a sentence, and stays as it is', () => {
+  let whole: string
+  beforeAll(async () => {
+    whole = await mkdtemp(join(tmpdir(), 'parley-whole-'))
+    await (await openStore({ dataDir: whole })).close()
+  }, 120_000)
+  afterAll(() => rm(whole, { recursive: true, force: true }))
+
+  /** All but the note of a PostgreSQL that found out for itself that it cannot start. */
+  const filesIn = async (database: string) =>
+    (await readdir(database, { recursive: true }))
+      .filter((name) => name !== 'postmaster.pid')
+      .sort()
+
+  const without = (part: string) => (folder: string) => rm(join(folder, part), { recursive: true })
+  test.each<[string, (database: string) => Promise<void>, RegExp]>([
+    ['without PG_VERSION', without('PG_VERSION'), /PG_VERSION is missing/],
+    ['with an empty PG_VERSION', (to) => truncate(join(to, 'PG_VERSION')), /PG_VERSION is empty/],
+    ['without pg_control', without('global/pg_control'), /pg_control is missing/],
+    ['without base', without('base'), /base is missing/],
+    ['without pg_xact', without('pg_xact'), /pg_xact is missing/],
+    ['without pg_wal', without('pg_wal'), /pg_wal is missing/],
+    ['without its configuration', without('postgresql.conf'), /postgresql.conf is missing/],
+    ['with half a pg_control', (to) => truncate(join(to, 'global/pg_control'), 100), /damaged/],
+    ['of another PostgreSQL', (to) => writeFile(join(to, 'PG_VERSION'), '9\n'), /another version/],
+  ])('%s', async (_what, spoil, sentence) => {
+    const database = join(dataDir, 'database')
+    await cp(join(whole, 'database'), database, { recursive: true })
+    await spoil(database)
+    const before = await filesIn(database)
+    const failure: unknown = await openStore({ dataDir }).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(StartRefused)
+    expect((failure as Error).message).toMatch(sentence)
+    expect(await filesIn(database)).toEqual(before)
+    expect(await readdir(dataDir)).toEqual(['database'])
+  })
+
+  test('a file in its place', async () => {
+    await writeFile(join(dataDir, 'database'), 'x')
+    await expect(openStore({ dataDir })).rejects.toThrow(/it is a file/)
+  })
+
+  test.each(['null', '{}', '{"pid":"1","startedAt":""}', 'junk'])(
+    'a lock that says %s',
+    async (text) => {
+      await writeFile(join(dataDir, 'database.lock'), text)
+      await expect(openStore({ dataDir })).rejects.toThrow(/does not say which process/)
+    },
+  )
+})
+
+test('a folder of data that cannot be made is refused with a sentence', async () => {
+  const file = join(dataDir, 'file')
+  await writeFile(file, 'x')
+  await expect(openStore({ dataDir: file })).rejects.toThrow(/a file of that name/)
+  await expect(openStore({ dataDir: '/proc/parley' })).rejects.toThrow(/cannot be made there/)
 })

@@ -39,11 +39,16 @@ export type ParleyProcess = {
   logIn(): Promise<Client>
 }
 
+/** One that may not listen yet. */
+export type LaunchedProcess = Omit<ParleyProcess, 'url' | 'logIn'>
+
 /** A folder for the data of one test, and the end of every process that was started in it. */
 export type Workplace = {
   directory: string
   /** Starts the program with these variables and nothing else; waits until it listens. */
   start(env?: Record<string, string>): Promise<ParleyProcess>
+  /** The same, and does not wait. */
+  launch(env?: Record<string, string>): LaunchedProcess
   /** Starts a program that is expected not to come up. */
   startInVain(env: Record<string, string>): Promise<Exit & { stderr: string; stdout: string }>
   close(): Promise<void>
@@ -71,6 +76,11 @@ export async function openWorkplace(): Promise<Workplace> {
       const signal = (name: NodeJS.Signals) => void child.kill(name)
       const pid = child.pid!
       return { url, pid, exited, stderr, stdout, signal, logIn: () => logIn(url) }
+    },
+    launch(env = {}) {
+      const { child, exited, stderr, stdout } = run({ ...DEFAULTS, ...env })
+      const signal = (name: NodeJS.Signals) => void child.kill(name)
+      return { pid: child.pid!, exited, stderr, stdout, signal }
     },
     async startInVain(env) {
       const { exited, stderr, stdout } = run(env)

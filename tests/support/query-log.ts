@@ -4,7 +4,7 @@ import type { PGlite } from '@electric-sql/pglite'
 import { inject } from 'vitest'
 import { Prisma, PrismaClient } from '../../generated/prisma/client.ts'
 import type { Database } from '../../src/store/database.ts'
-import { embeddedMigrationAdapter, openEmbedded } from '../../src/store/embedded.ts'
+import { lockEmbeddedForMigration, openEmbedded } from '../../src/store/embedded.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { queryBy } from '../../src/store/query.ts'
 import { storeOf } from '../../src/store/store.ts'
@@ -46,10 +46,7 @@ export async function openLoggedTestStore(): Promise<LoggedTestStore> {
       return ask(text, ...values)
     },
     embedded: true,
-    lockForMigration: async () => ({
-      factory: embeddedMigrationAdapter(pglite),
-      release: () => pglite.refreshArrayTypes(),
-    }),
+    lockForMigration: async () => lockEmbeddedForMigration(pglite),
     connections: () => undefined,
     dump: () => pglite.dumpDataDir('none'),
     async close() {

@@ -1,0 +1,56 @@
+import { randomBytes } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import { Writable } from 'node:stream'
+import { StartRefused } from '../ports/start-refused.ts'
+
+const PASSWORD_BYTES = 18
+
+/** A password that somebody chose, or one that was made and must be shown. */
+export type NewPassword = { text: string; isMade: boolean }
+
+/**
+ * The new password: made if told, asked for twice on a terminal (nothing typed: made), or the first
+ * line of standard input. It is never echoed.
+ * @throws StartRefused if the two differ, or standard input has none
+ */
+export async function readNewPassword(how: { generate: boolean }): Promise<NewPassword> {
+  if (how.generate) return makePassword()
+  if (process.stdin.isTTY) return askTwice()
+  const text = await readLine()
+  if (text === undefined || text === '') {
+    throw new StartRefused('Standard input has no password: give one line, or say --generate.')
+  }
+  return { text, isMade: false }
+}
+
+function makePassword(): NewPassword {
+  return { text: randomBytes(PASSWORD_BYTES).toString('base64url'), isMade: true }
+}
+
+async function askTwice(): Promise<NewPassword> {
+  const text = await askHidden('New password (nothing: one is made): ')
+  if (text === '') return makePassword()
+  const again = await askHidden('The same once more: ')
+  if (again === text) return { text, isMade: false }
+  throw new StartRefused('The two are not the same.')
+}
+
+/** Readline echoes what is typed to its output: this one swallows it. */
+function askHidden(question: string): Promise<string> {
+  process.stderr.write(question)
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  return new Promise((resolve, reject) => {
+    const refuse = () => reject(new StartRefused('It was broken off.'))
+    lines.once('SIGINT', refuse).once('close', refuse)
+    lines.once('line', (line) => resolve(line))
+  }).finally(() => {
+    lines.close()
+    process.stderr.write('\n')
+  }) as Promise<string>
+}
+
+async function readLine(): Promise<string | undefined> {
+  for await (const line of createInterface({ input: process.stdin })) return line
+  return undefined
+}

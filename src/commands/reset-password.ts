@@ -1,0 +1,29 @@
+/**
+ * Sets a new password for an account, beside a running server:
+ * `npm run reset-password -- EMAIL [--generate] [--enable]`, or
+ * `node dist/src/commands/reset-password.js EMAIL` where only the production packages are. The password
+ * is asked for, read from standard input, or made and printed once. Every session of the account ends.
+ */
+import { loadConfig } from '../config.ts'
+import { loadPolicies } from '../parley.ts'
+import { StartRefused } from '../ports/start-refused.ts'
+import { refusalByDatabase } from '../store/store.ts'
+import { resetPassword } from './password-reset.ts'
+
+async function main(): Promise<void> {
+  const config = loadConfig(Object.keys(loadPolicies().limits))
+  const { report, password } = await resetPassword(process.argv.slice(2), config)
+  process.stderr.write(`${report}\n`)
+  if (password !== undefined) process.stdout.write(`${password}\n`)
+}
+
+main().then(
+  // Whoever gave the password by a pipe may keep it open.
+  () => process.exit(0),
+  (error: unknown) => {
+    const expected = error instanceof StartRefused ? error : refusalByDatabase(error)
+    const text = expected?.message ?? (error instanceof Error ? error.stack : String(error))
+    process.stderr.write(`No password was changed.\n${text}\n`)
+    process.exit(1)
+  },
+)

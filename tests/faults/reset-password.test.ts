@@ -1,0 +1,153 @@
+import { execFile, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { newServerSecret } from '../../src/ports/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import { type Client, createClient } from '../support/client.ts'
+import { ADMIN, openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
+import { createDatabase, dropDatabase } from '../support/server-database.ts'
+import { until } from '../support/until.ts'
+
+const COMMAND = join(import.meta.dirname, '../../src/commands/reset-password.ts')
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+const serverUrl = process.env['TEST_DATABASE_URL']
+const databases = ['embedded', ...(serverUrl === undefined ? [] : ['PostgreSQL'])]
+const NEW = 'a horse that nobody guesses'
+const { email } = ADMIN
+
+let workplace: Workplace
+let env: Record<string, string>
+const cleanups: (() => Promise<void>)[] = []
+beforeEach(async () => {
+  workplace = await openWorkplace()
+  env = {}
+})
+afterEach(async () => {
+  await workplace.close()
+  for (const cleanUp of cleanups.splice(0)) await cleanUp()
+})
+
+async function useDatabase(kind: string): Promise<void> {
+  if (kind === 'embedded' || serverUrl === undefined) return
+  const name = `parley_reset_${randomUUID()}`
+  cleanups.push(() => dropDatabase(serverUrl, name))
+  const keysFile = join(workplace.directory, 'keys.json')
+  await writeFile(keysFile, await newSigningKeysText(), { mode: 0o600 })
+  env = {
+    DATABASE_URL: await createDatabase(serverUrl, name),
+    SIGNING_KEYS_FILE: keysFile,
+    SERVER_SECRET: newServerSecret(),
+  }
+}
+
+function options() {
+  const { directory } = workplace
+  const variables = { PATH: process.env['PATH'], DATA_DIR: directory, BCRYPT_COST: '4', ...env }
+  return { cwd: directory, env: variables }
+}
+
+/** Runs the command, with a password on its standard input. */
+function reset(args: string[], password = '') {
+  const running = promisify(execFile)(
+    process.execPath,
+    ['--import', TSX, COMMAND, ...args],
+    options(),
+  )
+  running.child.stdin!.end(password)
+  return running
+}
+
+const logIn = async ({ url }: ParleyProcess, password: string): Promise<Client> => {
+  const { body } = await createClient(url).expect(200, 'logIn', { body: { email, password } })
+  return createClient(url, { ...body, email, password })
+}
+
+describe.each(databases)('npm run reset-password (%s)', (kind) => {
+  test('sets a password beside a running server, ends every session, and is in the record', async () => {
+    await useDatabase(kind)
+    const server = await workplace.start(env)
+    const before = await server.logIn()
+    const { stdout } = await reset([email], `${NEW}\n`)
+    expect(stdout).toBe('')
+    // At once where the server has done it, else as soon as it has heard of it.
+    await until(async () => (await before.call('getProfile')).status === 401, 30_000)
+    const { refreshToken } = before.identity
+    await before.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
+    await createClient(server.url).refused('invalid-credentials', 'logIn', { body: ADMIN })
+    const admin = await logIn(server, NEW)
+    const event = { query: { event: 'password.reset' } } as const
+    const { body } = await admin.expect(200, 'listAuditEvents', event)
+    const { id } = (await admin.expect(200, 'getProfile')).body
+    expect(body.data).toMatchObject([{ outcome: 'done', target: { kind: 'user', id } }])
+    expect(body.data[0]).not.toHaveProperty('actor')
+
+    const made = (await reset([email, '--generate'])).stdout.trim()
+    await logIn(server, made)
+    expect(server.stdout() + server.stderr()).not.toContain(made)
+  }, 240_000)
+
+  test('works while no server runs, killed or stopped, and refuses what is no password', async () => {
+    await useDatabase(kind)
+    const server = await workplace.start(env)
+    server.signal('SIGKILL')
+    await server.exited
+    await reset([email], `${NEW}\n`)
+    await expect(reset([email], 'password123\n')).rejects.toMatchObject({
+      code: 1,
+      stderr: 'No password was changed.\nThe password is refused. It is one of the commonest.\n',
+    })
+    await expect(reset(['nobody@example.com'], `${NEW}\n`)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`Administrators: ${email}.`) as string,
+    })
+    await logIn(await workplace.start(env), NEW)
+  }, 240_000)
+})
+
+test('a reset of a disabled account says so, and enables it when told', async () => {
+  const server = await workplace.start()
+  const admin = await server.logIn()
+  const user = {
+    email: 'ada@example.com',
+    password: 'the horse of Ada Lovelace',
+    displayName: 'Ada',
+  }
+  const { id } = (await admin.expect(201, 'createUser', { body: { ...user, role: 'user' } })).body
+  await admin.expect(200, 'changeUser', { path: { userId: id }, body: { disabled: true } })
+  expect((await reset([user.email], `${NEW}\n`)).stderr).toContain('disabled and stays so')
+  const body = { email: user.email, password: NEW }
+  await createClient(server.url).refused('account-disabled', 'logIn', { body })
+  expect((await reset([user.email, '--enable'], `${NEW}\n`)).stderr).not.toContain('disabled')
+  await createClient(server.url).expect(200, 'logIn', { body })
+}, 240_000)
+
+test('where there is no database, nothing is made', async () => {
+  await expect(reset([email], `${NEW}\n`)).rejects.toMatchObject({
+    stderr: expect.stringContaining('There is no database in') as string,
+  })
+}, 60_000)
+
+test.skipIf(process.platform !== 'linux')(
+  'a password that is typed on a terminal is asked for twice and never shown',
+  async () => {
+    await (await workplace.start()).logIn()
+    const line = `${process.execPath} --import ${TSX} ${COMMAND} ${email}`
+    const terminal = spawn('script', ['-qec', line, '/dev/null'], options())
+    let seen = ''
+    terminal.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
+    await until(() => seen.includes('New password'), 60_000)
+    terminal.stdin.write(`${NEW}\r`)
+    await until(() => seen.includes('once more'), 60_000)
+    terminal.stdin.write(`${NEW}\r`)
+    const [code] = (await once(terminal, 'close')) as [number]
+    expect([code, seen]).toEqual([0, expect.stringContaining('has a new password')])
+    expect(seen).not.toContain(NEW)
+  },
+  240_000,
+)
