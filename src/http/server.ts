@@ -105,7 +105,7 @@ export function createServer(
   // Node would ask for every body at once; `readBody` does, when nothing refuses the call any more.
   server.on('checkContinue', (req, res) => {
     req.awaitsContinue = true
-    take(req as never, res as never)
+    take(req, res as never)
   })
   return { server, connections }
 }
