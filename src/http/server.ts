@@ -103,10 +103,11 @@ export function createServer(
   // RFC 9110 10.1.1 lets an expectation be ignored; Node would refuse it without a body.
   server.on('checkExpectation', take)
   // Node would ask for every body at once; `readBody` does, when nothing refuses the call any more.
-  server.on('checkContinue', (req, res) => {
+  const takeAsking: typeof take = (req, res) => {
     req.awaitsContinue = true
-    take(req, res as never)
-  })
+    take(req, res)
+  }
+  server.on('checkContinue', takeAsking)
   return { server, connections }
 }
 
