@@ -92,22 +92,22 @@ export function createServer(
   app.response = Response.prototype as unknown as typeof app.response
 
   const classes = { IncomingMessage: Request, ServerResponse: Response }
-  const take = takeInTurn(runBy(app, refuse))
-  const listener = take as RequestListener<typeof Request, typeof Response>
+  const take = takeInTurn(runBy(app, refuse)) as RequestListener<typeof Request, typeof Response>
   const options = { ...LIMITS, ...classes }
   const server: Server = certificate
-    ? listenSecurely(createHttpsServer({ ...options, ...HANDSHAKE, ...certificate }, listener))
-    : (createHttpServer(options, listener) as never)
+    ? listenSecurely(createHttpsServer({ ...options, ...HANDSHAKE, ...certificate }, take))
+    : (createHttpServer(options, take) as never)
   connections.track(server)
   server.on('clientError', createConnectionRefusal(classes, refuse))
   server.on('connect', createConnectRefusal(classes, refuse) as never)
   // RFC 9110 10.1.1 lets an expectation be ignored; Node would refuse it without a body.
   server.on('checkExpectation', take)
   // Node would ask for every body at once; `readBody` does, when nothing refuses the call any more.
-  server.on('checkContinue', (req, res) => {
+  const takeAsking: typeof take = (req, res) => {
     req.awaitsContinue = true
     take(req, res)
-  })
+  }
+  server.on('checkContinue', takeAsking)
   return { server, connections }
 }
 

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDeferred } from '../../src/domain/deferred.ts'
+import { createHashQueue } from '../../src/ports/hash-queue.ts'
+import { createPasswords, type Passwords } from '../../src/ports/passwords.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database.ts'
 import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
@@ -38,11 +40,11 @@ function finalMessageOf(client: Client) {
   })
 }
 
-/** POST /chat by a client that can go away. */
-function ask(client: Client, body: object) {
+/** POST /chat, or another call, by a client that can go away. */
+function ask(client: Client, body: object, operationId: 'sendMessage' | 'logIn' = 'sendMessage') {
   const leaving = new AbortController()
   const headers = { ...client.credentials, 'Content-Type': 'application/json' }
-  const url = client.urlOf('sendMessage')
+  const url = client.urlOf(operationId)
   const request = { method: 'POST', headers, body: JSON.stringify(body), signal: leaving.signal }
   const gone = fetch(url, request).catch(() => 'gone')
   return {
@@ -150,5 +152,32 @@ describe('POST /chat that is hung up', () => {
     await chat.hangUp()
     expect(await finalMessageOf(alice)).toMatchObject({ content: 'Hello', status: 'cancelled' })
     expect(turn.signal.aborted).toBe(true)
+  })
+})
+
+describe('a login that is hung up while others are before it', () => {
+  test('gives its place in the queue of hashes to whoever is still there, and is no failure', async () => {
+    const first = createDeferred<undefined>()
+    const { inTurn, load } = createHashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
+    const real = createPasswords({ key: Buffer.alloc(32), cost: 4 })
+    const passwords: Passwords = {
+      ...real,
+      load,
+      verify: (password, hash, signal) => inTurn(() => real.verify(password, hash), signal),
+    }
+    const busy = await startServer({ instead: { deps: { passwords } } })
+    const running = inTurn(() => first.promise)
+    const body = { email: 'admin@example.com', password: 'the admin of the tests' }
+    const leaver = ask(busy.anybody, body, 'logIn')
+    await until(() => load().waiting === 1)
+    await leaver.hangUp()
+    await until(() => load().waiting === 0)
+    const next = busy.anybody.expect(200, 'logIn', { body })
+    await until(() => load().waiting === 1)
+    first.resolve(undefined)
+    await Promise.all([running, next])
+    expect(busy.logged().filter(({ level }) => level === 'error')).toEqual([])
+    expect(busy.logged().filter(({ hungUp }) => hungUp === true)).toHaveLength(1)
+    await busy.close()
   })
 })
