@@ -16,7 +16,13 @@ import { send, type WireAnswer } from '../support/wire.ts'
  */
 
 const KEEP_ALIVE_MS = 15_000
-const PIECES = ['\ufeffa\r\nb', '\u2028\u2029\u0085', ': keepalive\n\n', 'data: x\n\nid: 9\n\n', '🙂한']
+const PIECES = [
+  '\ufeffa\r\nb',
+  '\u2028\u2029\u0085',
+  ': keepalive\n\n',
+  'data: x\n\nid: 9\n\n',
+  '🙂한',
+]
 const TEXT = `Hello${PIECES.join('')}`
 
 const engine = createHeldEngine()
