@@ -34,7 +34,10 @@ export function createAudit({
   ids,
   cursors,
 }: Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'>) {
-  const eventOf = (call: ActCall, { event, actor, target, accountId, changed }: Act): AuditEvent => {
+  const eventOf = (
+    call: ActCall,
+    { event, actor, target, accountId, changed }: Act,
+  ): AuditEvent => {
     if (!call.auditable.includes(event)) {
       throw new Error(`x-audit of the operation does not name ${event}`)
     }

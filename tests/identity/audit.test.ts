@@ -185,7 +185,12 @@ const recipes: Record<string, Recipe[]> = {
         return {
           act: () => alice.call('logOutByLink'),
           expected: () => [
-            { event: 'session.revoked', actor: user(aliceId), target: session(alice), account: user(aliceId) },
+            {
+              event: 'session.revoked',
+              actor: user(aliceId),
+              target: session(alice),
+              account: user(aliceId),
+            },
           ],
         }
       },

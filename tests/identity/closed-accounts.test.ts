@@ -191,7 +191,8 @@ async function renewed(
   return next
 }
 
-const idIn = (body: Record<string, unknown> | undefined) => String(body?.['id'] ?? randomUUID())
+const idIn = (body: Record<string, unknown> | undefined) =>
+  (body?.['id'] as string | undefined) ?? randomUUID()
 
 // On PostgreSQL the statements of all calls run side by side; the embedded database takes them in turn.
 describe('an account that ends while everything is done for it on two instances at once', () => {

@@ -214,7 +214,7 @@ export function interruptible(real: Store) {
   ])
   const store = {
     ...(Object.fromEntries(nouns) as Store),
-    atomically: wrap(real.atomically as never) as Store['atomically'],
+    atomically: wrap(real.atomically) as Store['atomically'],
   }
   return {
     store,
