@@ -4,11 +4,7 @@ import { findOrMakeSecretFile, findSecretFile, SecretFileMistake } from './secre
 
 /** What a key is for. One secret gives an unrelated key for each (RFC 5869 `info`). */
 export type KeyPurpose =
-  | 'passwords'
-  | 'refresh-tokens'
-  | 'api-keys'
-  | 'cursors'
-  | 'operator-requests'
+  'passwords' | 'refresh-tokens' | 'api-keys' | 'cursors' | 'operator-requests'
 
 /** The least a server secret may have, in UTF-8 bytes. */
 export const SERVER_SECRET_LEAST_BYTES = 32
