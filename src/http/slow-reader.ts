@@ -36,7 +36,8 @@ export function createReaderWatch(clock: Clock, unacknowledged: Unacknowledged):
 
   return {
     watch(socket) {
-      if (readers.has(socket)) return
+      // Of a socket that is gone nothing would be heard any more.
+      if (socket.destroyed || readers.has(socket)) return
       const forget = () => {
         readers.delete(socket)
         socket.off('drain', forget).off('close', forget)
