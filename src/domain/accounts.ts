@@ -87,7 +87,7 @@ export function createAccounts(deps: Deps) {
         await audit.record(nouns, call, { event: 'password.changed', actor, target })
         const others = { accountId: account.id, exceptId: caller.sessionId, now }
         const ids = await nouns.sessions.revokeOwned(others)
-        await recordRevoked(nouns, { audit, caller, ids, call })
+        await recordRevoked(nouns, audit, { accountId: account.id, actor, ids, call })
         return ids
       })
       for (const id of ended) revocations.note(id, now)

@@ -25,7 +25,7 @@ export type AuditParty = {
 }
 
 /** Where an act comes from. */
-type ActCall = Pick<Call, 'requestId' | 'address' | 'auditable'>
+export type ActCall = Pick<Call, 'requestId' | 'address' | 'auditable'>
 
 /** What the record of acts says, for those who may read it. */
 export function createAudit({

@@ -1,11 +1,11 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Nouns, Session } from '../store/store.ts'
 import { found } from './access.ts'
-import { actorOf, type Audit } from './audit.ts'
+import { type ActCall, actorOf, type Audit, type AuditParty } from './audit.ts'
 import type { Call } from './call.ts'
 import type { CursorPosition } from './cursors.ts'
 import { type Page, type PageRequest, readPage } from './paging.ts'
-import type { Principal, SessionPrincipal } from './principal.ts'
+import type { SessionPrincipal } from './principal.ts'
 import type { Revocations } from './revocations.ts'
 
 /** Where a caller is logged in, and logging out. */
@@ -28,7 +28,8 @@ export function createOpenSessions({
     const now = clock.now()
     const ended = await store.atomically(async (nouns) => {
       const ids = await nouns.sessions.revokeOwned({ accountId: caller.id, now, ...which })
-      await recordRevoked(nouns, { audit, caller, ids, call })
+      const by = { accountId: caller.id, actor: actorOf(caller) }
+      await recordRevoked(nouns, audit, { ...by, ids, call })
       return ids
     })
     for (const id of ended) revocations.note(id, now)
@@ -74,15 +75,15 @@ export function createOpenSessions({
   }
 }
 
-/** Sessions that a caller has ended, however that came: each has its event. */
+/** Sessions that were ended, however that came: each has its event. */
 export async function recordRevoked(
   nouns: Nouns,
-  of: { audit: Audit; caller: Principal; ids: readonly string[]; call: Call },
+  audit: Audit,
+  of: { accountId: string; actor?: AuditParty; ids: readonly string[]; call: ActCall },
 ): Promise<void> {
-  const { audit, caller, ids, call } = of
-  const [actor, accountId] = [actorOf(caller), caller.id]
+  const { ids, call, ...by } = of
   for (const id of ids) {
     const target = { kind: 'session', id } as const
-    await audit.record(nouns, call, { event: 'session.revoked', actor, target, accountId })
+    await audit.record(nouns, call, { event: 'session.revoked', target, ...by })
   }
 }

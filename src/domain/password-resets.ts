@@ -1,12 +1,13 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Account, Nouns } from '../store/store.ts'
 import { actorOf, type Audit } from './audit.ts'
+import { recordRevoked } from './open-sessions.ts'
 
 /** What the record of acts says instead of a call. */
 const OPERATOR = {
   requestId: 'reset-password',
   address: '',
-  auditable: ['password.reset', 'user.changed'],
+  auditable: ['password.reset', 'session.revoked', 'user.changed'],
 } as const
 
 /** What an operator decides of an account: its password as a hash, never in the clear. */
@@ -50,6 +51,7 @@ export function createPasswordResets({ store, clock, audit, note }: Deps) {
         const ended = await nouns.sessions.revokeOwned({ accountId: id, now })
         const act = { event: 'password.reset', target: actorOf(found) } as const
         await audit.record(nouns, OPERATOR, act)
+        await recordRevoked(nouns, audit, { accountId: id, ids: ended, call: OPERATOR })
         const isEnabling = asked.enable && found.disabledAt !== undefined
         const account = isEnabling ? await enable(nouns, found) : found
         const { length: enabledAdmins } = await nouns.standings.lockAdmins()

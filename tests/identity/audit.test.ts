@@ -545,6 +545,18 @@ describe('the record', () => {
     contract.document.components.schemas['AuditEventName'] as { enum: AuditEventName[] }
   ).enum
 
+  // No call does it: an operator does, on the server's own machine.
+  test('names the account whose password an operator has set, and its sessions', async () => {
+    const { identity } = await server.newUser()
+    const reset = { email: identity.email, passwordHash: 'a hash', enable: false }
+    await server.parley.services.passwordResets.reset(reset)
+    const [revoked] = await newest({ targetId: identity.sessionId, event: 'session.revoked' })
+    const [done] = await newest({ event: 'password.reset' })
+    expect(done!.requestId).toBe('reset-password')
+    expect(done!.target).toEqual({ kind: 'user', id: revoked!.account!.id })
+    expect([done, revoked].filter((one) => one!.actor ?? one!.address)).toEqual([])
+  })
+
   test.each(names)('has had %s, and finds it by its name alone', async (event) => {
     const events = await newest({ event })
     expect(events.length).toBeGreaterThan(0)

@@ -104,6 +104,7 @@ describe('the counts', () => {
       'sign-in-address': 0,
       'sign-in-account': 0,
       streams: 1,
+      exports: 0,
     })
     upstream.release()
     await open.rest()
@@ -222,7 +223,7 @@ describe('labels', () => {
     operation: (value) =>
       value === 'none' || policies.operations.some(({ operationId }) => operationId === value),
     status: (value) => /^[2-5]\d\d$/.test(value),
-    policy: (value) => value === 'streams' || value in policies.limits,
+    policy: (value) => ['exports', 'streams'].includes(value) || value in policies.limits,
     code: (value) => ['upstream-failed', 'upstream-timeout'].includes(value),
     state: (value) => ['busy', 'idle', 'waiting'].includes(value),
   }
