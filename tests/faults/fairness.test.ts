@@ -162,32 +162,34 @@ describe('lists of one caller', () => {
 
   test('wait for their turn while the pages of another are read, who is answered between', async () => {
     const [alice, bob] = [await somebodyWithMuch(20), await somebodyWithMuch(20)]
+    const begun: string[] = []
     const reads: (() => void)[] = []
-    const over = watched.instead('messages.list', async (real) => {
+    const readWhenLet = async (real: () => Promise<unknown>, page: { conversationId: string }) => {
       const gate = createDeferred<undefined>()
       reads.push(() => {
         gate.resolve(undefined)
       })
+      begun.push(page.conversationId)
       await gate.promise
       return real()
-    })
+    }
+    const over = watched.instead('messages.list', readWhenLet)
     const of = (one: Much) => one.client.call('listMessages', { path: one.path })
     const alices = Array.from({ length: 30 }, () => of(alice))
     const { largeReads } = server.parley.services
     await until(() => largeReads.load().waiting >= 20)
-    const answered: string[] = []
-    const bobs = of(bob).then(() => answered.push('bob'))
+    const bobs = of(bob)
     await until(() => largeReads.load().parties === 2)
-    const before = reads.length
-    let goneOn = 0
-    while (answered.length === 0) {
-      const read = reads[goneOn]
-      if (read) goneOn += 1
-      read?.()
-      await new Promise((resolve) => setImmediate(resolve))
+    const before = begun.length
+    // Each that ends lets one begin.
+    for (let ended = 0; !begun.includes(bob.path.conversationId) && ended < before; ended += 1) {
+      reads[ended]!()
+      await until(() => begun.length > before + ended)
     }
-    // What was under way before, Bob's own, and what came in beside it.
-    expect(goneOn).toBeLessThanOrEqual(2 * before + 1)
+    const since = begun.slice(before)
+    expect(since).toContain(bob.path.conversationId)
+    // It may have been Alice's turn once more.
+    expect(since.indexOf(bob.path.conversationId)).toBeLessThanOrEqual(1)
     over()
     for (const read of reads) read()
     await Promise.all([...alices, bobs])

@@ -243,7 +243,8 @@ describe('a configuration with mistakes', () => {
       const env = { PORT: port, HOST: '127.0.0.1', DATA_DIR: `${workplace.directory}/other` }
       const { code, stderr } = await workplace.startInVain(env)
       expect(code).toBe(1)
-      expect(stderr).toContain('EADDRINUSE')
+      expect(stderr).toContain(`Port ${port} is taken by another program`)
+      expect(stderr).not.toMatch(/\n\s+at /)
     },
     PATIENCE_MS,
   )

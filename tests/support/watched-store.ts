@@ -1,8 +1,8 @@
 import type { Nouns, Store } from '../../src/store/store.ts'
 
 type Call = (...parameters: never[]) => Promise<unknown>
-/** What happens in the place of a call; `real` is the call itself. */
-type Stand = (real: () => Promise<unknown>) => Promise<unknown>
+/** What happens in the place of a call; `real` is the call itself, then come its parameters. */
+type Stand = (real: () => Promise<unknown>, ...parameters: never[]) => Promise<unknown>
 
 /** The real store, with a window in it. */
 export type WatchedStore = {
@@ -28,7 +28,7 @@ export function watchStore(real: Store): WatchedStore {
       calls.push(name)
       const stand = stands.get(name)
       const run = () => call(...parameters)
-      return stand ? stand(run) : run()
+      return stand ? stand(run, ...parameters) : run()
     }
   }
   const watchNouns = <T extends object>(nouns: T): T => {
