@@ -382,7 +382,7 @@ describe('guessing passwords', () => {
     expect(body.violatedPolicies).toEqual(['sign-in-account'])
     expect(Number(headers['retry-after'])).toBeGreaterThan(0)
     expect(Number(headers['retry-after'])).toBeLessThanOrEqual(900)
-    expect(headers['ratelimit']).not.toContain('sign-in')
+    expect(headers['ratelimit']).toContain('"sign-in-account";r=0;')
     await thief.refused('quota-exceeded', email, password)
     await thief.refused('quota-exceeded', ` ${email.toUpperCase()}`)
   })
