@@ -351,6 +351,7 @@ export interface paths {
          * Export a conversation
          * @description The conversation and then each of its messages, oldest first, one JSON record a line. The last
          *     line is the record `end`, which counts the others: an export without it was cut off on its way.
+         *     Messages that come while it is read are left out.
          */
         get: operations["exportConversation"];
         put?: never;
@@ -618,8 +619,9 @@ export interface paths {
          * @description Everything that is kept of you, one JSON record a line: your profile, your open sessions, your
          *     conversations each followed by its messages, your feedback, your usage, and the audit events of
          *     your own acts. The last line is the record `end`, which counts the others: an export without it
-         *     was cut off on its way. Long exports are streamed; nothing of them is held in memory. An export
-         *     is recorded in the audit log, so it has no `HEAD`.
+         *     was cut off on its way. Conversations and messages that come while it is read are left out. Long
+         *     exports are streamed; nothing of them is held in memory. An export is recorded in the audit log,
+         *     so it has no `HEAD`.
          */
         get: operations["exportAccount"];
         put?: never;

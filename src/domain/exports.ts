@@ -57,10 +57,11 @@ export function createExports({ store, clock, access, audit, largeReads }: Deps)
     reader: Reader,
   ): AsyncGenerator<ExportRecord> {
     yield { type: 'conversation', conversation }
-    const { id: conversationId } = conversation
+    const { id: conversationId, messageCount } = conversation
     const read = async (last?: Message) => {
       const after = last && { after: last.position }
-      return (await store.messages.list({ conversationId, limit: AT_ONCE, ...after })).found
+      const { found } = await store.messages.list({ conversationId, limit: AT_ONCE, ...after })
+      return found.filter(({ position }) => position <= messageCount)
     }
     const contentOf = ({ content }: Message) => content
     for await (const message of pagesOf(reader, read, contentOf)) yield { type: 'message', message }
@@ -76,8 +77,12 @@ export function createExports({ store, clock, access, audit, largeReads }: Deps)
     )) {
       yield { type: 'session', session, isCurrent: session.id === sessionId }
     }
-    for await (const conversation of pagesOf(reader, (last?: Conversation) =>
-      store.conversations.walk({ ownerId: id, limit: AT_ONCE, ...afterId(last) }),
+    // What comes while it is read is left out, or an owner who goes on adding would never see its end.
+    const begunBy = ({ createdAt }: Conversation) => createdAt <= now
+    for await (const conversation of pagesOf(reader, async (last?: Conversation) =>
+      (await store.conversations.walk({ ownerId: id, limit: AT_ONCE, ...afterId(last) })).filter(
+        begunBy,
+      ),
     )) {
       yield* messagesOf(conversation, reader)
     }

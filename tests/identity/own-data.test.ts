@@ -191,6 +191,29 @@ describe('GET /users/export', () => {
     const seen = ofKind(records, 'conversation').map(({ conversation }) => conversation.id)
     expect(seen.toSorted()).toEqual(ids.toSorted())
   })
+
+  test('comes to its end although its owner goes on adding, and holds what was there', async () => {
+    const alice = await server.newUser()
+    const said = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
+    const { conversationId } = said.body
+    let left = 20
+    const over = watched.instead('messages.list', async (real) => {
+      if (left === 0) return real()
+      left -= 1
+      await server.clock.advance(1)
+      await alice.expect(201, 'createConversation', { body: {} })
+      await alice.expect(200, 'sendMessage', { body: { message: 'More', conversationId } })
+      return real()
+    })
+    const records = await exported(alice).finally(over)
+    expect(ofKind(records, 'conversation').map(({ conversation }) => conversation.id)).toEqual([
+      conversationId,
+    ])
+    expect(ofKind(records, 'message').map(({ message }) => message.content)).toEqual([
+      'Hello',
+      said.body.message.content,
+    ])
+  })
 })
 
 describe('GET /conversations/{conversationId}/export', () => {
