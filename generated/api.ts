@@ -251,7 +251,7 @@ export interface paths {
             path: {
                 /**
                  * @description The session.
-                 * @example 01a207a3-48d2-705a-a65b-769d914b434b
+                 * @example 01a207a3-48d2-705c-a06d-8e3c90f4cda3
                  */
                 sessionId: string;
             };
@@ -303,7 +303,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+                 * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -341,7 +341,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+                 * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -369,7 +369,7 @@ export interface paths {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+                 * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -444,7 +444,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
+                 * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -471,7 +471,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
+                 * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -498,7 +498,7 @@ export interface paths {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
+                 * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -554,7 +554,7 @@ export interface paths {
             path: {
                 /**
                  * @description The feedback.
-                 * @example 01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f
+                 * @example 01a207a2-c4fc-7031-a5d6-71b8d908c53f
                  */
                 feedbackId: string;
             };
@@ -686,7 +686,7 @@ export interface paths {
             path: {
                 /**
                  * @description The user.
-                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
+                 * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -750,7 +750,7 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -785,7 +785,7 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -818,12 +818,12 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 01a207a2-fab2-7043-ad82-54259843d712
+                 * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -849,12 +849,12 @@ export interface paths {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 01a207a2-fab2-7043-ad82-54259843d712
+                 * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -1833,7 +1833,7 @@ export interface components {
                  *       "detail": "body /message: must NOT have fewer than 1 characters; body /message: must match pattern \"\\S\"",
                  *       "instance": "/api/v1/chat",
                  *       "code": "invalid-request",
-                 *       "requestId": "01a207a3-9210-707b-818f-0e8f0b5fb114",
+                 *       "requestId": "01a207a3-9210-707c-bba1-265606c39b34",
                  *       "retryable": false,
                  *       "errors": [
                  *         {
@@ -1875,9 +1875,9 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/chat",
                  *       "code": "conversation-busy",
-                 *       "requestId": "01a207a4-6406-709c-99cb-b1d04ad26c80",
+                 *       "requestId": "01a207a4-6406-709e-93dd-c9524b2f0398",
                  *       "retryable": true,
-                 *       "activeGenerationId": "01a207a4-5f24-7099-a2b0-8d89c70b7bbf"
+                 *       "activeGenerationId": "01a207a4-5f24-709b-9cc2-a5c67d027cf8"
                  *     }
                  */
                 "application/problem+json": components["schemas"]["Problem"];
@@ -1900,7 +1900,7 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "email-taken",
-                 *       "requestId": "01a207a3-7e88-7072-9c3d-a305c9629b11",
+                 *       "requestId": "01a207a3-7e88-7074-964f-ba76bcd67815",
                  *       "retryable": false
                  *     }
                  */
@@ -1925,7 +1925,7 @@ export interface components {
                  *       "detail": "Needs chat:write.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "insufficient-scope",
-                 *       "requestId": "01a207a4-3cf6-708a-921f-ced15d5ba87b",
+                 *       "requestId": "01a207a4-3cf6-708c-8c31-e58ec239afe5",
                  *       "retryable": false
                  *     }
                  */
@@ -1945,9 +1945,9 @@ export interface components {
                  *       "type": "/docs/problems/generation-expired",
                  *       "title": "The stream of this answer is not kept any more.",
                  *       "status": 410,
-                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-7099-a2b0-8d89c70b7bbf/stream",
+                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-709b-9cc2-a5c67d027cf8/stream",
                  *       "code": "generation-expired",
-                 *       "requestId": "01a207ae-7fea-70a1-8af8-ee71ad63e97f",
+                 *       "requestId": "01a207ae-7fea-70a3-850b-05fb9db727b4",
                  *       "retryable": false
                  *     }
                  */
@@ -1972,7 +1972,7 @@ export interface components {
                  *       "status": 409,
                  *       "instance": "/api/v1/conversations",
                  *       "code": "idempotency-in-progress",
-                 *       "requestId": "01a207a4-5560-7094-b183-51dcb6287c42",
+                 *       "requestId": "01a207a4-5560-7096-ab95-6b1e0d3c3f96",
                  *       "retryable": true
                  *     }
                  */
@@ -1996,7 +1996,7 @@ export interface components {
                  *       "status": 422,
                  *       "instance": "/api/v1/chat",
                  *       "code": "idempotency-key-reused",
-                 *       "requestId": "01a207a4-4b9c-7090-bd5f-2053f3beff7a",
+                 *       "requestId": "01a207a4-4b9c-7092-b771-3af2b4a916d7",
                  *       "retryable": false
                  *     }
                  */
@@ -2020,7 +2020,7 @@ export interface components {
                  *       "status": 500,
                  *       "instance": "/api/v1/modes",
                  *       "code": "internal",
-                 *       "requestId": "01a207af-78f0-70ab-aa5c-71ac05db5f7b",
+                 *       "requestId": "01a207af-78f0-70ad-a46e-8b4dd30ef977",
                  *       "retryable": true
                  *     }
                  */
@@ -2045,7 +2045,7 @@ export interface components {
                  *       "status": 401,
                  *       "instance": "/api/v1/auth/login",
                  *       "code": "invalid-credentials",
-                 *       "requestId": "01a207a3-884c-7076-9061-d35108610c33",
+                 *       "requestId": "01a207a3-884c-7078-8a73-e90041c3654e",
                  *       "retryable": false
                  *     }
                  */
@@ -2085,7 +2085,7 @@ export interface components {
                  *       "detail": "Answers application/json.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "not-acceptable",
-                 *       "requestId": "01a207a3-a0b6-707d-b8aa-300b8c493110",
+                 *       "requestId": "01a207a3-a0b6-707f-b2bc-49fd200f4e60",
                  *       "retryable": false
                  *     }
                  */
@@ -2109,7 +2109,7 @@ export interface components {
                  *       "status": 404,
                  *       "instance": "/api/v1/conversations/019ab000-0000-7000-8000-000000000000",
                  *       "code": "not-found",
-                 *       "requestId": "01a207a3-a598-707e-b5b3-3d0815eca3e2",
+                 *       "requestId": "01a207a3-a598-7080-afc5-54a262b168ac",
                  *       "retryable": false
                  *     }
                  */
@@ -2146,7 +2146,7 @@ export interface components {
                  *       "detail": "The limit is 262144 bytes.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "payload-too-large",
-                 *       "requestId": "01a207a3-af5c-7080-afc5-54a262b168ac",
+                 *       "requestId": "01a207a3-af5c-7082-a9d7-6dc0881079f0",
                  *       "retryable": false
                  *     }
                  */
@@ -2171,7 +2171,7 @@ export interface components {
                  *       "status": 412,
                  *       "instance": "/api/v1/users/profile",
                  *       "code": "precondition-failed",
-                 *       "requestId": "01a207a3-b920-7082-a9d7-6dc0881079f0",
+                 *       "requestId": "01a207a3-b920-7084-a3e9-85f9472f9154",
                  *       "retryable": false
                  *     }
                  */
@@ -2196,7 +2196,7 @@ export interface components {
                  *       "status": 429,
                  *       "instance": "/api/v1/chat",
                  *       "code": "quota-exceeded",
-                 *       "requestId": "01a207b0-a2ca-70e2-8160-1f989089007f",
+                 *       "requestId": "01a207b0-a2ca-70e3-bb72-374dbbfe8c46",
                  *       "retryable": true,
                  *       "violatedPolicies": [
                  *         "chat"
@@ -2223,7 +2223,7 @@ export interface components {
                  *       "status": 408,
                  *       "instance": "/api/v1/chat",
                  *       "code": "request-timeout",
-                 *       "requestId": "01a207a3-b920-7083-a6e0-781c9fd2e955",
+                 *       "requestId": "01a207a3-b920-7085-a0f2-93952effbab6",
                  *       "retryable": true
                  *     }
                  */
@@ -2246,9 +2246,9 @@ export interface components {
                  *       "type": "/docs/problems/too-many-streams",
                  *       "title": "Too many streams are open.",
                  *       "status": 429,
-                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-7099-a2b0-8d89c70b7bbf/stream",
+                 *       "instance": "/api/v1/chat/generations/01a207a4-5f24-709b-9cc2-a5c67d027cf8/stream",
                  *       "code": "too-many-streams",
-                 *       "requestId": "01a207a4-68e8-70a0-8def-e35b43b1ff6a",
+                 *       "requestId": "01a207a4-68e8-70a2-8801-fabecc8182b3",
                  *       "retryable": true,
                  *       "violatedPolicies": [
                  *         "streams"
@@ -2276,7 +2276,7 @@ export interface components {
                  *       "status": 401,
                  *       "instance": "/api/v1/chat",
                  *       "code": "token-expired",
-                 *       "requestId": "01a207be-634c-70e2-be69-2af8a0b46bcc",
+                 *       "requestId": "01a207be-634c-70e4-b87b-43881415af2a",
                  *       "retryable": false
                  *     }
                  */
@@ -2301,7 +2301,7 @@ export interface components {
                  *       "status": 503,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unavailable",
-                 *       "requestId": "01a207af-7dd2-70ac-a765-7e2c4ff0bfe4",
+                 *       "requestId": "01a207af-7dd2-70ae-a177-94a4a2da8bdd",
                  *       "retryable": true
                  *     }
                  */
@@ -2324,7 +2324,7 @@ export interface components {
                  *       "detail": "query x: is not a parameter of this operation",
                  *       "instance": "/api/v1/health",
                  *       "code": "invalid-request",
-                 *       "requestId": "01a207a3-96f2-707b-be98-1b0f7441443d",
+                 *       "requestId": "01a207a3-96f2-707d-b8aa-300b8c493110",
                  *       "retryable": false,
                  *       "errors": [
                  *         {
@@ -2357,7 +2357,7 @@ export interface components {
                  *       "detail": "Needs chat:write.",
                  *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "insufficient-scope",
-                 *       "requestId": "01a207a4-41d8-708b-8f28-db8b593fd50c",
+                 *       "requestId": "01a207a4-41d8-708d-893a-f08ee0e71c0f",
                  *       "retryable": false
                  *     }
                  */
@@ -2380,7 +2380,7 @@ export interface components {
                  *       "detail": "Answers application/json.",
                  *       "instance": "/api/v1/health",
                  *       "code": "not-acceptable",
-                 *       "requestId": "01a207a3-9bd4-707c-bba1-265606c39b34",
+                 *       "requestId": "01a207a3-9bd4-707e-b5b3-3d0815eca3e2",
                  *       "retryable": false
                  *     }
                  */
@@ -2402,7 +2402,7 @@ export interface components {
                  *       "status": 404,
                  *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "not-found",
-                 *       "requestId": "01a207a3-aa7a-707f-b2bc-49fd200f4e60",
+                 *       "requestId": "01a207a3-aa7a-7081-acce-617e49886fdd",
                  *       "retryable": false
                  *     }
                  */
@@ -2426,7 +2426,7 @@ export interface components {
                  *       "status": 415,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unsupported-media-type",
-                 *       "requestId": "01a207a3-b43e-7081-acce-617e49886fdd",
+                 *       "requestId": "01a207a3-b43e-7083-a6e0-781c9fd2e955",
                  *       "retryable": false
                  *     }
                  */
@@ -2451,7 +2451,7 @@ export interface components {
                  *       "status": 502,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-failed",
-                 *       "requestId": "01a207af-6f2c-70a2-8801-fabecc8182b3",
+                 *       "requestId": "01a207af-6f2c-70a4-8214-1203229204ec",
                  *       "retryable": true
                  *     }
                  */
@@ -2476,7 +2476,7 @@ export interface components {
                  *       "status": 504,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-timeout",
-                 *       "requestId": "01a207af-740e-70a6-b92f-369d6f9f4088",
+                 *       "requestId": "01a207af-740e-70a8-b341-4c22ad477ec0",
                  *       "retryable": true
                  *     }
                  */
@@ -2501,7 +2501,7 @@ export interface components {
                  *       "detail": "It is one of the commonest.",
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "weak-password",
-                 *       "requestId": "01a207a3-836a-7074-964f-ba76bcd67815",
+                 *       "requestId": "01a207a3-836a-7076-9061-d35108610c33",
                  *       "retryable": false
                  *     }
                  */
@@ -2512,22 +2512,22 @@ export interface components {
     parameters: {
         /**
          * @description The API key.
-         * @example 01a207a2-fab2-7043-ad82-54259843d712
+         * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
          */
         ApiKeyId: string;
         /**
          * @description The conversation.
-         * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+         * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
          */
         ConversationId: string;
         /**
          * @description The `nextCursor` of the page before. Leave it out for the first page.
-         * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+         * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
          */
         Cursor: string;
         /**
          * @description The making of an answer.
-         * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
+         * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
          */
         GenerationId: string;
         /**
@@ -2549,7 +2549,7 @@ export interface components {
         /**
          * @description The id of the last event that you have seen. Left out, the stream begins with the first. A number that
          *     no event has had is not refused: another instance may have sent more than this one knows of.
-         * @example 01a207a2-80a0-701b-aa06-5e62afea48e5:1
+         * @example 01a207a2-80a0-701c-a70f-68894adc5d2f:1
          */
         LastEventId: string;
         /**
@@ -2560,12 +2560,12 @@ export interface components {
         Limit: number;
         /**
          * @description The service account.
-         * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+         * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
          */
         ServiceAccountId: string;
         /**
          * @description The user.
-         * @example 01a207a2-d3a2-7036-9703-ad2684910ded
+         * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
          */
         UserId: string;
     };
@@ -2638,7 +2638,7 @@ export interface components {
         /**
          * @description The id of this call, the same as in the server's log. Send your own (1 to 128 of letters,
          *     digits, `.`, `_` and `-`) and it is kept, unless it begins with `parley_`, as secrets do.
-         * @example 01a207a2-7bbe-7015-bbd0-1426a3b08296
+         * @example 01a207a2-7bbe-7016-b8d9-23732e7a5e26
          */
         RequestId: string;
         /**
@@ -3389,7 +3389,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3413,7 +3413,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a3-48d2-705a-a65b-769d914b434b",
+                     *           "id": "01a207a3-48d2-705c-a06d-8e3c90f4cda3",
                      *           "createdAt": "2026-11-23T09:01:11.250Z",
                      *           "lastUsedAt": "2026-11-23T09:01:11.250Z",
                      *           "expiresAt": "2026-11-30T09:01:11.250Z",
@@ -3452,7 +3452,7 @@ export interface operations {
             path: {
                 /**
                  * @description The session.
-                 * @example 01a207a3-48d2-705a-a65b-769d914b434b
+                 * @example 01a207a3-48d2-705c-a06d-8e3c90f4cda3
                  */
                 sessionId: string;
             };
@@ -3501,7 +3501,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3525,7 +3525,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-9dec-7028-837b-f8e1a927f5a5",
+                     *           "id": "01a207a2-9dec-7029-8085-061d998194b2",
                      *           "title": "A holiday at home",
                      *           "mode": "balanced",
                      *           "archived": false,
@@ -3535,7 +3535,7 @@ export interface operations {
                      *           "updatedAt": "2026-11-23T09:00:27.500Z"
                      *         }
                      *       ],
-                     *       "nextCursor": "DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ"
+                     *       "nextCursor": "A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversationPage"];
@@ -3592,7 +3592,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-71fa-7013-84b4-f25dd8c12932",
+                     *       "id": "01a207a2-71fa-7014-81bd-fd84d9fbfe10",
                      *       "title": "Plans for the holiday",
                      *       "mode": "balanced",
                      *       "archived": false,
@@ -3632,7 +3632,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+                 * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3653,7 +3653,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *       "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *       "title": "Hello! My name is Ada.",
                      *       "mode": "balanced",
                      *       "archived": false,
@@ -3663,16 +3663,16 @@ export interface operations {
                      *       "updatedAt": "2026-11-23T09:00:26.250Z",
                      *       "messages": [
                      *         {
-                     *           "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
-                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *           "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *           "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "role": "user",
                      *           "content": "Hello! My name is Ada.",
                      *           "status": "complete",
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
-                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *           "id": "01a207a2-7bbe-701a-acfd-53d84e82718c",
+                     *           "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "role": "assistant",
                      *           "content": "Nice to meet you, Ada! What would you like to talk about?",
                      *           "status": "complete",
@@ -3687,16 +3687,16 @@ export interface operations {
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-9428-7024-8f57-cb210477c892",
-                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *           "id": "01a207a2-9428-7025-8c60-d654501825a5",
+                     *           "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "role": "user",
                      *           "content": "Tell me a long story.",
                      *           "status": "complete",
                      *           "createdAt": "2026-11-23T09:00:25.000Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-9428-7025-8c60-d654501825a5",
-                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *           "id": "01a207a2-9428-7026-8969-e1233d04bbd8",
+                     *           "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "role": "assistant",
                      *           "content": "Once upon a time",
                      *           "status": "cancelled",
@@ -3739,7 +3739,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+                 * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3781,7 +3781,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+                 * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3813,7 +3813,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *       "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *       "title": "Two weeks in Jeju",
                      *       "mode": "balanced",
                      *       "archived": false,
@@ -3847,7 +3847,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+                 * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3869,7 +3869,7 @@ export interface operations {
                      * @example {
                      *       "type": "conversation",
                      *       "conversation": {
-                     *         "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *         "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *         "title": "Hello! My name is Ada.",
                      *         "mode": "balanced",
                      *         "archived": false,
@@ -3904,7 +3904,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3912,7 +3912,7 @@ export interface operations {
             path: {
                 /**
                  * @description The conversation.
-                 * @example 01a207a2-7bbe-7017-b5e2-2e486a2b89f1
+                 * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
@@ -3934,16 +3934,16 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
-                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *           "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *           "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "role": "user",
                      *           "content": "Hello! My name is Ada.",
                      *           "status": "complete",
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
-                     *           "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *           "id": "01a207a2-7bbe-701a-acfd-53d84e82718c",
+                     *           "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "role": "assistant",
                      *           "content": "Nice to meet you, Ada! What would you like to talk about?",
                      *           "status": "complete",
@@ -3958,7 +3958,7 @@ export interface operations {
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         }
                      *       ],
-                     *       "nextCursor": "spaUMgeV3ceBK-0Dsc1LbDXX2blmW5jqmD58A1syXQ"
+                     *       "nextCursor": "FvnsjmDSmjbKkl-UPZg-O1xR9D2aVRAIOvJGI1syXQ"
                      *     }
                      */
                     "application/json": components["schemas"]["MessagePage"];
@@ -4014,19 +4014,19 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "generationId": "01a207a2-7bbe-7016-b8d9-23732e7a5e26",
-                     *       "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *       "generationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *       "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *       "userMessage": {
-                     *         "id": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
-                     *         "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *         "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *         "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *         "role": "user",
                      *         "content": "Hello! My name is Ada.",
                      *         "status": "complete",
                      *         "createdAt": "2026-11-23T09:00:18.750Z"
                      *       },
                      *       "message": {
-                     *         "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
-                     *         "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *         "id": "01a207a2-7bbe-701a-acfd-53d84e82718c",
+                     *         "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *         "role": "assistant",
                      *         "content": "Nice to meet you, Ada! What would you like to talk about?",
                      *         "status": "complete",
@@ -4111,7 +4111,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "message.delta",
-                     *       "text": "6 "
+                     *       "text": "That "
                      *     }
                      */
                     "text/event-stream": components["schemas"]["ChatStreamEvent"];
@@ -4141,7 +4141,7 @@ export interface operations {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
+                 * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4161,16 +4161,16 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-80a0-701b-aa06-5e62afea48e5",
-                     *       "conversationId": "01a207a2-80a0-701c-a70f-68894adc5d2f",
-                     *       "messageId": "01a207a2-80a0-701e-a121-81fd4dc9dda5",
+                     *       "id": "01a207a2-80a0-701c-a70f-68894adc5d2f",
+                     *       "conversationId": "01a207a2-80a0-701d-a418-7672fb007068",
+                     *       "messageId": "01a207a2-80a0-701f-9e2a-8fea91e89751",
                      *       "status": "completed",
                      *       "startedAt": "2026-11-23T09:00:20.000Z",
                      *       "endedAt": "2026-11-23T09:00:20.000Z",
                      *       "usage": {
                      *         "inputTokens": 5,
-                     *         "outputTokens": 3,
-                     *         "totalTokens": 8,
+                     *         "outputTokens": 6,
+                     *         "totalTokens": 11,
                      *         "source": "estimated"
                      *       }
                      *     }
@@ -4195,7 +4195,7 @@ export interface operations {
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
+                 * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4215,8 +4215,8 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-9428-7025-8c60-d654501825a5",
-                     *       "conversationId": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *       "id": "01a207a2-9428-7026-8969-e1233d04bbd8",
+                     *       "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *       "role": "assistant",
                      *       "content": "Once upon a time",
                      *       "status": "cancelled",
@@ -4250,14 +4250,14 @@ export interface operations {
                 /**
                  * @description The id of the last event that you have seen. Left out, the stream begins with the first. A number that
                  *     no event has had is not refused: another instance may have sent more than this one knows of.
-                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5:1
+                 * @example 01a207a2-80a0-701c-a70f-68894adc5d2f:1
                  */
                 "Last-Event-ID"?: components["parameters"]["LastEventId"];
             };
             path: {
                 /**
                  * @description The making of an answer.
-                 * @example 01a207a2-80a0-701b-aa06-5e62afea48e5
+                 * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
             };
@@ -4277,7 +4277,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "type": "message.delta",
-                     *       "text": "6 "
+                     *       "text": "That "
                      *     }
                      */
                     "text/event-stream": components["schemas"]["ChatStreamEvent"];
@@ -4314,7 +4314,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4338,8 +4338,8 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f",
-                     *           "messageId": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *           "id": "01a207a2-c4fc-7031-a5d6-71b8d908c53f",
+                     *           "messageId": "01a207a2-7bbe-701a-acfd-53d84e82718c",
                      *           "rating": "up",
                      *           "tags": [
                      *             "helpful"
@@ -4383,7 +4383,7 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "messageId": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                 *       "messageId": "01a207a2-7bbe-701a-acfd-53d84e82718c",
                  *       "rating": "up",
                  *       "tags": [
                  *         "helpful"
@@ -4408,8 +4408,8 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f",
-                     *       "messageId": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *       "id": "01a207a2-c4fc-7031-a5d6-71b8d908c53f",
+                     *       "messageId": "01a207a2-7bbe-701a-acfd-53d84e82718c",
                      *       "rating": "up",
                      *       "tags": [
                      *         "helpful"
@@ -4445,7 +4445,7 @@ export interface operations {
             path: {
                 /**
                  * @description The feedback.
-                 * @example 01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f
+                 * @example 01a207a2-c4fc-7031-a5d6-71b8d908c53f
                  */
                 feedbackId: string;
             };
@@ -4754,8 +4754,8 @@ export interface operations {
                      *         "requests": 3,
                      *         "messages": 3,
                      *         "inputTokens": 38,
-                     *         "outputTokens": 22,
-                     *         "totalTokens": 60
+                     *         "outputTokens": 25,
+                     *         "totalTokens": 63
                      *       },
                      *       "buckets": [
                      *         {
@@ -4763,8 +4763,8 @@ export interface operations {
                      *           "requests": 3,
                      *           "messages": 3,
                      *           "inputTokens": 38,
-                     *           "outputTokens": 22,
-                     *           "totalTokens": 60
+                     *           "outputTokens": 25,
+                     *           "totalTokens": 63
                      *         }
                      *       ],
                      *       "limits": [
@@ -4823,7 +4823,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4847,7 +4847,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-d3a2-7036-9703-ad2684910ded",
+                     *           "id": "01a207a2-d3a2-7037-940c-b9902bf68d01",
                      *           "email": "grace@example.com",
                      *           "displayName": "Grace",
                      *           "role": "user",
@@ -4907,7 +4907,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-d3a2-7036-9703-ad2684910ded",
+                     *       "id": "01a207a2-d3a2-7037-940c-b9902bf68d01",
                      *       "email": "grace@example.com",
                      *       "displayName": "Grace",
                      *       "role": "user",
@@ -4947,7 +4947,7 @@ export interface operations {
             path: {
                 /**
                  * @description The user.
-                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
+                 * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -4968,7 +4968,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-d3a2-7036-9703-ad2684910ded",
+                     *       "id": "01a207a2-d3a2-7037-940c-b9902bf68d01",
                      *       "email": "grace@example.com",
                      *       "displayName": "Grace",
                      *       "role": "user",
@@ -5005,7 +5005,7 @@ export interface operations {
             path: {
                 /**
                  * @description The user.
-                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
+                 * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -5047,7 +5047,7 @@ export interface operations {
             path: {
                 /**
                  * @description The user.
-                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
+                 * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 userId: components["parameters"]["UserId"];
             };
@@ -5078,7 +5078,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-d3a2-7036-9703-ad2684910ded",
+                     *       "id": "01a207a2-d3a2-7037-940c-b9902bf68d01",
                      *       "email": "grace@example.com",
                      *       "displayName": "Grace",
                      *       "role": "user",
@@ -5126,7 +5126,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5150,7 +5150,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-e72a-703d-8243-02bc17cd804d",
+                     *           "id": "01a207a2-e72a-703d-bf4c-0d7969701b1f",
                      *           "name": "Help desk",
                      *           "scopes": [
                      *             "chat:write"
@@ -5211,7 +5211,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703d-8243-02bc17cd804d",
+                     *       "id": "01a207a2-e72a-703d-bf4c-0d7969701b1f",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write",
@@ -5250,7 +5250,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5271,7 +5271,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703d-8243-02bc17cd804d",
+                     *       "id": "01a207a2-e72a-703d-bf4c-0d7969701b1f",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write",
@@ -5309,7 +5309,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5351,7 +5351,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5384,7 +5384,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703d-8243-02bc17cd804d",
+                     *       "id": "01a207a2-e72a-703d-bf4c-0d7969701b1f",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write"
@@ -5422,7 +5422,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5430,7 +5430,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5452,7 +5452,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-ff94-7046-a49d-79b7311626d8",
+                     *           "id": "01a207a2-ff94-7048-9eaf-90e1d46f3fa9",
                      *           "name": "production",
                      *           "prefix": "parley_live_0aB3cD4eF5gH",
                      *           "scopes": [
@@ -5462,7 +5462,7 @@ export interface operations {
                      *           "expiresAt": "2027-11-23T09:00:01.250Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-fab2-7043-ad82-54259843d712",
+                     *           "id": "01a207a2-fab2-7044-aa8b-61f03dc9493a",
                      *           "name": "production",
                      *           "prefix": "parley_live_0aB3cD4eF5gH",
                      *           "scopes": [
@@ -5495,7 +5495,7 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5526,7 +5526,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-fab2-7043-ad82-54259843d712",
+                     *       "id": "01a207a2-fab2-7044-aa8b-61f03dc9493a",
                      *       "name": "production",
                      *       "prefix": "parley_live_0aB3cD4eF5gH",
                      *       "scopes": [
@@ -5560,12 +5560,12 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 01a207a2-fab2-7043-ad82-54259843d712
+                 * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -5600,12 +5600,12 @@ export interface operations {
             path: {
                 /**
                  * @description The service account.
-                 * @example 01a207a2-e72a-703d-8243-02bc17cd804d
+                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The API key.
-                 * @example 01a207a2-fab2-7043-ad82-54259843d712
+                 * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -5635,7 +5635,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-ff94-7046-a49d-79b7311626d8",
+                     *       "id": "01a207a2-ff94-7048-9eaf-90e1d46f3fa9",
                      *       "name": "production",
                      *       "prefix": "parley_live_0aB3cD4eF5gH",
                      *       "scopes": [
@@ -5677,7 +5677,7 @@ export interface operations {
                 actorId?: string;
                 /**
                  * @description Only what was done to this thing.
-                 * @example 01a207a2-d3a2-7036-9703-ad2684910ded
+                 * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 targetId?: string;
                 /**
@@ -5688,7 +5688,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5712,7 +5712,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-d3a2-7037-940c-b9902bf68d01",
+                     *           "id": "01a207a2-d3a2-7038-9115-c4d00b131701",
                      *           "at": "2026-11-23T09:00:41.250Z",
                      *           "event": "user.created",
                      *           "outcome": "done",
@@ -5722,10 +5722,10 @@ export interface operations {
                      *           },
                      *           "target": {
                      *             "kind": "user",
-                     *             "id": "01a207a2-d3a2-7036-9703-ad2684910ded"
+                     *             "id": "01a207a2-d3a2-7037-940c-b9902bf68d01"
                      *           },
                      *           "address": "127.0.0.1",
-                     *           "requestId": "01a207a2-d3a2-7035-99fa-a35467f40c95"
+                     *           "requestId": "01a207a2-d3a2-7036-9703-ad2684910ded"
                      *         }
                      *       ]
                      *     }
@@ -5758,7 +5758,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the page before. Leave it out for the first page.
-                 * @example DJQWRLkdUKSUeLGxOzvzyIvNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
+                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5782,9 +5782,9 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-c4fc-7030-a8cd-64b3c2c6ee0f",
+                     *           "id": "01a207a2-c4fc-7031-a5d6-71b8d908c53f",
                      *           "userId": "01a207a2-4fcc-7008-a551-6fae042b6e86",
-                     *           "messageId": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
+                     *           "messageId": "01a207a2-7bbe-701a-acfd-53d84e82718c",
                      *           "rating": "up",
                      *           "tags": [
                      *             "helpful"
@@ -5858,8 +5858,8 @@ export interface operations {
                      *         "requests": 3,
                      *         "messages": 3,
                      *         "inputTokens": 38,
-                     *         "outputTokens": 22,
-                     *         "totalTokens": 60
+                     *         "outputTokens": 25,
+                     *         "totalTokens": 63
                      *       },
                      *       "buckets": [
                      *         {
@@ -5867,8 +5867,8 @@ export interface operations {
                      *           "requests": 3,
                      *           "messages": 3,
                      *           "inputTokens": 38,
-                     *           "outputTokens": 22,
-                     *           "totalTokens": 60
+                     *           "outputTokens": 25,
+                     *           "totalTokens": 63
                      *         }
                      *       ]
                      *     }

@@ -97,6 +97,8 @@ async function givenMessages(conversationId: string, count: number, content: str
     SELECT gen_random_uuid(), ${conversationId}::uuid, i, 'user', ${content}::text || i, 'complete',
       ${server.clock.now()}::timestamptz
     FROM generate_series(1, ${count}::int) i`
+  const where = { id: conversationId }
+  await prisma().conversation.update({ where, data: { messageCount: count } })
 }
 
 describe('GET /users/export', () => {
