@@ -12,6 +12,8 @@ import * as values from './config/values.ts'
 import type { LimitOverride } from './config/values.ts'
 import { rateLimitVariable, VARIABLES } from './config/variables.ts'
 
+import { readPostgresUrl, UnusablePostgresUrl } from './ports/postgres-url.ts'
+
 export { ConfigMistakes } from './config/mistakes.ts'
 export type { LimitOverride } from './config/values.ts'
 
@@ -117,9 +119,25 @@ function readServer(from: Environment) {
 function readStore(from: Environment) {
   return {
     dataDir: from.read('DATA_DIR', values.line),
-    databaseUrl: from.find('DATABASE_URL', values.connectionUrl('postgresql:', 'postgres:')),
+    databaseUrl: readDatabaseUrl(from),
     redisUrl: from.find('REDIS_URL', values.connectionUrl('redis:', 'rediss:')),
   }
+}
+
+function readDatabaseUrl(from: Environment): string | undefined {
+  const text = from.find('DATABASE_URL', (url) => url)
+  if (text === undefined) return undefined
+  // The one of libpq's variables that its users expect to matter where the URL says nothing.
+  const mode = from.find('PGSSLMODE', (word) => word)
+  const isSaid = mode === undefined || /[?&]ssl(mode)?=/.test(text)
+  const url = isSaid ? text : `${text}${text.includes('?') ? '&' : '?'}sslmode=${encodeURIComponent(mode)}`
+  try {
+    readPostgresUrl(url)
+  } catch (error) {
+    if (!(error instanceof UnusablePostgresUrl)) throw error
+    error.mistakes.forEach((mistake) => from.refuse(`DATABASE_URL ${mistake}`))
+  }
+  return url
 }
 
 function readEngine(from: Environment) {

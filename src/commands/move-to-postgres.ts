@@ -5,13 +5,15 @@
  */
 import { loadMove } from '../config.ts'
 import { moveToPostgres } from './move.ts'
+import { refusalByDatabase } from '../store/store.ts'
 
 async function main(): Promise<void> {
   process.stdout.write(await moveToPostgres(loadMove()))
 }
 
 main().catch((error: unknown) => {
-  const text = error instanceof Error ? error.message : String(error)
+  const known = refusalByDatabase(error) ?? error
+  const text = known instanceof Error ? known.message : String(known)
   process.stderr.write(`Nothing was moved.\n${text}\n`)
   process.exitCode = 1
 })

@@ -6,13 +6,8 @@ import {
   listedAccounts,
   toAccount,
 } from './accounts.ts'
-import {
-  containing,
-  LOOKED_AT_ONCE,
-  type SearchedRow,
-  type Searched,
-  toSearched,
-} from './searching.ts'
+import { composed, inAnyCase, matches } from './folding.ts'
+import { LOOKED_AT_ONCE, type SearchedRow, type Searched, toSearched } from './searching.ts'
 import type { Client } from './query.ts'
 
 export const accountSearch = ({ query }: Client) => ({
@@ -25,9 +20,10 @@ export const accountSearch = ({ query }: Client) => ({
     limit,
     ...filter
   }: AccountFilter & { text: string }): Promise<Searched<Account>> {
-    const pattern = containing(text)
+    const pattern = inAnyCase(text)
     const isFound = Prisma.sql`
-      coalesce(a.email ILIKE ${pattern}, false) OR a.display_name ILIKE ${pattern}`
+      coalesce(${matches(Prisma.sql`a.email`, pattern)}, false)
+        OR ${matches(composed(Prisma.sql`a.display_name`), pattern)}`
     const isLast = Prisma.sql`a.place = ${LOOKED_AT_ONCE}::int`
     const rows = await query<SearchedRow<AccountRow>[]>`
       SELECT ${accountColumns}, ${isFound} AS "isFound", ${isLast} AS "isLast"

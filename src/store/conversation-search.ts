@@ -5,13 +5,8 @@ import {
   type ConversationFilter,
   listedConversations,
 } from './conversations.ts'
-import {
-  containing,
-  LOOKED_AT_ONCE,
-  type SearchedRow,
-  type Searched,
-  toSearched,
-} from './searching.ts'
+import { composed, inAnyCase, matches } from './folding.ts'
+import { LOOKED_AT_ONCE, type SearchedRow, type Searched, toSearched } from './searching.ts'
 import type { Client } from './query.ts'
 
 export const conversationSearch = ({ query }: Client) => ({
@@ -23,7 +18,7 @@ export const conversationSearch = ({ query }: Client) => ({
     limit,
     ...filter
   }: ConversationFilter & { text: string }): Promise<Searched<Conversation>> {
-    const isFound = Prisma.sql`c.title ILIKE ${containing(text)}`
+    const isFound = matches(composed(Prisma.sql`c.title`), inAnyCase(text))
     const isLast = Prisma.sql`c.place = ${LOOKED_AT_ONCE}::int`
     const rows = await query<SearchedRow<Conversation>[]>`
       SELECT ${conversationColumns}, ${isFound} AS "isFound", ${isLast} AS "isLast"

@@ -62,7 +62,7 @@ async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database>
 
 function openServerDatabase(options: ServerOptions): Database {
   const pool = openPool(options)
-  const adapter = serverAdapter(pool)
+  const adapter = serverAdapter(pool, options.databaseUrl)
   const prisma = new PrismaClient({ adapter, ...QUIET })
   return {
     prisma,

@@ -1,3 +1,4 @@
+import { readPostgresUrl } from '../ports/postgres-url.ts'
 import { openPool } from './server.ts'
 
 export type LimitCounters = ReturnType<typeof openLimitCounters>
@@ -25,6 +26,8 @@ const FIND = {
     FROM limit_counters AS c WHERE c.key = ANY ($1) AND c.expires_at > clock_timestamp()`,
 }
 const DELETE = { name: 'delete_limit', text: 'DELETE FROM limit_counters WHERE key = $1' }
+const STATEMENTS = [TAKE, FIND, DELETE]
+type Statement = { name: string; text: string }
 // Rows that a call has locked are left for the next time: they are in use again.
 const DELETE_EXPIRED = `DELETE FROM limit_counters WHERE key IN (
     SELECT key FROM limit_counters WHERE expires_at < now() LIMIT ${String(PRUNE_ROWS)}
@@ -39,25 +42,26 @@ export function openLimitCounters(databaseUrl: string) {
     minConnections: 1,
     statementMs: STATEMENT_MS,
   })
+  const named = namedOrNot(databaseUrl)
   return {
     /**
      * Of each call, in turn, changes all counters, or none if one would go beyond its quota.
      * @returns for each call, a count for each of its counters
      */
     async take(calls: readonly (readonly Asked[])[]): Promise<Count[][]> {
-      const { rows } = await pool.query<Count>({ ...TAKE, values: columnsOf(calls) })
+      const { rows } = await pool.query<Count>({ ...named(TAKE), values: columnsOf(calls) })
       let place = 0
       return calls.map((asked) => rows.slice(place, (place += asked.length)))
     },
 
     /** Those whose window runs, each in the place of its key. */
     async find(keys: readonly string[]): Promise<(Count | undefined)[]> {
-      const { rows } = await pool.query<Count & { key: string }>({ ...FIND, values: [keys] })
+      const { rows } = await pool.query<Count & { key: string }>({ ...named(FIND), values: [keys] })
       return keys.map((key) => rows.find((row) => row.key === key))
     },
 
     async delete(key: string): Promise<boolean> {
-      const { rowCount } = await pool.query({ ...DELETE, values: [key] })
+      const { rowCount } = await pool.query({ ...named(DELETE), values: [key] })
       return rowCount !== 0
     },
 
@@ -70,6 +74,13 @@ export function openLimitCounters(databaseUrl: string) {
 
     close: () => (pool.ending ? Promise.resolve() : pool.end()),
   }
+}
+
+/** Where the URL wants fewer names than there are statements, none has one. */
+function namedOrNot(databaseUrl: string) {
+  const { namedStatements = STATEMENTS.length } = readPostgresUrl(databaseUrl)
+  const isNamed = namedStatements >= STATEMENTS.length
+  return ({ name, text }: Statement) => (isNamed ? { name, text } : { text })
 }
 
 /** What the database's function takes: every key once, and a column for each thing that is asked. */

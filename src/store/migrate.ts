@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { requireUtf8 } from './encoding.ts'
 import { migrationsDirectory, readMigrations, type Migration } from './migration-files.ts'
 import { StartRefused } from '../ports/start-refused.ts'
 import { openSchemaEngine, type MigrationList } from './schema-engine.ts'
@@ -15,6 +16,7 @@ export class MigrationFailed extends StartRefused {
  * Several instances may start at once: one migrates, the others wait. A database that is up
  * to date costs one query.
  * @throws MigrationFailed when one fails, was left unfinished, or was edited after it was applied.
+ * @throws StartRefused when there is something to migrate and the database is not in UTF-8
  */
 export async function migrate(
   database: Database,
@@ -38,6 +40,7 @@ export async function requireMigrated(database: Database): Promise<void> {
 }
 
 async function migrateLocked(database: Database, migrations: Migration[]): Promise<string[]> {
+  await requireUtf8(database)
   const lock = await database.lockForMigration()
   try {
     // Read again: while this instance waited for the lock, another may have done it all.

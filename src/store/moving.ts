@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
-import pg from 'pg'
+import { readPostgresUrl } from '../ports/postgres-url.ts'
 import { StartRefused } from '../ports/start-refused.ts'
 import { openDatabase } from './database.ts'
 import { openEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
+import { checkSchema } from './schema-check.ts'
+import { clientFor, connectionOptions, quotedName, searchPath } from './server-connection.ts'
+import { guardedCall } from './unavailable.ts'
 
 /** Rows that are in memory at once. */
 const BATCH_ROWS = 200
@@ -33,6 +36,7 @@ type Ask = (sql: string, values?: unknown[]) => Promise<Record<string, string>[]
  * read. Both sides count and hash every table before it is kept.
  * @throws MoveRefused when the source is missing or of another version, the target has rows, or what
  *   arrived is not what was sent
+ * @throws DatabaseUnavailable when the target is
  * @throws when a server has `dataDir` open
  */
 export async function moveToServer(dataDir: string, databaseUrl: string): Promise<MovedTable[]> {
@@ -42,8 +46,10 @@ export async function moveToServer(dataDir: string, databaseUrl: string): Promis
   }
   const { pglite, close } = await openEmbedded({ dataDir })
   try {
-    await migrateTarget(databaseUrl)
-    return await withClient(databaseUrl, (target) => move(pglite, target))
+    return await guardedCall(async () => {
+      await migrateTarget(databaseUrl)
+      return withClient(databaseUrl, (target) => move(pglite, target))
+    })
   } finally {
     await close()
   }
@@ -53,18 +59,23 @@ async function migrateTarget(databaseUrl: string): Promise<void> {
   const database = await openDatabase({ databaseUrl })
   try {
     await migrate(database)
+    await checkSchema(database)
   } finally {
     await database.close()
   }
 }
 
 async function withClient<T>(url: string, work: (ask: Ask) => Promise<T>): Promise<T> {
-  const options = { connectionTimeoutMillis: CONNECT_MS, application_name: 'parley-move' }
-  const client = new pg.Client({ connectionString: url, ...options })
+  const read = readPostgresUrl(url)
+  const client = new (clientFor(read))({
+    ...connectionOptions({ applicationName: 'parley-move', ...read }),
+    connectionTimeoutMillis: read.connectMs ?? CONNECT_MS,
+  })
   // A connection that breaks fails the statement that is waiting; unheard, it ends the process.
   client.on('error', () => {})
   await client.connect()
   try {
+    await client.query(searchPath(read))
     return await work(async (sql, values) => {
       const { rows } = await client.query<Record<string, string>>(sql, values)
       return rows
@@ -119,7 +130,7 @@ async function refuseOtherVersion(source: Ask, target: Ask): Promise<void> {
 async function schemaOf(ask: Ask): Promise<string> {
   const columns = await ask(
     `SELECT table_name, column_name, udt_name FROM information_schema.columns
-     WHERE table_schema = 'public' ORDER BY table_name COLLATE "C", ordinal_position`,
+     WHERE table_schema = current_schema() ORDER BY table_name COLLATE "C", ordinal_position`,
   )
   return JSON.stringify(columns)
 }
@@ -128,11 +139,12 @@ async function schemaOf(ask: Ask): Promise<string> {
 async function tablesInOrder(ask: Ask): Promise<string[]> {
   const tables = await ask(
     `SELECT table_name AS name FROM information_schema.tables
-     WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1`,
+     WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY 1`,
   )
   const references = await ask(
     `SELECT conrelid::regclass::text AS "from", confrelid::regclass::text AS "to"
-     FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid`,
+     FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid
+       AND connamespace = current_schema()::regnamespace`,
   )
   const ordered = new Set<string>()
   const add = (name: string): void => {
@@ -147,21 +159,22 @@ async function tablesInOrder(ask: Ask): Promise<string[]> {
 async function triggersOf(ask: Ask): Promise<Trigger[]> {
   const triggers = await ask(
     `SELECT relname AS table, tgname AS name FROM pg_trigger
-     JOIN pg_class c ON c.oid = tgrelid WHERE NOT tgisinternal`,
+     JOIN pg_class c ON c.oid = tgrelid
+     WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace`,
   )
   return triggers.map(({ table, name }) => ({ table: table!, name: name! }))
 }
 
 function switched(to: 'DISABLE' | 'ENABLE', { table, name }: Trigger): string {
-  return `ALTER TABLE ${quoted(table)} ${to} TRIGGER ${quoted(name)}`
+  return `ALTER TABLE ${quotedName(table)} ${to} TRIGGER ${quotedName(name)}`
 }
 
 /** Locked before it is looked at: a server that starts meanwhile would make its administrator. */
 async function refuseRows(target: Ask, tables: string[]): Promise<void> {
   await target(`SET LOCAL lock_timeout = ${LOCK_MS}`)
-  await target(`LOCK TABLE ${tables.map(quoted).join(', ')} IN ACCESS EXCLUSIVE MODE`)
+  await target(`LOCK TABLE ${tables.map(quotedName).join(', ')} IN ACCESS EXCLUSIVE MODE`)
   for (const table of tables) {
-    const found = await target(`SELECT 1 FROM ${quoted(table)} LIMIT 1`)
+    const found = await target(`SELECT 1 FROM ${quotedName(table)} LIMIT 1`)
     if (found.length === 0) continue
     throw new MoveRefused(
       `The database of DATABASE_URL has rows in ${table} already: move to an empty one.`,
@@ -170,7 +183,7 @@ async function refuseRows(target: Ask, tables: string[]): Promise<void> {
 }
 
 async function moveTable(source: Ask, target: Ask, table: string): Promise<number> {
-  const name = quoted(table)
+  const name = quotedName(table)
   await source(`DECLARE moving CURSOR FOR SELECT t::text AS row FROM ${name} t`)
   const fetch = () => source(`FETCH ${BATCH_ROWS} FROM moving`)
   for (let batch = await fetch(); batch.length > 0; batch = await fetch()) {
@@ -195,8 +208,4 @@ async function sumOf(ask: Ask, name: string): Promise<Record<string, string>> {
      ), 0)::text AS hash FROM ${name} t`,
   )
   return sum!
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

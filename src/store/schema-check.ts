@@ -1,9 +1,11 @@
 import type { Database } from './database.ts'
+import { refuseEncoding } from './encoding.ts'
 import { MigrationFailed } from './migrate.ts'
 import { readMigrations } from './migration-files.ts'
 import { StartRefused } from '../ports/start-refused.ts'
 
 type Findings = {
+  encoding: string
   readOnly: boolean
   missing: string[]
   forbidden: string[]
@@ -14,7 +16,7 @@ type Findings = {
  * Looks, in one query, whether a migrated database can be worked with.
  * @returns the migrations in it that this version does not know: a newer one has made them
  * @throws MigrationFailed if a table is gone
- * @throws StartRefused if the database can only be read, or a table not be used
+ * @throws StartRefused if the database can only be read, is not in UTF-8, or a table cannot be used
  */
 export async function checkSchema(database: Database, directory?: string): Promise<string[]> {
   const migrations = await readMigrations(directory)
@@ -22,7 +24,8 @@ export async function checkSchema(database: Database, directory?: string): Promi
   const known = migrations.map(({ name }) => name)
   const [found] = await database.query<[Findings]>`
     WITH made AS (SELECT quote_ident(name) AS name FROM unnest(${tables}::text[]) AS name)
-    SELECT current_setting('transaction_read_only') = 'on' AS "readOnly",
+    SELECT current_setting('server_encoding') AS encoding,
+      current_setting('transaction_read_only') = 'on' AS "readOnly",
       ARRAY(SELECT name FROM made WHERE to_regclass(name) IS NULL) AS missing,
       ARRAY(
         SELECT name FROM made WHERE to_regclass(name) IS NOT NULL AND NOT (
@@ -42,7 +45,8 @@ export async function checkSchema(database: Database, directory?: string): Promi
   return found.newer
 }
 
-function refuseUnusable({ readOnly, missing, forbidden }: Findings): void {
+function refuseUnusable({ encoding, readOnly, missing, forbidden }: Findings): void {
+  refuseEncoding(encoding)
   if (missing.length > 0) {
     throw new MigrationFailed(
       `The database lacks ${missing.join(', ')}, although its list of migrations says that they were made: restore it from a backup.`,

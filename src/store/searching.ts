@@ -24,8 +24,3 @@ function bare<T extends object>(row: SearchedRow<T>): T {
   const { isFound: _found, isLast: _last, ...thing } = row
   return thing as unknown as T
 }
-
-/** The pattern of ILIKE for text that contains this, its wildcards taken as they are. */
-export function containing(search: string): string {
-  return `%${search.replace(/[\\%_]/g, '\\$&')}%`
-}

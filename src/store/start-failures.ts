@@ -9,6 +9,9 @@ const BY_SQL_STATE: Readonly<Record<string, string>> = {
     'The database that DATABASE_URL names does not exist: make it with "createdb", or correct its name.',
   '42501':
     'The user in DATABASE_URL may not do what Parley needs: make that user the owner of the database and of all that is in it.',
+  // What a schema looks like that may not be used: as if there were none.
+  '3F000':
+    'The user in DATABASE_URL may not use its schema: GRANT USAGE, CREATE ON SCHEMA … TO that user, or make it the owner.',
   '25006':
     'The database that DATABASE_URL names is read-only, as a standby is: name the primary server.',
   '53300':
@@ -16,13 +19,33 @@ const BY_SQL_STATE: Readonly<Record<string, string>> = {
   '57P03': 'PostgreSQL is starting up or shutting down: start again in a moment.',
 }
 
+const NOT_IN_HBA =
+  'The pg_hba.conf of PostgreSQL has no line for this user, database and address, encrypted or not as they come: add one, or change the sslmode in DATABASE_URL (require encrypts, disable does not).'
+const NO_CERTIFICATE =
+  'PostgreSQL lets this user in by a certificate: name one with sslcert and sslkey in DATABASE_URL.'
+
+/** What else one SQLSTATE, 28000, may be about, by what PostgreSQL says. */
+const LOGINS: readonly (readonly [RegExp, string])[] = [
+  [/pg_hba\.conf/, NOT_IN_HBA],
+  [/certificate/i, NO_CERTIFICATE],
+]
+
+const UNENCRYPTED =
+  'PostgreSQL does not encrypt connections, and DATABASE_URL asks for it: switch ssl on there, or use sslmode=prefer.'
+const OTHER_HOST =
+  'The certificate of PostgreSQL is for another host than DATABASE_URL names: correct the host, or use sslmode=verify-ca, which does not compare it.'
+
+/** The same for encryption, by what OpenSSL or node-postgres says. */
+const ENCRYPTIONS: readonly (readonly [RegExp, string])[] = [
+  [/does not support SSL/, UNENCRYPTED],
+  [/altnames/, OTHER_HOST],
+]
+
 /** The same for what the driver says by itself. */
 const BY_KIND: Readonly<Record<string, string>> = {
   AuthenticationFailed: BY_SQL_STATE['28P01']!,
   DatabaseNotReachable:
     'No PostgreSQL answers at the host and port of DATABASE_URL: start it, or correct them.',
-  TlsConnectionError:
-    'The connection to PostgreSQL cannot be encrypted as DATABASE_URL asks: correct its sslmode, or the certificate of the server.',
 }
 
 /**
@@ -31,11 +54,25 @@ const BY_KIND: Readonly<Record<string, string>> = {
  */
 export function refusalByDatabase(error: unknown): StartRefused | undefined {
   const own = error instanceof DatabaseUnavailable ? error.cause : error
-  const { kind = '', code = '' } = driverFailure(own)
-  const sentence = BY_SQL_STATE[code] ?? BY_KIND[kind]
+  const sentence = sentenceFor(driverFailure(own))
   if (sentence !== undefined) return new StartRefused(sentence, { cause: error })
   if (!(error instanceof DatabaseUnavailable)) return undefined
   const message =
     'The database does not answer, or not in time: see that it runs and that DATABASE_URL leads to it, and start again.'
   return new StartRefused(message, { cause: error })
+}
+
+function sentenceFor({ kind = '', code = '', text }: ReturnType<typeof driverFailure>) {
+  if (kind === 'TlsConnectionError') return said(ENCRYPTIONS, text) ?? untrusted(text)
+  const login = code === '28000' ? said(LOGINS, text) : undefined
+  return login ?? BY_SQL_STATE[code] ?? BY_KIND[kind]
+}
+
+function said(sentences: typeof LOGINS, text: string): string | undefined {
+  return sentences.find(([words]) => words.test(text))?.[1]
+}
+
+/** OpenSSL's words are about the certificate alone: they hold nothing of the URL. */
+function untrusted(problem: string): string {
+  return `The certificate of PostgreSQL is not trusted (${problem}): name that of its authority, or a self-signed one itself, with sslrootcert in DATABASE_URL, or use sslmode=require, which encrypts and checks nothing.`
 }

@@ -46,7 +46,7 @@ export function driverFailure(error: unknown): { kind?: string; code?: string; t
   return {
     ...(driver?.kind !== undefined && { kind: driver.kind }),
     ...(sqlState !== undefined && { code: sqlState }),
-    text: driver?.originalMessage ?? message ?? String(error),
+    text: driver?.originalMessage ?? driver?.reason ?? message ?? String(error),
   }
 }
 
@@ -88,7 +88,12 @@ function isFailingCode(code: string | undefined): boolean {
   return [FAILING_SQL_STATE, FAILING_PRISMA_CODE, FAILING_SOCKET].some((codes) => codes.test(code))
 }
 
-type DriverCause = { kind?: string; originalCode?: string; originalMessage?: string }
+type DriverCause = {
+  kind?: string
+  originalCode?: string
+  originalMessage?: string
+  reason?: string
+}
 
 type Failure = {
   code?: string

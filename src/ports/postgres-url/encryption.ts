@@ -1,0 +1,127 @@
+import { tlsOptions } from './tls-options.ts'
+import { UnusablePostgresUrl } from './unusable.ts'
+import type { ConnectionOptions } from 'node:tls'
+
+/** Whether and how connections are encrypted. */
+export type Encryption = {
+  when: 'never' | 'ifOffered' | 'always'
+  /** TLS begins without asking the server first. */
+  isDirect: boolean
+  tls: ConnectionOptions
+}
+
+/** What libpq calls `sslmode`, and `no-verify`, which is node-postgres's word for `require`. */
+const MODES = ['disable', 'prefer', 'require', 'no-verify', 'verify-ca', 'verify-full'] as const
+type Mode = (typeof MODES)[number]
+
+/** The parameters that this file reads, each with the values that it may have, if they are few. */
+export const ENCRYPTION_PARAMETERS: Readonly<Record<string, readonly string[] | undefined>> = {
+  sslmode: MODES,
+  ssl: ['true', '1', 'false', '0', 'no-verify'],
+  sslrootcert: undefined,
+  sslcert: undefined,
+  sslkey: undefined,
+  sslpassword: undefined,
+  sslcrl: undefined,
+  sslnegotiation: ['postgres', 'direct'],
+  ssl_min_protocol_version: ['TLSv1.2', 'TLSv1.3'],
+  ssl_max_protocol_version: ['TLSv1.2', 'TLSv1.3'],
+  sslcompression: ['0'],
+  sslsni: ['1'],
+  uselibpqcompat: ['true'],
+}
+
+/** The values of encryption's parameters by name. */
+export type Given = Readonly<Record<string, string | undefined>>
+
+/**
+ * What the parameters mean to libpq: without any, encryption where the server offers it; `require`
+ * checks the certificate only against a `sslrootcert`; a socket is never encrypted.
+ * @throws UnusablePostgresUrl
+ * @see https://www.postgresql.org/docs/current/libpq-ssl.html
+ */
+export function readEncryption(given: Given, isSocket: boolean): Encryption {
+  const wrong = Object.entries(ENCRYPTION_PARAMETERS)
+    .filter(([name, words]) => given[name] !== undefined && words?.includes(given[name]) === false)
+    .map(([name, words]) => wrongWord(name, words!))
+  if (wrong.length > 0) throw new UnusablePostgresUrl(wrong)
+  const mode = modeOf(given)
+  refuseContradictions(mode, given)
+  if (isSocket || mode === 'disable') return { when: 'never', isDirect: false, tls: {} }
+  return {
+    when: mode === 'prefer' ? 'ifOffered' : 'always',
+    isDirect: given['sslnegotiation'] === 'direct',
+    tls: { ...tlsOptions(given), ...checking(mode, given) },
+  }
+}
+
+function wrongWord(name: string, words: readonly string[]): string {
+  const accepted = `has the parameter ${name}, which must be ${words.join(', ').replace(/, ([^,]*)$/, ' or $1')}`
+  if (name !== 'sslmode') return `${accepted}.`
+  return `${accepted}; for allow use prefer, which encrypts wherever the server offers it.`
+}
+
+function modeOf({ sslmode, ssl, sslrootcert }: Given): Mode {
+  if (sslmode !== undefined) return sslmode as Mode
+  if (ssl === 'true' || ssl === '1') return 'require'
+  if (ssl === 'false' || ssl === '0') return 'disable'
+  if (ssl === 'no-verify') return 'no-verify'
+  return sslrootcert === 'system' ? 'verify-full' : 'prefer'
+}
+
+/** Files that would check nothing, or prove nothing: whoever names them believes the contrary. */
+const FOR_CHECKS = ['sslrootcert', 'sslcrl'] as const
+
+function refuseContradictions(mode: Mode, given: Given): void {
+  const mistakes: string[] = []
+  const refuse = (isWrong: boolean, mistake: string) => isWrong && mistakes.push(mistake)
+  const { ssl, sslmode, sslrootcert, sslcert, sslkey } = given
+  const isOff = mode === 'disable'
+  const isChecking = mode !== 'prefer' && mode !== 'no-verify' && !isOff
+  for (const name of FOR_CHECKS) {
+    refuse(
+      given[name] !== undefined && !isChecking,
+      `has ${name}, which checks nothing with this sslmode: use sslmode=verify-full.`,
+    )
+  }
+  refuse(
+    given['sslcrl'] !== undefined && sslrootcert === undefined,
+    'has sslcrl without sslrootcert: name both.',
+  )
+  refuse(
+    mode === 'verify-ca' && (sslrootcert === undefined || sslrootcert === 'system'),
+    'has sslmode=verify-ca without a file of the authority: name one with sslrootcert, or use verify-full.',
+  )
+  refuse(
+    sslrootcert === 'system' && mode === 'require',
+    'has sslrootcert=system, which is only for sslmode=verify-full: of these authorities anybody can have a certificate.',
+  )
+  refuse(
+    (sslcert === undefined) !== (sslkey === undefined),
+    'has one of sslcert and sslkey: name both.',
+  )
+  refuse(
+    given['sslpassword'] !== undefined && sslkey === undefined,
+    'has sslpassword without sslkey.',
+  )
+  refuse(
+    sslcert !== undefined && isOff,
+    'has sslcert, which is never sent with sslmode=disable: leave one of them out.',
+  )
+  refuse(
+    given['sslnegotiation'] === 'direct' && (isOff || mode === 'prefer'),
+    'has sslnegotiation=direct, which needs sslmode=require or more.',
+  )
+  const isContrary =
+    sslmode !== undefined && ssl !== undefined && isOff !== (ssl === 'false' || ssl === '0')
+  refuse(isContrary, 'has ssl and sslmode, which contradict each other: leave ssl out.')
+  if (mistakes.length > 0) throw new UnusablePostgresUrl(mistakes)
+}
+
+function checking(mode: Mode, { sslrootcert }: Given): ConnectionOptions {
+  if (mode === 'verify-full') return {}
+  const isAgainstFile = sslrootcert !== undefined && mode !== 'prefer' && mode !== 'no-verify'
+  if (!isAgainstFile) return { rejectUnauthorized: false }
+  // As `verify-ca`: whose certificate it is does not matter, if that authority has signed it.
+  return { checkServerIdentity: () => undefined }
+}

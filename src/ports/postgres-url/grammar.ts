@@ -1,0 +1,75 @@
+import { UnusablePostgresUrl } from './unusable.ts'
+
+/** The parts of a URL, decoded. What is empty is absent. */
+export type PostgresUrlParts = {
+  user?: string
+  password?: string
+  host?: string
+  port?: string
+  database?: string
+  /** In the order in which they stand. */
+  parameters: readonly (readonly [name: string, value: string])[]
+}
+
+const SHAPE = 'must be a URL that begins with postgresql:// or postgres://.'
+const PERCENT =
+  'must have every %, @ and / of its user and password, and every % and & of its parameters, percent-encoded: %25, %40, %2F, %26.'
+
+const WHOLE = /^postgres(?:ql)?:\/\/(?<where>[^/?]*)(?:\/(?<database>[^?]*))?(?:\?(?<query>.*))?$/s
+
+/**
+ * Takes a URL apart as libpq does, which allows what no URL parser does: a user without a host, and
+ * in a password all but @ and /. A bare @ is taken too where the last one can only end it.
+ * @throws UnusablePostgresUrl
+ * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
+ */
+export function takeApart(url: string): PostgresUrlParts {
+  const begin = /^postgres(?:ql)?:\/\//.exec(url)?.[0]
+  if (begin === undefined) throw new UnusablePostgresUrl([SHAPE])
+  const rest = url.slice(begin.length)
+  const login = (/^[^/?]*@/.exec(rest) ?? /^[^@/]*@/.exec(rest))?.[0] ?? ''
+  const [, user = '', password = ''] = /^([^:]*):?(.*)@$/s.exec(login) ?? []
+  const {
+    where = '',
+    database = '',
+    query = '',
+  } = WHOLE.exec(begin + rest.slice(login.length))?.groups ?? {}
+  return {
+    ...decodedParts({ user, password, ...hostAndPort(where), database }),
+    parameters: query === '' ? [] : query.split('&').map(toParameter),
+  }
+}
+
+function hostAndPort(where: string) {
+  if (where.includes(',')) throw new UnusablePostgresUrl([SEVERAL_HOSTS])
+  const [, host = '', port = ''] = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(where) ?? []
+  return { host: host.replace(/^\[(.*)\]$/s, '$1'), port }
+}
+
+/** Of hosts in the place of one, and in a parameter. */
+export const SEVERAL_HOSTS =
+  'must name one host: of several, Parley would not find the primary. Name the address that always leads to it.'
+
+function decodedParts(parts: Record<string, string>) {
+  const given = Object.entries(parts).filter(([, text]) => text !== '')
+  return Object.fromEntries(given.map(([name, text]) => [name, decode(text)]))
+}
+
+function toParameter(text: string): readonly [string, string] {
+  const [name, value, ...more] = text.split('=')
+  // A password with a bare / ends where a host begins; then this may be the rest of it.
+  if (text.includes('@') || !name || value === undefined || more.length > 0) {
+    throw new UnusablePostgresUrl([PERCENT])
+  }
+  return [decode(name), decode(value)]
+}
+
+function decode(text: string): string {
+  try {
+    const decoded = decodeURIComponent(text)
+    if (!decoded.includes('\0')) return decoded
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error
+  }
+  throw new UnusablePostgresUrl([PERCENT])
+}

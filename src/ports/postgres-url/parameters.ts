@@ -1,0 +1,198 @@
+import { ENCRYPTION_PARAMETERS } from './encryption.ts'
+import { UnusablePostgresUrl } from './unusable.ts'
+
+/** What the parameters of a URL say about the connections, but for their encryption. */
+export type Settings = {
+  user?: string
+  password?: string
+  host?: string
+  port?: string
+  database?: string
+  schema?: string
+  applicationName?: string
+  /** Settings of each session, as the command line of a server takes them. */
+  options?: string
+  /** How long to wait for a connection. */
+  connectMs?: number
+  /** Connections at most. */
+  maxConnections?: number
+  /** How many statements may have a name on a connection. */
+  namedStatements?: number
+  channelBinding?: boolean
+}
+
+/** What a parameter sets. @throws Unfit */
+type Take = (value: string) => Settings
+
+/** The message completes "NAME must be …". */
+class Unfit extends Error {
+  override readonly name = 'Unfit'
+}
+
+function fit(isFit: boolean, expected: string): void {
+  if (!isFit) throw new Unfit(expected)
+}
+
+function whole(value: string, least: number, most: number): number {
+  const isWhole = /^\d{1,9}$/.test(value) && Number(value) >= least && Number(value) <= most
+  fit(isWhole, `a whole number, ${String(least)} to ${String(most)}`)
+  return Number(value)
+}
+
+/** What Parley does anyway, and no other word. */
+const only =
+  (...words: readonly string[]): Take =>
+  (value) => {
+    fit(words.includes(value), `${words.join(' or ')}, or left out`)
+    return {}
+  }
+
+const PART_EXPECTED = 'given with a value'
+const part =
+  (name: 'user' | 'password' | 'host' | 'port' | 'database'): Take =>
+  (value) => {
+    fit(value !== '', PART_EXPECTED)
+    return { [name]: value }
+  }
+
+/** Each session says these itself, after what the URL says. */
+const OURS =
+  /search_path|statement_timeout|timezone|datestyle|intervalstyle|client_encoding|standard_conforming_strings/i
+
+const TAKEN: Readonly<Record<string, Take>> = {
+  user: part('user'),
+  password: part('password'),
+  host: part('host'),
+  port: part('port'),
+  dbname: part('database'),
+  schema(value) {
+    const isName = /^[\p{L}_][\p{L}\p{N}_$-]*$/u.test(value) && Buffer.byteLength(value) <= 63
+    const isFree = !/^pg_|^information_schema$/.test(value)
+    fit(isName && isFree, 'the name of a schema: letters, digits, _, $ and -, at most 63 bytes')
+    return { schema: value }
+  },
+  application_name(value) {
+    fit(/^[\x20-\x7e]{1,63}$/.test(value), '1 to 63 printable ASCII characters')
+    return { applicationName: value }
+  },
+  options(value) {
+    fit(
+      value !== '' && !OURS.test(value),
+      'settings that Parley does not make itself, such as -c work_mem=8MB; for search_path there is schema',
+    )
+    return { options: value }
+  },
+  connect_timeout: (value) => ({ connectMs: whole(value, 1, 60) * 1_000 }),
+  connection_limit: (value) => ({ maxConnections: whole(value, 1, 1_000) }),
+  statement_cache_size: (value) => ({ namedStatements: whole(value, 0, 10_000) }),
+  pgbouncer(value) {
+    fit(value === 'true' || value === 'false', 'true or false')
+    return value === 'true' ? { namedStatements: 0 } : {}
+  },
+  channel_binding(value) {
+    fit(
+      value === 'disable' || value === 'prefer',
+      'disable or prefer, which binds wherever the server offers it',
+    )
+    return { channelBinding: value === 'prefer' }
+  },
+  target_session_attrs: only('any', 'read-write', 'primary'),
+  client_encoding: only('UTF8', 'utf8', 'UTF-8'),
+  gssencmode: only('disable', 'prefer'),
+  load_balance_hosts: only('disable'),
+  keepalives: only('1'),
+}
+
+const NO_FILES = 'Parley reads no such file: write what it says into the URL'
+const BY_ITSELF = 'Parley sets that itself'
+const NOT_DONE = 'Parley cannot do that'
+
+/** Known elsewhere, and why not here. */
+const REFUSED: Readonly<Record<string, string>> = {
+  hostaddr: 'Parley looks the host up itself: put the address into its place',
+  service: NO_FILES,
+  servicefile: NO_FILES,
+  passfile: NO_FILES,
+  pool_timeout: 'Parley waits for a connection as long as connect_timeout says, 2 s without it',
+  socket_timeout: BY_ITSELF,
+  query_timeout: BY_ITSELF,
+  statement_timeout: BY_ITSELF,
+  lock_timeout: BY_ITSELF,
+  idle_in_transaction_session_timeout: BY_ITSELF,
+  keepalives_idle: BY_ITSELF,
+  keepalives_interval: BY_ITSELF,
+  keepalives_count: BY_ITSELF,
+  tcp_user_timeout: BY_ITSELF,
+  max_idle_connection_lifetime: BY_ITSELF,
+  max_connection_lifetime: BY_ITSELF,
+  single_use_connections: BY_ITSELF,
+  binary: BY_ITSELF,
+  fallback_application_name: 'use application_name',
+  encoding: 'Parley speaks UTF-8',
+  replication: NOT_DONE,
+  requirepeer: NOT_DONE,
+  require_auth: NOT_DONE,
+  krbsrvname: NOT_DONE,
+  gsslib: NOT_DONE,
+  gssdelegation: NOT_DONE,
+  min_protocol_version: NOT_DONE,
+  max_protocol_version: NOT_DONE,
+  scram_client_key: NOT_DONE,
+  scram_server_key: NOT_DONE,
+  oauth_issuer: NOT_DONE,
+  oauth_client_id: NOT_DONE,
+  oauth_client_secret: NOT_DONE,
+  oauth_scope: NOT_DONE,
+  sslaccept: 'use sslmode=verify-full, or sslmode=require for accept_invalid_certs',
+  sslidentity: 'use sslcert and sslkey',
+  sslca: 'use sslrootcert',
+  sslcrldir: 'use sslcrl, which names one file',
+  sslcertmode: 'a certificate is sent where sslcert names one',
+  sslkeylogfile: NOT_DONE,
+}
+
+/**
+ * @returns what the parameters say together
+ * @throws UnusablePostgresUrl with every one that is unknown, refused, given twice or wrong
+ */
+export function readParameters(parameters: readonly (readonly [string, string])[]): Settings {
+  const names = parameters.map(([name]) => name)
+  const mistakes = names
+    .filter((name, index) => isKnown(name) && names.indexOf(name) !== index)
+    .map((name) => `has the parameter ${name} twice.`)
+  const settings: Settings = {}
+  for (const [name, value] of parameters) {
+    try {
+      Object.assign(settings, take(name, value))
+    } catch (error) {
+      if (!(error instanceof Unfit)) throw error
+      mistakes.push(error.message)
+    }
+  }
+  if (mistakes.length > 0) throw new UnusablePostgresUrl([...new Set(mistakes)])
+  return settings
+}
+
+function isKnown(name: string): boolean {
+  return [TAKEN, REFUSED, ENCRYPTION_PARAMETERS].some((table) => Object.hasOwn(table, name))
+}
+
+function take(name: string, value: string): Settings {
+  if (!isKnown(name)) throw new Unfit(unknown(name))
+  if (Object.hasOwn(REFUSED, name)) {
+    throw new Unfit(`has the parameter ${name}, which it cannot have: ${REFUSED[name]!}.`)
+  }
+  if (!Object.hasOwn(TAKEN, name)) return {}
+  try {
+    return TAKEN[name]!(value)
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error
+    throw new Unfit(`has the parameter ${name}, which must be ${error.message}.`)
+  }
+}
+
+/** What is no plain word may be a piece of a password. */
+function unknown(name: string): string {
+  const shown = /^[a-z][a-z_]{0,30}$/i.test(name) ? ` ${name}` : ''
+  return `has a parameter${shown} that Parley does not know: correct its name, or leave it out.`
+}
