@@ -38,8 +38,9 @@ export function quotedName(name: string): string {
 
 class AskingClient extends pg.Client {
   constructor(options: pg.ClientConfig = {}) {
-    const connection = askingConnection(options)
-    super({ ...options, connection } as pg.ClientConfig)
+    super(options)
+    // Not among the options: the pool hides the password in them, and a copy would be without it.
+    Object.assign(this, { connection: askingConnection(options) })
   }
 }
 

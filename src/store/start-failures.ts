@@ -41,6 +41,18 @@ const ENCRYPTIONS: readonly (readonly [RegExp, string])[] = [
   [/altnames/, OTHER_HOST],
 ]
 
+/** The same for what has no code of its own. */
+const OTHERS: readonly (readonly [RegExp, string])[] = [
+  [
+    /connect (ENOENT|EACCES) /,
+    'PostgreSQL has no socket in the folder that is the host in DATABASE_URL, or this user may not use it: start it, or correct the folder or the port.',
+  ],
+  [
+    /client password must be a string/,
+    'PostgreSQL asks for a password, and DATABASE_URL has none: write it there.',
+  ],
+]
+
 /** The same for what the driver says by itself. */
 const BY_KIND: Readonly<Record<string, string>> = {
   AuthenticationFailed: BY_SQL_STATE['28P01']!,
@@ -65,7 +77,7 @@ export function refusalByDatabase(error: unknown): StartRefused | undefined {
 function sentenceFor({ kind = '', code = '', text }: ReturnType<typeof driverFailure>) {
   if (kind === 'TlsConnectionError') return said(ENCRYPTIONS, text) ?? untrusted(text)
   const login = code === '28000' ? said(LOGINS, text) : undefined
-  return login ?? BY_SQL_STATE[code] ?? BY_KIND[kind]
+  return login ?? BY_SQL_STATE[code] ?? BY_KIND[kind] ?? said(OTHERS, text)
 }
 
 function said(sentences: typeof LOGINS, text: string): string | undefined {

@@ -71,9 +71,10 @@ const FAILING_KIND = new Set([
   'TransactionWriteConflict',
 ])
 
-// Thrown by pg, its pool and PGlite as plain errors that carry no code.
+// Thrown by pg, its pool and PGlite as plain errors that carry no code; and by a socket's folder, with
+// codes that mean another thing elsewhere.
 const FAILING_TEXT =
-  /PGlite is clos|PGlite failed|after calling end on the pool|timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable|Client was closed/i
+  /connect (?:ENOENT|EACCES) |PGlite is clos|PGlite failed|after calling end on the pool|timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable|Client was closed/i
 
 function isDatabaseFailure(error: unknown): boolean {
   if (!(error instanceof Error)) return false

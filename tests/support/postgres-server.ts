@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, chown, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,7 +33,15 @@ export type PostgresServer = {
   close(): Promise<void>
 }
 
-export async function startPostgres(): Promise<PostgresServer> {
+/** What a server is besides what every test needs. */
+export type PostgresOptions = {
+  /** As `-c` takes them. */
+  settings?: readonly string[]
+  /** Files to put beside its data, by name: its certificate, its pg_hba.conf. */
+  files?: Readonly<Record<string, string>>
+}
+
+export async function startPostgres(more: PostgresOptions = {}): Promise<PostgresServer> {
   const owner = ownerOfServer()
   const directory = await mkdtemp(join(tmpdir(), 'parley-postgres-'))
   if (owner) await chown(directory, owner.uid, owner.gid)
@@ -41,8 +49,12 @@ export async function startPostgres(): Promise<PostgresServer> {
   const options = { ...owner, cwd: directory, stdio: 'ignore' } as const
   const setUp = ['-D', directory, '-A', 'trust', '-U', 'postgres', '--no-sync']
   await once(spawn(join(programs!, 'initdb'), setUp, options), 'exit')
+  for (const [name, text] of Object.entries(more.files ?? {})) {
+    await writeFile(join(directory, name), text, { mode: 0o600 })
+    if (owner) await chown(join(directory, name), owner.uid, owner.gid)
+  }
   const port = await freePort()
-  const run = () => runServer(directory, port, owner)
+  const run = () => runServer(directory, { port, settings: more.settings ?? [] }, owner)
   let server = await run()
   const signal = async (name: NodeJS.Signals) => {
     // The children last: a new one would be born after they were counted.
@@ -74,10 +86,11 @@ export async function startPostgres(): Promise<PostgresServer> {
 
 async function runServer(
   directory: string,
-  port: number,
+  { port, settings: more }: { port: number; settings: readonly string[] },
   owner: Owner | undefined,
 ): Promise<ChildProcess> {
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=60']
+  const common = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=60']
+  const settings = [...common, ...more]
   const parameters = settings.flatMap((setting) => ['-c', setting])
   const server = spawn(
     join(programs!, 'postgres'),
