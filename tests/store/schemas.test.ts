@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { openDatabase } from '../../src/store/database.ts'
+import { openLimitCounters } from '../../src/store/limit-counters.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { MoveRefused, moveToServer } from '../../src/store/moving.ts'
+import { openMigratedStore, openStore, storeOf, type Store } from '../../src/store/store.ts'
+import { openEmptyServerDatabase } from '../support/database.ts'
+import { administer, dropDatabase, queryServer } from '../support/server-database.ts'
+import { ending, givenAccount, givenStarted, newGeneration, now } from './given.ts'
+
+/* Everything of a Parley is in the schema that its URL names, and nothing of it elsewhere. */
+
+describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
+  let url: string
+  let drop: () => Promise<void>
+  let roles: string[]
+  beforeEach(async () => {
+    roles = []
+    ;({ url, drop } = await openEmptyServerDatabase())
+  })
+  afterEach(async () => {
+    await drop()
+    for (const role of roles) await administer(serverOf(url), `DROP ROLE "${role}"`)
+  })
+
+  const inSchema = (name: string, from = url) => `${from}?schema=${encodeURIComponent(name)}`
+
+  /** How many things of each kind are where, but for what PostgreSQL has made itself. */
+  const things = () =>
+    queryServer(
+      url,
+      `SELECT n.nspname AS schema,
+        (SELECT count(*)::int FROM pg_class WHERE relnamespace = n.oid AND relkind = 'r') AS tables,
+        (SELECT count(*)::int FROM pg_proc WHERE pronamespace = n.oid) AS functions,
+        (SELECT count(*)::int FROM pg_type WHERE typnamespace = n.oid AND typtype = 'e') AS enums
+       FROM pg_namespace n WHERE nspname !~ '^pg_|^information_schema$' ORDER BY 1`,
+    )
+
+  /** An answer with all that its triggers write. */
+  async function useAll(store: Store): Promise<string> {
+    const { id } = await givenAccount(store)
+    const generation = newGeneration(id)
+    await givenStarted(store, generation)
+    await store.generations.finish(ending(generation))
+    await store.atomically((nouns) => nouns.accounts.lockName(id))
+    expect(
+      (await store.conversations.search({ ownerId: id, text: 'TREE', limit: 9 })).found,
+    ).toHaveLength(1)
+    return id
+  }
+
+  test('is made, has all tables, types and functions, and the rest of the database none', async () => {
+    const store = await openStore({ databaseUrl: inSchema('채팅-room') })
+    await useAll(store)
+    await store.close()
+    expect(await things()).toEqual([
+      { schema: 'public', tables: 0, functions: 0, enums: 0 },
+      { schema: '채팅-room', tables: 15, functions: 8, enums: 6 },
+    ])
+  })
+
+  test('keeps two Parleys of one database apart, their limits too, and a third in public', async () => {
+    const urls = [url, inSchema('chat'), inSchema('Other')]
+    const stores = await Promise.all(urls.map((databaseUrl) => openStore({ databaseUrl })))
+    const counters = urls.map(openLimitCounters)
+    for (const [index, store] of stores.entries()) {
+      const id = await useAll(store)
+      const asked = [{ key: 'k', points: 1, windowSeconds: 60, quota: 1 }]
+      expect((await counters[index]!.take([asked]))[0]![0]!.consumed).toBe(1)
+      for (const other of stores) {
+        expect((await other.accounts.find(id)) !== undefined).toBe(other === store)
+      }
+    }
+    const reports = stores.map((store) =>
+      store.usage.report({
+        from: new Date(0),
+        to: new Date(now.getTime() + 1e9),
+        granularity: 'day',
+      }),
+    )
+    expect((await Promise.all(reports)).map(([day]) => day!.requests)).toEqual([1, 1, 1])
+    await Promise.all([...stores, ...counters].map((one) => one.close()))
+    expect((await things()).map(({ tables }) => tables)).toEqual([15, 15, 15])
+  })
+
+  test('of another Parley lets this one migrate meanwhile', async () => {
+    const [ours, others] = await Promise.all(
+      ['chat', 'other'].map((name) => openDatabase({ databaseUrl: inSchema(name) })),
+    )
+    const held = await others!.lockForMigration()
+    expect(await migrate(ours!)).not.toEqual([])
+    await held.release()
+    await Promise.all([ours!.close(), others!.close()])
+  })
+
+  test('is used by a role that may make none, and refused with a sentence where it is missing', async () => {
+    const role = `parley_test_${randomUUID()}`
+    roles.push(role)
+    await administer(url, `CREATE ROLE "${role}" LOGIN`)
+    const own = Object.assign(new URL(url), { username: role }).href
+    await expect(openStore({ databaseUrl: inSchema('chat', own) })).rejects.toThrow(
+      /schema chat does not exist.*CREATE SCHEMA "chat"/,
+    )
+    await administer(url, 'CREATE SCHEMA chat')
+    await expect(openStore({ databaseUrl: inSchema('chat', own) })).rejects.toThrow()
+    await administer(url, `ALTER SCHEMA chat OWNER TO "${role}"`)
+    const store = await openStore({ databaseUrl: inSchema('chat', own) })
+    await useAll(store)
+    await store.close()
+  })
+
+  test('is where commands beside the server look, and nowhere else', async () => {
+    await (await openStore({ databaseUrl: inSchema('chat') })).close()
+    await (await openMigratedStore({ databaseUrl: inSchema('chat') })).close()
+    await expect(openMigratedStore({ databaseUrl: url })).rejects.toThrow('start a server')
+    await expect(openMigratedStore({ databaseUrl: inSchema('x') })).rejects.toThrow(
+      'start a server',
+    )
+  })
+
+  test('is where a move goes, whatever another Parley has in the same database', async () => {
+    const other = await openStore({ databaseUrl: url })
+    await useAll(other)
+    await other.close()
+    const dataDir = await mkdtemp(join(tmpdir(), 'parley-schemas-'))
+    const source = await openDatabase({ dataDir })
+    await migrate(source)
+    const id = await useAll(storeOf(source))
+    await source.close()
+    await moveToServer(dataDir, inSchema('chat'))
+    const moved = await openMigratedStore({ databaseUrl: inSchema('chat') })
+    expect(await moved.accounts.find(id)).toBeDefined()
+    await useAll(moved)
+    await moved.close()
+    expect(await queryServer(url, 'SELECT count(*)::int AS n FROM public.accounts')).toEqual([
+      { n: 1 },
+    ])
+    await expect(moveToServer(dataDir, inSchema('chat'))).rejects.toThrow(MoveRefused)
+    await rm(dataDir, { recursive: true })
+  }, 120_000)
+})
+
+describe.skipIf('snapshot' in inject('migrated'))('a database that is encoded in', () => {
+  test.each(['LATIN1', 'SQL_ASCII', 'EUC_KR'])(
+    '%s is refused and left as it was',
+    async (encoding) => {
+      const { serverUrl } = inject('migrated') as { serverUrl: string }
+      const name = `parley_test_${randomUUID()}`
+      const made = `CREATE DATABASE "${name}" TEMPLATE template0 ENCODING '${encoding}' LOCALE 'C'`
+      await administer(serverUrl, made)
+      const databaseUrl = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href
+      const start = openStore({ databaseUrl: `${databaseUrl}?schema=chat` })
+      await expect(start).rejects.toThrow(`encoded in ${encoding}`)
+      const left = `SELECT count(*)::int AS n FROM pg_namespace WHERE nspname = 'chat'`
+      expect(await queryServer(databaseUrl, left)).toEqual([{ n: 0 }])
+      await dropDatabase(serverUrl, name)
+    },
+  )
+})
+
+const serverOf = (url: string) => Object.assign(new URL(url), { pathname: '/postgres' }).href
