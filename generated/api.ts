@@ -3484,7 +3484,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only those whose title contains this text, whatever its case.
+                 * @description Only those whose title contains this text, whatever the case of either, and composed or decomposed (NFC, NFD).
                  * @example holiday
                  */
                 q?: string;
@@ -4801,7 +4801,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only those whose email or display name contains this text, whatever its case.
+                 * @description Only those whose email or display name contains this text, whatever the case of either, and composed or decomposed (NFC, NFD).
                  * @example grace
                  */
                 q?: string;
@@ -5109,7 +5109,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only those whose name contains this text, whatever its case.
+                 * @description Only those whose name contains this text, whatever the case of either, and composed or decomposed (NFC, NFD).
                  * @example desk
                  */
                 q?: string;
