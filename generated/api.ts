@@ -1576,7 +1576,7 @@ export interface components {
          * @description The closed list of what can go wrong.
          * @enum {string}
          */
-        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "export-busy" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
+        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "context-too-long" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "export-busy" | "headers-too-large" | "internal" | "upstream-failed" | "upstream-refused" | "unavailable" | "upstream-timeout";
         /** @description Who a caller is to the server. */
         Profile: {
             /** Format: uuid */
