@@ -24,10 +24,23 @@ export interface TokenUsage {
 
 export type EnginePart =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'end'; readonly model: string; readonly usage?: TokenUsage }
+  | EngineEnd
+
+export interface EngineEnd {
+  readonly type: 'end'
+  readonly model: string
+  readonly usage?: TokenUsage
+  /** How many of the turn's messages, the oldest, the engine left out; left out when it needed none. */
+  readonly omittedMessages?: number
+}
 
 /** All the ways in which an engine fails. */
-export const ENGINE_FAILURE_CODES = ['upstream-failed', 'upstream-timeout'] as const
+export const ENGINE_FAILURE_CODES = [
+  'context-too-long',
+  'upstream-failed',
+  'upstream-refused',
+  'upstream-timeout',
+] as const
 
 export type EngineFailureCode = (typeof ENGINE_FAILURE_CODES)[number]
 
@@ -38,6 +51,8 @@ export interface EngineFailureFacts {
   readonly isPassing?: boolean
   /** When a call is worth repeating, in seconds. */
   readonly retryAfterSeconds?: number
+  /** A sentence for the caller, who may see all of it. */
+  readonly detail?: string
 }
 
 /** An engine could not answer. The message is safe to log: it holds no key, no address and no text of the user. */
@@ -47,6 +62,7 @@ export class EngineFailure extends Error {
   readonly isOfRequest: boolean
   readonly isPassing: boolean
   readonly retryAfterSeconds: number | undefined
+  readonly detail: string | undefined
 
   constructor(code: EngineFailureCode, message: string, facts: EngineFailureFacts = {}) {
     super(message)
@@ -54,6 +70,7 @@ export class EngineFailure extends Error {
     this.isOfRequest = facts.isOfRequest ?? false
     this.isPassing = facts.isPassing ?? false
     this.retryAfterSeconds = facts.retryAfterSeconds
+    this.detail = facts.detail
   }
 }
 
