@@ -5,6 +5,8 @@ export interface Turn {
   readonly conversationId: string
   readonly mode: Mode
   readonly messages: readonly TurnMessage[]
+  /** How many messages of the conversation come before these, and are left out; default none. */
+  readonly omittedMessages?: number
   /** `whole` when nobody sees the text arrive: then there is no use in pacing it. */
   readonly delivery?: 'stream' | 'whole'
 }
@@ -22,14 +24,17 @@ export interface TokenUsage {
   readonly source: 'upstream' | 'estimated'
 }
 
-export type EnginePart =
-  | { readonly type: 'text'; readonly text: string }
-  | EngineEnd
+/** Why an answer ended that is complete. */
+export type FinishReason = 'stop' | 'length' | 'contentFilter'
+
+export type EnginePart = { readonly type: 'text'; readonly text: string } | EngineEnd
 
 export interface EngineEnd {
   readonly type: 'end'
   readonly model: string
   readonly usage?: TokenUsage
+  /** Left out when nothing is known of it. */
+  readonly finishReason?: FinishReason
   /** How many of the turn's messages, the oldest, the engine left out; left out when it needed none. */
   readonly omittedMessages?: number
 }
