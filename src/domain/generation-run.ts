@@ -228,9 +228,10 @@ function stopped(): Problem {
 
 function problemOf(error: unknown): Problem {
   if (!(error instanceof EngineFailure)) return new Problem('internal', { cause: error })
-  const { code, retryAfterSeconds } = error
+  const { code, detail, retryAfterSeconds } = error
   return new Problem(code, {
     cause: error,
+    ...(detail !== undefined && { detail }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   })
 }

@@ -51,6 +51,8 @@ export interface EngineFailureFacts {
   readonly isPassing?: boolean
   /** When a call is worth repeating, in seconds. */
   readonly retryAfterSeconds?: number
+  /** A sentence for the caller, who may see all of it. */
+  readonly detail?: string
 }
 
 /** An engine could not answer. The message is safe to log: it holds no key, no address and no text of the user. */
@@ -60,6 +62,7 @@ export class EngineFailure extends Error {
   readonly isOfRequest: boolean
   readonly isPassing: boolean
   readonly retryAfterSeconds: number | undefined
+  readonly detail: string | undefined
 
   constructor(code: EngineFailureCode, message: string, facts: EngineFailureFacts = {}) {
     super(message)
@@ -67,6 +70,7 @@ export class EngineFailure extends Error {
     this.isOfRequest = facts.isOfRequest ?? false
     this.isPassing = facts.isPassing ?? false
     this.retryAfterSeconds = facts.retryAfterSeconds
+    this.detail = facts.detail
   }
 }
 
