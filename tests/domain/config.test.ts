@@ -45,7 +45,18 @@ describe('defaults', () => {
         shutdownGraceSeconds: 30,
       },
       store: { dataDir: './data', databaseUrl: undefined, redisUrl: undefined },
-      engine: { url: undefined, key: undefined, model: undefined, timeoutSeconds: 60 },
+      engine: {
+        url: undefined,
+        key: undefined,
+        model: undefined,
+        shape: {
+          sampling: 'mode',
+          lengthParameter: 'max_tokens',
+          systemRole: 'system',
+          streamUsage: 'on',
+        },
+        timeoutSeconds: 60,
+      },
       identity: {
         accessTokenTtlSeconds: 900,
         refreshTokenTtlSeconds: 604_800,
