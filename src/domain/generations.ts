@@ -1,5 +1,5 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { EngineFailure } from '../engine/engine.ts'
+import type { EngineFailure, Turn } from '../engine/engine.ts'
 import type { Message } from '../store/store.ts'
 import { titleOf } from './answer-text.ts'
 import type { Call } from './call.ts'
@@ -15,7 +15,7 @@ import { createUnwritten } from './unwritten.ts'
 
 /** A stream answers 200 by then, whether or not the engine has begun (CONTRACT: late commit). */
 const COMMIT_AFTER_MS = 10_000
-/** How many earlier messages the engine is told. */
+/** How many earlier messages the engine is told at the most. */
 const HISTORY_MESSAGES = 60
 
 export type Generations = ReturnType<typeof createGenerations>
@@ -41,9 +41,12 @@ export function createGenerations(deps: Deps) {
   }
 
   /** Its message is ours; what caused it may name the address of the engine. */
-  const noteFailure = ({ code, message }: EngineFailure) => {
+  const noteFailure = (requestId: string, { code, message }: EngineFailure) => {
     meter.engineFailed(code)
-    log.warn({ code, reason: message }, 'the engine failed')
+    const facts = { requestId, code, reason: message }
+    if (code === 'context-too-long') log.info(facts, 'a message was too long for the engine')
+    else if (code === 'upstream-refused') log.warn(facts, 'the engine refused a call')
+    else log.warn(facts, 'the engine failed')
   }
 
   const begin = async (
@@ -77,13 +80,20 @@ export function createGenerations(deps: Deps) {
     return start
   }
 
-  const historyBefore = async (userMessage: Message) => {
-    if (userMessage.position === 1) return []
-    return store.messages.history({
-      conversationId: userMessage.conversationId,
-      beforePosition: userMessage.position,
-      limit: HISTORY_MESSAGES,
-    })
+  /** What the engine is told, up to the user's new message; and how many come before that. */
+  const toldUpTo = async ({
+    conversationId,
+    position,
+    content,
+  }: Message): Promise<Pick<Turn, 'messages' | 'omittedMessages'>> => {
+    const asked = { conversationId, beforePosition: position, limit: HISTORY_MESSAGES }
+    const history = position === 1 ? [] : await store.messages.history(asked)
+    // What was cut begins with a question: an answer to one that is not there tells nothing.
+    const first = history.findIndex(({ role }) => role === 'user')
+    const told = first === -1 ? [] : history.slice(first)
+    const omittedMessages = (told[0]?.position ?? position) - 1
+    const messages = told.map(({ role, content }) => ({ role, content }))
+    return { messages: [...messages, { role: 'user', content }], omittedMessages }
   }
 
   /**
@@ -105,8 +115,11 @@ export function createGenerations(deps: Deps) {
     const { conversation, userMessage, assistantMessage } = begun
     const { requestId } = call
     const started = { id, requestId, conversation, userMessage, assistantMessage }
+    const onEngineFailure = (failure: EngineFailure) => {
+      noteFailure(requestId, failure)
+    }
     const run = createGenerationRun(
-      { store, engine, clock, unwritten, onMistake, onEngineFailure: noteFailure },
+      { store, engine, clock, unwritten, onMistake, onEngineFailure },
       { ...started, ownerId: caller.id },
     )
     running.set(run.id, run)
@@ -118,9 +131,8 @@ export function createGenerations(deps: Deps) {
         run.stop('cancelled')
       })
     }
-    void historyBefore(userMessage).then((history) => {
-      const messages = [...history, { role: 'user' as const, content: request.message }]
-      return run.run({ conversationId: conversation.id, mode, messages, delivery })
+    void toldUpTo(userMessage).then((told) => {
+      return run.run({ conversationId: conversation.id, mode, ...told, delivery })
     }, run.refuse)
     return run
   }
