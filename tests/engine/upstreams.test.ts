@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Client } from '../support/client.ts'
+import { openTestStore, type TestStore } from '../support/database.ts'
+import { whileTimePasses } from '../support/passing-time.ts'
+import { PlayingUpstream } from '../support/playing-upstream.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { askStream, askWhole, type Told } from '../support/told.ts'
+import {
+  familiesOf,
+  type Outcome,
+  type Reply,
+  type UpstreamCase,
+  upstreamCases,
+} from '../support/upstream-cases.ts'
+
+const KEY = 'sk-the-key-of-the-corpus'
+const WAYS = [
+  ['POST /chat', askWhole],
+  ['POST /chat/stream', askStream],
+] as const
+/** What a well-behaved server says; for the rest of a conversation. */
+const PLAIN: Reply = {
+  stream: [
+    'data: {"choices":[{"index":0,"delta":{"content":"Yes."},"finish_reason":"stop"}]}',
+    'data: [DONE]\n\n',
+  ].join('\n\n'),
+}
+
+const families = familiesOf(await upstreamCases())
+
+let testStore: TestStore
+const upstream = new PlayingUpstream()
+beforeAll(async () => {
+  await upstream.listen()
+  testStore = await openTestStore()
+})
+afterAll(async () => {
+  await upstream.close()
+  await testStore.close()
+})
+
+describe.each([...families])('%s', (_, cases) => {
+  test.each(cases.map((one) => [one.name, one] as const))('%s', async (_name, one) => {
+    upstream.models = one.models ?? ['test-model']
+    const server = await startServer({ testStore, env: environmentOf(one) })
+    try {
+      for (const [way, ask] of WAYS) await tryOne(one, { server, way, ask })
+      expectLog(server, one.parley)
+    } finally {
+      await server.close()
+    }
+  })
+})
+
+function environmentOf({ base = '/v1', settings }: UpstreamCase): Record<string, string> {
+  return { CHAT_UPSTREAM_URL: upstream.origin + base, CHAT_UPSTREAM_KEY: KEY, ...settings }
+}
+
+type Way = { server: TestServer; way: string; ask: typeof askWhole }
+
+async function tryOne(one: UpstreamCase, { server, way, ask }: Way): Promise<void> {
+  const alice = await server.newUser()
+  const conversationId = await converse(alice, one.earlier ?? 0)
+  upstream.play(one.replies)
+  const asking = ask(alice, { message: 'Hello', ...(conversationId && { conversationId }) })
+  const told = await (takesTime(one) ? whileTimePasses([server.clock], asking) : asking)
+  expectOutcome(told, one.parley, way)
+  const asks = asksOf(one.parley, way)
+  if (asks !== undefined) expect(upstream.asked, way).toHaveLength(asks)
+  for (const body of upstream.asked) {
+    expect('temperature' in body && 'top_p' in body, 'two sampling values').toBe(false)
+  }
+  await expectNever(one.parley, alice, told)
+}
+
+/** How often the model is asked for one answer. How a long history is shortened is nobody's promise. */
+function asksOf({ asks, remembered, omittedMessages }: Outcome, way: string): number | undefined {
+  if (remembered && way !== WAYS[0][0]) return 1
+  return asks ?? (omittedMessages === undefined ? 1 : undefined)
+}
+
+/** Where all is well at once, the clock stands still: nothing of the outcome is a matter of time. */
+function takesTime({ replies }: UpstreamCase): boolean {
+  return replies.some(({ status = 200, end }) => status !== 200 || end !== undefined)
+}
+
+async function converse(alice: Client, times: number, begun?: string): Promise<string | undefined> {
+  upstream.play([PLAIN])
+  let conversationId = begun
+  for (let n = 0; n < times; n += 1) {
+    const body = { message: `And ${n}?`, ...(conversationId && { conversationId }) }
+    conversationId = (await alice.expect(200, 'sendMessage', { body })).body.conversationId
+  }
+  return conversationId
+}
+
+function expectOutcome(told: Told, wanted: Outcome, way: string): void {
+  const { message, problem, pieces, status, hasRetryAfter } = told
+  if (wanted.problem !== undefined) {
+    const { problem: code, retryable } = wanted
+    expect(problem, `${way}: ${told.raw}`).toMatchObject({ code, retryable })
+    if (status !== 200) expect(hasRetryAfter, `${way}: Retry-After`).toBe(wanted.retryAfter)
+    if (pieces !== undefined && wanted.text !== undefined) {
+      expect(message).toMatchObject({ status: 'failed', content: wanted.text })
+    }
+    return
+  }
+  expect(problem, way).toBeUndefined()
+  if (pieces !== undefined) expect(pieces).toBe(wanted.text)
+  const { content, finishReason = 'unknown', usage, omittedMessages, model } = message!
+  expect({ content, finishReason, usage, omittedMessages }, way).toEqual({
+    content: wanted.text,
+    finishReason: wanted.finishReason,
+    // What an estimate says is another test's.
+    usage:
+      wanted.usage?.source === 'estimated' ? expect.objectContaining(wanted.usage) : wanted.usage,
+    omittedMessages: wanted.omittedMessages,
+  })
+  if (wanted.model !== undefined) expect(model).toBe(wanted.model)
+}
+
+/** Neither in what was told and is kept, nor in what the model is sent the next time. */
+async function expectNever({ never = [] }: Outcome, alice: Client, told: Told): Promise<void> {
+  if (never.length === 0) return
+  const everything: unknown[] = [told.raw]
+  const conversationId = told.message?.conversationId
+  if (conversationId !== undefined) {
+    await converse(alice, 1, conversationId)
+    const path = { conversationId }
+    everything.push(upstream.asked, (await alice.expect(200, 'getConversation', { path })).body)
+  }
+  for (const words of never) expect(JSON.stringify(everything)).not.toContain(words)
+}
+
+function expectLog(server: TestServer, { log, never = [] }: Outcome): void {
+  const lines = server.logged().map((line) => JSON.stringify(line))
+  if (log !== undefined) expect(lines.join('\n')).toContain(log)
+  for (const words of [...never, KEY]) expect(lines.join('\n')).not.toContain(words)
+}
