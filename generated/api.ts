@@ -1346,6 +1346,13 @@ export interface components {
         };
         /** @description Short labels of your own choice. */
         FeedbackTags: string[];
+        /**
+         * @description Why a complete answer ended, as far as it is known: `stop` when the model had said all, `length`
+         *     when the answer reached the greatest length and breaks off there, `contentFilter` when a policy
+         *     of the model server held back the rest.
+         * @enum {string}
+         */
+        FinishReason: "stop" | "length" | "contentFilter";
         /** @description The making of one answer. */
         Generation: {
             /** Format: uuid */
@@ -1418,6 +1425,13 @@ export interface components {
             mode?: components["schemas"]["ModeId"];
             /** @description The model that made the answer. */
             model?: string;
+            finishReason?: components["schemas"]["FinishReason"];
+            /**
+             * Format: int32
+             * @description How many messages at the beginning of the conversation the model did not see when it
+             *     answered, since the conversation has grown too long for it. Left out when it saw all.
+             */
+            omittedMessages?: number;
             usage?: components["schemas"]["Usage"];
             createdAt: components["schemas"]["Timestamp"];
         };
@@ -1576,7 +1590,7 @@ export interface components {
          * @description The closed list of what can go wrong.
          * @enum {string}
          */
-        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "export-busy" | "headers-too-large" | "internal" | "upstream-failed" | "unavailable" | "upstream-timeout";
+        ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "context-too-long" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "export-busy" | "headers-too-large" | "internal" | "upstream-failed" | "upstream-refused" | "unavailable" | "upstream-timeout";
         /** @description Who a caller is to the server. */
         Profile: {
             /** Format: uuid */
@@ -2433,7 +2447,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The engine failed before it answered. Nothing was kept. */
+        /** @description The engine failed before it answered, or refused the call. Nothing was kept. */
         UpstreamFailed: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2647,6 +2661,11 @@ export interface components {
          */
         RetryAfter: number;
         /**
+         * @description How many seconds to wait before the call can succeed. Left out where it cannot.
+         * @example 2
+         */
+        RetryAfterFailure: number;
+        /**
          * @description Only your own cache may keep the answer, and it asks before it uses it again.
          * @example private, no-cache
          */
@@ -2709,6 +2728,7 @@ export type FeedbackComment = components['schemas']['FeedbackComment'];
 export type FeedbackCreation = components['schemas']['FeedbackCreation'];
 export type FeedbackPage = components['schemas']['FeedbackPage'];
 export type FeedbackTags = components['schemas']['FeedbackTags'];
+export type FinishReason = components['schemas']['FinishReason'];
 export type Generation = components['schemas']['Generation'];
 export type Granularity = components['schemas']['Granularity'];
 export type Health = components['schemas']['Health'];
@@ -2815,6 +2835,7 @@ export type HeaderRateLimitPolicy = components['headers']['RateLimitPolicy'];
 export type HeaderRateLimitPolicyIfCounted = components['headers']['RateLimitPolicyIfCounted'];
 export type HeaderRequestId = components['headers']['RequestId'];
 export type HeaderRetryAfter = components['headers']['RetryAfter'];
+export type HeaderRetryAfterFailure = components['headers']['RetryAfterFailure'];
 export type HeaderRevalidate = components['headers']['Revalidate'];
 export type HeaderSunset = components['headers']['Sunset'];
 export type HeaderWwwAuthenticate = components['headers']['WwwAuthenticate'];
@@ -3678,6 +3699,7 @@ export interface operations {
                      *           "status": "complete",
                      *           "mode": "balanced",
                      *           "model": "parley-rules-1",
+                     *           "finishReason": "stop",
                      *           "usage": {
                      *             "inputTokens": 6,
                      *             "outputTokens": 15,
@@ -3949,6 +3971,7 @@ export interface operations {
                      *           "status": "complete",
                      *           "mode": "balanced",
                      *           "model": "parley-rules-1",
+                     *           "finishReason": "stop",
                      *           "usage": {
                      *             "inputTokens": 6,
                      *             "outputTokens": 15,
@@ -4032,6 +4055,7 @@ export interface operations {
                      *         "status": "complete",
                      *         "mode": "balanced",
                      *         "model": "parley-rules-1",
+                     *         "finishReason": "stop",
                      *         "usage": {
                      *           "inputTokens": 6,
                      *           "outputTokens": 15,

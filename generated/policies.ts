@@ -327,7 +327,9 @@ export const policies = {
     "problems": [
       "not-found",
       "conversation-busy",
+      "context-too-long",
       "upstream-failed",
+      "upstream-refused",
       "upstream-timeout",
       "idempotency-in-progress",
       "idempotency-key-reused"
@@ -349,7 +351,9 @@ export const policies = {
     "problems": [
       "not-found",
       "conversation-busy",
+      "context-too-long",
       "upstream-failed",
+      "upstream-refused",
       "upstream-timeout",
       "idempotency-in-progress",
       "idempotency-key-reused",

@@ -97,7 +97,7 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
     refreshTokens: createRefreshTokens(deriveKey(secret, 'refresh-tokens')),
     apiKeys: createApiKeyFormat(deriveKey(secret, 'api-keys')),
     cursors: createCursors(deriveKey(secret, 'cursors')),
-    engine: createEngine(engine, { clock, random: Math.random }),
+    engine: createEngine(engine, { clock, random: Math.random, log }),
     store: given.store ?? (await openStore(storeOptions(where))),
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
     ...(where.redisUrl !== undefined && { relay: await openRelay(where.redisUrl, clock) }),

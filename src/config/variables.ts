@@ -60,6 +60,22 @@ export const VARIABLES = {
   },
   CHAT_UPSTREAM_KEY: { about: 'Its API key.' },
   CHAT_UPSTREAM_MODEL: { about: 'The model to ask it for.' },
+  CHAT_UPSTREAM_SAMPLING: {
+    default: 'mode',
+    about: "mode sends the chat mode's sampling; none leaves it to the upstream.",
+  },
+  CHAT_UPSTREAM_MAX_TOKENS_PARAMETER: {
+    default: 'max_tokens',
+    about: 'What bounds an answer: max_tokens, max_completion_tokens or none.',
+  },
+  CHAT_UPSTREAM_SYSTEM_ROLE: {
+    default: 'system',
+    about: 'Role of the instructions: system, developer, or user, before the first message.',
+  },
+  CHAT_UPSTREAM_STREAM_USAGE: {
+    default: 'on',
+    about: 'on asks for token counts by stream_options; off does not.',
+  },
   CHAT_UPSTREAM_TIMEOUT_SECONDS: {
     default: '60',
     about: 'How long it may go without sending anything.',

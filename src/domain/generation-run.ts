@@ -1,4 +1,10 @@
-import { EngineFailure, type Engine, type TokenUsage, type Turn } from '../engine/engine.ts'
+import {
+  EngineFailure,
+  type Engine,
+  type EngineEnd,
+  type TokenUsage,
+  type Turn,
+} from '../engine/engine.ts'
 import { estimateUsage } from '../engine/tokens.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Conversation, Message, Store } from '../store/store.ts'
@@ -66,11 +72,9 @@ export function createGenerationRun(deps: Deps, started: Started) {
     begun.resolve(undefined)
   }
 
-  const consume = async (turn: Turn): Promise<{ model?: string; usage?: TokenUsage }> => {
+  const consume = async (turn: Turn): Promise<EngineEnd> => {
     for await (const part of deps.engine.answer(turn, stopping.signal)) {
-      if (part.type === 'end') {
-        return { model: part.model, ...(part.usage && { usage: part.usage }) }
-      }
+      if (part.type === 'end') return part
       const text = answer.add(part.text)
       begin()
       if (text !== '') {
@@ -78,32 +82,37 @@ export function createGenerationRun(deps: Deps, started: Started) {
         pieceEnds.push(answer.text.length)
       }
       // Leaving the loop closes the engine's stream.
-      if (answer.isFull) return { model: deps.engine.model }
+      if (answer.isFull) return { type: 'end', model: deps.engine.model, finishReason: 'length' }
     }
     throw new EngineFailure('upstream-failed', 'The engine ended without an end.')
   }
 
   const finish = async (end: End): Promise<void> => {
-    const usage = end.usage ?? estimate(end.turn)
+    const { turn, status, problem, said } = end
+    const usage = said?.usage ?? estimate(turn)
+    const omittedMessages = (turn.omittedMessages ?? 0) + (said?.omittedMessages ?? 0)
     const ending = {
       generationId: id,
       accountId: started.ownerId,
-      status: end.status,
-      messageStatus: end.status === 'completed' ? ('complete' as const) : end.status,
+      status,
+      messageStatus: status === 'completed' ? ('complete' as const) : status,
       content: answer.text,
       pieceEnds,
-      ...(end.problem && { problem: end.problem.code }),
-      ...(end.model !== undefined && { model: end.model }),
+      ...(problem && { problem: problem.code }),
+      ...(problem?.facts.detail !== undefined && { problemDetail: problem.facts.detail }),
+      ...(said && { model: said.model }),
+      ...(said?.finishReason && { finishReason: said.finishReason }),
+      ...(omittedMessages > 0 && { omittedMessages }),
       usage,
       answered: answer.text === '' ? (0 as const) : (1 as const),
       now: clock.now(),
     }
-    const kept = await keepEnding(deps, assistantMessage, ending, () => estimate(end.turn))
+    const kept = await keepEnding(deps, assistantMessage, ending, () => estimate(turn))
     begin()
     const event = { type: 'end' as const, ...kept }
     // Another instance took this one for dead: what is kept ends elsewhere than what was sent.
     if (kept.message.status === 'interrupted') log.append(event, BROKEN_OFF_SEQ)
-    else log.append({ ...event, ...(end.problem && { problem: end.problem }) })
+    else log.append({ ...event, ...(problem && { problem }) })
     ended.resolve(kept)
   }
 
@@ -181,7 +190,7 @@ export function createGenerationRun(deps: Deps, started: Started) {
           .catch(async (error: unknown) => {
             await fail(turn, error)
           })
-        if (end) await finish({ turn, status: 'completed', ...end })
+        if (end) await finish({ turn, status: 'completed', said: end })
       } catch (error) {
         deps.onMistake(error)
         abandon(error)
@@ -208,8 +217,8 @@ export function createGenerationRun(deps: Deps, started: Started) {
 type End = {
   turn: Turn
   status: 'completed' | 'cancelled' | 'failed'
-  model?: string
-  usage?: TokenUsage
+  /** By the engine, of an answer that is complete. */
+  said?: EngineEnd
   problem?: Problem
 }
 
@@ -219,9 +228,10 @@ function stopped(): Problem {
 
 function problemOf(error: unknown): Problem {
   if (!(error instanceof EngineFailure)) return new Problem('internal', { cause: error })
-  const { code, retryAfterSeconds } = error
+  const { code, detail, retryAfterSeconds } = error
   return new Problem(code, {
     cause: error,
+    ...(detail !== undefined && { detail }),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   })
 }

@@ -145,9 +145,11 @@ function* eventsOf(kept: KeptGeneration, after: number): Generator<NumberedEvent
   yield { seq: endSeqOf(kept), event: end }
 }
 
-function problemOf({ status, problem }: KeptGeneration): Problem | undefined {
+function problemOf({ status, problem, problemDetail }: KeptGeneration): Problem | undefined {
   if (status === 'interrupted') {
     return new Problem('unavailable', { detail: 'The server broke off while it answered.' })
   }
-  return status === 'failed' ? new Problem((problem ?? 'internal') as ProblemCode) : undefined
+  if (status !== 'failed') return undefined
+  const facts = problemDetail === undefined ? {} : { detail: problemDetail }
+  return new Problem((problem ?? 'internal') as ProblemCode, facts)
 }

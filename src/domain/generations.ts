@@ -1,5 +1,5 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { EngineFailure } from '../engine/engine.ts'
+import type { EngineFailure, Turn } from '../engine/engine.ts'
 import type { Message } from '../store/store.ts'
 import { titleOf } from './answer-text.ts'
 import type { Call } from './call.ts'
@@ -15,7 +15,7 @@ import { createUnwritten } from './unwritten.ts'
 
 /** A stream answers 200 by then, whether or not the engine has begun (CONTRACT: late commit). */
 const COMMIT_AFTER_MS = 10_000
-/** How many earlier messages the engine is told. */
+/** How many earlier messages the engine is told at the most. */
 const HISTORY_MESSAGES = 60
 
 export type Generations = ReturnType<typeof createGenerations>
@@ -77,13 +77,20 @@ export function createGenerations(deps: Deps) {
     return start
   }
 
-  const historyBefore = async (userMessage: Message) => {
-    if (userMessage.position === 1) return []
-    return store.messages.history({
-      conversationId: userMessage.conversationId,
-      beforePosition: userMessage.position,
-      limit: HISTORY_MESSAGES,
-    })
+  /** What the engine is told, up to the user's new message; and how many come before that. */
+  const toldUpTo = async ({
+    conversationId,
+    position,
+    content,
+  }: Message): Promise<Pick<Turn, 'messages' | 'omittedMessages'>> => {
+    const asked = { conversationId, beforePosition: position, limit: HISTORY_MESSAGES }
+    const history = position === 1 ? [] : await store.messages.history(asked)
+    // What was cut begins with a question: an answer to one that is not there tells nothing.
+    const first = history.findIndex(({ role }) => role === 'user')
+    const told = first === -1 ? [] : history.slice(first)
+    const omittedMessages = (told[0]?.position ?? position) - 1
+    const messages = told.map(({ role, content }) => ({ role, content }))
+    return { messages: [...messages, { role: 'user', content }], omittedMessages }
   }
 
   /**
@@ -118,9 +125,8 @@ export function createGenerations(deps: Deps) {
         run.stop('cancelled')
       })
     }
-    void historyBefore(userMessage).then((history) => {
-      const messages = [...history, { role: 'user' as const, content: request.message }]
-      return run.run({ conversationId: conversation.id, mode, messages, delivery })
+    void toldUpTo(userMessage).then((told) => {
+      return run.run({ conversationId: conversation.id, mode, ...told, delivery })
     }, run.refuse)
     return run
   }

@@ -35,7 +35,7 @@ export async function keepEnding(
   return persist(ending).catch((error: unknown) => {
     if (error instanceof DatabaseUnavailable) throw error
     onMistake(error)
-    const { model: _, ...rest } = ending
+    const { model: _model, finishReason: _reason, ...rest } = ending
     return persist({ ...rest, content: cleanText(ending.content), usage: estimate() })
   })
 }

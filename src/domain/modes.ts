@@ -9,8 +9,9 @@ export interface Mode {
   readonly default: boolean
   /** Sent to the engine before the conversation; never shown to a caller. */
   readonly systemPrompt: string
-  readonly temperature: number
-  readonly topP: number
+  /** One of the two as a rule: whole families of models refuse both together. */
+  readonly temperature?: number
+  readonly topP?: number
   readonly maxOutputTokens: number
 }
 
@@ -25,7 +26,6 @@ export const modes: readonly Mode[] = Object.freeze([
     default: true,
     systemPrompt: `You are a helpful assistant. Be accurate and friendly, and say so when you do not know. ${SAME_LANGUAGE}`,
     temperature: 0.7,
-    topP: 0.95,
     maxOutputTokens: 2048,
   }),
   Object.freeze({
@@ -35,7 +35,6 @@ export const modes: readonly Mode[] = Object.freeze([
     default: false,
     systemPrompt: `You are a helpful assistant. Answer in one or two short sentences, without preamble, lists or repetition. ${SAME_LANGUAGE}`,
     temperature: 0.3,
-    topP: 0.9,
     maxOutputTokens: 512,
   }),
   Object.freeze({
@@ -45,7 +44,6 @@ export const modes: readonly Mode[] = Object.freeze([
     default: false,
     systemPrompt: `You are an imaginative assistant. Use vivid images, fresh comparisons and a playful tone, and stay truthful. ${SAME_LANGUAGE}`,
     temperature: 1,
-    topP: 1,
     maxOutputTokens: 2048,
   }),
 ])

@@ -8,6 +8,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'invalid-request': kind(400, 'The request does not fit the contract.'),
   'malformed-json': kind(400, 'The body is not well-formed JSON.'),
   'cursor-mismatch': kind(400, 'The cursor belongs to another list.'),
+  'context-too-long': kind(400, 'The message is too long for the model behind chat.'),
   unauthenticated: kind(401, 'A credential is needed.'),
   'token-expired': kind(401, 'The token has expired.'),
   'token-invalid': kind(401, 'The token is not valid.'),
@@ -36,6 +37,7 @@ export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'headers-too-large': kind(431, 'The headers are too large.'),
   internal: retryable(500, 'Something went wrong on our side.'),
   'upstream-failed': retryable(502, 'The engine behind chat failed.'),
+  'upstream-refused': kind(502, 'The engine behind chat refused the call.'),
   unavailable: retryable(503, 'The server cannot do this just now.'),
   'upstream-timeout': retryable(504, 'The engine behind chat did not answer in time.'),
 }

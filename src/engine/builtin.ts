@@ -42,7 +42,8 @@ export class BuiltinEngine implements Engine {
       yield { type: 'text', text }
     }
     // Rules read no system prompt.
-    yield { type: 'end', model: MODEL, usage: estimateUsage(turn, '', answer) }
+    const usage = estimateUsage(turn, '', answer)
+    yield { type: 'end', model: MODEL, finishReason: 'stop', usage }
   }
 
   async check(): Promise<'up'> {

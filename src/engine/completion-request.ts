@@ -1,17 +1,42 @@
 import type { Turn, TurnMessage } from './engine.ts'
+import type { RequestPart, RequestShape } from './request-shape.ts'
 
-/** What the upstream is asked (`POST /chat/completions`). */
-export function completionRequest({ mode, messages }: Turn, model: string) {
-  const system = mode.systemPrompt ? [{ role: 'system', content: mode.systemPrompt }] : []
+/** What the upstream is asked (`POST /chat/completions`), as its model wants to be asked. */
+export function completionRequest(turn: Turn, model: string, shape: RequestShape) {
+  const { temperature, topP, maxOutputTokens } = turn.mode
+  const { lengthParameter, streamUsage } = shape
   return {
     model,
-    messages: [...system, ...alternating(messages)],
-    temperature: mode.temperature,
-    top_p: mode.topP,
-    max_tokens: mode.maxOutputTokens,
+    messages: instructed(turn, shape),
+    ...(shape.temperature && temperature !== undefined && { temperature }),
+    ...(shape.topP && topP !== undefined && { top_p: topP }),
+    ...(lengthParameter !== 'none' && { [lengthParameter]: maxOutputTokens }),
     stream: true,
-    stream_options: { include_usage: true },
+    ...(streamUsage && { stream_options: { include_usage: true } }),
   }
+}
+
+/** The parts of such a request that its upstream may refuse. */
+export function partsSent({ mode }: Turn, shape: RequestShape): RequestPart[] {
+  const { temperature, topP, lengthParameter, systemRole, streamUsage } = shape
+  const isSent: Record<RequestPart, boolean> = {
+    temperature: temperature && mode.temperature !== undefined,
+    topP: topP && mode.topP !== undefined,
+    length: lengthParameter !== 'none',
+    system: systemRole !== 'user' && mode.systemPrompt !== '',
+    streamUsage,
+  }
+  return (Object.keys(isSent) as RequestPart[]).filter((part) => isSent[part])
+}
+
+/** The messages in turn, with the instructions of the mode before them or in the first. */
+function instructed({ mode, messages }: Turn, { systemRole }: RequestShape) {
+  const turns = alternating(messages)
+  const content = mode.systemPrompt
+  if (content === '') return turns
+  if (systemRole !== 'user') return [{ role: systemRole, content }, ...turns]
+  const [first, ...rest] = turns
+  return [{ role: 'user', content: [content, first?.content].join('\n\n') }, ...rest]
 }
 
 /**

@@ -5,6 +5,8 @@ export interface Turn {
   readonly conversationId: string
   readonly mode: Mode
   readonly messages: readonly TurnMessage[]
+  /** How many messages of the conversation come before these, and are left out; default none. */
+  readonly omittedMessages?: number
   /** `whole` when nobody sees the text arrive: then there is no use in pacing it. */
   readonly delivery?: 'stream' | 'whole'
 }
@@ -22,12 +24,28 @@ export interface TokenUsage {
   readonly source: 'upstream' | 'estimated'
 }
 
-export type EnginePart =
-  | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'end'; readonly model: string; readonly usage?: TokenUsage }
+/** Why an answer ended that is complete. */
+export type FinishReason = 'stop' | 'length' | 'contentFilter'
+
+export type EnginePart = { readonly type: 'text'; readonly text: string } | EngineEnd
+
+export interface EngineEnd {
+  readonly type: 'end'
+  readonly model: string
+  readonly usage?: TokenUsage
+  /** Left out when nothing is known of it. */
+  readonly finishReason?: FinishReason
+  /** How many of the turn's messages, the oldest, the engine left out; left out when it needed none. */
+  readonly omittedMessages?: number
+}
 
 /** All the ways in which an engine fails. */
-export const ENGINE_FAILURE_CODES = ['upstream-failed', 'upstream-timeout'] as const
+export const ENGINE_FAILURE_CODES = [
+  'context-too-long',
+  'upstream-failed',
+  'upstream-refused',
+  'upstream-timeout',
+] as const
 
 export type EngineFailureCode = (typeof ENGINE_FAILURE_CODES)[number]
 
@@ -38,6 +56,8 @@ export interface EngineFailureFacts {
   readonly isPassing?: boolean
   /** When a call is worth repeating, in seconds. */
   readonly retryAfterSeconds?: number
+  /** A sentence for the caller, who may see all of it. */
+  readonly detail?: string
 }
 
 /** An engine could not answer. The message is safe to log: it holds no key, no address and no text of the user. */
@@ -47,6 +67,7 @@ export class EngineFailure extends Error {
   readonly isOfRequest: boolean
   readonly isPassing: boolean
   readonly retryAfterSeconds: number | undefined
+  readonly detail: string | undefined
 
   constructor(code: EngineFailureCode, message: string, facts: EngineFailureFacts = {}) {
     super(message)
@@ -54,6 +75,7 @@ export class EngineFailure extends Error {
     this.isOfRequest = facts.isOfRequest ?? false
     this.isPassing = facts.isPassing ?? false
     this.retryAfterSeconds = facts.retryAfterSeconds
+    this.detail = facts.detail
   }
 }
 

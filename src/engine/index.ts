@@ -1,7 +1,9 @@
 import type { Clock } from '../ports/clock.ts'
+import type { Log } from '../ports/log.ts'
 import { BuiltinEngine } from './builtin.ts'
 import type { Engine } from './engine.ts'
 import { OpenAiCompatibleEngine } from './openai-compatible.ts'
+import type { RequestShape } from './request-shape.ts'
 
 /** What the environment says about answering. */
 export interface EngineConfig {
@@ -9,6 +11,13 @@ export interface EngineConfig {
   readonly url: string | undefined
   readonly key: string | undefined
   readonly model: string | undefined
+  /** What the upstream is asked at first, in the words of the settings. */
+  readonly shape?: {
+    readonly sampling: 'mode' | 'none'
+    readonly lengthParameter: RequestShape['lengthParameter']
+    readonly systemRole: RequestShape['systemRole']
+    readonly streamUsage: 'on' | 'off'
+  }
   /** The longest time without a chunk. */
   readonly timeoutSeconds: number
 }
@@ -17,13 +26,14 @@ export interface EngineDependencies {
   readonly clock: Pick<Clock, 'wait' | 'now' | 'monotonicMs'>
   /** From 0 to below 1; spreads retries. */
   readonly random: () => number
+  readonly log?: Pick<Log, 'info'>
   /** Between two words of the built-in engine. Default 15 ms. */
   readonly wordDelayMs?: number
 }
 
 /** The engine that the configuration asks for. */
 export function createEngine(config: EngineConfig, dependencies: EngineDependencies): Engine {
-  const { clock, random, wordDelayMs } = dependencies
+  const { clock, random, log, wordDelayMs } = dependencies
   if (config.url === undefined) {
     return new BuiltinEngine({
       wait: clock.wait,
@@ -34,8 +44,22 @@ export function createEngine(config: EngineConfig, dependencies: EngineDependenc
     url: config.url,
     ...(config.key !== undefined && { key: config.key }),
     ...(config.model !== undefined && { model: config.model }),
+    ...(config.shape && { shape: shapeOf(config.shape) }),
+    ...(log && { log }),
     idleTimeoutMs: config.timeoutSeconds * 1_000,
     clock,
     random,
   })
+}
+
+function shapeOf(settings: NonNullable<EngineConfig['shape']>): RequestShape {
+  const { sampling, lengthParameter, systemRole, streamUsage } = settings
+  const isSampled = sampling === 'mode'
+  return {
+    temperature: isSampled,
+    topP: isSampled,
+    lengthParameter,
+    systemRole,
+    streamUsage: streamUsage === 'on',
+  }
 }

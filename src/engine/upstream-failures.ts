@@ -1,23 +1,28 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { EngineFailure } from './engine.ts'
+import { readRefusal } from './refusal.ts'
+import { Refused } from './refused.ts'
 
 /** Worth another try: what was full, away or slow may not be any more. */
 const PASSING_STATUSES = new Set([429, 502, 503, 504])
 const TIMEOUT_STATUSES = new Set([408, 504])
-/** The upstream is well and refuses this one request: too long, not allowed, a model that is gone. */
-const REQUEST_STATUSES = new Set([400, 403, 404, 413, 422])
 /** What we tell of an upstream's Retry-After at the most, in seconds. */
 const LONGEST_RETRY_AFTER_SECONDS = 3_600
 
 type Answered = { statusCode: number; headers: IncomingHttpHeaders }
 
-/** What a status other than 200 means. */
-export function statusFailure({ statusCode: status, headers }: Answered, now: Date): EngineFailure {
+/**
+ * What a status other than 200 means.
+ * @param body of the answer, as far as it was read
+ */
+export function statusFailure(answered: Answered, body: string, now: Date): EngineFailure {
+  const { statusCode: status, headers } = answered
+  const refusal = readRefusal(status, body)
+  if (refusal) return new Refused(refusal)
   const retryAfterSeconds = readRetryAfter(headers['retry-after'], now)
   const code = TIMEOUT_STATUSES.has(status) ? 'upstream-timeout' : 'upstream-failed'
   return new EngineFailure(code, `the upstream answered ${status}`, {
     isPassing: PASSING_STATUSES.has(status),
-    isOfRequest: REQUEST_STATUSES.has(status),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   })
 }

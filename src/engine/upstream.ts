@@ -5,6 +5,7 @@ import { failed } from './completion.ts'
 import { CompletionReader } from './completion-reader.ts'
 import { decoded } from './content-encoding.ts'
 import type { EngineFailure } from './engine.ts'
+import { mayRefuse } from './refusal.ts'
 import { connectionFailure, statusFailure } from './upstream-failures.ts'
 
 /** Tries of one call, the first included; only before the first chunk. */
@@ -15,7 +16,9 @@ const LONGEST_PAUSE_MS = 5_000
 const CONNECT_TIMEOUT_MS = 10_000
 /** The longest answer of the contract in events of a single character each, three times over. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
-const MAX_MODELS_BODY_BYTES = 4 * 1024 * 1024
+const MAX_MODELS_BODY_LENGTH = 4 * 1024 * 1024
+/** As much of a refusal as is read, in UTF-16 code units. */
+const MAX_REFUSAL_LENGTH = 64 * 1024
 
 export interface UpstreamOptions {
   /** The base URL, with or without a closing slash; a query is kept. */
@@ -73,15 +76,18 @@ export class Upstream {
   async listModels(signal: AbortSignal): Promise<string> {
     return this.#retrying(signal, async () => {
       const question = { method: 'GET', accept: 'application/json' } as const
-      return readBounded(await this.#requireOk('/models', signal, question))
+      const answer = await this.#requireOk('/models', signal, question)
+      const body = await readBounded(answer, MAX_MODELS_BODY_LENGTH)
+      if (body.length > MAX_MODELS_BODY_LENGTH) throw failed('the list of models is beyond 4 MB')
+      return body
     })
   }
 
-  /** Whether `GET /models` answers 200, tried once. */
-  async isUp(signal: AbortSignal): Promise<boolean> {
+  /** The status of `GET /models`, tried once. */
+  async probe(signal: AbortSignal): Promise<number> {
     const answer = await this.#ask('/models', signal, { method: 'GET', accept: '*/*' })
     discard(answer)
-    return answer.statusCode === 200
+    return answer.statusCode
   }
 
   async #retrying<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
@@ -111,8 +117,9 @@ export class Upstream {
   async #requireOk(path: string, signal: AbortSignal, question: Question): Promise<Answer> {
     const answer = await this.#ask(path, signal, question)
     if (answer.statusCode === 200) return answer
+    const body = mayRefuse(answer.statusCode) ? await readRefusalOf(answer, signal) : ''
     discard(answer)
-    throw statusFailure(answer, this.#world.clock.now())
+    throw statusFailure(answer, body, this.#world.clock.now())
   }
 
   /**
@@ -133,14 +140,25 @@ export class Upstream {
   }
 }
 
-async function readBounded(answer: Answer): Promise<string> {
+/** The text of a body, or a little more than `most` code units of one that is longer. */
+async function readBounded(answer: Answer, most: number): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   for await (const bytes of bodyOf(answer)) {
     text += decoder.decode(bytes as Uint8Array, { stream: true })
-    if (text.length > MAX_MODELS_BODY_BYTES) throw failed('the list of models is beyond 4 MB')
+    if (text.length > most) break
   }
   return text
+}
+
+/** A refusal that breaks off is one all the same, by its status. */
+async function readRefusalOf(answer: Answer, signal: AbortSignal): Promise<string> {
+  try {
+    return await readBounded(answer, MAX_REFUSAL_LENGTH)
+  } catch {
+    signal.throwIfAborted()
+    return ''
+  }
 }
 
 function bodyOf(answer: Answer): Readable {

@@ -90,8 +90,9 @@ function send(req: Request, res: Response, problem: Problem, body: ProblemSchema
   if (kind.status === 401) res.setHeader('WWW-Authenticate', challenge(problem))
   if (facts.allow !== undefined) res.setHeader('Allow', facts.allow)
   if (facts.etag !== undefined) res.setHeader('ETag', facts.etag)
-  // 502, 503 and 504: what is away may be back soon.
-  const retryAfter = facts.retryAfterSeconds ?? (kind.status > 500 ? RETRY_SOON_SECONDS : undefined)
+  // 502, 503 and 504: what is away may be back soon, unless it has refused for good.
+  const isAway = kind.retryable && kind.status > 500
+  const retryAfter = facts.retryAfterSeconds ?? (isAway ? RETRY_SOON_SECONDS : undefined)
   if (retryAfter !== undefined) res.setHeader('Retry-After', Math.max(1, Math.ceil(retryAfter)))
   res.json(body)
 }

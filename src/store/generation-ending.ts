@@ -1,6 +1,7 @@
 import {
   messageColumns,
   toMessage,
+  type FinishReason,
   type Message,
   type MessageRow,
   type MessageStatus,
@@ -19,8 +20,12 @@ export type Ending = {
   pieceEnds: readonly number[]
   /** Why it failed. */
   problem?: string
+  /** What is told of it besides. */
+  problemDetail?: string
   model?: string
   usage?: Usage
+  finishReason?: FinishReason
+  omittedMessages?: number
   /** 1 if an answer with text is kept. */
   answered: 0 | 1
   now: Date
@@ -87,7 +92,8 @@ function finishRunning(query: Query, ending: Ending): Promise<MessageRow[]> {
     ), generation AS (
       UPDATE generations g
       SET status = ${status}::generation_status, ended_at = ${now}::timestamptz,
-        piece_ends = ${[...ending.pieceEnds]}::int[], problem = ${ending.problem ?? null}::text
+        piece_ends = ${[...ending.pieceEnds]}::int[], problem = ${ending.problem ?? null}::text,
+        problem_detail = ${ending.problemDetail ?? null}::text
       FROM conversation c
       WHERE g.id = ${generationId}::uuid AND g.conversation_id = c.id AND g.status = 'running'
       RETURNING g.message_id, g.conversation_id
@@ -96,7 +102,9 @@ function finishRunning(query: Query, ending: Ending): Promise<MessageRow[]> {
       SET content = ${content}::text, status = ${messageStatus}::message_status,
         model = ${ending.model ?? null}::text, input_tokens = ${inputTokens}::int,
         output_tokens = ${outputTokens}::int, total_tokens = ${totalTokens}::int,
-        usage_source = ${source}::usage_source
+        usage_source = ${source}::usage_source,
+        finish_reason = ${ending.finishReason ?? null}::text,
+        omitted_messages = ${ending.omittedMessages ?? null}::int
       FROM generation g WHERE m.id = g.message_id
       RETURNING m.*
     ), touched AS (

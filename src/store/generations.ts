@@ -42,6 +42,7 @@ export type KeptGeneration = Generation & {
   /** Where each piece of the text ended, in UTF-16 units. */
   pieceEnds: number[]
   problem?: string
+  problemDetail?: string
 }
 
 /**
@@ -122,7 +123,7 @@ const generationQueries = ({ prisma, query }: Client) => ({
   }): Promise<KeptGeneration | undefined> {
     const [row] = await query<KeptRow[]>`
       SELECT ${generationColumns}, g.request_id AS "requestId", g.piece_ends AS "pieceEnds",
-        g.problem, (
+        g.problem, g.problem_detail AS "problemDetail", (
           SELECT json_agg(said ORDER BY said.position) FROM (
             SELECT ${messageColumns} FROM messages m
             WHERE m.conversation_id = g.conversation_id
@@ -171,11 +172,12 @@ type KeptRow = GenerationRow & {
   requestId: string
   pieceEnds: number[]
   problem: string | null
+  problemDetail: string | null
   messages: MessageRow[]
 }
 
 function toKept(row: KeptRow): KeptGeneration {
-  const { requestId, pieceEnds, problem, messages, ...generation } = row
+  const { requestId, pieceEnds, problem, problemDetail, messages, ...generation } = row
   const [userMessage, message] = messages.map(toMessage)
   if (!userMessage || !message) throw new Error('A generation has fewer than two messages')
   return {
@@ -184,6 +186,6 @@ function toKept(row: KeptRow): KeptGeneration {
     pieceEnds,
     userMessage,
     message,
-    ...present({ problem }),
+    ...present({ problem, problemDetail }),
   }
 }

@@ -8,6 +8,8 @@ export type MessageRole = 'user' | 'assistant'
 
 export type MessageStatus = 'complete' | 'inProgress' | 'cancelled' | 'failed' | 'interrupted'
 
+export type FinishReason = 'stop' | 'length' | 'contentFilter'
+
 /** In tokens; what is not known is absent, never 0. */
 export type Usage = {
   inputTokens?: number
@@ -27,10 +29,13 @@ export type Message = {
   mode?: string
   model?: string
   usage?: Usage
+  finishReason?: FinishReason
+  /** How many messages at the beginning of the conversation its model did not see; absent for none. */
+  omittedMessages?: number
   createdAt: Date
 }
 
-export type HistoryEntry = Pick<Message, 'role' | 'content'>
+export type HistoryEntry = Pick<Message, 'role' | 'content' | 'position'>
 
 /** What was said. */
 export const messageStore = ({ query }: Client) => ({
@@ -77,7 +82,7 @@ export const messageStore = ({ query }: Client) => ({
         AND position < ${before.beforePosition}::int AND content <> ''
       ORDER BY position DESC LIMIT ${before.limit}::int`
     return query<HistoryEntry[]>`
-      SELECT m.role, m.content
+      SELECT m.role, m.content, m.position
       FROM ${withinPageBytes(asked, { text: CONTENT, order: NEWEST_FIRST })} AS m
       ORDER BY m.position`
   },
@@ -102,7 +107,9 @@ export function latestMessages(limit: number): Prisma.Sql {
 export const messageColumns = Prisma.sql`
   m.id, m.conversation_id AS "conversationId", m.position, m.role, m.content, m.status, m.mode,
   m.model, m.input_tokens AS "inputTokens", m.output_tokens AS "outputTokens",
-  m.total_tokens AS "totalTokens", m.usage_source AS "usageSource", m.created_at AS "createdAt"`
+  m.total_tokens AS "totalTokens", m.usage_source AS "usageSource",
+  m.finish_reason AS "finishReason", m.omitted_messages AS "omittedMessages",
+  m.created_at AS "createdAt"`
 
 /** As the database gives it; times are text inside JSON. */
 export type MessageRow = UsageRow & {
@@ -114,6 +121,8 @@ export type MessageRow = UsageRow & {
   status: MessageStatus
   mode: string | null
   model: string | null
+  finishReason: FinishReason | null
+  omittedMessages: number | null
   createdAt: Date | string
 }
 

@@ -6,7 +6,7 @@ import { usageView } from './usage.ts'
 
 /** One thing that was said. The text of an answer in the making is on its stream, not here. */
 export function messageView(message: Message): MessageSchema {
-  const { mode, model, usage } = message
+  const { mode, model, finishReason, omittedMessages, usage } = message
   return {
     id: message.id,
     conversationId: message.conversationId,
@@ -15,6 +15,8 @@ export function messageView(message: Message): MessageSchema {
     status: message.status,
     ...(mode !== undefined && { mode }),
     ...(model !== undefined && { model }),
+    ...(finishReason !== undefined && { finishReason }),
+    ...(omittedMessages !== undefined && { omittedMessages }),
     ...(usage !== undefined && { usage: usageView(usage) }),
     createdAt: timestampView(message.createdAt),
   }

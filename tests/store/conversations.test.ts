@@ -118,10 +118,10 @@ test('the history holds the last messages with text before a position, oldest fi
   const history = (beforePosition: number, limit: number) =>
     opened.store.messages.history({ conversationId, beforePosition, limit })
   expect(await history(4, 9)).toStrictEqual([
-    { role: 'user', content: 'What is an oak?' },
-    { role: 'user', content: 'Well?' },
+    { role: 'user', content: 'What is an oak?', position: 1 },
+    { role: 'user', content: 'Well?', position: 3 },
   ])
-  expect(await history(4, 1)).toStrictEqual([{ role: 'user', content: 'Well?' }])
+  expect(await history(4, 1)).toStrictEqual([{ role: 'user', content: 'Well?', position: 3 }])
 })
 
 test('the history holds the last messages that have no more than 256 kB of text', async () => {

@@ -76,14 +76,15 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const clock = options.clock ?? new TestClock('2026-11-23T09:00:00.000Z')
   const config = readConfig({ ...DEFAULTS, ...options.env }, Object.keys(loadPolicies().limits))
   const lines: string[] = []
+  const log = createLog('debug', { write: (line: string) => void lines.push(line) })
   const deps = {
     store: testStore.store,
     clock,
-    log: createLog('debug', { write: (line: string) => void lines.push(line) }),
+    log,
     ...((options.env?.SIGNING_KEYS_FILE ?? SHARED_KEYS) === SHARED_KEYS && {
       keys: await parseSigningKeys(await keysText, SHARED_KEYS, clock),
     }),
-    engine: createEngine(config.engine, { clock, random: () => 0, wordDelayMs: 0 }),
+    engine: createEngine(config.engine, { clock, random: () => 0, log, wordDelayMs: 0 }),
     ...options.instead?.deps,
   }
   // A database that stood still while the server's clock goes would set it back again and again.

@@ -1608,6 +1608,8 @@ export const MessageScalarFieldEnum = {
   outputTokens: 'outputTokens',
   totalTokens: 'totalTokens',
   usageSource: 'usageSource',
+  finishReason: 'finishReason',
+  omittedMessages: 'omittedMessages',
   createdAt: 'createdAt'
 } as const
 
@@ -1624,6 +1626,7 @@ export const GenerationScalarFieldEnum = {
   requestId: 'requestId',
   pieceEnds: 'pieceEnds',
   problem: 'problem',
+  problemDetail: 'problemDetail',
   cancelRequestedAt: 'cancelRequestedAt',
   leaseUntil: 'leaseUntil',
   startedAt: 'startedAt',

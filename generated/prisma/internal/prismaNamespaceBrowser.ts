@@ -186,6 +186,8 @@ export const MessageScalarFieldEnum = {
   outputTokens: 'outputTokens',
   totalTokens: 'totalTokens',
   usageSource: 'usageSource',
+  finishReason: 'finishReason',
+  omittedMessages: 'omittedMessages',
   createdAt: 'createdAt'
 } as const
 
@@ -202,6 +204,7 @@ export const GenerationScalarFieldEnum = {
   requestId: 'requestId',
   pieceEnds: 'pieceEnds',
   problem: 'problem',
+  problemDetail: 'problemDetail',
   cancelRequestedAt: 'cancelRequestedAt',
   leaseUntil: 'leaseUntil',
   startedAt: 'startedAt',

@@ -43,6 +43,7 @@ export type GenerationMinAggregateOutputType = {
   startedConversation: boolean | null
   requestId: string | null
   problem: string | null
+  problemDetail: string | null
   cancelRequestedAt: Date | null
   leaseUntil: Date | null
   startedAt: Date | null
@@ -58,6 +59,7 @@ export type GenerationMaxAggregateOutputType = {
   startedConversation: boolean | null
   requestId: string | null
   problem: string | null
+  problemDetail: string | null
   cancelRequestedAt: Date | null
   leaseUntil: Date | null
   startedAt: Date | null
@@ -74,6 +76,7 @@ export type GenerationCountAggregateOutputType = {
   requestId: number
   pieceEnds: number
   problem: number
+  problemDetail: number
   cancelRequestedAt: number
   leaseUntil: number
   startedAt: number
@@ -99,6 +102,7 @@ export type GenerationMinAggregateInputType = {
   startedConversation?: true
   requestId?: true
   problem?: true
+  problemDetail?: true
   cancelRequestedAt?: true
   leaseUntil?: true
   startedAt?: true
@@ -114,6 +118,7 @@ export type GenerationMaxAggregateInputType = {
   startedConversation?: true
   requestId?: true
   problem?: true
+  problemDetail?: true
   cancelRequestedAt?: true
   leaseUntil?: true
   startedAt?: true
@@ -130,6 +135,7 @@ export type GenerationCountAggregateInputType = {
   requestId?: true
   pieceEnds?: true
   problem?: true
+  problemDetail?: true
   cancelRequestedAt?: true
   leaseUntil?: true
   startedAt?: true
@@ -233,6 +239,7 @@ export type GenerationGroupByOutputType = {
   requestId: string
   pieceEnds: number[]
   problem: string | null
+  problemDetail: string | null
   cancelRequestedAt: Date | null
   leaseUntil: Date
   startedAt: Date
@@ -272,6 +279,7 @@ export type GenerationWhereInput = {
   requestId?: Prisma.StringFilter<"Generation"> | string
   pieceEnds?: Prisma.IntNullableListFilter<"Generation">
   problem?: Prisma.StringNullableFilter<"Generation"> | string | null
+  problemDetail?: Prisma.StringNullableFilter<"Generation"> | string | null
   cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
   startedAt?: Prisma.DateTimeFilter<"Generation"> | Date | string
@@ -291,6 +299,7 @@ export type GenerationOrderByWithRelationInput = {
   requestId?: Prisma.SortOrder
   pieceEnds?: Prisma.SortOrder
   problem?: Prisma.SortOrderInput | Prisma.SortOrder
+  problemDetail?: Prisma.SortOrderInput | Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
@@ -313,6 +322,7 @@ export type GenerationWhereUniqueInput = Prisma.AtLeast<{
   requestId?: Prisma.StringFilter<"Generation"> | string
   pieceEnds?: Prisma.IntNullableListFilter<"Generation">
   problem?: Prisma.StringNullableFilter<"Generation"> | string | null
+  problemDetail?: Prisma.StringNullableFilter<"Generation"> | string | null
   cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
   startedAt?: Prisma.DateTimeFilter<"Generation"> | Date | string
@@ -332,6 +342,7 @@ export type GenerationOrderByWithAggregationInput = {
   requestId?: Prisma.SortOrder
   pieceEnds?: Prisma.SortOrder
   problem?: Prisma.SortOrderInput | Prisma.SortOrder
+  problemDetail?: Prisma.SortOrderInput | Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
@@ -356,6 +367,7 @@ export type GenerationScalarWhereWithAggregatesInput = {
   requestId?: Prisma.StringWithAggregatesFilter<"Generation"> | string
   pieceEnds?: Prisma.IntNullableListFilter<"Generation">
   problem?: Prisma.StringNullableWithAggregatesFilter<"Generation"> | string | null
+  problemDetail?: Prisma.StringNullableWithAggregatesFilter<"Generation"> | string | null
   cancelRequestedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeWithAggregatesFilter<"Generation"> | Date | string
   startedAt?: Prisma.DateTimeWithAggregatesFilter<"Generation"> | Date | string
@@ -369,6 +381,7 @@ export type GenerationCreateInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -388,6 +401,7 @@ export type GenerationUncheckedCreateInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -401,6 +415,7 @@ export type GenerationUpdateInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -420,6 +435,7 @@ export type GenerationUncheckedUpdateInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -436,6 +452,7 @@ export type GenerationCreateManyInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -449,6 +466,7 @@ export type GenerationUpdateManyMutationInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -465,6 +483,7 @@ export type GenerationUncheckedUpdateManyInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -504,6 +523,7 @@ export type GenerationCountOrderByAggregateInput = {
   requestId?: Prisma.SortOrder
   pieceEnds?: Prisma.SortOrder
   problem?: Prisma.SortOrder
+  problemDetail?: Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
@@ -523,6 +543,7 @@ export type GenerationMaxOrderByAggregateInput = {
   startedConversation?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   problem?: Prisma.SortOrder
+  problemDetail?: Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
@@ -538,6 +559,7 @@ export type GenerationMinOrderByAggregateInput = {
   startedConversation?: Prisma.SortOrder
   requestId?: Prisma.SortOrder
   problem?: Prisma.SortOrder
+  problemDetail?: Prisma.SortOrder
   cancelRequestedAt?: Prisma.SortOrder
   leaseUntil?: Prisma.SortOrder
   startedAt?: Prisma.SortOrder
@@ -684,6 +706,7 @@ export type GenerationCreateWithoutOwnerInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -701,6 +724,7 @@ export type GenerationUncheckedCreateWithoutOwnerInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -746,6 +770,7 @@ export type GenerationScalarWhereInput = {
   requestId?: Prisma.StringFilter<"Generation"> | string
   pieceEnds?: Prisma.IntNullableListFilter<"Generation">
   problem?: Prisma.StringNullableFilter<"Generation"> | string | null
+  problemDetail?: Prisma.StringNullableFilter<"Generation"> | string | null
   cancelRequestedAt?: Prisma.DateTimeNullableFilter<"Generation"> | Date | string | null
   leaseUntil?: Prisma.DateTimeFilter<"Generation"> | Date | string
   startedAt?: Prisma.DateTimeFilter<"Generation"> | Date | string
@@ -759,6 +784,7 @@ export type GenerationCreateWithoutConversationInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -776,6 +802,7 @@ export type GenerationUncheckedCreateWithoutConversationInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -815,6 +842,7 @@ export type GenerationCreateWithoutMessageInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -832,6 +860,7 @@ export type GenerationUncheckedCreateWithoutMessageInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -861,6 +890,7 @@ export type GenerationUpdateWithoutMessageInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -878,6 +908,7 @@ export type GenerationUncheckedUpdateWithoutMessageInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -893,6 +924,7 @@ export type GenerationCreateManyOwnerInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -906,6 +938,7 @@ export type GenerationUpdateWithoutOwnerInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -923,6 +956,7 @@ export type GenerationUncheckedUpdateWithoutOwnerInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -938,6 +972,7 @@ export type GenerationUncheckedUpdateManyWithoutOwnerInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -953,6 +988,7 @@ export type GenerationCreateManyConversationInput = {
   requestId?: string
   pieceEnds?: Prisma.GenerationCreatepieceEndsInput | number[]
   problem?: string | null
+  problemDetail?: string | null
   cancelRequestedAt?: Date | string | null
   leaseUntil: Date | string
   startedAt: Date | string
@@ -966,6 +1002,7 @@ export type GenerationUpdateWithoutConversationInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -983,6 +1020,7 @@ export type GenerationUncheckedUpdateWithoutConversationInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -998,6 +1036,7 @@ export type GenerationUncheckedUpdateManyWithoutConversationInput = {
   requestId?: Prisma.StringFieldUpdateOperationsInput | string
   pieceEnds?: Prisma.GenerationUpdatepieceEndsInput | number[]
   problem?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  problemDetail?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   cancelRequestedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leaseUntil?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   startedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
@@ -1016,6 +1055,7 @@ export type GenerationSelect<ExtArgs extends runtime.Types.Extensions.InternalAr
   requestId?: boolean
   pieceEnds?: boolean
   problem?: boolean
+  problemDetail?: boolean
   cancelRequestedAt?: boolean
   leaseUntil?: boolean
   startedAt?: boolean
@@ -1035,6 +1075,7 @@ export type GenerationSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Ex
   requestId?: boolean
   pieceEnds?: boolean
   problem?: boolean
+  problemDetail?: boolean
   cancelRequestedAt?: boolean
   leaseUntil?: boolean
   startedAt?: boolean
@@ -1054,6 +1095,7 @@ export type GenerationSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Ex
   requestId?: boolean
   pieceEnds?: boolean
   problem?: boolean
+  problemDetail?: boolean
   cancelRequestedAt?: boolean
   leaseUntil?: boolean
   startedAt?: boolean
@@ -1073,13 +1115,14 @@ export type GenerationSelectScalar = {
   requestId?: boolean
   pieceEnds?: boolean
   problem?: boolean
+  problemDetail?: boolean
   cancelRequestedAt?: boolean
   leaseUntil?: boolean
   startedAt?: boolean
   endedAt?: boolean
 }
 
-export type GenerationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "conversationId" | "messageId" | "ownerId" | "status" | "startedConversation" | "requestId" | "pieceEnds" | "problem" | "cancelRequestedAt" | "leaseUntil" | "startedAt" | "endedAt", ExtArgs["result"]["generation"]>
+export type GenerationOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "conversationId" | "messageId" | "ownerId" | "status" | "startedConversation" | "requestId" | "pieceEnds" | "problem" | "problemDetail" | "cancelRequestedAt" | "leaseUntil" | "startedAt" | "endedAt", ExtArgs["result"]["generation"]>
 export type GenerationInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   conversation?: boolean | Prisma.ConversationDefaultArgs<ExtArgs>
   message?: boolean | Prisma.MessageDefaultArgs<ExtArgs>
@@ -1128,6 +1171,10 @@ export type $GenerationPayload<ExtArgs extends runtime.Types.Extensions.Internal
      * Why it failed.
      */
     problem: string | null
+    /**
+     * What was told of it besides, if anything was.
+     */
+    problemDetail: string | null
     cancelRequestedAt: Date | null
     leaseUntil: Date
     startedAt: Date
@@ -1567,6 +1614,7 @@ export interface GenerationFieldRefs {
   readonly requestId: Prisma.FieldRef<"Generation", 'String'>
   readonly pieceEnds: Prisma.FieldRef<"Generation", 'Int[]'>
   readonly problem: Prisma.FieldRef<"Generation", 'String'>
+  readonly problemDetail: Prisma.FieldRef<"Generation", 'String'>
   readonly cancelRequestedAt: Prisma.FieldRef<"Generation", 'DateTime'>
   readonly leaseUntil: Prisma.FieldRef<"Generation", 'DateTime'>
   readonly startedAt: Prisma.FieldRef<"Generation", 'DateTime'>

@@ -31,6 +31,7 @@ export type MessageAvgAggregateOutputType = {
   inputTokens: number | null
   outputTokens: number | null
   totalTokens: number | null
+  omittedMessages: number | null
 }
 
 export type MessageSumAggregateOutputType = {
@@ -38,6 +39,7 @@ export type MessageSumAggregateOutputType = {
   inputTokens: number | null
   outputTokens: number | null
   totalTokens: number | null
+  omittedMessages: number | null
 }
 
 export type MessageMinAggregateOutputType = {
@@ -53,6 +55,8 @@ export type MessageMinAggregateOutputType = {
   outputTokens: number | null
   totalTokens: number | null
   usageSource: $Enums.UsageSource | null
+  finishReason: string | null
+  omittedMessages: number | null
   createdAt: Date | null
 }
 
@@ -69,6 +73,8 @@ export type MessageMaxAggregateOutputType = {
   outputTokens: number | null
   totalTokens: number | null
   usageSource: $Enums.UsageSource | null
+  finishReason: string | null
+  omittedMessages: number | null
   createdAt: Date | null
 }
 
@@ -85,6 +91,8 @@ export type MessageCountAggregateOutputType = {
   outputTokens: number
   totalTokens: number
   usageSource: number
+  finishReason: number
+  omittedMessages: number
   createdAt: number
   _all: number
 }
@@ -95,6 +103,7 @@ export type MessageAvgAggregateInputType = {
   inputTokens?: true
   outputTokens?: true
   totalTokens?: true
+  omittedMessages?: true
 }
 
 export type MessageSumAggregateInputType = {
@@ -102,6 +111,7 @@ export type MessageSumAggregateInputType = {
   inputTokens?: true
   outputTokens?: true
   totalTokens?: true
+  omittedMessages?: true
 }
 
 export type MessageMinAggregateInputType = {
@@ -117,6 +127,8 @@ export type MessageMinAggregateInputType = {
   outputTokens?: true
   totalTokens?: true
   usageSource?: true
+  finishReason?: true
+  omittedMessages?: true
   createdAt?: true
 }
 
@@ -133,6 +145,8 @@ export type MessageMaxAggregateInputType = {
   outputTokens?: true
   totalTokens?: true
   usageSource?: true
+  finishReason?: true
+  omittedMessages?: true
   createdAt?: true
 }
 
@@ -149,6 +163,8 @@ export type MessageCountAggregateInputType = {
   outputTokens?: true
   totalTokens?: true
   usageSource?: true
+  finishReason?: true
+  omittedMessages?: true
   createdAt?: true
   _all?: true
 }
@@ -252,6 +268,8 @@ export type MessageGroupByOutputType = {
   outputTokens: number | null
   totalTokens: number | null
   usageSource: $Enums.UsageSource | null
+  finishReason: string | null
+  omittedMessages: number | null
   createdAt: Date
   _count: MessageCountAggregateOutputType | null
   _avg: MessageAvgAggregateOutputType | null
@@ -291,6 +309,8 @@ export type MessageWhereInput = {
   outputTokens?: Prisma.IntNullableFilter<"Message"> | number | null
   totalTokens?: Prisma.IntNullableFilter<"Message"> | number | null
   usageSource?: Prisma.EnumUsageSourceNullableFilter<"Message"> | $Enums.UsageSource | null
+  finishReason?: Prisma.StringNullableFilter<"Message"> | string | null
+  omittedMessages?: Prisma.IntNullableFilter<"Message"> | number | null
   createdAt?: Prisma.DateTimeFilter<"Message"> | Date | string
   conversation?: Prisma.XOR<Prisma.ConversationScalarRelationFilter, Prisma.ConversationWhereInput>
   generation?: Prisma.XOR<Prisma.GenerationNullableScalarRelationFilter, Prisma.GenerationWhereInput> | null
@@ -310,6 +330,8 @@ export type MessageOrderByWithRelationInput = {
   outputTokens?: Prisma.SortOrderInput | Prisma.SortOrder
   totalTokens?: Prisma.SortOrderInput | Prisma.SortOrder
   usageSource?: Prisma.SortOrderInput | Prisma.SortOrder
+  finishReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  omittedMessages?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   conversation?: Prisma.ConversationOrderByWithRelationInput
   generation?: Prisma.GenerationOrderByWithRelationInput
@@ -333,6 +355,8 @@ export type MessageWhereUniqueInput = Prisma.AtLeast<{
   outputTokens?: Prisma.IntNullableFilter<"Message"> | number | null
   totalTokens?: Prisma.IntNullableFilter<"Message"> | number | null
   usageSource?: Prisma.EnumUsageSourceNullableFilter<"Message"> | $Enums.UsageSource | null
+  finishReason?: Prisma.StringNullableFilter<"Message"> | string | null
+  omittedMessages?: Prisma.IntNullableFilter<"Message"> | number | null
   createdAt?: Prisma.DateTimeFilter<"Message"> | Date | string
   conversation?: Prisma.XOR<Prisma.ConversationScalarRelationFilter, Prisma.ConversationWhereInput>
   generation?: Prisma.XOR<Prisma.GenerationNullableScalarRelationFilter, Prisma.GenerationWhereInput> | null
@@ -352,6 +376,8 @@ export type MessageOrderByWithAggregationInput = {
   outputTokens?: Prisma.SortOrderInput | Prisma.SortOrder
   totalTokens?: Prisma.SortOrderInput | Prisma.SortOrder
   usageSource?: Prisma.SortOrderInput | Prisma.SortOrder
+  finishReason?: Prisma.SortOrderInput | Prisma.SortOrder
+  omittedMessages?: Prisma.SortOrderInput | Prisma.SortOrder
   createdAt?: Prisma.SortOrder
   _count?: Prisma.MessageCountOrderByAggregateInput
   _avg?: Prisma.MessageAvgOrderByAggregateInput
@@ -376,6 +402,8 @@ export type MessageScalarWhereWithAggregatesInput = {
   outputTokens?: Prisma.IntNullableWithAggregatesFilter<"Message"> | number | null
   totalTokens?: Prisma.IntNullableWithAggregatesFilter<"Message"> | number | null
   usageSource?: Prisma.EnumUsageSourceNullableWithAggregatesFilter<"Message"> | $Enums.UsageSource | null
+  finishReason?: Prisma.StringNullableWithAggregatesFilter<"Message"> | string | null
+  omittedMessages?: Prisma.IntNullableWithAggregatesFilter<"Message"> | number | null
   createdAt?: Prisma.DateTimeWithAggregatesFilter<"Message"> | Date | string
 }
 
@@ -391,6 +419,8 @@ export type MessageCreateInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
   conversation: Prisma.ConversationCreateNestedOneWithoutMessagesInput
   generation?: Prisma.GenerationCreateNestedOneWithoutMessageInput
@@ -410,6 +440,8 @@ export type MessageUncheckedCreateInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
   generation?: Prisma.GenerationUncheckedCreateNestedOneWithoutMessageInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutMessageInput
@@ -427,6 +459,8 @@ export type MessageUpdateInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   conversation?: Prisma.ConversationUpdateOneRequiredWithoutMessagesNestedInput
   generation?: Prisma.GenerationUpdateOneWithoutMessageNestedInput
@@ -446,6 +480,8 @@ export type MessageUncheckedUpdateInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   generation?: Prisma.GenerationUncheckedUpdateOneWithoutMessageNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutMessageNestedInput
@@ -464,6 +500,8 @@ export type MessageCreateManyInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
 }
 
@@ -479,6 +517,8 @@ export type MessageUpdateManyMutationInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -495,6 +535,8 @@ export type MessageUncheckedUpdateManyInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -526,6 +568,8 @@ export type MessageCountOrderByAggregateInput = {
   outputTokens?: Prisma.SortOrder
   totalTokens?: Prisma.SortOrder
   usageSource?: Prisma.SortOrder
+  finishReason?: Prisma.SortOrder
+  omittedMessages?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -534,6 +578,7 @@ export type MessageAvgOrderByAggregateInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   totalTokens?: Prisma.SortOrder
+  omittedMessages?: Prisma.SortOrder
 }
 
 export type MessageMaxOrderByAggregateInput = {
@@ -549,6 +594,8 @@ export type MessageMaxOrderByAggregateInput = {
   outputTokens?: Prisma.SortOrder
   totalTokens?: Prisma.SortOrder
   usageSource?: Prisma.SortOrder
+  finishReason?: Prisma.SortOrder
+  omittedMessages?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -565,6 +612,8 @@ export type MessageMinOrderByAggregateInput = {
   outputTokens?: Prisma.SortOrder
   totalTokens?: Prisma.SortOrder
   usageSource?: Prisma.SortOrder
+  finishReason?: Prisma.SortOrder
+  omittedMessages?: Prisma.SortOrder
   createdAt?: Prisma.SortOrder
 }
 
@@ -573,6 +622,7 @@ export type MessageSumOrderByAggregateInput = {
   inputTokens?: Prisma.SortOrder
   outputTokens?: Prisma.SortOrder
   totalTokens?: Prisma.SortOrder
+  omittedMessages?: Prisma.SortOrder
 }
 
 export type MessageScalarRelationFilter = {
@@ -674,6 +724,8 @@ export type MessageCreateWithoutConversationInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
   generation?: Prisma.GenerationCreateNestedOneWithoutMessageInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutMessageInput
@@ -691,6 +743,8 @@ export type MessageUncheckedCreateWithoutConversationInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
   generation?: Prisma.GenerationUncheckedCreateNestedOneWithoutMessageInput
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutMessageInput
@@ -738,6 +792,8 @@ export type MessageScalarWhereInput = {
   outputTokens?: Prisma.IntNullableFilter<"Message"> | number | null
   totalTokens?: Prisma.IntNullableFilter<"Message"> | number | null
   usageSource?: Prisma.EnumUsageSourceNullableFilter<"Message"> | $Enums.UsageSource | null
+  finishReason?: Prisma.StringNullableFilter<"Message"> | string | null
+  omittedMessages?: Prisma.IntNullableFilter<"Message"> | number | null
   createdAt?: Prisma.DateTimeFilter<"Message"> | Date | string
 }
 
@@ -753,6 +809,8 @@ export type MessageCreateWithoutGenerationInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
   conversation: Prisma.ConversationCreateNestedOneWithoutMessagesInput
   feedback?: Prisma.FeedbackCreateNestedManyWithoutMessageInput
@@ -771,6 +829,8 @@ export type MessageUncheckedCreateWithoutGenerationInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
   feedback?: Prisma.FeedbackUncheckedCreateNestedManyWithoutMessageInput
 }
@@ -803,6 +863,8 @@ export type MessageUpdateWithoutGenerationInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   conversation?: Prisma.ConversationUpdateOneRequiredWithoutMessagesNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutMessageNestedInput
@@ -821,6 +883,8 @@ export type MessageUncheckedUpdateWithoutGenerationInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutMessageNestedInput
 }
@@ -837,6 +901,8 @@ export type MessageCreateWithoutFeedbackInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
   conversation: Prisma.ConversationCreateNestedOneWithoutMessagesInput
   generation?: Prisma.GenerationCreateNestedOneWithoutMessageInput
@@ -855,6 +921,8 @@ export type MessageUncheckedCreateWithoutFeedbackInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
   generation?: Prisma.GenerationUncheckedCreateNestedOneWithoutMessageInput
 }
@@ -887,6 +955,8 @@ export type MessageUpdateWithoutFeedbackInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   conversation?: Prisma.ConversationUpdateOneRequiredWithoutMessagesNestedInput
   generation?: Prisma.GenerationUpdateOneWithoutMessageNestedInput
@@ -905,6 +975,8 @@ export type MessageUncheckedUpdateWithoutFeedbackInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   generation?: Prisma.GenerationUncheckedUpdateOneWithoutMessageNestedInput
 }
@@ -921,6 +993,8 @@ export type MessageCreateManyConversationInput = {
   outputTokens?: number | null
   totalTokens?: number | null
   usageSource?: $Enums.UsageSource | null
+  finishReason?: string | null
+  omittedMessages?: number | null
   createdAt: Date | string
 }
 
@@ -936,6 +1010,8 @@ export type MessageUpdateWithoutConversationInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   generation?: Prisma.GenerationUpdateOneWithoutMessageNestedInput
   feedback?: Prisma.FeedbackUpdateManyWithoutMessageNestedInput
@@ -953,6 +1029,8 @@ export type MessageUncheckedUpdateWithoutConversationInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   generation?: Prisma.GenerationUncheckedUpdateOneWithoutMessageNestedInput
   feedback?: Prisma.FeedbackUncheckedUpdateManyWithoutMessageNestedInput
@@ -970,6 +1048,8 @@ export type MessageUncheckedUpdateManyWithoutConversationInput = {
   outputTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   totalTokens?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   usageSource?: Prisma.NullableEnumUsageSourceFieldUpdateOperationsInput | $Enums.UsageSource | null
+  finishReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  omittedMessages?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
 }
 
@@ -1017,6 +1097,8 @@ export type MessageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   outputTokens?: boolean
   totalTokens?: boolean
   usageSource?: boolean
+  finishReason?: boolean
+  omittedMessages?: boolean
   createdAt?: boolean
   conversation?: boolean | Prisma.ConversationDefaultArgs<ExtArgs>
   generation?: boolean | Prisma.Message$generationArgs<ExtArgs>
@@ -1037,6 +1119,8 @@ export type MessageSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Exten
   outputTokens?: boolean
   totalTokens?: boolean
   usageSource?: boolean
+  finishReason?: boolean
+  omittedMessages?: boolean
   createdAt?: boolean
   conversation?: boolean | Prisma.ConversationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["message"]>
@@ -1054,6 +1138,8 @@ export type MessageSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Exten
   outputTokens?: boolean
   totalTokens?: boolean
   usageSource?: boolean
+  finishReason?: boolean
+  omittedMessages?: boolean
   createdAt?: boolean
   conversation?: boolean | Prisma.ConversationDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["message"]>
@@ -1071,10 +1157,12 @@ export type MessageSelectScalar = {
   outputTokens?: boolean
   totalTokens?: boolean
   usageSource?: boolean
+  finishReason?: boolean
+  omittedMessages?: boolean
   createdAt?: boolean
 }
 
-export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "conversationId" | "position" | "role" | "content" | "status" | "mode" | "model" | "inputTokens" | "outputTokens" | "totalTokens" | "usageSource" | "createdAt", ExtArgs["result"]["message"]>
+export type MessageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"id" | "conversationId" | "position" | "role" | "content" | "status" | "mode" | "model" | "inputTokens" | "outputTokens" | "totalTokens" | "usageSource" | "finishReason" | "omittedMessages" | "createdAt", ExtArgs["result"]["message"]>
 export type MessageInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   conversation?: boolean | Prisma.ConversationDefaultArgs<ExtArgs>
   generation?: boolean | Prisma.Message$generationArgs<ExtArgs>
@@ -1111,6 +1199,14 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     outputTokens: number | null
     totalTokens: number | null
     usageSource: $Enums.UsageSource | null
+    /**
+     * Why an answer is complete: text, for the list grows.
+     */
+    finishReason: string | null
+    /**
+     * How many messages at the beginning of the conversation its model did not see; absent for none.
+     */
+    omittedMessages: number | null
     createdAt: Date
   }, ExtArgs["result"]["message"]>
   composites: {}
@@ -1550,6 +1646,8 @@ export interface MessageFieldRefs {
   readonly outputTokens: Prisma.FieldRef<"Message", 'Int'>
   readonly totalTokens: Prisma.FieldRef<"Message", 'Int'>
   readonly usageSource: Prisma.FieldRef<"Message", 'UsageSource'>
+  readonly finishReason: Prisma.FieldRef<"Message", 'String'>
+  readonly omittedMessages: Prisma.FieldRef<"Message", 'Int'>
   readonly createdAt: Prisma.FieldRef<"Message", 'DateTime'>
 }
     
