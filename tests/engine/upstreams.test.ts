@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
+import type { Engine } from '../../src/engine/engine.ts'
+import { createEngine } from '../../src/engine/index.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
 import { whileTimePasses } from '../support/passing-time.ts'
 import { PlayingUpstream } from '../support/playing-upstream.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -28,38 +30,47 @@ const PLAIN: Reply = {
 
 const families = familiesOf(await upstreamCases())
 
-let testStore: TestStore
+let server: TestServer
+let engine: Engine
 const upstream = new PlayingUpstream()
 beforeAll(async () => {
   await upstream.listen()
-  testStore = await openTestStore()
+  // One server for all: what differs is the engine, which is made anew from each case's settings.
+  const changing: Engine = {
+    kind: 'openai-compatible',
+    ruleBased: false,
+    get model() {
+      return engine.model
+    },
+    answer: (turn, signal) => engine.answer(turn, signal),
+    check: () => engine.check(),
+  }
+  server = await startServer({ instead: { deps: { engine: changing } } })
 })
-afterAll(async () => {
-  await upstream.close()
-  await testStore.close()
-})
+afterAll(() => Promise.all([server.close(), upstream.close()]))
 
 describe.each([...families])('%s', (_, cases) => {
   test.each(cases.map((one) => [one.name, one] as const))('%s', async (_name, one) => {
     upstream.models = one.models ?? ['test-model']
-    const server = await startServer({ testStore, env: environmentOf(one) })
-    try {
-      for (const [way, ask] of WAYS) await tryOne(one, { server, way, ask })
-      expectLog(server, one.parley)
-    } finally {
-      await server.close()
-    }
+    engine = engineOf(one)
+    const logged = server.logged().length
+    const alice = await server.newUser()
+    for (const [way, ask] of WAYS) await tryOne(one, { alice, way, ask })
+    const lines = server.logged().slice(logged)
+    expectLog(lines.map((line) => JSON.stringify(line)).join('\n'), one.parley)
   })
 })
 
-function environmentOf({ base = '/v1', settings }: UpstreamCase): Record<string, string> {
-  return { CHAT_UPSTREAM_URL: upstream.origin + base, CHAT_UPSTREAM_KEY: KEY, ...settings }
+function engineOf({ base = '/v1', settings }: UpstreamCase): Engine {
+  const url = upstream.origin + base
+  const config = readConfig({ CHAT_UPSTREAM_URL: url, CHAT_UPSTREAM_KEY: KEY, ...settings }, [])
+  const { log } = server.parley.deps
+  return createEngine(config.engine, { clock: server.clock, random: () => 0, log })
 }
 
-type Way = { server: TestServer; way: string; ask: typeof askWhole }
+type Way = { alice: Client; way: string; ask: typeof askWhole }
 
-async function tryOne(one: UpstreamCase, { server, way, ask }: Way): Promise<void> {
-  const alice = await server.newUser()
+async function tryOne(one: UpstreamCase, { alice, way, ask }: Way): Promise<void> {
   const conversationId = await converse(alice, one.earlier ?? 0)
   upstream.play(one.replies)
   const asking = ask(alice, { message: 'Hello', ...(conversationId && { conversationId }) })
@@ -132,8 +143,7 @@ async function expectNever({ never = [] }: Outcome, alice: Client, told: Told): 
   for (const words of never) expect(JSON.stringify(everything)).not.toContain(words)
 }
 
-function expectLog(server: TestServer, { log, never = [] }: Outcome): void {
-  const lines = server.logged().map((line) => JSON.stringify(line))
-  if (log !== undefined) expect(lines.join('\n')).toContain(log)
-  for (const words of [...never, KEY]) expect(lines.join('\n')).not.toContain(words)
+function expectLog(lines: string, { log, never = [] }: Outcome): void {
+  if (log !== undefined) expect(lines).toContain(log)
+  for (const words of [...never, KEY]) expect(lines).not.toContain(words)
 }
