@@ -1,13 +1,12 @@
 import type { Clock } from '../ports/clock.ts'
-import { type CompletionChunk, failed } from './completion.ts'
+import type { CompletionChunk } from './completion.ts'
 import type { CompletionReader } from './completion-reader.ts'
 import type { Deadline } from './deadline.ts'
 import { EngineFailure } from './engine.ts'
-import type { EnginePart, TokenUsage, Turn } from './engine.ts'
-import { estimateUsage } from './tokens.ts'
-import { WholeText } from './whole-text.ts'
+import type { EnginePart, Turn } from './engine.ts'
+import { HeardAnswer } from './heard-answer.ts'
 
-/** After the finish reason only usage and [DONE] are missing; some servers send neither and stay open. */
+/** After the end of the answer only usage and [DONE] are missing; some servers send neither and stay open. */
 const AFTERWORD_MS = 1_000
 /** All of an answer, however steadily it comes: a model that thinks for ever is given up. */
 const LONGEST_ANSWER_MS = 30 * 60_000
@@ -22,41 +21,31 @@ export interface Answering {
   readonly model: string
 }
 
-interface Heard {
-  text: string
-  model: string
-  usage: TokenUsage | undefined
-  finished: boolean
-}
-
 /**
  * The parts of the answer as its chunks come: text, and one end. Hangs up when it is left.
  * @throws EngineFailure, and what the deadline aborts with
  */
 export async function* readAnswer(answering: Answering): AsyncGenerator<EnginePart> {
   const { chunks, model, turn } = answering
-  const heard: Heard = { text: '', model, usage: undefined, finished: false }
-  const whole = new WholeText()
+  const heard = new HeardAnswer(model)
   try {
     for await (const chunk of inTime(answering, heard)) {
-      const text = whole.push(hear(heard, chunk))
-      heard.text += text
+      const text = heard.hear(chunk)
       if (text !== '') yield { type: 'text', text }
     }
   } catch (error) {
     // The answer is whole; a server that then breaks or stays open only keeps its usage to itself.
-    if (!(heard.finished && error instanceof EngineFailure)) throw error
+    if (!(heard.isWhole && error instanceof EngineFailure)) throw error
   } finally {
     chunks.close()
   }
-  if (!heard.finished) throw failed('the stream ended before the answer did')
-  const rest = whole.end()
+  const rest = heard.rest()
   if (rest !== '') yield { type: 'text', text: rest }
-  yield endOf(heard, turn)
+  yield heard.end(turn)
 }
 
 /** The chunks, each within the time without one and all within the time of an answer. */
-async function* inTime(answering: Answering, heard: Heard): AsyncGenerator<CompletionChunk> {
+async function* inTime(answering: Answering, heard: HeardAnswer): AsyncGenerator<CompletionChunk> {
   const { chunks, deadline, clock } = answering
   const endMs = clock.monotonicMs() + LONGEST_ANSWER_MS
   for (;;) {
@@ -64,26 +53,10 @@ async function* inTime(answering: Answering, heard: Heard): AsyncGenerator<Compl
     if (!chunk) return
     if (clock.monotonicMs() > endMs) throw endless()
     yield chunk
-    if (heard.finished) deadline.shortenTo(AFTERWORD_MS)
+    if (heard.isWhole) deadline.shortenTo(AFTERWORD_MS)
   }
 }
 
 function endless(): EngineFailure {
   return new EngineFailure('upstream-timeout', `an answer took ${LONGEST_ANSWER_MS / 60_000} min`)
-}
-
-/** Remembers what a chunk says and gives its text. */
-function hear(heard: Heard, chunk: CompletionChunk): string {
-  if (chunk.model !== undefined) heard.model = chunk.model
-  if (chunk.usage) heard.usage = chunk.usage
-  if (chunk.finished) heard.finished = true
-  return chunk.text ?? ''
-}
-
-function endOf({ text, model, usage }: Heard, turn: Turn): EnginePart {
-  return {
-    type: 'end',
-    model,
-    usage: usage ?? estimateUsage(turn, turn.mode.systemPrompt, text),
-  }
 }

@@ -1,26 +1,34 @@
 /** The longest event accepted, in UTF-16 code units. */
 const MAX_EVENT_LENGTH = 1024 * 1024
 
+/** An event: its name is empty where none was given. */
+export interface SourceEvent {
+  readonly name: string
+  readonly data: string
+}
+
 /** An event grew beyond 1 MB without ending. */
 export class EventTooLarge extends Error {
   override readonly name = 'EventTooLarge'
 }
 
 /**
- * Reads a `text/event-stream` body piece by piece (WHATWG HTML, 9.2.6); keeps only `data`.
- * Bytes may be split anywhere. An event without its closing empty line is not one.
+ * Reads a `text/event-stream` body piece by piece (WHATWG HTML, 9.2.6); keeps only names and `data`.
+ * Bytes may be split anywhere. An event without its closing empty line is not one, nor is one without
+ * data, unless it has a name: some servers say no more of an error.
  */
 export class EventSourceParser {
   readonly #decoder = new TextDecoder()
   #line = ''
+  #name = ''
   #data: string[] = []
   #dataLength = 0
   #endedWithCarriageReturn = false
 
-  /** The data of every event that these bytes complete. Throws EventTooLarge. */
-  push(bytes: Uint8Array): string[] {
+  /** Every event that these bytes complete. Throws EventTooLarge. */
+  push(bytes: Uint8Array): SourceEvent[] {
     const text = this.#decoder.decode(bytes, { stream: true })
-    const events: string[] = []
+    const events: SourceEvent[] = []
     const lineEnd = /\r\n?|\n/g
     // A CR LF split over two pieces is one line end.
     let start = this.#endedWithCarriageReturn && text.startsWith('\n') ? 1 : 0
@@ -36,21 +44,29 @@ export class EventSourceParser {
     return events
   }
 
-  #take(line: string, events: string[]): void {
+  #take(line: string, events: SourceEvent[]): void {
     if (line === '') {
-      if (this.#data.length > 0) events.push(this.#data.join('\n'))
+      const event = { name: this.#name, data: this.#data.join('\n') }
+      if (event.name !== '' || this.#data.length > 0) events.push(event)
+      this.#name = ''
       this.#data = []
       this.#dataLength = 0
       return
     }
-    const field = /^data(?:: ?|$)/.exec(line)
+    const field = /^(data|event)(?:: ?|$)/.exec(line)
     if (!field) return
-    this.#data.push(line.slice(field[0].length))
+    const value = line.slice(field[0].length)
+    if (field[1] === 'event') {
+      this.#name = value
+      return
+    }
+    this.#data.push(value)
     this.#dataLength += line.length
     this.#bound()
   }
 
   #bound(): void {
-    if (this.#line.length + this.#dataLength > MAX_EVENT_LENGTH) throw new EventTooLarge()
+    if (this.#line.length + this.#name.length + this.#dataLength > MAX_EVENT_LENGTH)
+      throw new EventTooLarge()
   }
 }

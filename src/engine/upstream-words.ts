@@ -1,4 +1,5 @@
 import type { TokenUsage } from './engine.ts'
+import { asObject } from './json.ts'
 import { cleanText } from './whole-text.ts'
 
 /*
@@ -16,18 +17,36 @@ const MOST_TOKENS = 100_000_000
 /** C0 and C1 controls, line separators, and what turns the direction of a line. */
 const NOT_OF_A_LINE = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/u
 
-/** The three numbers of a usage, as the upstream said them. */
-export type SaidUsage = { input: unknown; output: unknown; total: unknown }
+/** The numbers of a usage, as the upstream said them. */
+export type SaidUsage = { input?: number; output?: number; total?: number; thinking?: number }
+
+/** A usage in any of its forms; undefined where it holds no count. */
+export function readUsage(value: unknown): SaidUsage | undefined {
+  const usage = asObject(value)
+  if (!usage) return undefined
+  const details = asObject(usage['completion_tokens_details'] ?? usage['output_tokens_details'])
+  const input = readCount(usage['prompt_tokens'] ?? usage['input_tokens'], MOST_TOKENS)
+  const output = readCount(usage['completion_tokens'] ?? usage['output_tokens'], MOST_TOKENS)
+  const total = readCount(usage['total_tokens'], 2 * MOST_TOKENS)
+  const thinking = readCount(details?.['reasoning_tokens'], MOST_TOKENS)
+  if (input === undefined && output === undefined && total === undefined) return undefined
+  return {
+    ...(input !== undefined && { input }),
+    ...(output !== undefined && { output }),
+    ...(total !== undefined && { total }),
+    ...(thinking !== undefined && { thinking }),
+  }
+}
 
 /**
- * The usage as far as it can be believed. A number that is no count is unknown, and so is a total
- * that is less than what it is the total of; where both parts are known, their sum takes its place.
- * A total may be more: some servers count what a model thinks nowhere else.
+ * The usage as far as it can be believed. A total that is less than what it is the total of is
+ * unknown; where both parts are known, their sum takes its place. A total may be more: some servers
+ * count what a model thinks nowhere else.
  * @returns undefined when nothing of it is known
  */
 export function believedUsage(said: SaidUsage): TokenUsage | undefined {
-  const inputTokens = readCount(said.input, MOST_TOKENS)
-  const outputTokens = readCount(said.output, MOST_TOKENS)
+  const inputTokens = said.input
+  const outputTokens = outputOf(said)
   const totalTokens = readTotal(said.total, inputTokens, outputTokens)
   if (inputTokens === undefined && outputTokens === undefined && totalTokens === undefined) return
   return {
@@ -38,8 +57,15 @@ export function believedUsage(said: SaidUsage): TokenUsage | undefined {
   }
 }
 
-function readTotal(said: unknown, input?: number, output?: number): number | undefined {
-  const total = readCount(said, 2 * MOST_TOKENS)
+/** Thinking is a part of the output, but for servers that count it beside it. */
+function outputOf({ input = 0, output, total, thinking = 0 }: SaidUsage): number | undefined {
+  if (output === undefined) return undefined
+  const isBeside = thinking > output || total === input + output + thinking
+  const all = isBeside ? output + thinking : output
+  return all <= MOST_TOKENS ? all : output
+}
+
+function readTotal(total?: number, input?: number, output?: number): number | undefined {
   if (total !== undefined && total >= (input ?? 0) + (output ?? 0)) return total
   return input !== undefined && output !== undefined ? input + output : undefined
 }

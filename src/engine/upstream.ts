@@ -63,12 +63,7 @@ export class Upstream {
         accept: 'text/event-stream',
         body: JSON.stringify(body),
       })
-      const mediaType = headerOf(answer, 'content-type')
-      if (!/^text\/event-stream\b/i.test(mediaType)) {
-        discard(answer)
-        throw failed('the upstream did not answer with an event stream')
-      }
-      return CompletionReader.begin(bodyOf(answer))
+      return CompletionReader.begin(bodyOf(answer), headerOf(answer, 'content-type'))
     })
   }
 

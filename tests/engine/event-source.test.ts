@@ -1,11 +1,19 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { EventSourceParser, EventTooLarge } from '../../src/engine/event-source.ts'
+import {
+  EventSourceParser,
+  EventTooLarge,
+  type SourceEvent,
+} from '../../src/engine/event-source.ts'
 
-function read(...pieces: (string | Uint8Array)[]): string[] {
+function readEvents(...pieces: (string | Uint8Array)[]): SourceEvent[] {
   const parser = new EventSourceParser()
   const encoder = new TextEncoder()
   return pieces.flatMap((p) => parser.push(typeof p === 'string' ? encoder.encode(p) : p))
+}
+
+function read(...pieces: (string | Uint8Array)[]): string[] {
+  return readEvents(...pieces).map(({ data }) => data)
 }
 
 describe('event stream', () => {
@@ -17,8 +25,16 @@ describe('event stream', () => {
     expect(read('data: a\ndata:b\ndata\ndata:  c\n\n')).toEqual(['a\nb\n\n c'])
   })
 
-  it('ignores comments, other fields, unknown names and events without data', () => {
-    expect(read(': ping\n\nevent: x\nid: 3\nretry: 1\ndatum: no\n\ndata: yes\n\n')).toEqual(['yes'])
+  it('ignores comments, other fields, unknown names and events with neither data nor name', () => {
+    expect(read(': ping\n\nid: 3\nretry: 1\ndatum: no\n\ndata: yes\n\n')).toEqual(['yes'])
+  })
+
+  it('gives each event its own name, and one with a name alone too', () => {
+    expect(readEvents('event: error\n\nevent:x\nevent: y\ndata: a\n\ndata: b\n\n')).toEqual([
+      { name: 'error', data: '' },
+      { name: 'y', data: 'a' },
+      { name: '', data: 'b' },
+    ])
   })
 
   it('drops an event that the end of the stream cut', () => {
@@ -44,6 +60,7 @@ describe('event stream', () => {
     const half = `data: ${'x'.repeat(600 * 1024)}`
     expect(() => read(half, half)).toThrow(EventTooLarge)
     expect(() => read(`${half}\n`, `${half}\n`)).toThrow(EventTooLarge)
+    expect(() => read(`event: ${half}\n`, `${half}\n`)).toThrow(EventTooLarge)
     expect(read(`${half}\n\n`, `${half}\n\n`)).toHaveLength(2)
   })
 
@@ -51,6 +68,6 @@ describe('event stream', () => {
     const bytes = new TextEncoder().encode(`data: ${'x'.repeat(300_000)}\n\n`)
     const parser = new EventSourceParser()
     const events = [...bytes].flatMap((byte) => parser.push(Uint8Array.of(byte)))
-    expect(events[0]).toHaveLength(300_000)
+    expect(events[0]!.data).toHaveLength(300_000)
   })
 })
