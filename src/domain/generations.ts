@@ -41,9 +41,12 @@ export function createGenerations(deps: Deps) {
   }
 
   /** Its message is ours; what caused it may name the address of the engine. */
-  const noteFailure = ({ code, message }: EngineFailure) => {
+  const noteFailure = (requestId: string, { code, message }: EngineFailure) => {
     meter.engineFailed(code)
-    log.warn({ code, reason: message }, 'the engine failed')
+    const facts = { requestId, code, reason: message }
+    if (code === 'context-too-long') log.info(facts, 'a message was too long for the engine')
+    else if (code === 'upstream-refused') log.warn(facts, 'the engine refused a call')
+    else log.warn(facts, 'the engine failed')
   }
 
   const begin = async (
@@ -112,8 +115,11 @@ export function createGenerations(deps: Deps) {
     const { conversation, userMessage, assistantMessage } = begun
     const { requestId } = call
     const started = { id, requestId, conversation, userMessage, assistantMessage }
+    const onEngineFailure = (failure: EngineFailure) => {
+      noteFailure(requestId, failure)
+    }
     const run = createGenerationRun(
-      { store, engine, clock, unwritten, onMistake, onEngineFailure: noteFailure },
+      { store, engine, clock, unwritten, onMistake, onEngineFailure },
       { ...started, ownerId: caller.id },
     )
     running.set(run.id, run)

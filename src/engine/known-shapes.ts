@@ -24,7 +24,9 @@ export class KnownShapes {
   learn(model: string, changes: Partial<RequestShape>): Partial<RequestShape> {
     const known = this.of(model)
     const news = Object.fromEntries(
-      Object.entries(changes).filter(([name, value]) => known[name as keyof RequestShape] !== value),
+      Object.entries(changes).filter(
+        ([name, value]) => known[name as keyof RequestShape] !== value,
+      ),
     )
     const found = { ...this.#found.get(model), ...news }
     this.#found.delete(model)

@@ -22,8 +22,8 @@ const NAMES: Readonly<Record<RequestPart, RegExp>> = {
   length: /\bmax_?(?:completion_?|output_?|new_?)?tokens\b/i,
   system: new RegExp(
     [
-      "\\b(?:system|developer)['\"`]? (?:role|instruction|message|prompt)",
-      "\\brole['\"`]?[^.\\n]{0,40}\\b(?:system|developer)\\b",
+      '\\b(?:system|developer)[\'"`]? (?:role|instruction|message|prompt)',
+      '\\brole[\'"`]?[^.\\n]{0,40}\\b(?:system|developer)\\b',
       'roles must alternate|unexpected (?:message )?role|only user and assistant roles',
     ].join('|'),
     'i',
@@ -59,7 +59,8 @@ function isPlaceOf(part: RequestPart, place: string): boolean {
 }
 
 /** What is wrong is how much was asked for, not that it was asked. */
-const TOO_MUCH = /too (?:large|high|big)|at most|less than|greater than|range|maximum|exceed|must be/i
+const TOO_MUCH =
+  /too (?:large|high|big)|at most|less than|greater than|range|maximum|exceed|must be/i
 
 /**
  * What to change so that the part is not refused again: drop it, rename it, or fold it in.
@@ -80,8 +81,7 @@ export function withoutPart(
     case 'system':
       return { systemRole: 'user' }
     case 'length': {
-      const other =
-        shape.lengthParameter === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens'
+      const other = shape.lengthParameter === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens'
       const isRenamed = before.some(({ lengthParameter }) => lengthParameter === other)
       const isAmount = TOO_MUCH.test(refusal.said.text)
       return { lengthParameter: isRenamed || isAmount ? 'none' : other }

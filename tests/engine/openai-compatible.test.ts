@@ -96,7 +96,6 @@ describe('an answer from an upstream', () => {
         { role: 'user', content: 'Hi' },
       ],
       temperature: mode.temperature,
-      top_p: mode.topP,
       max_tokens: mode.maxOutputTokens,
       stream: true,
       stream_options: { include_usage: true },
@@ -308,7 +307,6 @@ describe('whatever a server makes of the format', () => {
 describe('an upstream that fails', () => {
   it.each<[string, UpstreamScript, number]>([
     ['answers 500', { status: 500 }, 0],
-    ['answers 401', { status: 401 }, 0],
     ['answers HTML', { instead: { contentType: 'text/html', body: '<p>hi' } }, 0],
     ['answers one JSON', { instead: { contentType: 'application/json', body: '{}' } }, 0],
     ['calls its stream text', { instead: { contentType: 'text/plain', body: SOUND_STREAM } }, 0],

@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { TOO_LONG } from '../engine/refusals.ts'
+import { createClient } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/stream.ts'
 import { until } from '../support/until.ts'
-import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import { startUpstream, type TestUpstream, type UpstreamScript } from '../support/upstream.ts'
 
 const KEY = 'sk-the-key-that-nobody-may-see'
 
@@ -144,4 +146,88 @@ test('nor what it told of itself, nor what the user said', async () => {
   const logged = JSON.stringify(server.logged())
   expect(logged).not.toContain(secret)
   expect(logged).not.toContain('overloaded')
+})
+
+const refusing = (status: number, message: string, code: string): UpstreamScript => ({
+  refuses: () => ({ status, body: { error: { message, code } } }),
+  retryAfter: '9',
+})
+const FOR_GOOD: [string, 400 | 502, UpstreamScript][] = [
+  ['upstream-refused', 502, refusing(401, `Incorrect API key provided: ${KEY}`, 'invalid_api_key')],
+  ['upstream-refused', 502, refusing(404, 'No such model', 'model_not_found')],
+  ['upstream-refused', 502, refusing(400, 'The prompt Hello! is filtered', 'content_filter')],
+  ['upstream-refused', 502, refusing(429, 'Pay first', 'insufficient_quota')],
+  ['context-too-long', 400, refusing(400, 'Too long: Hello!', 'context_length_exceeded')],
+]
+
+describe.each(['sendMessage', 'streamMessage'] as const)(
+  'what is refused for good (%s)',
+  (call) => {
+    test.each(FOR_GOOD)('is %s with %i and no Retry-After: %j', async (code, status, script) => {
+      upstream.script = script
+      const alice = await server.newUser()
+      const before = server.logged().length
+      const refusal = await alice.refused(code as 'upstream-refused', call, {
+        body: { message: 'Hello!' },
+      })
+      expect(refusal.status).toBe(status)
+      expect(refusal.headers['retry-after']).toBeUndefined()
+      expect(refusal.body).toMatchObject({ retryable: false })
+      expect(JSON.stringify(refusal.body)).not.toMatch(/api.?key|sk-|quota/i)
+      const lines = server.logged().slice(before)
+      const { requestId } = refusal.body
+      expect(lines).toContainEqual(expect.objectContaining({ requestId, code }) as object)
+      expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${KEY}|Hello`))
+    })
+  },
+)
+
+test('what is refused for good after the stream was begun ends it, and is not to be tried again', async () => {
+  upstream.script = { ...FOR_GOOD[0]![2], refusesLate: true }
+  const alice = await server.newUser()
+  const asked = upstream.completions.length + 1
+  const opening = openStream(alice, { message: 'Hello!' })
+  await upstream.completion(asked)
+  await server.clock.advance(10_000)
+  const stream = await opening
+  upstream.release()
+  expect((await stream.rest()).at(-1)!.event).toMatchObject({
+    type: 'message.error',
+    problem: { code: 'upstream-refused', status: 502, retryable: false },
+  })
+})
+
+test('a refused key shows in readiness until a call is answered again', async () => {
+  const anyone = createClient(server.url)
+  const engine = async () => {
+    const { body } = await anyone.expect(200, 'getReadiness')
+    return [body.status, body.checks.find(({ name }) => name === 'engine')!.status]
+  }
+  upstream.script = FOR_GOOD[0]![2]
+  const alice = await server.newUser()
+  await alice.refused('upstream-refused', 'sendMessage', { body: { message: 'Hello!' } })
+  expect(await engine()).toEqual(['degraded', 'down'])
+  upstream.script = {}
+  await alice.expect(200, 'sendMessage', { body: { message: 'Hello!' } })
+  await server.clock.advance(5_000)
+  expect(await engine()).toEqual(['ready', 'up'])
+})
+
+test('of a conversation that is too long the message says how much its model did not see', async () => {
+  upstream.script = {}
+  const alice = await server.newUser()
+  const first = await alice.expect(200, 'sendMessage', { body: { message: 'One' } })
+  const { conversationId } = first.body
+  await alice.expect(200, 'sendMessage', { body: { message: 'Two', conversationId } })
+  upstream.script = {
+    refuses: ({ messages }: { messages: unknown[] }) =>
+      messages.length > 2 ? TOO_LONG[0] : undefined,
+  }
+  const { body } = await alice.expect(200, 'sendMessage', {
+    body: { message: 'Three', conversationId },
+  })
+  expect(body.message.omittedMessages).toBe(4)
+  const kept = await alice.expect(200, 'getConversation', { path: { conversationId } })
+  expect(kept.body.messages.at(-1)).toMatchObject({ omittedMessages: 4 })
+  expect(server.logged()).toContainEqual(expect.objectContaining({ omittedMessages: 4 }) as object)
 })

@@ -14,6 +14,8 @@ export interface UpstreamScript {
   words?: readonly string[]
   /** Ids that `GET /models` lists; the first is the default model. */
   models?: readonly string[]
+  /** Lists nothing until `release()`. */
+  modelsStall?: true
   /** The status of `GET /models`. */
   modelsStatus?: number
   /** Statuses of the first completions, in order; after them it behaves: `[429]` is "429 then fine". */
@@ -22,6 +24,11 @@ export interface UpstreamScript {
   redirectTo?: string
   /** The status of every completion. */
   status?: number
+  /** Waits for `release()` before it refuses or answers. */
+  refusesLate?: true
+  /** Refuses whatever completion this gives an answer for, by the body that was asked. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- a test reads any path of it
+  refuses?: (body: any) => { readonly status: number; readonly body: unknown } | undefined
   /** Sent with every refusal. */
   retryAfter?: string
   /** Answers every completion with this body instead of a stream. */
@@ -144,6 +151,7 @@ export class TestUpstream {
     const { script } = this
     const call = await this.#record(request, response)
     if (call.path === '/v1/models') {
+      if (script.modelsStall) await this.#stall(response)
       answerModels(script, response)
       return
     }
@@ -160,6 +168,13 @@ export class TestUpstream {
     if (status !== 200) {
       if (script.retryAfter !== undefined) response.setHeader('Retry-After', script.retryAfter)
       answerJson(response, status, { error: { message: 'refused' } })
+      return
+    }
+    if (script.refusesLate) await this.#stall(response)
+    const refusal = script.refuses?.(call.body)
+    if (refusal) {
+      if (script.retryAfter !== undefined) response.setHeader('Retry-After', script.retryAfter)
+      answerJson(response, refusal.status, refusal.body)
       return
     }
     if (this.#reset < (script.resets ?? 0)) {
