@@ -16,15 +16,17 @@ const STOP_LIMIT_MS = 5_000
 const KEY = 'sk-the-key-of-the-proxy'
 
 export type Proxy = { url: string; key: string; stop(): Promise<void> }
+/** A model behind, and how many tokens the proxy lets it be asked. */
+export type Behind = { name: string; maxInputTokens: number }
 
 /**
  * LiteLLM's proxy in front of a model server, on a free port of the loopback. Installs it from PyPI into
  * a cache outside the repository where that was not done before: Python 3 with venv is needed.
  * @param behind the model server's base URL
- * @param models the names of its models, the default first
+ * @param models those that it has, the default first
  * @throws where it cannot be installed or does not start
  */
-export async function startLiteLlm(behind: string, models: readonly string[]): Promise<Proxy> {
+export async function startLiteLlm(behind: string, models: readonly Behind[]): Promise<Proxy> {
   const venv = await install()
   const port = await freePort()
   const configuration = join(venv, `proxy-${port}.json`)
@@ -70,13 +72,16 @@ async function install(): Promise<string> {
   return venv
 }
 
-function configurationOf(behind: string, models: readonly string[]) {
+function configurationOf(behind: string, models: readonly Behind[]) {
   return {
-    model_list: models.map((name) => ({
+    model_list: models.map(({ name, maxInputTokens }) => ({
       model_name: name,
       litellm_params: { model: `openai/${name}`, api_base: behind, api_key: 'none' },
+      model_info: { max_input_tokens: maxInputTokens },
     })),
     general_settings: { master_key: KEY },
+    // The server behind answers too long a request with 200 and nothing, so the proxy has to refuse it.
+    router_settings: { enable_pre_call_checks: true },
     // What it tried again by itself would hide what Parley makes of a refusal.
     litellm_settings: { num_retries: 0, request_timeout: 120 },
   }
