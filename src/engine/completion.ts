@@ -104,13 +104,25 @@ function requireNoError(where: Json): void {
   if (isError(where)) throw errorOf('an object', where)
 }
 
+/** An error where a part of the answer was to be. Before its first part it may be a refusal. */
+export class ErrorInAnswer extends EngineFailure {
+  /** May hold anything: never log it. */
+  readonly said: Json
+
+  constructor(message: string, said: Json) {
+    super('upstream-failed', message)
+    this.said = said
+  }
+}
+
 /** Of what it says only its name is told: the rest may hold anything. */
 function errorOf(form: string, said: Json | undefined): EngineFailure {
   const error = asObject(said?.['error']) ?? said
   const name = [error?.['code'], error?.['type'], said?.['code']]
     .map(loggable)
     .find((one) => one !== 'no name' && one !== 'error')
-  return failed(`the upstream sent ${form} of an error` + (name === undefined ? '' : ` (${name})`))
+  const message = `the upstream sent ${form} of an error` + (name === undefined ? '' : ` (${name})`)
+  return new ErrorInAnswer(message, said ?? {})
 }
 
 /**

@@ -1,11 +1,13 @@
 import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
 import type { Clock } from '../ports/clock.ts'
-import { failed } from './completion.ts'
+import { ErrorInAnswer, failed } from './completion.ts'
 import { CompletionReader } from './completion-reader.ts'
 import { decoded } from './content-encoding.ts'
 import type { EngineFailure } from './engine.ts'
 import { mayRefuse } from './refusal.ts'
+import { refusalIn } from './refusal-in-answer.ts'
+import { Refused } from './refused.ts'
 import { connectionFailure, statusFailure } from './upstream-failures.ts'
 
 /** Tries of one call, the first included; only before the first chunk. */
@@ -63,7 +65,11 @@ export class Upstream {
         accept: 'text/event-stream',
         body: JSON.stringify(body),
       })
-      return CompletionReader.begin(bodyOf(answer), headerOf(answer, 'content-type'))
+      const mediaType = headerOf(answer, 'content-type')
+      return CompletionReader.begin(bodyOf(answer), mediaType).catch((error: unknown) => {
+        const refusal = error instanceof ErrorInAnswer ? refusalIn(error.said) : undefined
+        throw refusal ? new Refused(refusal) : error
+      })
     })
   }
 

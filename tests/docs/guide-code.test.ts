@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { EngineFailure } from '../../src/engine/engine.ts'
 import { packageRoot } from '../../src/package-root.ts'
 import { systemClock } from '../../src/ports/clock.ts'
 import { codeBlocksOf, guideOf } from '../support/guide.ts'
@@ -105,6 +106,22 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
       expect(statuses('resumeStream')).toEqual([200])
       // The message was asked once, however often it was sent.
       expect(engine.turns.length - turnsBefore).toBe(2)
+    })
+
+    const final = `in ${program.language}, what is refused for good is asked once`
+    test.skipIf(missing)(final + missing, async () => {
+      const { language, file, command } = program
+      const { code } = codeBlocksOf(guide).find((block) => block.language === language)!
+      await writeFile(join(directory, file), code)
+      const alice = await server.newUser()
+      const turnsBefore = engine.turns.length
+      wire.set('open')
+      const env = { API: `${wire.url}api/v1`, TOKEN: alice.identity.accessToken }
+      const running = start(command, env)
+      const turn = await engine.next()
+      turn.fail(new EngineFailure('upstream-refused', 'for good'))
+      expect(await running.exit).not.toBe(0)
+      expect(engine.turns.length - turnsBefore).toBe(1)
     })
   }
 

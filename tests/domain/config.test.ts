@@ -45,7 +45,18 @@ describe('defaults', () => {
         shutdownGraceSeconds: 30,
       },
       store: { dataDir: './data', databaseUrl: undefined, redisUrl: undefined },
-      engine: { url: undefined, key: undefined, model: undefined, timeoutSeconds: 60 },
+      engine: {
+        url: undefined,
+        key: undefined,
+        model: undefined,
+        shape: {
+          sampling: 'mode',
+          lengthParameter: 'max_tokens',
+          systemRole: 'system',
+          streamUsage: 'on',
+        },
+        timeoutSeconds: 60,
+      },
       identity: {
         accessTokenTtlSeconds: 900,
         refreshTokenTtlSeconds: 604_800,
@@ -168,6 +179,20 @@ describe('mistakes', () => {
 })
 
 describe('values', () => {
+  test.each([
+    ['CHAT_UPSTREAM_SAMPLING', ['mode', 'none']],
+    ['CHAT_UPSTREAM_MAX_TOKENS_PARAMETER', ['max_tokens', 'max_completion_tokens', 'none']],
+    ['CHAT_UPSTREAM_SYSTEM_ROLE', ['system', 'developer', 'user']],
+    ['CHAT_UPSTREAM_STREAM_USAGE', ['on', 'off']],
+  ])('%s is one of %j, and the mistake names them', (name, words) => {
+    for (const word of words) expect(mistakesOf({ [name]: word })).toEqual([])
+    for (const wrong of ['true', words[0]!.toUpperCase(), `${words[0]!} `]) {
+      const [mistake, ...more] = mistakesOf({ [name]: wrong })
+      expect(more).toEqual([])
+      expect([name, ...words].filter((word) => !mistake!.includes(word))).toEqual([])
+    }
+  })
+
   test.each<[string, string[], string[]]>([
     ['PORT', ['0', '1', '65535'], ['-1', '65536', '3e3', '0x10', '1.5', ' 80', '٣']],
     ['HOST', ['::', '127.0.0.1', 'localhost'], ['http://localhost', 'a b', '/tmp/socket']],

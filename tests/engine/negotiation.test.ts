@@ -472,3 +472,42 @@ describe('the model that an upstream lists', () => {
     expect((await endOf(engine, turnOf('Hi'))).type).toBe('end')
   })
 })
+
+describe('a refusal that comes with 200', () => {
+  const tooLong = TOO_LONG[1]!.body
+  const lmStudio = {
+    error: {
+      message:
+        'The number of tokens to keep from the initial prompt is greater than the context length',
+    },
+  }
+  const stream = (...events: string[]) => ({
+    contentType: 'text/event-stream',
+    body: events.map((event) => `${event}\n\n`).join(''),
+  })
+
+  it.each([
+    ['as the first event', stream(`data: ${JSON.stringify(tooLong)}`)],
+    ['as an event of its own', stream(`event: error\ndata: ${JSON.stringify(lmStudio)}`)],
+    ['as JSON', { contentType: 'application/json', body: JSON.stringify(tooLong) }],
+  ])('%s is one all the same', async (_name, instead) => {
+    await using upstream = await startUpstream({ instead })
+    const failure = await failureOf(engineFor(upstream).engine)
+    expect(failure.code).toBe('context-too-long')
+  })
+
+  it('after a part of the answer is a failure, and nobody is asked again', async () => {
+    const begun = 'data: {"choices":[{"delta":{"role":"assistant"}}]}'
+    const instead = stream(begun, `data: ${JSON.stringify(tooLong)}`)
+    await using upstream = await startUpstream({ instead })
+    const failure = await failureOf(engineFor(upstream).engine, turnOf('a', 'b', 'c'))
+    expect(failure.code).toBe('upstream-failed')
+    expect(upstream.completions).toHaveLength(1)
+  })
+
+  it('and does not say what it is about may pass', async () => {
+    const instead = stream('data: {"error":{"message":"overloaded","code":503}}')
+    await using upstream = await startUpstream({ instead })
+    expect((await failureOf(engineFor(upstream).engine)).code).toBe('upstream-failed')
+  })
+})
