@@ -3,7 +3,13 @@ import { lineOf } from './single-line.ts'
 /** An answer ends at 64 kB of text (CONTRACT: streams). UTF-16 units. */
 export const LONGEST_ANSWER = 65_536
 
+/** In graphemes: what a reader takes for one character. */
 const TITLE_LENGTH = 60
+/** In characters of Unicode, as the contract bounds a title, without the sign that it goes on. */
+const LONGEST_TITLE = 199
+/** No title takes more of a line, in UTF-16 units; finding the graphemes of all of it would take long. */
+const LOOKED_AT = 1_024
+const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' })
 /** The title of a conversation that nothing else says. */
 export const UNTITLED = 'New conversation'
 
@@ -40,10 +46,29 @@ function withoutHalf(text: string): string {
 export function titleOf(message: string): string {
   const line = lineOf(message).replace(/\s+/g, ' ')
   if (line === '') return UNTITLED
-  const characters = Array.from(line)
-  if (characters.length <= TITLE_LENGTH) return line
-  const space = characters.lastIndexOf(' ', TITLE_LENGTH)
+  const graphemes = beginningOf(line)
+  if (graphemes.length <= TITLE_LENGTH && graphemes.join('') === line) return line
+  // A single one without end: there is no place to cut it at.
+  if (graphemes.length === 0) return `${charactersOf(line).slice(0, LONGEST_TITLE).join('')}…`
+  const most = Math.min(graphemes.length, TITLE_LENGTH)
+  const space = graphemes.lastIndexOf(' ', most)
   // One long word, or a language that has no spaces, is cut where it stands.
-  const end = space > TITLE_LENGTH / 2 ? space : TITLE_LENGTH
-  return `${characters.slice(0, end).join('')}…`
+  const end = space > most / 2 ? space : most
+  return `${graphemes.slice(0, end).join('')}…`
+}
+
+/** The first graphemes of a line: one more than a title has, or fewer if they are long. */
+function beginningOf(line: string): string[] {
+  const graphemes: string[] = []
+  let room = LONGEST_TITLE
+  for (const { segment } of GRAPHEMES.segment(line.slice(0, LOOKED_AT))) {
+    room -= charactersOf(segment).length
+    if (room < 0 || graphemes.length > TITLE_LENGTH) break
+    graphemes.push(segment)
+  }
+  return graphemes
+}
+
+function charactersOf(text: string): string[] {
+  return Array.from(text.slice(0, LOOKED_AT))
 }

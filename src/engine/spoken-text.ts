@@ -43,6 +43,8 @@ export class SpokenText {
   #enter(): boolean {
     if (this.#end !== '') return false
     const text = this.#held.trimStart()
+    this.#isSpeaking = this.#held.length - text.length > LONGEST_BLANK
+    if (this.#isSpeaking) return false
     const end = ENDS.find((one) => text.startsWith(one))
     const mark = end ?? [...MARKS.keys()].find((one) => text.startsWith(one))
     if (mark !== undefined) {
@@ -51,8 +53,7 @@ export class SpokenText {
       this.#held = text.slice(mark.length)
       return true
     }
-    const mayBegin = [...MARKS.keys(), ...ENDS].some((one) => one.startsWith(text))
-    this.#isSpeaking = !mayBegin || this.#held.length > LONGEST_BLANK
+    this.#isSpeaking = ![...MARKS.keys(), ...ENDS].some((one) => one.startsWith(text))
     return false
   }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AnswerText, LONGEST_ANSWER, titleOf } from '../../src/domain/answer-text.ts'
+import { lineOf } from '../../src/domain/single-line.ts'
 import { contract } from '../support/contract.ts'
 
 describe('an answer', () => {
@@ -57,6 +58,10 @@ describe('an answer', () => {
 })
 
 describe('a title', () => {
+  const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
+  const graphemesOf = (text: string) =>
+    Array.from(segmenter.segment(text), ({ segment }) => segment)
+
   test.each([
     ['a short message as it is', 'Hello!', 'Hello!'],
     ['sixty characters as they are', 'x'.repeat(60), 'x'.repeat(60)],
@@ -74,6 +79,15 @@ describe('a title', () => {
     ['a long word after a short one cut too', `no ${'x'.repeat(80)}`, `no ${'x'.repeat(57)}…`],
     ['Korean by its words', '안녕하세요 '.repeat(20), `${'안녕하세요 '.repeat(10).trim()}…`],
     ['emoji as whole characters', '🙂'.repeat(61), `${'🙂'.repeat(60)}…`],
+    ['families whole', '👨‍👩‍👧‍👦'.repeat(61), `${'👨‍👩‍👧‍👦'.repeat(28)}…`],
+    ['a family at the cut whole', `${'x'.repeat(59)}👨‍👩‍👧‍👦x`, `${'x'.repeat(59)}👨‍👩‍👧‍👦…`],
+    [
+      'decomposed Hangul by its syllables',
+      '한'.normalize('NFD').repeat(61),
+      `${'한'.normalize('NFD').repeat(60)}…`,
+    ],
+    ['flags whole', '🇰🇷'.repeat(61), `${'🇰🇷'.repeat(60)}…`],
+    ['marks without end as many as fit', `e${'\u0301'.repeat(5_000)}`, `e${'\u0301'.repeat(198)}…`],
     ['words of emoji between them', '🙂🙂 '.repeat(30), `${'🙂🙂 '.repeat(20).trim()}…`],
   ])('shows %s', (_, message, title) => {
     expect(titleOf(message)).toBe(title)
@@ -91,8 +105,13 @@ describe('a title', () => {
         const title = titleOf(message)
         expect(title).toMatch(/^\S(.*\S)?$/u)
         expect(title).toMatch(new RegExp(pattern, 'u'))
-        expect(Array.from(title).length).toBeLessThanOrEqual(61)
+        expect(graphemesOf(title).length).toBeLessThanOrEqual(61)
+        expect(Array.from(title).length).toBeLessThanOrEqual(200)
         expect(title.isWellFormed()).toBe(true)
+        const whole = graphemesOf(lineOf(message).replace(/\s+/g, ' ') || title)
+        expect(whole.slice(0, graphemesOf(title).length - 1)).toEqual(
+          graphemesOf(title).slice(0, -1),
+        )
       }),
     )
   })
