@@ -1,4 +1,3 @@
-
 const text = { type: 'string', minLength: 1 } as const
 const texts = { type: 'array', items: text, minItems: 1 } as const
 const count = { type: 'integer', minimum: 1 } as const
