@@ -1,4 +1,4 @@
-import { type Config, loadServerConfig } from './config.ts'
+import { type Config, loadServerConfig, type ServerConfig } from './config.ts'
 import { loadContract } from './contract/document.ts'
 import { listenAll, refuseTakenPorts } from './listening.ts'
 import { createParley, loadPolicies, type Parley } from './parley.ts'
@@ -13,10 +13,16 @@ async function main(): Promise<void> {
   const config = await loadServerConfig(Object.keys(loadPolicies(contract).limits))
   await refuseTakenPorts(config)
   const parley = await createParley(config, { contract, show: (admin) => say(introduction(admin)) })
+  tellLeftOut(parley, config)
   dieOnMistake(parley)
   stopOnSignal(parley, config)
   await say(welcome(config, await listenOrClose(parley, config), parley.access))
   await parley.warmUp()
+}
+
+function tellLeftOut({ deps }: Parley, { leftOut }: ServerConfig): void {
+  if (leftOut.length === 0) return
+  deps.log.debug({ variables: leftOut }, 'left out: injected for services by Kubernetes or Docker')
 }
 
 /** A start that fails after all lets go of the folder of data. */

@@ -112,6 +112,11 @@ export const OUR_PREFIXES = [
   'TRUST_PROX',
 ] as const
 
+/** Whether a variable is Parley's, or begins as one that is. */
+export function isOurs(name: string): boolean {
+  return Object.hasOwn(VARIABLES, name) || OUR_PREFIXES.some((prefix) => name.startsWith(prefix))
+}
+
 /** The variable that overrides a policy: `sign-in-account` has `RATE_LIMIT_SIGN_IN_ACCOUNT`. */
 export function rateLimitVariable(policyName: string): string {
   return `RATE_LIMIT_${policyName.toUpperCase().replaceAll('-', '_')}`
