@@ -9,6 +9,7 @@ import {
 import { mistakesInFiles } from './config/files.ts'
 import { type Sorted, withoutInjected } from './config/injected.ts'
 import { ConfigMistakes } from './config/mistakes.ts'
+import { redisUrl as parseRedisUrl } from './config/redis-url.ts'
 import * as values from './config/values.ts'
 import type { LimitOverride } from './config/values.ts'
 import { rateLimitVariable, VARIABLES } from './config/variables.ts'
@@ -122,7 +123,7 @@ function readStore(from: Environment) {
   return {
     dataDir: from.read('DATA_DIR', values.line),
     databaseUrl: from.find('DATABASE_URL', values.connectionUrl('postgresql:', 'postgres:')),
-    redisUrl: from.find('REDIS_URL', values.connectionUrl('redis:', 'rediss:')),
+    redisUrl: from.find('REDIS_URL', parseRedisUrl),
   }
 }
 

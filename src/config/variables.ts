@@ -52,7 +52,8 @@ export const VARIABLES = {
   DATA_DIR: { default: './data', about: 'Folder of the embedded database, keys and secret.' },
   DATABASE_URL: { about: 'postgresql://… instead of the embedded database.' },
   REDIS_URL: {
-    about: 'redis://… or rediss://… to count limits there; if empty, where the data are.',
+    about:
+      'redis://…, rediss://… or unix:///… to count limits there; if empty, where the data are.',
   },
 
   CHAT_UPSTREAM_URL: {
