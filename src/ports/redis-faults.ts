@@ -69,7 +69,7 @@ const PASSING: readonly (readonly [said: RegExp, sentence: string])[] = [
   [/ENOTFOUND|EAI_AGAIN/, 'The host in REDIS_URL has no address.'],
   [
     /ECONNRESET|Socket closed/,
-    'The server at REDIS_URL closes the connection: it may be about to start, not be Redis, or speak TLS (rediss://).',
+    'The server at REDIS_URL closes the connection: it may be starting, speak TLS (rediss://), want a client certificate, or not be Redis.',
   ],
   [
     /TooSlow|ETIMEDOUT|timeout|not connected/i,

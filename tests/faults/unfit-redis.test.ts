@@ -202,9 +202,7 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
     await set('save', '3600 1')
     await rm(redis.directory, { recursive: true })
     await kinds.command(redis, 'BGSAVE')
-    await until(async () =>
-      String(await kinds.command(redis, 'INFO', 'persistence')).includes('status:err'),
-    )
+    await until(async () => (await kinds.textOf(redis, 'INFO')).includes('bgsave_status:err'))
   }
 
   test.each<[string, () => Promise<unknown>, RegExp]>([

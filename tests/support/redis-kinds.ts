@@ -23,6 +23,11 @@ export async function command(redis: Pick<RedisServer, 'url'>, ...words: string[
   return answer
 }
 
+/** One whose answer is text. */
+export async function textOf(redis: Pick<RedisServer, 'url'>, ...words: string[]): Promise<string> {
+  return (await command(redis, ...words)) as unknown as string
+}
+
 /** One with these options; the URL is what `urlOf` makes of its own. */
 export async function redisWith(
   options: string[],
@@ -64,15 +69,19 @@ export async function clusterOfThree(): Promise<RedisKind> {
   const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`)
   const made = spawnSync('redis-cli', ['--cluster', 'create', ...addresses, '--cluster-yes'])
   if (made.status !== 0) throw new Error(made.stdout.toString())
-  const close = () => Promise.all(nodes.map((node) => node.kill()))
-  return { url: nodes[1]!.url, close: async () => void (await close()) }
+  const close = async () => {
+    await Promise.all(nodes.map((node) => node.kill()))
+  }
+  return { url: nodes[1]!.url, close }
 }
 
 /** A primary's replica. */
 export async function replica(): Promise<RedisKind> {
   const primary = await startRedis()
   const redis = await startRedis('--replicaof', '127.0.0.1', String(primary.port))
-  await until(async () => String(await command(redis, 'ROLE')).includes('connected'))
+  await until(async () =>
+    (await textOf(redis, 'INFO', 'replication')).includes('master_link_status:up'),
+  )
   const close = async () => {
     await redis.kill()
     await primary.kill()
