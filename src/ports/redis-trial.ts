@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { ErrorReply } from '@redis/client'
 import { type Clock, systemClock } from './clock.ts'
 import { inTime } from './in-time.ts'
 import { createRedisLimiter } from './limiter/redis.ts'
 import { openRedis, type RedisConnection } from './redis.ts'
 import { redisFault } from './redis-faults.ts'
+import { transportFault } from './redis-transport.ts'
 import { createRedisRelay, type Relay } from './relay.ts'
 import { StartRefused } from './start-refused.ts'
 
@@ -26,12 +28,19 @@ export async function tryRedis(url: string, clock: Clock): Promise<string[]> {
     await inTime(trial, PATIENCE_MS, systemClock)
     return await inTime(adviceOn(connection), PATIENCE_MS, systemClock)
   } catch (error) {
-    const fault = redisFault(connection.misread() ?? error)
-    if (fault && !fault.passing) throw new StartRefused(fault.sentence, { cause: error })
+    const sentence = await lastingFault(url, connection.misread() ?? error)
+    if (sentence !== undefined) throw new StartRefused(sentence, { cause: error })
     return []
   } finally {
     connection.close()
   }
+}
+
+async function lastingFault(url: string, error: unknown): Promise<string | undefined> {
+  const fault = redisFault(error)
+  if (fault && !fault.passing) return fault.sentence
+  // A Redis that answers, if only by a refusal, is spoken to in the right way.
+  return error instanceof ErrorReply ? undefined : transportFault(url)
 }
 
 async function tryRelay(relay: Relay): Promise<void> {

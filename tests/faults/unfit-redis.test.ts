@@ -57,14 +57,25 @@ const UNFIT: [what: string, open: () => Promise<RedisKind>, sentence: RegExp][] 
   ['an HTTP server', openHttp, /is not Redis/],
   ['TLS by an authority that is not trusted', kinds.redisWithTls, /NODE_EXTRA_CA_CERTS/],
   [
+    'no TLS at a port with TLS',
+    async () => withScheme('redis:', await kinds.redisWithTls()),
+    /write rediss:/,
+  ],
+  [
+    'TLS at a port without',
+    async () => withScheme('rediss:', await kinds.redisWith([])),
+    /write redis:/,
+  ],
+  [
     'TLS where HTTP is spoken',
-    async () => {
-      const http = await openHttp()
-      return { ...http, url: http.url.replace('redis:', 'rediss:') }
-    },
+    async () => withScheme('rediss:', await openHttp()),
     /does not speak TLS/,
   ],
 ]
+
+const withScheme = (scheme: string, kind: RedisKind): RedisKind => {
+  return { ...kind, url: kind.url.replace(/^\w+:/, scheme) }
+}
 
 async function openHttp(): Promise<RedisKind> {
   const server = createServer().listen(0, '127.0.0.1')
