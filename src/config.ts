@@ -7,7 +7,9 @@ import {
   type Environment,
 } from './config/environment.ts'
 import { mistakesInFiles } from './config/files.ts'
+import { type Sorted, withoutInjected } from './config/injected.ts'
 import { ConfigMistakes } from './config/mistakes.ts'
+import { redisUrl as parseRedisUrl } from './config/redis-url.ts'
 import * as values from './config/values.ts'
 import type { LimitOverride } from './config/values.ts'
 import { rateLimitVariable, VARIABLES } from './config/variables.ts'
@@ -52,8 +54,11 @@ export function readConfig(env: Env, policyNames: readonly string[]) {
  * @throws ConfigMistakes with every mistake at once, and no value
  */
 export function loadConfig(policyNames: readonly string[], envFile = '.env'): Config {
-  return readConfig({ ...readEnvFile(envFile), ...process.env }, policyNames)
+  return readConfig(environmentAbove(envFile).env, policyNames)
 }
+
+/** With the names of the variables that a platform injected and nobody meant for Parley. */
+export type ServerConfig = Config & { readonly leftOut: readonly string[] }
 
 /**
  * The same for a server, which needs the files that are named in it, too.
@@ -62,12 +67,12 @@ export function loadConfig(policyNames: readonly string[], envFile = '.env'): Co
 export async function loadServerConfig(
   policyNames: readonly string[],
   envFile = '.env',
-): Promise<Config> {
-  const env = { ...readEnvFile(envFile), ...process.env }
+): Promise<ServerConfig> {
+  const { env, leftOut } = environmentAbove(envFile)
   const inFiles = await mistakesInFiles(env)
   try {
     const config = readConfig(env, policyNames)
-    if (inFiles.length === 0) return config
+    if (inFiles.length === 0) return { ...config, leftOut }
   } catch (error) {
     if (!(error instanceof ConfigMistakes)) throw error
     inFiles.unshift(...error.mistakes)
@@ -84,7 +89,7 @@ export type MoveConfig = ReturnType<typeof loadMove>
  * @throws ConfigMistakes with every mistake at once, and no value
  */
 export function loadMove(envFile = '.env') {
-  const from = createEnvironment({ ...readEnvFile(envFile), ...process.env })
+  const from = createEnvironment(environmentAbove(envFile).env)
   const { dataDir, databaseUrl } = readStore(from)
   if (!from.has('DATABASE_URL')) from.refuse('DATABASE_URL must name the database to move to.')
   const serverSecret = from.find('SERVER_SECRET', values.serverSecret)
@@ -120,7 +125,7 @@ function readStore(from: Environment) {
   return {
     dataDir: from.read('DATA_DIR', values.line),
     databaseUrl: readDatabaseUrl(from),
-    redisUrl: from.find('REDIS_URL', values.connectionUrl('redis:', 'rediss:')),
+    redisUrl: from.find('REDIS_URL', parseRedisUrl),
   }
 }
 
@@ -223,6 +228,12 @@ function requireTogether(
   if (from.has(first) === from.has(second)) return
   const [given, missing] = from.has(first) ? [first, second] : [second, first]
   from.refuse(`${missing} must be given with ${given}.`)
+}
+
+/** What is injected must not hide what the file says. */
+function environmentAbove(envFile: string): Sorted {
+  const { env, leftOut } = withoutInjected(process.env)
+  return { env: { ...readEnvFile(envFile), ...env }, leftOut }
 }
 
 function readEnvFile(path: string): Env {

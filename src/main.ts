@@ -1,7 +1,8 @@
-import { type Config, loadServerConfig } from './config.ts'
+import { type Config, loadServerConfig, type ServerConfig } from './config.ts'
 import { loadContract } from './contract/document.ts'
 import { listenAll, refuseTakenPorts } from './listening.ts'
 import { createParley, loadPolicies, type Parley } from './parley.ts'
+import { systemClock } from './ports/clock.ts'
 import { StartRefused } from './ports/start-refused.ts'
 import { refusalByDatabase } from './store/store.ts'
 import { introduction, welcome } from './welcome.ts'
@@ -12,11 +13,26 @@ async function main(): Promise<void> {
   const contract = loadContract()
   const config = await loadServerConfig(Object.keys(loadPolicies(contract).limits))
   await refuseTakenPorts(config)
+  const advice = await tryRedisOf(config)
   const parley = await createParley(config, { contract, show: (admin) => say(introduction(admin)) })
+  tellLeftOut(parley, config)
+  for (const sentence of advice) parley.deps.log.warn(sentence)
   dieOnMistake(parley)
   stopOnSignal(parley, config)
   await say(welcome(config, await listenOrClose(parley, config), parley.access))
   await parley.warmUp()
+}
+
+/** Before anything is made that a failed start would leave behind. Its client is loaded only here. */
+async function tryRedisOf({ store: { redisUrl } }: Config): Promise<string[]> {
+  if (redisUrl === undefined) return []
+  const { tryRedis } = await import('./ports/redis-trial.ts')
+  return tryRedis(redisUrl, systemClock)
+}
+
+function tellLeftOut({ deps }: Parley, { leftOut }: ServerConfig): void {
+  if (leftOut.length === 0) return
+  deps.log.debug({ variables: leftOut }, 'left out: injected for services by Kubernetes or Docker')
 }
 
 /** A start that fails after all lets go of the folder of data. */

@@ -52,7 +52,8 @@ export const VARIABLES = {
   DATA_DIR: { default: './data', about: 'Folder of the embedded database, keys and secret.' },
   DATABASE_URL: { about: 'postgresql://… instead of the embedded database.' },
   REDIS_URL: {
-    about: 'redis://… or rediss://… to count limits there; if empty, where the data are.',
+    about:
+      'redis://…, rediss://… or unix:///… to count limits there; if empty, where the data are.',
   },
 
   CHAT_UPSTREAM_URL: {
@@ -127,6 +128,11 @@ export const OUR_PREFIXES = [
   'TLS_KEY',
   'TRUST_PROX',
 ] as const
+
+/** Whether a variable is Parley's, or begins as one that is. */
+export function isOurs(name: string): boolean {
+  return Object.hasOwn(VARIABLES, name) || OUR_PREFIXES.some((prefix) => name.startsWith(prefix))
+}
 
 /** The variable that overrides a policy: `sign-in-account` has `RATE_LIMIT_SIGN_IN_ACCOUNT`. */
 export function rateLimitVariable(policyName: string): string {

@@ -7,6 +7,8 @@ export type RedisConnection = {
    * @throws while there is no connection; the cause says why
    */
   client(): RedisClient
+  /** What the other side said that no Redis says, if it ever did. */
+  misread(): unknown
   reconnect(): void
   close(): void
 }
@@ -24,8 +26,10 @@ const MOST_COMMANDS = 10_000
  */
 export async function openRedis(url: string, clock: Clock): Promise<RedisConnection> {
   let failure: unknown
+  let misread: unknown
   const noteFailure = (error: unknown): void => {
     failure = error
+    if (String(error).includes('Unknown RESP type')) misread = error
   }
   let client = makeClient(url)
   await Promise.race([beginConnecting(client, noteFailure), clock.wait(CONNECT_MS)])
@@ -34,6 +38,7 @@ export async function openRedis(url: string, clock: Clock): Promise<RedisConnect
       if (!client.isReady) throw new Error('Redis is not connected', { cause: failure })
       return client
     },
+    misread: () => misread,
     reconnect() {
       client.destroy()
       client = makeClient(url)

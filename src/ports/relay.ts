@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from './clock.ts'
 import { inTime, TooSlow } from './in-time.ts'
-import { openRedis } from './redis.ts'
+import { openRedis, type RedisConnection } from './redis.ts'
 
 /** A piece of an answer with its number among the events of the stream. */
 export type RelayedPiece = { seq: number; text: string }
@@ -23,9 +23,13 @@ const PIECES_AT_ONCE = 1_000
 /** A reader waits no longer for a Redis that hangs; in real time, as all of a connection. */
 const PATIENCE_MS = 300
 
-/** Redis Streams, one for each generation: the number of a piece is the id of its entry. */
+/** A relay over a connection of its own. */
 export async function openRedisRelay(url: string, clock: Clock): Promise<Relay> {
-  const connection = await openRedis(url, clock)
+  return createRedisRelay(await openRedis(url, clock))
+}
+
+/** Redis Streams, one for each generation: the number of a piece is the id of its entry. */
+export function createRedisRelay(connection: RedisConnection): Relay {
   return {
     async publish(generationId, pieces) {
       const key = keyOf(generationId)

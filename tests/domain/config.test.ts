@@ -126,6 +126,17 @@ describe('mistakes', () => {
     expect(mistakes).toHaveLength(6)
   })
 
+  test.each(NAMES)('a value of %s that it cannot take is one, with what it takes', (name) => {
+    // No variable takes a control character: whatever is added is found here by itself.
+    const mistakes = mistakesOf({ [name]: '\u0007' })
+    const [mistake = ''] = mistakes.filter((text) => text.startsWith(`${name} must be `))
+    expect(mistake.slice(`${name} must be `.length)).toMatch(/^[ -~]{4,}\.$/)
+    expect(mistake).not.toContain('undefined')
+    // The others, if any, say what it needs beside it.
+    const others = mistakes.filter((text) => text !== mistake)
+    for (const other of others) expect(other).toContain(name)
+  })
+
   test('no value is ever quoted, whatever variable it was put in', () => {
     const junk = fc.string({ minLength: 12 }).map((text) => `§${text}`)
     fc.assert(
@@ -233,7 +244,14 @@ describe('values', () => {
     ],
     ['RATE_LIMIT_CHAT', ['10/60', '1/1'], ['10', '0/60', '10/0', '10/60s', '-1/60', '1/9999999']],
     ['SERVER_SECRET', ['x'.repeat(32), 'é'.repeat(16)], ['x'.repeat(31)]],
-    ['REDIS_URL', ['redis://h', 'rediss://u:p@h:1/2'], ['http://h', 'h:6379']],
+    ['REDIS_URL', ['redis://h', 'rediss://u:p@h:1/2'], ['http://h', 'h:6379', 'redis://h?x=1']],
+    ['DATA_DIR', ['./data', '/var/lib/with space'], ['a\nb']],
+    ['METRICS_PORT', ['0', '9464'], ['tcp://10.0.0.7:9464', '65536', 'on']],
+    ['METRICS_HOST', ['0.0.0.0', '::1'], ['http://h', 'a b']],
+    ['REGISTRATION', ['open', 'closed'], ['true', 'Open']],
+    ['CHAT_UPSTREAM_TIMEOUT_SECONDS', ['1', '600'], ['0', '601', '60s']],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', ['http://localhost:4318'], ['localhost:4318', 'grpc://h']],
+    ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', ['http://h/v1/traces'], ['h/v1/traces']],
     [
       'CHAT_UPSTREAM_URL',
       ['https://api.example/v1'],

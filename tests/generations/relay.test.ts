@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest'
+import { systemClock } from '../../src/ports/clock.ts'
+import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
+import { openRedisRelay } from '../../src/ports/relay.ts'
 import { TestClock } from '../support/clock.ts'
 import { openTestStore } from '../support/database.ts'
 import { createHeldEngine } from '../support/held-engine.ts'
-import { hasRedis, startRedis } from '../support/redis-server.ts'
+import * as kinds from '../support/redis-kinds.ts'
+import { hasRedis } from '../support/redis-server.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/stream.ts'
 
@@ -19,10 +23,15 @@ async function follow(server: TestServer, address: string, headers: Record<strin
   }
 }
 
-test.skipIf(!hasRedis)(
-  'pieces reach another instance through Redis before they are saved, and without Redis after it',
-  async () => {
-    const redis = await startRedis()
+test.skipIf(!hasRedis).each<[string, () => Promise<kinds.RedisKind>]>([
+  ['its own', () => kinds.redisWith([])],
+  ['a numbered database', () => kinds.redisWith([], ({ url }) => `${url}/2`)],
+  ['a user with the documented rights', () => kinds.redisWithUser(...kinds.documentedRules())],
+  ['a socket', () => kinds.redisWithSocket()],
+])(
+  'pieces reach another instance through Redis (%s) before they are saved, and without Redis after it',
+  async (_kind, openRedis) => {
+    const redis = await openRedis()
     const testStore = await openTestStore()
     const engine = createHeldEngine()
     const open = (deps = {}) =>
@@ -47,7 +56,7 @@ test.skipIf(!hasRedis)(
     const seenWith = await follow(other, address, alice.credentials)
     expect(await seenWith('"One "')).toContain(`id: ${generationId}:2\n`)
 
-    await redis.kill()
+    await redis.close()
     turn.say('two')
     await maker.clock.advance(600)
     await seenWith('"two"')
@@ -62,3 +71,22 @@ test.skipIf(!hasRedis)(
     await testStore.close()
   },
 )
+
+test.skipIf(!hasRedis)('two databases of one Redis hear nothing of each other', async () => {
+  const redis = await kinds.redisWith([])
+  const urls = [`${redis.url}/0`, `${redis.url}/2`]
+  const relays = await Promise.all(urls.map((url) => openRedisRelay(url, systemClock)))
+  const limiters = await Promise.all(urls.map((url) => openRedisLimiter(url, systemClock)))
+  await relays[0]!.publish('one', [{ seq: 1, text: 'heard' }])
+  expect(await Promise.all(relays.map((relay) => relay.read('one', 0)))).toEqual([
+    [{ seq: 1, text: 'heard' }],
+    [],
+  ])
+  const counter = { name: 'anonymous', subject: '10.0.0.7', quota: 5, windowSeconds: 60 }
+  await limiters[0]!.take([counter])
+  const tallies = await Promise.all(limiters.map((limiter) => limiter.peek([counter])))
+  expect(tallies.flat().map(({ remaining }) => remaining)).toEqual([4, 5])
+  for (const relay of relays) relay.close()
+  await Promise.all(limiters.map((limiter) => limiter.close()))
+  await redis.close()
+})

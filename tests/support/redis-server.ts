@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { freePort } from './free-port.ts'
 import { until } from './until.ts'
 
@@ -9,34 +12,44 @@ export const hasRedis = spawnSync('redis-server', ['--version']).status === 0
 /** A Redis of a test's own, in memory. */
 export type RedisServer = {
   url: string
+  port: number
+  /** Where it writes, if it writes. */
+  directory: string
   /** `SIGSTOP` leaves its connections open and unanswered. */
   signal(signal: NodeJS.Signals): void
   /** Ends it as a crash would. */
   kill(): Promise<void>
-  /** Another one on the same port, with nothing in it. */
-  start(): Promise<void>
+  /** Another one on the same port, with nothing in it and these options instead. */
+  start(...otherOptions: string[]): Promise<void>
 }
 
-export async function startRedis(): Promise<RedisServer> {
+/** @param options as on the command line of `redis-server` */
+export async function startRedis(...options: string[]): Promise<RedisServer> {
   const port = await freePort()
-  let child = await run(port)
+  const directory = await mkdtemp(join(tmpdir(), 'parley-redis-'))
+  const run = (given: string[]) => launch(['--port', String(port), '--dir', directory, ...given])
+  let child = await run(options)
   return {
     url: `redis://127.0.0.1:${port}`,
+    port,
+    directory,
     signal: (signal) => void child.kill(signal),
     async kill() {
       if (child.exitCode !== null || child.signalCode !== null) return
       child.kill('SIGKILL')
       await once(child, 'exit')
+      await rm(directory, { recursive: true, force: true })
     },
-    async start() {
-      child = await run(port)
+    async start(...otherOptions) {
+      await mkdir(directory, { recursive: true })
+      child = await run(otherOptions.length > 0 ? otherOptions : options)
     },
   }
 }
 
-async function run(port: number): Promise<ChildProcess> {
-  const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', '/tmp']
-  const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'ignore'] })
+async function launch(options: string[]): Promise<ChildProcess> {
+  const all = ['--bind', '127.0.0.1', '--save', '', ...options]
+  const child = spawn('redis-server', all, { stdio: ['ignore', 'pipe', 'ignore'] })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   await until(() => output.includes('Ready to accept connections'))

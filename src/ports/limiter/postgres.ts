@@ -77,6 +77,7 @@ export function createPostgresLimiter(counters: LimitCounters): SharedLimiter {
     }),
     together: (begin) => takes.together(() => looks.together(begin)),
     prune: counters.deleteExpired,
+    explain: () => undefined,
     // The pool replaces a connection on which a statement was not answered in time.
     reconnect: () => {},
     close: counters.close,

@@ -2,7 +2,8 @@ import { RateLimiterRedis } from 'rate-limiter-flexible'
 import type { Clock } from '../clock.ts'
 import { rememberLimiters } from './counting.ts'
 import { createGathering } from './gathering.ts'
-import { openRedis } from '../redis.ts'
+import { openRedis, type RedisConnection } from '../redis.ts'
+import { redisFault } from '../redis-faults.ts'
 import { TAKE_ALL_OR_NONE } from './redis-script.ts'
 import { createSharedLimiter, type SharedLimiter } from './shared.ts'
 
@@ -11,11 +12,15 @@ type Asked = { keys: [string]; arguments: string[] }
 type Count = [consumed: number, ttlMs: number]
 
 /**
- * Counts in Redis. Keys expire by themselves; the time is that of Redis.
+ * A limiter over a connection of its own.
  * @param url `redis://` or `rediss://`
  */
 export async function openRedisLimiter(url: string, clock: Clock): Promise<SharedLimiter> {
-  const connection = await openRedis(url, clock)
+  return createRedisLimiter(await openRedis(url, clock))
+}
+
+/** Counts in Redis. Keys expire by themselves; the time is that of Redis. */
+export function createRedisLimiter(connection: RedisConnection): SharedLimiter {
   const { ask, together } = createGathering<Asked, Count>(async (asked) => {
     const keys = asked.flatMap((one) => one.keys)
     const request = { keys, arguments: asked.flatMap((one) => one.arguments) }
@@ -41,6 +46,7 @@ export async function openRedisLimiter(url: string, clock: Clock): Promise<Share
     ),
     together,
     prune: () => Promise.resolve(),
+    explain: redisFault,
     reconnect: () => connection.reconnect(),
     close: async () => connection.close(),
   })

@@ -21,18 +21,29 @@ export function withStandIn(
   { clock, log }: { clock: Clock; log: Log },
 ): Limiter {
   let stopProbing: (() => void) | undefined
+  let told: string | undefined
 
   const turnAway = (error: unknown): void => {
     if (stopProbing) return
-    log.error({ err: error }, 'limit store away: each process counts for itself')
+    told = shared.explain(error)?.sentence
+    const reason = told !== undefined && { reason: told }
+    log.error({ err: error, ...reason }, 'limit store away: each process counts for itself')
     if (error instanceof TooSlow) shared.reconnect()
     stopProbing = clock.every(PROBE_EVERY_MS, probe)
+  }
+  /** What came back as something else (a replica, say) stays away until somebody is told. */
+  const tellIfNew = (error: unknown): void => {
+    const fault = shared.explain(error)
+    if (!fault || fault.passing || fault.sentence === told) return
+    told = fault.sentence
+    log.error({ reason: told }, 'limit store still away')
   }
   const probe = async (): Promise<void> => {
     try {
       await inTime(shared.check(), PATIENCE_MS, clock)
     } catch (error) {
       if (error instanceof TooSlow) shared.reconnect()
+      tellIfNew(error)
       return
     }
     stopProbing?.()

@@ -1,0 +1,79 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { redisUrl } from '../../src/config/redis-url.ts'
+import { Unreadable } from '../../src/config/values.ts'
+
+function faultIn(text: string): string | undefined {
+  try {
+    redisUrl(text)
+    return undefined
+  } catch (error) {
+    if (error instanceof Unreadable) return error.message
+    throw error
+  }
+}
+
+describe('REDIS_URL', () => {
+  test.each([
+    'redis://redis',
+    'redis://redis:6379/',
+    'redis://my_redis.chat-1.svc:6379/15',
+    'redis://[fd00::1]:6379/2',
+    'redis://:p%40ss%2Fw%23rd%3A%25x%3F@10.0.0.7:6379/2',
+    'rediss://parley:secret@redis.example.com:6380',
+    // Only the last one ends the password: every reader agrees on that.
+    'redis://:p@ss@redis',
+    'unix:///run/redis/redis.sock',
+    'unix://parley:secret@/run/redis/redis.sock?db=2',
+  ])('may be %s', (text) => {
+    expect(redisUrl(text)).toBe(text)
+  })
+
+  test.each<[string, RegExp]>([
+    ['http://redis', /begins with redis:\/\//],
+    ['redis:6379', /begins with redis:\/\//],
+    ['redis:/redis', /begins with redis:\/\//],
+    ['redis+unix:///run/redis.sock', /unix:\/\/\/run/],
+    ['redis-sentinel://redis:26379/mymaster', /begins with redis:\/\//],
+    ['redis://:se/cret@redis', /percent-encoded/],
+    ['redis://:se#cret@redis', /percent-encoded/],
+    ['redis://:se?cret@redis', /percent-encoded/],
+    ['redis://:100%@redis', /percent-encoded/],
+    ['redis://:100%25%zz@redis', /percent-encoded/],
+    ['redis://redis/parley', /number of a database/],
+    ['redis://redis/0x1', /number of a database/],
+    ['redis://redis/1/2', /number of a database/],
+    ['redis://redis?db=2', /without \? and #/],
+    ['redis://redis#2', /without \? and #/],
+    ['redis:///2', /host of one server/],
+    ['redis://:secret@:6379', /host of one server/],
+    ['redis://one:6379,two:6379', /host of one server/],
+    ['redis://one,two', /host of one server/],
+    ['redis://redis:port', /host of one server/],
+    ['redis://redis:99999', /host of one server/],
+    ['redis://secret@redis', /a password follows the user/],
+    ['redis://redis \n', /without spaces/],
+    ['unix://run/redis.sock', /path of a socket/],
+    ['unix:///run/redis.sock?timeout=3', /path of a socket/],
+  ])('is refused with what it must be: %s', (text, sentence) => {
+    expect(faultIn(text)).toMatch(sentence)
+  })
+
+  test('takes any password that is percent-encoded, in a URL that means it', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 1, unit: 'grapheme' }), (password) => {
+        const text = `redis://:${encodeURIComponent(password)}@redis:6379/2`
+        expect(decodeURIComponent(new URL(redisUrl(text)).password)).toBe(password)
+      }),
+    )
+  })
+
+  test('is never quoted, nor is it ever anything but taken or refused', () => {
+    const password = fc.string({ minLength: 6 }).map((text) => `§${text}`)
+    fc.assert(
+      fc.property(password, fc.constantFrom('redis', 'rediss', 'unix', 'x'), (text, scheme) => {
+        expect(faultIn(`${scheme}://:${text}@redis`) ?? '').not.toContain(text)
+      }),
+    )
+  })
+})
