@@ -2159,7 +2159,8 @@ export interface components {
                 "X-Request-Id": components["headers"]["RequestId"];
                 "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                 RateLimit: components["headers"]["RateLimit"];
-                "Cache-Control": components["headers"]["NoStore"];
+                "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                "Content-Encoding": components["headers"]["ContentEncoding"];
                 ETag: components["headers"]["ETag"];
                 [name: string]: unknown;
             };
@@ -2537,7 +2538,9 @@ export interface components {
          */
         IdempotencyKey: string;
         /**
-         * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+         * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+         *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+         *     (`"1-gzip"`) makes no difference.
          * @example "1"
          */
         IfMatch: string;
@@ -2577,13 +2580,19 @@ export interface components {
          */
         AccelBuffering: "no";
         /**
+         * @description The body is not encoded. It is said because a proxy that encodes an answer weakens or changes
+         *     its `ETag`.
+         * @example identity
+         */
+        ContentEncoding: "identity";
+        /**
          * @description Since when this is deprecated (RFC 9745), as `@` and seconds since 1970.
          * @example @1795392000
          */
         Deprecation: string;
         /**
          * @description The version of the thing, the same for every caller. Send it back in `If-None-Match` to read
-         *     only what has changed, or in `If-Match` to change only what you have read.
+         *     only what has changed, or in `If-Match` to change only what you have read. It is always strong.
          * @example "1"
          */
         ETag: string;
@@ -2608,7 +2617,7 @@ export interface components {
          */
         NoStore: "no-store";
         /**
-         * @description No cache keeps the stream, and no proxy compresses or rewrites it.
+         * @description No cache keeps the answer, and no proxy compresses or rewrites it.
          * @example no-store, no-transform
          */
         NoStoreNoTransform: "no-store, no-transform";
@@ -2647,10 +2656,11 @@ export interface components {
          */
         RetryAfter: number;
         /**
-         * @description Only your own cache may keep the answer, and it asks before it uses it again.
-         * @example private, no-cache
+         * @description Only your own cache may keep the answer, and it asks before it uses it again. No proxy compresses
+         *     or rewrites it.
+         * @example private, no-cache, no-transform
          */
-        Revalidate: "private, no-cache";
+        Revalidate: "private, no-cache, no-transform";
         /**
          * @description The day on which this goes away (RFC 8594).
          * @example Tue, 30 Nov 2027 00:00:00 GMT
@@ -2802,6 +2812,7 @@ export type ParameterLimit = components['parameters']['Limit'];
 export type ParameterServiceAccountId = components['parameters']['ServiceAccountId'];
 export type ParameterUserId = components['parameters']['UserId'];
 export type HeaderAccelBuffering = components['headers']['AccelBuffering'];
+export type HeaderContentEncoding = components['headers']['ContentEncoding'];
 export type HeaderDeprecation = components['headers']['Deprecation'];
 export type HeaderETag = components['headers']['ETag'];
 export type HeaderIdempotencyReplayed = components['headers']['IdempotencyReplayed'];
@@ -3583,7 +3594,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     Location: components["headers"]["Location"];
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3647,6 +3659,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["Revalidate"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -3731,7 +3744,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -3773,7 +3788,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -3806,7 +3823,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -4495,6 +4513,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["Revalidate"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -4538,7 +4557,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4569,7 +4590,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -4620,7 +4642,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4899,7 +4923,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     Location: components["headers"]["Location"];
                     [name: string]: unknown;
@@ -4962,6 +4987,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["Revalidate"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -4997,7 +5023,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5039,7 +5067,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5071,7 +5101,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -5203,7 +5234,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     Location: components["headers"]["Location"];
                     [name: string]: unknown;
@@ -5265,6 +5297,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["Revalidate"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -5301,7 +5334,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5343,7 +5378,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5377,7 +5414,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };

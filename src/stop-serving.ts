@@ -27,10 +27,10 @@ export async function stopServing(
     })
   })
   // Half a head is no call, and Node's own time for it has ended with `close`.
-  connections.closeFree(0)
+  connections.closeFree()
   const lastCallsAtMs = clock.monotonicMs() + Math.min(LAST_CALLS_MS, graceSeconds * 500)
   const stopClosing = clock.every(CLOSE_FREE_EVERY_MS, () => {
-    connections.closeFree(0)
+    connections.closeFree()
     if (clock.monotonicMs() >= lastCallsAtMs) connections.closeSending()
   })
   // Until the last connection is gone, a call that was under way may still begin an answer.
