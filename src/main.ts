@@ -1,3 +1,5 @@
+// First: it must listen to signals before anything else takes its time.
+import { startIsOver } from './stop-before-start.ts'
 import { type Config, loadServerConfig } from './config.ts'
 import { loadContract } from './contract/document.ts'
 import { listenAll, refuseTakenPorts } from './listening.ts'
@@ -50,6 +52,7 @@ function stopOnSignal(parley: Parley, config: Config): void {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  startIsOver()
 }
 
 /** A program in an unknown state must not go on: it logs once and ends; its supervisor restarts it. */
