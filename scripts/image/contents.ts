@@ -9,7 +9,7 @@ const MEGABYTE = 1024 * 1024
 const LARGEST_APP_BYTES = 220 * MEGABYTE
 const APP = ['dist', 'node_modules', 'openapi', 'package.json', 'prisma', 'src']
 /** What only a build needs, by the names of packages. */
-const FOR_BUILDS = ['typescript', 'tsx', 'vitest', 'prisma', 'eslint', '@types', 'esbuild']
+const FOR_BUILDS = ['typescript', 'tsx', 'vitest', 'prisma', 'eslint', 'esbuild']
 const VARIABLES = ['PATH', 'NODE_ENV', 'DATA_DIR']
 const DATA_MODE = 0o700
 const MODE = 0o777

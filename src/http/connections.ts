@@ -22,8 +22,8 @@ export type Connections = {
   track(server: Server): void
   /** A call is over, and perhaps none is under way any more. */
   noteEnd(socket: Socket): void
-  /** Closes every one that has no call under way. */
-  closeFree(): void
+  /** Closes what has had no call under way for so long. */
+  closeFree(forMs: number): void
   /** Closes what goes on sending: calls that have not come whole, and what comes after the last answer. */
   closeSending(): void
 }
@@ -73,15 +73,17 @@ export function createConnections(clock: Clock): Connections {
       if (open.get(peer) === connection) open.delete(peer)
     })
   }
-  const closeFree = () => {
-    for (const connection of open.values()) closeIfFree(connection)
-  }
-  const closeForgotten = () => {
+  const closeIfFor = (limitOf: (connection: Connection) => number) => {
     const now = clock.monotonicMs()
     for (const connection of open.values()) {
-      const longest = connection.last ? LONGEST_FREE_MS : LONGEST_SILENT_MS
-      if (connection.freeSinceMs <= now - longest) closeIfFree(connection)
+      if (connection.freeSinceMs <= now - limitOf(connection)) closeIfFree(connection)
     }
+  }
+  const closeFree = (forMs: number) => {
+    closeIfFor(() => forMs)
+  }
+  const closeForgotten = () => {
+    closeIfFor(({ last }) => (last ? LONGEST_FREE_MS : LONGEST_SILENT_MS))
   }
   const closeSending = () => {
     for (const connection of open.values()) {

@@ -104,6 +104,8 @@ export function createServer(
     ? listenSecurely(createHttpsServer({ ...options, ...HANDSHAKE, ...certificate }, take))
     : (createHttpServer(options, take) as never)
   connections.track(server)
+  // Node would call it when the server stops, and cut off what a proxy is just sending; `stopServing` does it.
+  server.closeIdleConnections = () => undefined
   server.on('clientError', createConnectionRefusal(classes, refuse))
   server.on('connect', createConnectRefusal(classes, refuse) as never)
   // RFC 9110 10.1.1 lets an expectation be ignored; Node would refuse it without a body.
