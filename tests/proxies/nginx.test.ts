@@ -136,6 +136,16 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     expect([refused.status, refused.headers['content-type']]).toEqual([413, 'text/html'])
   })
 
+  test('a long address and a long head are for Parley to answer', async () => {
+    const query = `?x=${'q'.repeat(12_000)}`
+    const moved = await send(`${nginx.url}/modes${query}`)
+    expect([moved.status, moved.headers['location']]).toEqual([308, `/api/v1/modes${query}`])
+    const long = await send(`${nginx.url}/api/v1/health`, {
+      headers: { 'X-Long': 'x'.repeat(18_000) },
+    })
+    expect(long.problem().code).toBe('headers-too-large')
+  })
+
   test('connections are kept for longer than nginx keeps them', () => {
     const nginxDefaultMs = 60_000
     expect(server.parley.server.keepAliveTimeout).toBeGreaterThan(nginxDefaultMs)
