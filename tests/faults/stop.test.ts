@@ -11,7 +11,7 @@ import { until } from '../support/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream.ts'
 import { send } from '../support/wire.ts'
 
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 180_000
 const HEALTH = 'GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n'
 const LOGIN = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 
