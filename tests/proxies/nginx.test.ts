@@ -145,11 +145,6 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     })
     expect(long.problem().code).toBe('headers-too-large')
   })
-
-  test('connections are kept for longer than nginx keeps them', () => {
-    const nginxDefaultMs = 60_000
-    expect(server.parley.server.keepAliveTimeout).toBeGreaterThan(nginxDefaultMs)
-  })
 })
 
 describe.skipIf(!hasNginx)('through nginx that ends TLS', () => {
