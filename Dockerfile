@@ -1,8 +1,9 @@
 # Parley in a container: one process, not root, a root file system that may be read-only.
 #
-# NOT TRIED in a container engine: there was none where this was written. What was tried without one:
-# the commands below, step by step in empty folders, and the result started as another user who can
-# write to the data folder and to nothing else.
+# `npm run image-check` builds it by buildah, on a base made of Debian's packages and Node under the name
+# of the image below, and runs it: as process 1, as the user `node`, on a read-only root. NOT TRIED in a
+# container engine, nor on the published image of Node. Podman and buildah need `--format docker`, or
+# the HEALTHCHECK is left out.
 
 # Where the packages are compiled, and everything that only the build needs.
 FROM node:22-slim AS build

@@ -2173,7 +2173,8 @@ export interface components {
                 "X-Request-Id": components["headers"]["RequestId"];
                 "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                 RateLimit: components["headers"]["RateLimit"];
-                "Cache-Control": components["headers"]["NoStore"];
+                "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                "Content-Encoding": components["headers"]["ContentEncoding"];
                 ETag: components["headers"]["ETag"];
                 [name: string]: unknown;
             };
@@ -2551,7 +2552,9 @@ export interface components {
          */
         IdempotencyKey: string;
         /**
-         * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+         * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+         *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+         *     (`"1-gzip"`) makes no difference.
          * @example "1"
          */
         IfMatch: string;
@@ -2591,13 +2594,19 @@ export interface components {
          */
         AccelBuffering: "no";
         /**
+         * @description The body is not encoded. It is said because a proxy that encodes an answer weakens or changes
+         *     its `ETag`.
+         * @example identity
+         */
+        ContentEncoding: "identity";
+        /**
          * @description Since when this is deprecated (RFC 9745), as `@` and seconds since 1970.
          * @example @1795392000
          */
         Deprecation: string;
         /**
          * @description The version of the thing, the same for every caller. Send it back in `If-None-Match` to read
-         *     only what has changed, or in `If-Match` to change only what you have read.
+         *     only what has changed, or in `If-Match` to change only what you have read. It is always strong.
          * @example "1"
          */
         ETag: string;
@@ -2622,7 +2631,7 @@ export interface components {
          */
         NoStore: "no-store";
         /**
-         * @description No cache keeps the stream, and no proxy compresses or rewrites it.
+         * @description No cache keeps the answer, and no proxy compresses or rewrites it.
          * @example no-store, no-transform
          */
         NoStoreNoTransform: "no-store, no-transform";
@@ -2666,10 +2675,11 @@ export interface components {
          */
         RetryAfterFailure: number;
         /**
-         * @description Only your own cache may keep the answer, and it asks before it uses it again.
-         * @example private, no-cache
+         * @description Only your own cache may keep the answer, and it asks before it uses it again. No proxy compresses
+         *     or rewrites it.
+         * @example private, no-cache, no-transform
          */
-        Revalidate: "private, no-cache";
+        Revalidate: "private, no-cache, no-transform";
         /**
          * @description The day on which this goes away (RFC 8594).
          * @example Tue, 30 Nov 2027 00:00:00 GMT
@@ -2822,6 +2832,7 @@ export type ParameterLimit = components['parameters']['Limit'];
 export type ParameterServiceAccountId = components['parameters']['ServiceAccountId'];
 export type ParameterUserId = components['parameters']['UserId'];
 export type HeaderAccelBuffering = components['headers']['AccelBuffering'];
+export type HeaderContentEncoding = components['headers']['ContentEncoding'];
 export type HeaderDeprecation = components['headers']['Deprecation'];
 export type HeaderETag = components['headers']['ETag'];
 export type HeaderIdempotencyReplayed = components['headers']['IdempotencyReplayed'];
@@ -3604,7 +3615,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     Location: components["headers"]["Location"];
                     "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
@@ -3668,6 +3680,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["Revalidate"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -3753,7 +3766,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -3795,7 +3810,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -3828,7 +3845,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -4519,6 +4537,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["Revalidate"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -4562,7 +4581,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4593,7 +4614,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -4644,7 +4666,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4923,7 +4947,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     Location: components["headers"]["Location"];
                     [name: string]: unknown;
@@ -4986,6 +5011,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["Revalidate"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -5021,7 +5047,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5063,7 +5091,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5095,7 +5125,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -5227,7 +5258,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     Location: components["headers"]["Location"];
                     [name: string]: unknown;
@@ -5289,6 +5321,7 @@ export interface operations {
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
                     "Cache-Control": components["headers"]["Revalidate"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
@@ -5325,7 +5358,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5367,7 +5402,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`.
+                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
+                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
+                 *     (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -5401,7 +5438,8 @@ export interface operations {
                     "X-Request-Id": components["headers"]["RequestId"];
                     "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
                     RateLimit: components["headers"]["RateLimit"];
-                    "Cache-Control": components["headers"]["NoStore"];
+                    "Cache-Control": components["headers"]["NoStoreNoTransform"];
+                    "Content-Encoding": components["headers"]["ContentEncoding"];
                     ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };

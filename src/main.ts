@@ -1,3 +1,5 @@
+// First: it must listen to signals before anything else takes its time.
+import { startIsOver } from './stop-before-start.ts'
 import { type Config, loadServerConfig, type ServerConfig } from './config.ts'
 import { loadContract } from './contract/document.ts'
 import { listenAll, refuseTakenPorts } from './listening.ts'
@@ -66,6 +68,7 @@ function stopOnSignal(parley: Parley, config: Config): void {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  startIsOver()
 }
 
 /** A program in an unknown state must not go on: it logs once and ends; its supervisor restarts it. */

@@ -4,6 +4,11 @@ import type { Clock } from './ports/clock.ts'
 
 /** Connections that have no call any more are closed so often: a client that keeps one must not keep us. */
 const CLOSE_FREE_EVERY_MS = 100
+/**
+ * But only those that have had none for so long, or for a quarter of the grace: a proxy sends its next call
+ * on the one that it used last, and a POST that meets its end is a 502. Its answer says that it was the last.
+ */
+const FREE_MS = 1_000
 /** Who is in the middle of sending a call may go on for so long, or for half of the grace. */
 const LAST_CALLS_MS = 5_000
 /** After the grace, the last events get so long to reach their readers. */
@@ -26,12 +31,14 @@ export async function stopServing(
       resolve()
     })
   })
-  // Half a head is no call, and Node's own time for it has ended with `close`.
-  connections.closeFree(0)
-  const lastCallsAtMs = clock.monotonicMs() + Math.min(LAST_CALLS_MS, graceSeconds * 500)
+  const begunAtMs = clock.monotonicMs()
+  const freeMs = Math.min(FREE_MS, graceSeconds * 250)
+  const lastCallsMs = Math.min(LAST_CALLS_MS, graceSeconds * 500)
   const stopClosing = clock.every(CLOSE_FREE_EVERY_MS, () => {
-    connections.closeFree(0)
-    if (clock.monotonicMs() >= lastCallsAtMs) connections.closeSending()
+    const passedMs = clock.monotonicMs() - begunAtMs
+    // Half a head is no call, and Node's own time for it has ended with `close`.
+    if (passedMs >= freeMs) connections.closeFree(freeMs)
+    if (passedMs >= lastCallsMs) connections.closeSending()
   })
   // Until the last connection is gone, a call that was under way may still begin an answer.
   const settled = closed.then(() => generations.settled())

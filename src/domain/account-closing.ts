@@ -57,7 +57,7 @@ export function createAccountClosing(deps: Deps) {
         await nouns.auditEvents.forgetAddresses(id)
         return gone
       })
-      if (!closed) return refuseStale(await store.accounts.find(id))
+      if (!closed) return refuseStale(await store.accounts.find(id), expectedVersions)
       standing.note(closed)
       deps.stopGenerating(id)
       await sweep(id).catch((error: unknown) => {

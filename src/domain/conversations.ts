@@ -96,7 +96,8 @@ export function createConversations({ store, clock, ids, cursors, access, largeR
         ...(expectedVersions !== undefined && { expectedVersions }),
         now: clock.now(),
       })
-      if (changed === 'stale') return refuseStale(await access.conversation(caller, id))
+      if (changed === 'stale')
+        return refuseStale(await access.conversation(caller, id), expectedVersions)
       return found(changed)
     },
 
@@ -110,7 +111,7 @@ export function createConversations({ store, clock, ids, cursors, access, largeR
         ownerId: caller.id,
         ...(expectedVersions !== undefined && { expectedVersions }),
       })
-      if (outcome === 'stale') refuseStale(await access.conversation(caller, id))
+      if (outcome === 'stale') refuseStale(await access.conversation(caller, id), expectedVersions)
       found(outcome)
     },
 

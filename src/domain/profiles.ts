@@ -47,7 +47,7 @@ export function createProfiles({
         now: clock.now(),
       }
       const changed = await update(caller, changes, call)
-      if (changed === 'stale') return refuseStale(await access.account(caller))
+      if (changed === 'stale') return refuseStale(await access.account(caller), expectedVersions)
       if (!changed) throw new Problem('token-invalid')
       return changed
     },

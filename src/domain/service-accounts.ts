@@ -73,7 +73,7 @@ export function createServiceAccounts(deps: Deps) {
           changed: Object.keys(asked),
         },
       })
-      if (!changed) return refuseStale(await access.serviceAccount(id))
+      if (!changed) return refuseStale(await access.serviceAccount(id), how.expectedVersions)
       return changed
     },
 

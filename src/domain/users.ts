@@ -92,7 +92,7 @@ export function createUsers(deps: Deps) {
           if (asked.role === 'user' || asked.disabled === true) await keepAnAdmin(nouns, user.id)
         },
       })
-      if (!changed) return refuseStale(await access.user(id))
+      if (!changed) return refuseStale(await access.user(id), how.expectedVersions)
       return changed
     },
 

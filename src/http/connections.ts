@@ -22,17 +22,16 @@ export type Connections = {
   track(server: Server): void
   /** A call is over, and perhaps none is under way any more. */
   noteEnd(socket: Socket): void
-  /** Closes what has had no call under way for so long; 0 for all of them. */
+  /** Closes what has had no call under way for so long. */
   closeFree(forMs: number): void
   /** Closes what goes on sending: calls that have not come whole, and what comes after the last answer. */
   closeSending(): void
 }
 
-/**
- * Half a head after an answer has Node's 15 s, and an answered connection its 6 s before that. What
- * Node takes for no beginning, line breaks say, has no other end than this.
- */
-const LONGEST_FREE_MS = 30_000
+/** What Node takes for no beginning, line breaks say, has no other end than this. */
+const LONGEST_SILENT_MS = 30_000
+/** An answered connection has Node's 75 s, and half a head after that 15 s. */
+const LONGEST_FREE_MS = 100_000
 const LOOK_EVERY_MS = 5_000
 
 const connectionOf = new WeakMap<Socket, Connection>()
@@ -56,6 +55,12 @@ function isSending({ last, waiting }: Connection): boolean {
   return last !== undefined && waiting === 0 && !last.headersSent && !last.req.complete
 }
 
+/** Whose last answer is on its way has a few seconds of his own. */
+function closeIfFree(connection: Connection): void {
+  const { socket } = connection
+  if (isFree(connection) && !isLingering(socket)) socket.destroy()
+}
+
 export function createConnections(clock: Clock): Connections {
   const open = new Map<string, Connection>()
   const add = (socket: Socket) => {
@@ -68,13 +73,17 @@ export function createConnections(clock: Clock): Connections {
       if (open.get(peer) === connection) open.delete(peer)
     })
   }
-  const closeFree = (forMs: number) => {
-    const before = clock.monotonicMs() - forMs
+  const closeIfFor = (limitOf: (connection: Connection) => number) => {
+    const now = clock.monotonicMs()
     for (const connection of open.values()) {
-      const { socket, freeSinceMs } = connection
-      // Whose last answer is on its way has a few seconds of his own.
-      if (isFree(connection) && freeSinceMs <= before && !isLingering(socket)) socket.destroy()
+      if (connection.freeSinceMs <= now - limitOf(connection)) closeIfFree(connection)
     }
+  }
+  const closeFree = (forMs: number) => {
+    closeIfFor(() => forMs)
+  }
+  const closeForgotten = () => {
+    closeIfFor(({ last }) => (last ? LONGEST_FREE_MS : LONGEST_SILENT_MS))
   }
   const closeSending = () => {
     for (const connection of open.values()) {
@@ -85,9 +94,7 @@ export function createConnections(clock: Clock): Connections {
     track(server) {
       server.on('connection', add).on('secureConnection', add)
       server.once('listening', () => {
-        const stop = clock.every(LOOK_EVERY_MS, () => {
-          closeFree(LONGEST_FREE_MS)
-        })
+        const stop = clock.every(LOOK_EVERY_MS, closeForgotten)
         server.once('close', stop)
       })
     },

@@ -5,7 +5,15 @@ import type { Meter } from '../ports/meter.ts'
 import type { AnswerProblem } from './problems.ts'
 
 /** Headers that a reply may have brought, and that a problem in its place must not have. */
-const OF_REPLIES = ['ETag', 'Location', 'Deprecation', 'Sunset', 'Link', 'Idempotency-Replayed']
+const OF_REPLIES = [
+  'ETag',
+  'Content-Encoding',
+  'Location',
+  'Deprecation',
+  'Sunset',
+  'Link',
+  'Idempotency-Replayed',
+]
 
 /** Told of anything that breaks the contract, with what is wrong. */
 export type NoteViolation = (req: Request, violation: unknown) => void

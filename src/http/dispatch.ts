@@ -8,6 +8,7 @@ import { setLimitHeaders } from './limit-headers.ts'
 import { announceDeprecation } from './moved.ts'
 import { matchesVersion } from './preconditions.ts'
 import type { InvalidReply } from './validator.ts'
+import { setVersion } from './versioned.ts'
 
 /** A handler as the journey calls it; its true types are checked where the handlers are written. */
 export type AnyOperation = (input: unknown, caller: unknown, call: unknown) => Promise<AnyReply>
@@ -79,18 +80,15 @@ function payloadOf({ body, frames, lines }: AnyReply, type: string): unknown {
 }
 
 function answer(req: Request, res: Response, reply: AnyReply): void {
-  const etag = reply.headers?.['ETag']
+  const { ETag: etag, ...headers } = reply.headers ?? {}
   const revalidates = etag !== undefined && (req.method === 'GET' || req.method === 'HEAD')
-  res.setHeader('Cache-Control', revalidates ? 'private, no-cache' : 'no-store')
+  const isKnown = revalidates && matchesVersion(req.headers['if-none-match'], String(etag))
+  res.statusCode = isKnown ? 304 : reply.status
   setLimitHeaders(res, req.call.limits)
-  for (const [name, value] of Object.entries(reply.headers ?? {})) res.setHeader(name, value)
-  if (revalidates && matchesVersion(req.headers['if-none-match'], String(etag))) {
-    res.statusCode = 304
-    res.end()
-    return
-  }
-  res.statusCode = reply.status
-  if (reply.body === undefined) res.end()
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  if (etag === undefined) res.setHeader('Cache-Control', 'no-store')
+  else setVersion(res, String(etag), revalidates ? 'private, no-cache' : 'no-store')
+  if (isKnown || reply.body === undefined) res.end()
   else res.json(reply.body)
 }
 

@@ -6,6 +6,7 @@ import { invalidRequest } from '../domain/problem.ts'
 import type { KeptAnswer } from '../store/store.ts'
 import type { CallState } from './call-state.ts'
 import { setLimitHeaders } from './limit-headers.ts'
+import { setVersion } from './versioned.ts'
 
 /** The name that the caller has given the call, if the operation honours it. */
 export function keyOf(policy: Policy, headers: Record<string, unknown>): string | undefined {
@@ -65,6 +66,7 @@ function replay(res: Response, call: CallState, { status, headers, body }: KeptA
   res.setHeader('Cache-Control', 'no-store')
   setLimitHeaders(res, call.limits)
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value)
+  if (headers['ETag'] !== undefined) setVersion(res, headers['ETag'], 'no-store')
   if (body === '') res.end()
   else res.json(JSON.parse(body))
 }

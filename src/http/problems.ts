@@ -13,6 +13,7 @@ import { problemView } from '../views/problem.ts'
 import type { NoteViolation } from './contract-violations.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { HungUp } from './request-log.ts'
+import { setVersion } from './versioned.ts'
 
 /** Seconds after which a call is worth repeating when the server cannot say better. */
 const RETRY_SOON_SECONDS = 2
@@ -89,7 +90,7 @@ function send(req: Request, res: Response, problem: Problem, body: ProblemSchema
   setLimitHeaders(res, req.call.limits)
   if (kind.status === 401) res.setHeader('WWW-Authenticate', challenge(problem))
   if (facts.allow !== undefined) res.setHeader('Allow', facts.allow)
-  if (facts.etag !== undefined) res.setHeader('ETag', facts.etag)
+  if (facts.etag !== undefined) setVersion(res, facts.etag, 'no-store')
   // 502, 503 and 504: what is away may be back soon, unless it has refused for good.
   const isAway = kind.retryable && kind.status > 500
   const retryAfter = facts.retryAfterSeconds ?? (isAway ? RETRY_SOON_SECONDS : undefined)

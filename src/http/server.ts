@@ -37,6 +37,9 @@ const LIMITS = {
   headersTimeout: 15_000,
   requestTimeout: 40_000,
   connectionsCheckingInterval: 5_000,
+  // Longer than proxies keep an idle connection (nginx and the large balancers: 60 s): whoever closes
+  // first meets the next call on it, and a POST that meets that is a 502.
+  keepAliveTimeout: 75_000,
 }
 /** A client that does not get through its handshake has no request that could time out. */
 const HANDSHAKE = { handshakeTimeout: 15_000 }
@@ -82,6 +85,9 @@ export function createServer(
     /** The one place that every head passes; Node calls it with the status that was set. */
     override writeHead(status: number, ...rest: never[]): this {
       if (isLast(this.req)) endConnection(this)
+      // What stops takes no more calls: a proxy must not send its next one on this connection.
+      else if (!server.listening && connectionOn(this.req.socket).waiting === 0)
+        this.shouldKeepAlive = false
       guardAnswer(this.req as never, this as never, status)
       return super.writeHead(status, ...rest)
     }
@@ -98,6 +104,8 @@ export function createServer(
     ? listenSecurely(createHttpsServer({ ...options, ...HANDSHAKE, ...certificate }, take))
     : (createHttpServer(options, take) as never)
   connections.track(server)
+  // Node would call it when the server stops, and cut off what a proxy is just sending; `stopServing` does it.
+  server.closeIdleConnections = () => undefined
   server.on('clientError', createConnectionRefusal(classes, refuse))
   server.on('connect', createConnectRefusal(classes, refuse) as never)
   // RFC 9110 10.1.1 lets an expectation be ignored; Node would refuse it without a body.

@@ -23,6 +23,10 @@ describe('If-Match', () => {
     ['"3", "12" ,"4"', [3, 12, 4]],
     ['"3", "not,ours", "03", "0"', [3]],
     ['W/"3"', []],
+    ['"3-gzip"', [3]],
+    ['"3-br", "4--gzip", "5-zstd", "6-deflate"', [3, 4, 5, 6]],
+    ['W/"3-gzip"', []],
+    ['"3-other", "-gzip", "3-gzip-gzip"', []],
     ['"1000000000"', []],
   ])('%j asks for the versions %j', (header, versions) => {
     expect(expectedVersions(header)).toEqual(versions)

@@ -56,6 +56,16 @@ test('a first start that is killed at any moment is followed by one that comes u
   expect(left).toEqual([])
 }, 600_000)
 
+// The first process of a container is ended by no signal that it does not listen to.
+test('a first start that is asked to stop says so, ends by itself, and the next one comes up', async () => {
+  const process = workplace.launch(NOBODY)
+  await until(() => inTheMaking(workplace.directory, '.'), STARTED_MS)
+  process.signal('SIGTERM')
+  expect(await process.exited).toEqual({ code: 1, signal: null })
+  expect(process.stderr()).toBe('Parley was stopped before it had started.\n')
+  await workplace.start(NOBODY)
+}, 600_000)
+
 test('a first start on a port that is taken says so in a sentence and leaves nothing behind', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')

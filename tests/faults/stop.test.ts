@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { Agent } from 'node:http'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { certificateOf, openCertificateFolder } from '../support/certificates.ts'
@@ -10,7 +11,7 @@ import { until } from '../support/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream.ts'
 import { send } from '../support/wire.ts'
 
-const PATIENCE_MS = 60_000
+const PATIENCE_MS = 180_000
 const HEALTH = 'GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n'
 const LOGIN = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 
@@ -69,6 +70,28 @@ describe('SIGTERM', () => {
         content: 'Hello from upstream.',
         status: 'complete',
       })
+    },
+    PATIENCE_MS,
+  )
+
+  test(
+    'tells with each last answer that the connection ends, so that a proxy sends nothing more on it',
+    async () => {
+      const parley = await workplace.start({ CHAT_UPSTREAM_URL: upstream.url })
+      const alice = await parley.logIn()
+      const agent = new Agent({ keepAlive: true })
+      const asking = send(alice.urlOf('sendMessage'), {
+        method: 'POST',
+        headers: { ...alice.credentials, 'Content-Type': 'application/json' },
+        body: JSON.stringify({ message: 'Hello' }),
+        agent,
+      })
+      await until(() => upstream.calls.some(({ path }) => path.includes('completions')))
+      await terminate(parley)
+      upstream.release()
+      const answer = await asking
+      expect([answer.status, answer.headers['connection']]).toEqual([200, 'close'])
+      expect(await parley.exited).toEqual({ code: 0, signal: null })
     },
     PATIENCE_MS,
   )

@@ -44,7 +44,7 @@ async function requestsAreWrong({ server, exchanges, tell }: Stage, kim: Credent
   await tell(kim, 'resumeStream', { path: { generationId: randomId() } })
   await tell(kim, 'sendMessage', { body: { message: 'x'.repeat(300_000) } })
   await tell(kim, 'sendMessage', { body: MESSAGE, headers: { 'Content-Type': 'text/plain' } })
-  const ifMatch = { 'If-Match': '"0"' }
+  const ifMatch = { 'If-Match': '"999"' }
   const body = { displayName: 'Kim', preferences: {} }
   await tell(kim, 'replaceProfile', { headers: ifMatch, body })
   exchanges.push(await slowBody(server, kim))

@@ -1,0 +1,112 @@
+import { randomUUID } from 'node:crypto'
+import { chown, mkdir, mkdtemp, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { freePort } from '../../tests/support/free-port.ts'
+import { createDatabase, dropDatabase } from '../../tests/support/server-database.ts'
+import { type Container, type Image, startContainer } from './container.ts'
+
+const USER = 1000
+/** A server without calls has nothing to wait for; Docker's own patience is 10 s. */
+const LONGEST_STOP_MS = 5_000
+const PASSWORD = /password {2}(\S+)/
+const LISTENS = /Parley listens on/
+
+/** What somebody knows to log in. */
+type Login = { email: string; password: string }
+
+/** A first start, a stop and a second start, with a volume and no other place to write. */
+export async function checkEmbedded(image: Image, directory: string): Promise<void> {
+  const volumes = { '/data': await newFolder(directory) }
+  const port = String(await freePort())
+  const first = await startContainer(image, { env: { PORT: port }, volumes })
+  const [, password] = await first.says(PASSWORD)
+  const login = { email: 'admin@parley.local', password: password! }
+  await first.says(LISTENS)
+  await talk(`http://127.0.0.1:${port}`, login)
+  await first.checkHealth()
+  await stopsWell(first)
+  const second = await startContainer(image, { env: { PORT: port }, volumes })
+  await second.says(LISTENS)
+  await talk(`http://127.0.0.1:${port}`, login)
+  await stopsWell(second)
+}
+
+/** The first process of a container hears no signal that it does not listen to. */
+export async function checkStopWhileStarting(image: Image, directory: string): Promise<void> {
+  const volumes = { '/data': await newFolder(directory) }
+  const env = { PORT: String(await freePort()) }
+  const container = await startContainer(image, { env, volumes })
+  await container.says(PASSWORD)
+  const { code, afterMs } = await container.stop()
+  if (![0, 1].includes(code ?? -1) || afterMs > LONGEST_STOP_MS)
+    throw new Error(`It ended with ${String(code)} after ${String(afterMs)} ms`)
+}
+
+/**
+ * With PostgreSQL and given secrets, which the image makes itself, there is nothing to write.
+ * @param server the URL of one where databases may be made
+ */
+export async function checkPostgres(image: Image, directory: string, server: string) {
+  const keys = await newFolder(directory)
+  const make = ['node', 'dist/src/commands/secrets.js', '/keys/signing-keys.json']
+  const maker = await startContainer(image, { env: {}, volumes: { '/keys': keys } }, make)
+  if ((await maker.exited) !== 0) throw new Error(maker.stderr())
+  const secrets = Object.fromEntries(
+    maker
+      .stdout()
+      .trim()
+      .split('\n')
+      .map((line) => line.split(/=(.*)/).slice(0, 2)),
+  ) as Record<string, string>
+  const name = `parley_image_${randomUUID()}`
+  const DATABASE_URL = await createDatabase(server, name)
+  const login = { email: 'root@example.com', password: 'the root of the image' }
+  const admin = { ADMIN_EMAIL: login.email, ADMIN_PASSWORD: login.password }
+  const port = String(await freePort())
+  const env = { PORT: port, DATABASE_URL, ...secrets, ...admin }
+  const container = await startContainer(image, { env, volumes: { '/keys': keys } })
+  await container.says(LISTENS)
+  await talk(`http://127.0.0.1:${port}`, login)
+  await stopsWell(container)
+  await dropDatabase(server, name)
+}
+
+/** Logs in, reads an answer to its end, and reads the docs. @throws when any of it fails */
+async function talk(origin: string, login: Login): Promise<void> {
+  const { accessToken } = JSON.parse(await textOf(`${origin}/api/v1/auth/login`, login)) as {
+    accessToken: string
+  }
+  const authorization = `Bearer ${accessToken}`
+  const stream = `${origin}/api/v1/chat/stream`
+  const answer = await textOf(stream, { message: 'Hello!' }, { authorization })
+  if (!answer.includes('event: message.end')) throw new Error(answer)
+  if (!(await textOf(`${origin}/docs`)).includes('<html')) throw new Error('There are no docs')
+  const contract = await readFile(join(import.meta.dirname, '../../openapi/api.yaml'), 'utf8')
+  if ((await textOf(`${origin}/openapi.yaml`)) !== contract) throw new Error('Another contract')
+}
+
+/** @param body what to post; nothing is read only */
+async function textOf(url: string, body?: object, headers = {}): Promise<string> {
+  const post = { method: 'POST', body: JSON.stringify(body) }
+  const all = { 'content-type': 'application/json', ...headers }
+  const answer = await fetch(url, body ? { ...post, headers: all } : {})
+  const text = await answer.text()
+  if (answer.status !== 200) throw new Error(`${url} answered ${String(answer.status)} ${text}`)
+  return text
+}
+
+async function stopsWell(container: Container): Promise<void> {
+  const { code, afterMs } = await container.stop()
+  if (code === 0 && afterMs < LONGEST_STOP_MS) return
+  throw new Error(
+    `It ended with ${String(code)} after ${String(afterMs)} ms\n${container.stderr()}`,
+  )
+}
+
+/** A folder of the user `node`. */
+async function newFolder(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true })
+  const folder = await mkdtemp(join(directory, 'volume-'))
+  await chown(folder, USER, USER)
+  return folder
+}
