@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { openDatabase } from '../../src/store/database.ts'
 import { openLimitCounters } from '../../src/store/limit-counters.ts'
 import { migrate } from '../../src/store/migrate.ts'
@@ -152,12 +152,12 @@ describe.skipIf('snapshot' in inject('migrated'))('a database that is encoded in
       const name = `parley_test_${randomUUID()}`
       const made = `CREATE DATABASE "${name}" TEMPLATE template0 ENCODING '${encoding}' LOCALE 'C'`
       await administer(serverUrl, made)
+      onTestFinished(() => dropDatabase(serverUrl, name))
       const databaseUrl = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href
       const start = openStore({ databaseUrl: `${databaseUrl}?schema=chat` })
       await expect(start).rejects.toThrow(`encoded in ${encoding}`)
       const left = `SELECT count(*)::int AS n FROM pg_namespace WHERE nspname = 'chat'`
       expect(await queryServer(databaseUrl, left)).toEqual([{ n: 0 }])
-      await dropDatabase(serverUrl, name)
     },
   )
 })

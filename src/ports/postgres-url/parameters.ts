@@ -1,4 +1,5 @@
 import { ENCRYPTION_PARAMETERS } from './encryption.ts'
+import { REFUSED } from './refused.ts'
 import { UnusablePostgresUrl } from './unusable.ts'
 
 /** What the parameters of a URL say about the connections, but for their encryption. */
@@ -101,54 +102,6 @@ const TAKEN: Readonly<Record<string, Take>> = {
   gssencmode: only('disable', 'prefer'),
   load_balance_hosts: only('disable'),
   keepalives: only('1'),
-}
-
-const NO_FILES = 'Parley reads no such file: write what it says into the URL'
-const BY_ITSELF = 'Parley sets that itself'
-const NOT_DONE = 'Parley cannot do that'
-
-/** Known elsewhere, and why not here. */
-const REFUSED: Readonly<Record<string, string>> = {
-  hostaddr: 'Parley looks the host up itself: put the address into its place',
-  service: NO_FILES,
-  servicefile: NO_FILES,
-  passfile: NO_FILES,
-  pool_timeout: 'Parley waits for a connection as long as connect_timeout says, 2 s without it',
-  socket_timeout: BY_ITSELF,
-  query_timeout: BY_ITSELF,
-  statement_timeout: BY_ITSELF,
-  lock_timeout: BY_ITSELF,
-  idle_in_transaction_session_timeout: BY_ITSELF,
-  keepalives_idle: BY_ITSELF,
-  keepalives_interval: BY_ITSELF,
-  keepalives_count: BY_ITSELF,
-  tcp_user_timeout: BY_ITSELF,
-  max_idle_connection_lifetime: BY_ITSELF,
-  max_connection_lifetime: BY_ITSELF,
-  single_use_connections: BY_ITSELF,
-  binary: BY_ITSELF,
-  fallback_application_name: 'use application_name',
-  encoding: 'Parley speaks UTF-8',
-  replication: NOT_DONE,
-  requirepeer: NOT_DONE,
-  require_auth: NOT_DONE,
-  krbsrvname: NOT_DONE,
-  gsslib: NOT_DONE,
-  gssdelegation: NOT_DONE,
-  min_protocol_version: NOT_DONE,
-  max_protocol_version: NOT_DONE,
-  scram_client_key: NOT_DONE,
-  scram_server_key: NOT_DONE,
-  oauth_issuer: NOT_DONE,
-  oauth_client_id: NOT_DONE,
-  oauth_client_secret: NOT_DONE,
-  oauth_scope: NOT_DONE,
-  sslaccept: 'use sslmode=verify-full, or sslmode=require for accept_invalid_certs',
-  sslidentity: 'use sslcert and sslkey',
-  sslca: 'use sslrootcert',
-  sslcrldir: 'use sslcrl, which names one file',
-  sslcertmode: 'a certificate is sent where sslcert names one',
-  sslkeylogfile: NOT_DONE,
 }
 
 /**
