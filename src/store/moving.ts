@@ -6,12 +6,16 @@ import { StartRefused } from '../ports/start-refused.ts'
 import { openDatabase } from './database.ts'
 import { openEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
+import { beginSession } from './session.ts'
+import { DEFAULT_SCHEMA, sessionSettings } from './session-settings.ts'
 
 /** Rows that are in memory at once. */
 const BATCH_ROWS = 200
 const CONNECT_MS = 5_000
 /** A server that is at work on the target holds its locks for moments, never so long. */
 const LOCK_MS = 5_000
+/** The target waits while a table of the source is read, and a large table takes what it takes. */
+const NO_LIMIT = { statementMs: 0, idleInTransactionMs: 0 }
 const MIGRATIONS = '_prisma_migrations'
 
 /** Moving cannot begin, or was taken back: the target is as empty as before. */
@@ -65,6 +69,7 @@ async function withClient<T>(url: string, work: (ask: Ask) => Promise<T>): Promi
   client.on('error', () => {})
   await client.connect()
   try {
+    await beginSession(client, sessionSettings(DEFAULT_SCHEMA, NO_LIMIT))
     return await work(async (sql, values) => {
       const { rows } = await client.query<Record<string, string>>(sql, values)
       return rows

@@ -8,6 +8,9 @@ import {
   transactionBy,
   undoing,
 } from './migration-script.ts'
+import { retireWhenReadOnly } from './read-only.ts'
+import { beginSession } from './session.ts'
+import { DEFAULT_SCHEMA, type Patience, sessionSettings } from './session-settings.ts'
 
 export type ServerOptions = {
   databaseUrl: string
@@ -17,11 +20,15 @@ export type ServerOptions = {
   minConnections?: number
   /** How long a statement may take, 5 s unless told. */
   statementMs?: number
+  /** Where the tables are, `public` unless told. */
+  schema?: string
 }
 
 const CONNECT_MS = 2_000
 const STATEMENT_MS = 5_000
 const MIGRATION_MS = 120_000
+/** Longer than any transaction takes: one of a process that stands still lets go of its locks. */
+const IDLE_IN_TRANSACTION_MS = 60_000
 
 // 'parl' in ASCII; every instance asks PostgreSQL for the same number.
 const MIGRATION_LOCK = 0x7061726c
@@ -30,30 +37,30 @@ const MIGRATION_LOCK = 0x7061726c
 export function openPool(options: ServerOptions): pg.Pool {
   const { maxConnections = 10, minConnections = 0, statementMs = STATEMENT_MS } = options
   const size = { max: maxConnections, min: minConnections }
-  return createPool(options.databaseUrl, size, statementMs)
+  return createPool(options, size, { statementMs, idleInTransactionMs: IDLE_IN_TRANSACTION_MS })
 }
 
 type Size = { max: number; min: number }
+type Where = Pick<ServerOptions, 'databaseUrl' | 'schema'>
 
-function createPool(databaseUrl: string, size: Size, statementMs: number): pg.Pool {
+function createPool(where: Where, size: Size, patience: Patience): pg.Pool {
+  const settings = sessionSettings(where.schema ?? DEFAULT_SCHEMA, patience)
   const pool = new pg.Pool({
-    connectionString: databaseUrl,
+    connectionString: where.databaseUrl,
     ...size,
     application_name: 'parley',
     connectionTimeoutMillis: CONNECT_MS,
-    statement_timeout: statementMs,
     // The server's own timeout cannot be heard over a dead network.
-    query_timeout: statementMs + 1_000,
+    query_timeout: patience.statementMs + 1_000,
     keepAlive: true,
-    // The adapter reads and writes times as if the session's zone were UTC.
+    // Not by parameters of the start: PgBouncer refuses those that it does not know.
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg waits for it
-    onConnect: async (client) => {
-      await client.query(`SET TIME ZONE 'UTC'`)
-    },
+    onConnect: (client) => beginSession(client, settings),
   })
   // A connection that breaks while idle is replaced by the pool; unheard, 'error' would end
   // the process.
   pool.on('error', () => {})
+  retireWhenReadOnly(pool)
   return pool
 }
 
@@ -80,32 +87,36 @@ export function statementNames(limit: number): (query: { sql: string }) => strin
 
 export type LockedMigration = {
   factory: SqlMigrationAwareDriverAdapterFactory
-  /** All that `work` does through the factory is kept, or none of it if it throws or is killed. */
+  /**
+   * All that `work` does through the factory is kept, or none of it if it throws or is killed. No other
+   * instance migrates meanwhile.
+   */
   transaction<T>(work: () => Promise<T>): Promise<T>
   release(): Promise<void>
 }
 
 /**
- * Waits for the lock that lets one instance migrate. The pool has one connection, and what
- * the engine does runs on the very connection that holds the lock; closing it frees the lock.
+ * A pool of one connection, whose transactions wait for each other's, on all instances. The lock is the
+ * transaction's: a session's would stay behind in a pooler, in a session that is another client's next.
  */
-export async function lockServerForMigration(databaseUrl: string): Promise<LockedMigration> {
-  const pool = createPool(databaseUrl, { max: 1, min: 0 }, MIGRATION_MS)
+export function openServerForMigration(where: Where): LockedMigration {
+  const patience = { statementMs: MIGRATION_MS, idleInTransactionMs: MIGRATION_MS }
+  const pool = createPool(where, { max: 1, min: 0 }, patience)
   pool.options.idleTimeoutMillis = 0
-  try {
-    await pool.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
-  } catch (error) {
-    await pool.end()
-    throw error
-  }
+  const run = runIn(pool)
+  const transaction = transactionBy(run)
   return {
     factory: migrationAdapter(pool),
-    transaction: transactionBy(runIn(pool)),
+    transaction: (work) =>
+      transaction(async () => {
+        await run(`SELECT pg_advisory_xact_lock(${String(MIGRATION_LOCK)})`)
+        return work()
+      }),
     release: () => pool.end(),
   }
 }
 
-/** `pool.query` would throw away the connection of a statement that fails, and the lock with it. */
+/** `pool.query` would throw away the connection of a statement that fails, and the transaction with it. */
 function runIn(pool: pg.Pool): Run {
   return async (sql) => {
     const client = await pool.connect()

@@ -91,7 +91,10 @@ async function prepare(
   bring: (database: Database) => Promise<unknown>,
 ): Promise<string[]> {
   await bring(database)
-  return checkSchema(database)
+  const newer = await checkSchema(database)
+  // A pooler can be set to let none through, which shows at the first.
+  if (!database.embedded) await database.prisma.$transaction((own) => own.$executeRaw`SELECT 1`)
+  return newer
 }
 
 /** A transaction waits so long for its turn, and may take so long, in milliseconds. */
