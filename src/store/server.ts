@@ -1,5 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg'
-import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlMigrationAwareDriverAdapterFactory, SqlQuery } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
 import {
   refuseShadowDatabase,
@@ -142,7 +142,19 @@ function migrationAdapter(pool: pg.Pool): SqlMigrationAwareDriverAdapterFactory 
     connectToShadowDb: refuseShadowDatabase,
     async connect() {
       const executeScript = scriptRunner(undoing(runIn(pool)))
-      return Object.assign(await original.connect(), { executeScript })
+      const adapter = await original.connect()
+      const queryRaw = adapter.queryRaw.bind(adapter)
+      const executeRaw = adapter.executeRaw.bind(adapter)
+      return Object.assign(adapter, {
+        executeScript,
+        queryRaw: (query: SqlQuery) => queryRaw(lockingForTransaction(query)),
+        executeRaw: (query: SqlQuery) => executeRaw(lockingForTransaction(query)),
+      })
     },
   }
+}
+
+/** The engine takes a lock of its own, of the session, and never gives it back. */
+function lockingForTransaction(query: SqlQuery): SqlQuery {
+  return { ...query, sql: query.sql.replace('pg_advisory_lock(', 'pg_advisory_xact_lock(') }
 }

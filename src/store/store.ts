@@ -90,11 +90,10 @@ async function prepare(
   database: Database,
   bring: (database: Database) => Promise<unknown>,
 ): Promise<string[]> {
-  await bring(database)
-  const newer = await checkSchema(database)
-  // A pooler can be set to let none through, which shows at the first.
+  // A pooler can be set to let no transaction through, which shows at the first.
   if (!database.embedded) await database.prisma.$transaction((own) => own.$executeRaw`SELECT 1`)
-  return newer
+  await bring(database)
+  return checkSchema(database)
 }
 
 /** A transaction waits so long for its turn, and may take so long, in milliseconds. */
