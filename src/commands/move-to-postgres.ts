@@ -4,6 +4,7 @@
  * production packages are installed. No server may run on either. Prints no secret.
  */
 import { loadMove } from '../config.ts'
+import { refusalByDatabase } from '../store/store.ts'
 import { moveToPostgres } from './move.ts'
 
 async function main(): Promise<void> {
@@ -11,7 +12,8 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const text = error instanceof Error ? error.message : String(error)
+  const expected = refusalByDatabase(error) ?? error
+  const text = expected instanceof Error ? expected.message : String(expected)
   process.stderr.write(`Nothing was moved.\n${text}\n`)
   process.exitCode = 1
 })
