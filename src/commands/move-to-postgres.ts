@@ -4,16 +4,16 @@
  * production packages are installed. No server may run on either. Prints no secret.
  */
 import { loadMove } from '../config.ts'
-import { moveToPostgres } from './move.ts'
 import { refusalByDatabase } from '../store/store.ts'
+import { moveToPostgres } from './move.ts'
 
 async function main(): Promise<void> {
   process.stdout.write(await moveToPostgres(loadMove()))
 }
 
 main().catch((error: unknown) => {
-  const known = refusalByDatabase(error) ?? error
-  const text = known instanceof Error ? known.message : String(known)
+  const expected = refusalByDatabase(error) ?? error
+  const text = expected instanceof Error ? expected.message : String(expected)
   process.stderr.write(`Nothing was moved.\n${text}\n`)
   process.exitCode = 1
 })

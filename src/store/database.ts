@@ -4,8 +4,8 @@ import type { Connections } from '../ports/meter.ts'
 import { lockEmbeddedForMigration, openEmbedded, type EmbeddedOptions } from './embedded.ts'
 import { type Query, queryBy } from './query.ts'
 import {
-  lockServerForMigration,
   openPool,
+  openServerForMigration,
   serverAdapter,
   type LockedMigration,
   type ServerOptions,
@@ -23,7 +23,7 @@ export type Database = {
   query: Query
   /** One process at a time has it, so what is running at the start has been abandoned. */
   embedded: boolean
-  /** An adapter for the schema engine, held alone until it is released. */
+  /** An adapter for the schema engine, whose transactions have the database alone. */
   lockForMigration(): Promise<LockedMigration>
   /** Of the pool to a server; undefined for the embedded database, which has none. */
   connections(): Connections | undefined
@@ -68,7 +68,7 @@ function openServerDatabase(options: ServerOptions): Database {
     prisma,
     query: queryBy(() => adapter.connect()),
     embedded: false,
-    lockForMigration: () => lockServerForMigration(options.databaseUrl),
+    lockForMigration: () => openServerForMigration(options.databaseUrl),
     connections: () => ({
       idle: pool.idleCount,
       busy: pool.totalCount - pool.idleCount,
@@ -89,7 +89,10 @@ export async function timeOf({ query }: Database): Promise<Date> {
   return row.now
 }
 
-/** One query there and back. How long it may take is for the caller to say. */
+/**
+ * One query there and back, which only a server that can be written answers; it locks nothing. How long it
+ * may take is for the caller to say.
+ */
 export async function ping({ query }: Database): Promise<void> {
-  await query`SELECT 1`
+  await query`SELECT 1 AS found FROM open_streams WHERE false FOR UPDATE`
 }

@@ -13,8 +13,8 @@ export class MigrationFailed extends StartRefused {
 
 /**
  * Brings the database to the newest migration and returns the names of those applied now.
- * Several instances may start at once: one migrates, the others wait. A database that is up
- * to date costs one query.
+ * Several instances may start at once: each migration is applied by one of them, while the others wait.
+ * A database that is up to date costs one query.
  * @throws MigrationFailed when one fails, was left unfinished, or was edited after it was applied.
  * @throws StartRefused when there is something to migrate and the database is not in UTF-8
  */
@@ -43,7 +43,7 @@ async function migrateLocked(database: Database, migrations: Migration[]): Promi
   await requireUtf8(database)
   const lock = await database.lockForMigration()
   try {
-    // Read again: while this instance waited for the lock, another may have done it all.
+    // Read again: another may have done it all. What it does from now on the engine sees under the lock.
     const history = await readHistory(database)
     if (isInOrder(migrations, history)) return []
     refuseBroken(migrations, history)

@@ -7,7 +7,9 @@ import { openDatabase } from './database.ts'
 import { openEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
 import { checkSchema } from './schema-check.ts'
-import { clientFor, connectionOptions, quotedName, searchPath } from './server-connection.ts'
+import { clientFor, connectionOptions, quotedName } from './server-connection.ts'
+import { beginSession } from './session.ts'
+import { sessionSettings } from './session-settings.ts'
 import { guardedCall } from './unavailable.ts'
 
 /** Rows that are in memory at once. */
@@ -15,6 +17,8 @@ const BATCH_ROWS = 200
 const CONNECT_MS = 5_000
 /** A server that is at work on the target holds its locks for moments, never so long. */
 const LOCK_MS = 5_000
+/** The target waits while a table of the source is read, and a large table takes what it takes. */
+const NO_LIMIT = { statementMs: 0, idleInTransactionMs: 0 }
 const MIGRATIONS = '_prisma_migrations'
 
 /** Moving cannot begin, or was taken back: the target is as empty as before. */
@@ -75,7 +79,7 @@ async function withClient<T>(url: string, work: (ask: Ask) => Promise<T>): Promi
   client.on('error', () => {})
   await client.connect()
   try {
-    await client.query(searchPath(read))
+    await beginSession(client, sessionSettings(read.schema, NO_LIMIT))
     return await work(async (sql, values) => {
       const { rows } = await client.query<Record<string, string>>(sql, values)
       return rows

@@ -26,11 +26,6 @@ export function clientFor({ encryption }: PostgresUrl): typeof pg.Client {
   return encryption.when === 'ifOffered' ? AskingClient : pg.Client
 }
 
-/** Of the session: all names without a schema are in this one, and never in another's tables. */
-export function searchPath({ schema }: PostgresUrl): string {
-  return `SET search_path TO ${quotedName(schema)}`
-}
-
 /** A name as an identifier of SQL. */
 export function quotedName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`

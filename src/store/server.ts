@@ -1,16 +1,13 @@
 import { PrismaPg } from '@prisma/adapter-pg'
-import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
+import type { SqlMigrationAwareDriverAdapterFactory, SqlQuery } from '@prisma/driver-adapter-utils'
 import pg from 'pg'
 import { type PostgresUrl, readPostgresUrl } from '../ports/postgres-url.ts'
 import { StartRefused } from '../ports/start-refused.ts'
-import {
-  refuseShadowDatabase,
-  type Run,
-  scriptRunner,
-  transactionBy,
-  undoing,
-} from './migration-script.ts'
-import { clientFor, connectionOptions, quotedName, searchPath } from './server-connection.ts'
+import { refuseShadowDatabase, scriptRunner, transactionBy, undoing } from './migration-script.ts'
+import { retireWhenReadOnly } from './read-only.ts'
+import { clientFor, connectionOptions, quotedName } from './server-connection.ts'
+import { beginSession } from './session.ts'
+import { type Patience, sessionSettings } from './session-settings.ts'
 
 export type ServerOptions = {
   databaseUrl: string
@@ -30,6 +27,8 @@ const STATEMENT_MS = 5_000
 /** Unless the URL says statement_cache_size or pgbouncer. */
 const NAMED_STATEMENTS = 500
 const MIGRATION_MS = 120_000
+/** Longer than any transaction takes: one of a process that stands still lets go of its locks. */
+const IDLE_IN_TRANSACTION_MS = 60_000
 
 // 'parl' in ASCII; every instance asks PostgreSQL for the same number.
 const MIGRATION_LOCK = 0x7061726c
@@ -43,29 +42,32 @@ export function openPool(options: ServerOptions): pg.Pool {
   const url = readPostgresUrl(options.databaseUrl)
   const { maxConnections = url.maxConnections ?? CONNECTIONS, minConnections = 0 } = options
   const size = { max: maxConnections, min: minConnections }
-  return createPool(url, size, options.statementMs ?? STATEMENT_MS)
+  const patience = {
+    statementMs: options.statementMs ?? STATEMENT_MS,
+    idleInTransactionMs: IDLE_IN_TRANSACTION_MS,
+  }
+  return createPool(url, size, patience)
 }
 
 type Size = { max: number; min: number }
 
-function createPool(url: PostgresUrl, size: Size, statementMs: number): pg.Pool {
+function createPool(url: PostgresUrl, size: Size, patience: Patience): pg.Pool {
+  const settings = sessionSettings(url.schema, patience)
   const pool = new pg.Pool({
     ...connectionOptions(url),
     Client: clientFor(url),
     ...size,
     connectionTimeoutMillis: url.connectMs ?? CONNECT_MS,
-    statement_timeout: statementMs,
     // The server's own timeout cannot be heard over a dead network.
-    query_timeout: statementMs + 1_000,
-    // The adapter reads and writes times as if the session's zone were UTC.
+    query_timeout: patience.statementMs + 1_000,
+    // Not by parameters of the start: PgBouncer refuses those that it does not know.
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg waits for it
-    onConnect: async (client) => {
-      await client.query(`SET TIME ZONE 'UTC'; ${searchPath(url)}`)
-    },
+    onConnect: (client) => beginSession(client, settings),
   })
   // A connection that breaks while idle is replaced by the pool; unheard, 'error' would end
   // the process.
   pool.on('error', () => {})
+  retireWhenReadOnly(pool)
   return pool
 }
 
@@ -93,46 +95,60 @@ export function statementNames(limit: number): (query: { sql: string }) => strin
 
 export type LockedMigration = {
   factory: SqlMigrationAwareDriverAdapterFactory
-  /** All that `work` does through the factory is kept, or none of it if it throws or is killed. */
+  /**
+   * All that `work` does through the factory is kept, or none of it if it throws or is killed. No other
+   * instance migrates meanwhile.
+   */
   transaction<T>(work: () => Promise<T>): Promise<T>
   release(): Promise<void>
 }
 
 /**
- * Waits for the lock that lets one instance migrate. The pool has one connection, and what
- * the engine does runs on the very connection that holds the lock; closing it frees the lock.
+ * A pool of one connection, whose transactions wait for each other's, on all instances. The lock is the
+ * transaction's: a session's would stay behind in a pooler, in a session that is another client's next.
  */
-export async function lockServerForMigration(databaseUrl: string): Promise<LockedMigration> {
+export async function openServerForMigration(databaseUrl: string): Promise<LockedMigration> {
   const url = readPostgresUrl(databaseUrl)
-  const pool = createPool(url, { max: 1, min: 0 }, MIGRATION_MS)
+  const patience = { statementMs: MIGRATION_MS, idleInTransactionMs: MIGRATION_MS }
+  const pool = createPool(url, { max: 1, min: 0 }, patience)
   pool.options.idleTimeoutMillis = 0
+  const run = runIn(pool)
+  const transact = transactionBy(run)
+  const transaction = <T>(work: () => Promise<T>) =>
+    transact(async () => {
+      await run(lockOf(url))
+      return work()
+    })
   try {
-    await lockSchema(pool, url)
-    await makeSchema(pool, url)
+    await transaction(() => makeSchema(run, url))
   } catch (error) {
     await pool.end()
     throw error
   }
   return {
     factory: migrationAdapter(pool, url),
-    transaction: transactionBy(runIn(pool)),
+    transaction,
     release: () => pool.end(),
   }
 }
 
 /** Parleys in other schemas of the database migrate by themselves. */
-async function lockSchema(pool: pg.Pool, { schema }: PostgresUrl): Promise<void> {
+function lockOf({ schema }: PostgresUrl): string {
   // Older versions know no schema and no second number.
-  if (schema === 'public') await pool.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK])
-  else await pool.query('SELECT pg_advisory_lock($1, hashtext($2))', [MIGRATION_LOCK, schema])
+  const numbers =
+    schema === 'public'
+      ? String(MIGRATION_LOCK)
+      : `${String(MIGRATION_LOCK)}, hashtext(${pg.escapeLiteral(schema)})`
+  return `SELECT pg_advisory_xact_lock(${numbers})`
 }
 
 /** IF NOT EXISTS alone would ask even where it exists for the right to make one. */
-async function makeSchema(pool: pg.Pool, { schema }: PostgresUrl): Promise<void> {
-  const { rowCount } = await pool.query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])
+async function makeSchema(run: ReturnType<typeof runIn>, { schema }: PostgresUrl): Promise<void> {
+  const name = pg.escapeLiteral(schema)
+  const { rowCount } = await run(`SELECT FROM pg_namespace WHERE nspname = ${name}`)
   if (rowCount !== 0) return
   try {
-    await pool.query(`CREATE SCHEMA IF NOT EXISTS ${quotedName(schema)}`)
+    await run(`CREATE SCHEMA IF NOT EXISTS ${quotedName(schema)}`)
   } catch (cause) {
     if ((cause as { code?: string }).code !== '42501') throw cause
     const message = `The schema ${schema} does not exist, and the user in DATABASE_URL may not make it: CREATE SCHEMA ${quotedName(schema)} AUTHORIZATION that user.`
@@ -140,8 +156,8 @@ async function makeSchema(pool: pg.Pool, { schema }: PostgresUrl): Promise<void>
   }
 }
 
-/** `pool.query` would throw away the connection of a statement that fails, and the lock with it. */
-function runIn(pool: pg.Pool): Run {
+/** `pool.query` would throw away the connection of a statement that fails, and the transaction with it. */
+function runIn(pool: pg.Pool): (sql: string) => Promise<pg.QueryResult> {
   return async (sql) => {
     const client = await pool.connect()
     // A connection that breaks fails the statement that is waiting; unheard, it ends the process.
@@ -169,7 +185,19 @@ function migrationAdapter(
     connectToShadowDb: refuseShadowDatabase,
     async connect() {
       const executeScript = scriptRunner(undoing(runIn(pool)))
-      return Object.assign(await original.connect(), { executeScript })
+      const adapter = await original.connect()
+      const queryRaw = adapter.queryRaw.bind(adapter)
+      const executeRaw = adapter.executeRaw.bind(adapter)
+      return Object.assign(adapter, {
+        executeScript,
+        queryRaw: (query: SqlQuery) => queryRaw(lockingForTransaction(query)),
+        executeRaw: (query: SqlQuery) => executeRaw(lockingForTransaction(query)),
+      })
     },
   }
+}
+
+/** The engine takes a lock of its own, of the session, and never gives it back. */
+function lockingForTransaction(query: SqlQuery): SqlQuery {
+  return { ...query, sql: query.sql.replace('pg_advisory_lock(', 'pg_advisory_xact_lock(') }
 }

@@ -13,7 +13,9 @@ const BY_SQL_STATE: Readonly<Record<string, string>> = {
   '3F000':
     'The user in DATABASE_URL may not use its schema: GRANT USAGE, CREATE ON SCHEMA … TO that user, or make it the owner.',
   '25006':
-    'The database that DATABASE_URL names is read-only, as a standby is: name the primary server.',
+    'The database that DATABASE_URL names is read-only, as a standby is, or one with default_transaction_read_only: name the primary server, or allow writing.',
+  '25004':
+    'A pooler stands before PostgreSQL, and the default_transaction_isolation of the user in DATABASE_URL is not "read committed": set it so with ALTER ROLE, as no session can behind a pooler, or connect without the pooler.',
   '53300':
     'PostgreSQL has no connection left: raise its max_connections, or end what holds them, and start again.',
   '57P03': 'PostgreSQL is starting up or shutting down: start again in a moment.',
@@ -77,7 +79,7 @@ export function refusalByDatabase(error: unknown): StartRefused | undefined {
 function sentenceFor({ kind = '', code = '', text }: ReturnType<typeof driverFailure>) {
   if (kind === 'TlsConnectionError') return said(ENCRYPTIONS, text) ?? untrusted(text)
   const login = code === '28000' ? said(LOGINS, text) : undefined
-  return login ?? BY_SQL_STATE[code] ?? BY_KIND[kind] ?? said(OTHERS, text)
+  return login ?? BY_SQL_STATE[code] ?? BY_KIND[kind] ?? byPooler(code, text) ?? said(OTHERS, text)
 }
 
 function said(sentences: typeof LOGINS, text: string): string | undefined {
@@ -87,4 +89,13 @@ function said(sentences: typeof LOGINS, text: string): string | undefined {
 /** OpenSSL's words are about the certificate alone: they hold nothing of the URL. */
 function untrusted(problem: string): string {
   return `The certificate of PostgreSQL is not trusted (${problem}): name that of its authority, or a self-signed one itself, with sslrootcert in DATABASE_URL, or use sslmode=require, which encrypts and checks nothing.`
+}
+
+/** A pooler has no SQLSTATE of its own for what it refuses, only its words; they quote no password. */
+function byPooler(code: string, text: string): string | undefined {
+  if (code !== '08P01') return undefined
+  if (text.includes('statement pooling')) {
+    return 'The pooler before PostgreSQL lets no transaction through (pool_mode = statement): set its pool_mode to transaction or session.'
+  }
+  return `PostgreSQL, or the pooler before it, refuses the connection: ${text}.`
 }

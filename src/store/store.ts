@@ -90,6 +90,8 @@ async function prepare(
   database: Database,
   bring: (database: Database) => Promise<unknown>,
 ): Promise<string[]> {
+  // A pooler can be set to let no transaction through, which shows at the first.
+  if (!database.embedded) await database.prisma.$transaction((own) => own.$executeRaw`SELECT 1`)
   await bring(database)
   return checkSchema(database)
 }

@@ -51,7 +51,7 @@ export function driverFailure(error: unknown): { kind?: string; code?: string; t
 }
 
 /** @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
-const FAILING_SQL_STATE = /^(08...|25006|40001|40P01|53...|57014|57P0.|58...|XX00.)$/
+const FAILING_SQL_STATE = /^(08...|25004|25006|25P03|40001|40P01|53...|57014|57P0.|58...|XX00.)$/
 
 /** @see https://www.prisma.io/docs/orm/reference/error-reference */
 const FAILING_PRISMA_CODE =

@@ -29,6 +29,8 @@ export type PostgresServer = {
   kill(): Promise<void>
   /** Begins again with what was written. */
   start(): Promise<void>
+  /** A standby of it, which follows until it is promoted. */
+  standby(): Promise<PostgresServer>
   /** Ends it and removes its data. */
   close(): Promise<void>
 }
@@ -41,19 +43,28 @@ export type PostgresOptions = {
   files?: Readonly<Record<string, string>>
 }
 
-export async function startPostgres(more: PostgresOptions = {}): Promise<PostgresServer> {
+export function startPostgres(more: PostgresOptions = {}): Promise<PostgresServer> {
+  return startFilled('initdb', ['-A', 'trust', '-U', 'postgres', '--no-sync'], more)
+}
+
+/** @param program puts what a server needs into the folder that -D names */
+async function startFilled(
+  program: string,
+  parameters: string[],
+  more: PostgresOptions,
+): Promise<PostgresServer> {
   const owner = ownerOfServer()
   const directory = await mkdtemp(join(tmpdir(), 'parley-postgres-'))
   if (owner) await chown(directory, owner.uid, owner.gid)
   await chmod(directory, 0o700)
   const options = { ...owner, cwd: directory, stdio: 'ignore' } as const
-  const setUp = ['-D', directory, '-A', 'trust', '-U', 'postgres', '--no-sync']
-  await once(spawn(join(programs!, 'initdb'), setUp, options), 'exit')
+  await once(spawn(join(programs!, program), ['-D', directory, ...parameters], options), 'exit')
   for (const [name, text] of Object.entries(more.files ?? {})) {
     await writeFile(join(directory, name), text, { mode: 0o600 })
     if (owner) await chown(join(directory, name), owner.uid, owner.gid)
   }
   const port = await freePort()
+  const url = `postgresql://postgres@127.0.0.1:${String(port)}/postgres`
   const run = () => runServer(directory, { port, settings: more.settings ?? [] }, owner)
   let server = await run()
   const signal = async (name: NodeJS.Signals) => {
@@ -71,12 +82,18 @@ export async function startPostgres(more: PostgresOptions = {}): Promise<Postgre
     for (const child of children) await until(() => hasEnded(child))
   }
   return {
-    url: `postgresql://postgres@127.0.0.1:${String(port)}/postgres`,
+    url,
     signal,
     kill,
     async start() {
       server = await run()
     },
+    standby: () =>
+      startFilled(
+        'pg_basebackup',
+        ['-d', url, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'],
+        {},
+      ),
     async close() {
       await kill()
       await rm(directory, { recursive: true, force: true })
@@ -99,14 +116,14 @@ async function runServer(
   )
   let said = ''
   server.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  await until(() => said.includes('ready to accept connections'), 30_000)
+  await until(() => /ready to accept (read-only )?connections/.test(said), 30_000)
   return server
 }
 
 type Owner = { uid: number; gid: number }
 
 /** PostgreSQL does not run as root: then it is the user's that its package has made. */
-function ownerOfServer(): Owner | undefined {
+export function ownerOfServer(): Owner | undefined {
   if (process.getuid?.() !== 0) return undefined
   const idOf = (what: '-u' | '-g') => Number(execFileSync('id', [what, 'postgres']).toString())
   return { uid: idOf('-u'), gid: idOf('-g') }

@@ -12,13 +12,15 @@ export type WireCutter = {
    * `broken`: nobody is connected; who sends something on a new connection loses it and that.
    */
   set(state: State): void
+  /** Who connects from now on reaches another server. */
+  lead(serverUrl: string): void
   /** How often a connection was lost so while the way was broken. */
   losses(): number
   close(): void
 }
 
 export async function openWireCutter(serverUrl: string): Promise<WireCutter> {
-  const target = new URL(serverUrl)
+  let target = new URL(serverUrl)
   const sockets = new Set<Socket>()
   let state: State = 'open'
   let losses = 0
@@ -60,6 +62,9 @@ export async function openWireCutter(serverUrl: string): Promise<WireCutter> {
     set(next) {
       state = next
       if (state === 'cut' || state === 'broken') hangUp()
+    },
+    lead(to) {
+      target = new URL(to)
     },
     losses: () => losses,
     close() {

@@ -1,0 +1,35 @@
+import type pg from 'pg'
+import { READ_ONLY } from './session.ts'
+
+/**
+ * When a server says that nothing can be written, as after a failover, no connection of before is used
+ * again. New ones are refused for as long as it is so: then nobody reads what may be old, and the first
+ * call after the promotion is served.
+ */
+export function retireWhenReadOnly(pool: pg.Pool): void {
+  const known = new Set<pg.PoolClient>()
+  const retired = new WeakSet<pg.PoolClient>()
+
+  const retire = (): void => {
+    for (const client of known) retired.add(client)
+    known.clear()
+    // An idle connection that is taken and given back for good is closed.
+    for (let idle = pool.idleCount; idle > 0; idle -= 1) {
+      pool.connect().then(
+        (client) => client.release(true),
+        () => {},
+      )
+    }
+  }
+  pool.on('connect', (client) => {
+    known.add(client)
+    client.connection.on('errorMessage', ({ code }: { code?: string }) => {
+      if (code === READ_ONLY && known.has(client)) retire()
+    })
+  })
+  pool.on('release', (_error, client) => {
+    // The pool removes one that has ended.
+    if (retired.has(client)) void client.end()
+  })
+  pool.on('remove', (client) => known.delete(client))
+}

@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { newServerSecret } from '../../src/ports/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { openPool } from '../../src/store/server.ts'
+import { hasPgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
+import { ADMIN, openWorkplace, type Workplace } from '../support/process.ts'
+import {
+  administer,
+  createDatabase,
+  dropDatabase,
+  queryServer,
+} from '../support/server-database.ts'
+import { openStream } from '../support/stream.ts'
+
+/** As many right logins as no limit refuses. */
+const AT_ONCE = 6
+/** Fewer than a server has connections: its transactions go from one session to another. */
+const SESSIONS = 3
+const migrated = inject('migrated')
+const serverUrl = 'snapshot' in migrated ? '' : migrated.serverUrl
+const can = serverUrl !== '' && hasPgBouncer
+
+let workplace: Workplace
+let pooler: PgBouncer
+let name: string
+/** Of a database of its own, to the server and by the pooler. */
+let direct: string
+let pooled: string
+let env: Record<string, string>
+
+async function open(mode: 'transaction' | 'session' | 'statement', sessions = SESSIONS) {
+  pooler = await startPgBouncer(serverUrl, { mode, sessions })
+  pooled = pooler.url(direct)
+  const keysFile = join(workplace.directory, 'keys.json')
+  await writeFile(keysFile, await newSigningKeysText(), { mode: 0o600 })
+  env = { DATABASE_URL: pooled, SIGNING_KEYS_FILE: keysFile, SERVER_SECRET: newServerSecret() }
+}
+
+describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
+  beforeEach(async () => {
+    workplace = await openWorkplace()
+    name = `parley_test_${randomUUID()}`
+    direct = await createDatabase(serverUrl, name)
+  }, 120_000)
+  afterEach(async () => {
+    await workplace.close()
+    await pooler.close()
+    await dropDatabase(serverUrl, name)
+  })
+
+  test.each([
+    ['transaction', SESSIONS],
+    ['session', 40],
+  ] as const)(
+    'in %s mode a server starts on an empty database, and logins, chats and streams at once are answered',
+    async (mode, sessions) => {
+      await open(mode, sessions)
+      await administer(serverUrl, `ALTER DATABASE "${name}" SET datestyle = 'SQL, DMY'`)
+      await administer(serverUrl, `ALTER DATABASE "${name}" SET statement_timeout = '1s'`)
+      const parley = await workplace.start(env)
+      const alice = await parley.logIn()
+      await alice.expect(200, 'getReadiness')
+      const calls = Array.from({ length: AT_ONCE }, () => [
+        alice.call('logIn', { body: ADMIN }),
+        alice.call('sendMessage', { body: { message: 'Hello' } }),
+        alice.call('listConversations'),
+      ])
+      const answers = await Promise.all(calls.flat())
+      expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+      const stream = await openStream(alice, { message: 'Hello' })
+      expect((await stream.rest()).at(-1)!.name).toBe('message.end')
+      expect(parley.stdout()).not.toMatch(/"level":"(warn|error)"/)
+    },
+    120_000,
+  )
+
+  test('a statement takes no longer than its limit, alone and in a transaction', async () => {
+    await open('transaction')
+    const pool = openPool({ databaseUrl: pooled, statementMs: 300 })
+    await expect(pool.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' })
+    const client = await pool.connect()
+    await client.query('BEGIN')
+    await expect(client.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' })
+    await client.query('ROLLBACK')
+    client.release()
+    await pool.end()
+  })
+
+  test('two that share a session each have their own limit, and leave nothing to a third', async () => {
+    await open('transaction', 1)
+    const hasty = openPool({ databaseUrl: pooled, statementMs: 300 })
+    const patient = openPool({ databaseUrl: pooled, statementMs: 60_000 })
+    const third = new pg.Client({ connectionString: pooled })
+    await third.connect()
+    const limit = 'SHOW statement_timeout'
+    const rowOf = async (asked: Promise<{ rows: unknown[] }>) => (await asked).rows[0]
+    for (let turn = 0; turn < 2; turn += 1) {
+      expect(await rowOf(hasty.query(limit))).toEqual({ statement_timeout: '300ms' })
+      expect(await rowOf(patient.query(limit))).toEqual({ statement_timeout: '1min' })
+      expect(await rowOf(third.query(limit))).toEqual({ statement_timeout: '0' })
+      expect(await rowOf(third.query('SHOW search_path'))).toEqual({
+        search_path: '"$user", public',
+      })
+    }
+    await Promise.all([hasty.end(), patient.end(), third.end()])
+  })
+
+  test('a statement costs no other round trip than without', async () => {
+    await open('transaction')
+    const pool = openPool({ databaseUrl: pooled })
+    const client = await pool.connect()
+    let roundTrips = 0
+    client.connection.on('readyForQuery', () => (roundTrips += 1))
+    const named = { name: 'answer', text: 'SELECT $1::int AS answer', values: [42] }
+    expect((await client.query(named)).rows).toEqual([{ answer: 42 }])
+    await expect(client.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' })
+    expect((await client.query(named)).rows).toEqual([{ answer: 42 }])
+    expect(roundTrips).toBe(3)
+    client.release()
+    await pool.end()
+  })
+
+  test('instances that start at once migrate once, and leave no lock in a session of the pooler', async () => {
+    await open('transaction')
+    const opened = Array.from({ length: 3 }, () => openDatabase({ databaseUrl: pooled }))
+    const databases = await Promise.all(opened)
+    const applied = await Promise.all(databases.map((database) => migrate(database)))
+    expect(new Set(applied.flat()).size).toBe(applied.flat().length)
+    await Promise.all(databases.map((database) => database.close()))
+    const rows =
+      'SELECT count(*)::int AS held FROM pg_locks l JOIN pg_database d ON d.oid = l.database'
+    const held = await queryServer(
+      direct,
+      `${rows} WHERE datname = '${name}' AND locktype = 'advisory'`,
+    )
+    expect(held).toEqual([{ held: 0 }])
+  }, 120_000)
+
+  test('what no server can work with is said in a sentence', async () => {
+    await open('statement')
+    const { code, stderr } = await workplace.startInVain(env)
+    expect([code, stderr]).toEqual([
+      1,
+      'Parley did not start.\nThe pooler before PostgreSQL lets no transaction through (pool_mode = statement): set its pool_mode to transaction or session.\n',
+    ])
+    await pooler.close()
+    await open('transaction')
+    await administer(
+      serverUrl,
+      `ALTER DATABASE "${name}" SET default_transaction_isolation = 'serializable'`,
+    )
+    const strict = await workplace.startInVain(env)
+    expect([strict.code, strict.stderr]).toEqual([
+      1,
+      'Parley did not start.\nA pooler stands before PostgreSQL, and the default_transaction_isolation of the user in DATABASE_URL is not "read committed": set it so with ALTER ROLE, as no session can behind a pooler, or connect without the pooler.\n',
+    ])
+    const refused = await workplace.startInVain({
+      ...env,
+      DATABASE_URL: `${pooled}?options=-cjit=off`,
+    })
+    expect(refused.stderr).toBe(
+      'Parley did not start.\nPostgreSQL, or the pooler before it, refuses the connection: unsupported startup parameter: options.\n',
+    )
+  }, 120_000)
+})

@@ -1,0 +1,108 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { newServerSecret } from '../../src/ports/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import type { Client } from '../support/client.ts'
+import { hasPostgres, type PostgresServer, startPostgres } from '../support/postgres-server.ts'
+import { ADMIN, openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
+import { administer, createDatabase, queryServer } from '../support/server-database.ts'
+import { until } from '../support/until.ts'
+import { openWireCutter, type WireCutter } from '../support/wire-cutter.ts'
+
+const RECOVERY_MS = 10_000
+
+let workplace: Workplace
+let postgres: PostgresServer
+let wire: WireCutter
+let env: Record<string, string>
+let parley: ParleyProcess
+let alice: Client
+
+describe.skipIf(!hasPostgres)('while nothing can be written', () => {
+  beforeEach(async () => {
+    workplace = await openWorkplace()
+    postgres = await startPostgres()
+    const databaseUrl = await createDatabase(postgres.url, 'parley')
+    wire = await openWireCutter(databaseUrl)
+    const keysFile = join(workplace.directory, 'keys.json')
+    await writeFile(keysFile, await newSigningKeysText(), { mode: 0o600 })
+    env = {
+      DATABASE_URL: wire.url,
+      SIGNING_KEYS_FILE: keysFile,
+      SERVER_SECRET: newServerSecret(),
+    }
+    parley = await workplace.start(env)
+    alice = await parley.logIn()
+  }, 120_000)
+  afterEach(async () => {
+    await workplace.close()
+    wire.close()
+    await postgres.close()
+  })
+
+  const everyCall = () => [
+    alice.call('logIn', { body: ADMIN }),
+    alice.call('sendMessage', { body: { message: 'Hi' } }),
+    alice.call('listConversations'),
+    alice.call('getProfile'),
+  ]
+
+  /** Not ready, and no call is answered, from rows that may be old either. */
+  const expectAway = async () => {
+    await until(async () => {
+      const { status, body } = await alice.call('getReadiness')
+      expect(status).toBe(503)
+      return JSON.stringify(body).includes('{"name":"database","status":"down"}')
+    })
+    for (const answer of await Promise.all([...everyCall(), ...everyCall()])) {
+      expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable', retryable: true } })
+    }
+  }
+
+  const expectBack = async () => {
+    await until(async () => (await alice.call('getReadiness')).status === 200, RECOVERY_MS)
+    await until(async () => {
+      const answers = await Promise.all(everyCall())
+      return answers.every(({ status }) => status === 200)
+    }, RECOVERY_MS)
+  }
+
+  test('after a failover to a standby the server is not ready and calls are 503, until the standby is promoted', async () => {
+    const standby = await postgres.standby()
+    try {
+      const said = await alice.expect(200, 'sendMessage', { body: { message: 'Kept' } })
+      const [position] = await queryServer(postgres.url, 'SELECT pg_current_wal_lsn()::text AS at')
+      const has = `SELECT pg_last_wal_replay_lsn() >= '${String(position!['at'])}' AS it`
+      await until(async () => (await queryServer(standby.url, has))[0]!['it'] === true)
+      await postgres.kill()
+      wire.lead(standby.url)
+      await expectAway()
+      await administer(standby.url, 'SELECT pg_promote()')
+      await expectBack()
+      const path = { conversationId: said.body.conversationId }
+      await alice.expect(200, 'getConversation', { path })
+    } finally {
+      await standby.close()
+    }
+  }, 120_000)
+
+  test('a server that is closed to writers and opened again is served as soon as it is open', async () => {
+    const close = (on: 'on' | 'off') =>
+      administer(postgres.url, `ALTER SYSTEM SET default_transaction_read_only = ${on}`)
+    await close('on')
+    await administer(postgres.url, 'SELECT pg_reload_conf()')
+    // Whoever has a connection of before finds out by its next write.
+    await until(async () => (await alice.call('getReadiness')).status === 503)
+    await until(async () => (await alice.call('getProfile')).status === 503)
+    await expectAway()
+    const { code, stderr } = await workplace.startInVain(env)
+    expect([code, stderr]).toEqual([
+      1,
+      'Parley did not start.\nThe database that DATABASE_URL names is read-only, as a standby is, or one with default_transaction_read_only: name the primary server, or allow writing.\n',
+    ])
+    await close('off')
+    await administer(postgres.url, 'SELECT pg_reload_conf()')
+    await expectBack()
+  }, 120_000)
+})
