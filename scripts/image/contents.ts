@@ -26,7 +26,7 @@ export async function checkContents({ root }: Image): Promise<void> {
   )
   const others = ['(', '-not', '-user', 'root', '-o', '-perm', '/022', '-not', '-type', 'l', ')']
   same(await find([app, ...others]), [], 'what others than root could change')
-  const secrets = ['(', '-name', '.env', '-o', '-name', '.git', '-o', '-name', 'signing-keys*', ')']
+  const secrets = ['-regex', '.*/\(.env\|.git\|signing-keys.json\|server-secret\)']
   same(await find([app, join(root, 'data'), ...secrets]), [], 'secrets')
   const { uid, mode } = await stat(join(root, 'data'))
   same([uid, mode & MODE], [1000, DATA_MODE], '/data')
