@@ -10,6 +10,7 @@ const LARGEST_APP_BYTES = 220 * MEGABYTE
 const APP = ['dist', 'node_modules', 'openapi', 'package.json', 'prisma', 'src']
 /** What only a build needs, by the names of packages. */
 const FOR_BUILDS = ['typescript', 'tsx', 'vitest', 'prisma', 'eslint', 'esbuild']
+const SECRETS = '.*/([.]env|[.]git|signing-keys[.]json|server-secret)'
 const VARIABLES = ['PATH', 'NODE_ENV', 'DATA_DIR']
 const DATA_MODE = 0o700
 const MODE = 0o777
@@ -26,7 +27,7 @@ export async function checkContents({ root }: Image): Promise<void> {
   )
   const others = ['(', '-not', '-user', 'root', '-o', '-perm', '/022', '-not', '-type', 'l', ')']
   same(await find([app, ...others]), [], 'what others than root could change')
-  const secrets = ['(', '-name', '.env', '-o', '-name', '.git', '-o', '-name', 'signing-keys*', ')']
+  const secrets = ['-regextype', 'posix-extended', '-regex', SECRETS]
   same(await find([app, join(root, 'data'), ...secrets]), [], 'secrets')
   const { uid, mode } = await stat(join(root, 'data'))
   same([uid, mode & MODE], [1000, DATA_MODE], '/data')
