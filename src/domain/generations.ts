@@ -46,6 +46,10 @@ export function createGenerations(deps: Deps) {
     log.warn({ code, reason: message }, 'the engine failed')
   }
 
+  const noteRemark = (reason: string) => {
+    log.warn({ reason }, 'the engine answered oddly')
+  }
+
   const begin = async (
     generationId: string,
     caller: Principal,
@@ -113,7 +117,11 @@ export function createGenerations(deps: Deps) {
     const { requestId } = call
     const started = { id, requestId, conversation, userMessage, assistantMessage }
     const run = createGenerationRun(
-      { store, engine, clock, unwritten, onMistake, onEngineFailure: noteFailure },
+      {
+        ...{ store, engine, clock, unwritten, onMistake },
+        onEngineFailure: noteFailure,
+        onEngineRemark: noteRemark,
+      },
       { ...started, ownerId: caller.id },
     )
     running.set(run.id, run)
