@@ -6,6 +6,8 @@ import {
   type Env,
   type Environment,
 } from './config/environment.ts'
+import { readDatabaseUrl } from './config/database-url.ts'
+import { readEngine } from './config/engine.ts'
 import { mistakesInFiles } from './config/files.ts'
 import { type Sorted, withoutInjected } from './config/injected.ts'
 import { ConfigMistakes } from './config/mistakes.ts'
@@ -13,8 +15,6 @@ import { redisUrl as parseRedisUrl } from './config/redis-url.ts'
 import * as values from './config/values.ts'
 import type { LimitOverride } from './config/values.ts'
 import { rateLimitVariable, VARIABLES } from './config/variables.ts'
-
-import { readPostgresUrl, UnusablePostgresUrl } from './ports/postgres-url.ts'
 
 export { ConfigMistakes } from './config/mistakes.ts'
 export type { LimitOverride } from './config/values.ts'
@@ -126,53 +126,6 @@ function readStore(from: Environment) {
     dataDir: from.read('DATA_DIR', values.line),
     databaseUrl: readDatabaseUrl(from),
     redisUrl: from.find('REDIS_URL', parseRedisUrl),
-  }
-}
-
-function readDatabaseUrl(from: Environment): string | undefined {
-  const text = from.find('DATABASE_URL', (url) => url)
-  if (text === undefined) return undefined
-  // The one of libpq's variables that its users expect to matter where the URL says nothing.
-  const mode = from.find('PGSSLMODE', (word) => word)
-  const isSaid = mode === undefined || /[?&]ssl(mode)?=/.test(text)
-  const url = isSaid ? text : `${text}${text.includes('?') ? '&' : '?'}sslmode=${encodeURIComponent(mode)}`
-  try {
-    readPostgresUrl(url)
-  } catch (error) {
-    if (!(error instanceof UnusablePostgresUrl)) throw error
-    error.mistakes.forEach((mistake) => from.refuse(`DATABASE_URL ${mistake}`))
-  }
-  return url
-}
-
-function readEngine(from: Environment) {
-  for (const name of ['CHAT_UPSTREAM_KEY', 'CHAT_UPSTREAM_MODEL'] as const) {
-    if (from.has(name) && !from.has('CHAT_UPSTREAM_URL')) {
-      from.refuse(`${name} means nothing without CHAT_UPSTREAM_URL.`)
-    }
-  }
-  return {
-    url: from.find('CHAT_UPSTREAM_URL', values.baseUrl),
-    key: from.find('CHAT_UPSTREAM_KEY', values.headerToken),
-    model: from.find('CHAT_UPSTREAM_MODEL', values.line),
-    shape: readRequestShape(from),
-    timeoutSeconds: from.read('CHAT_UPSTREAM_TIMEOUT_SECONDS', values.integer(1, 600)),
-  }
-}
-
-/** What the upstream is asked at first; one that refuses some of it gets what it takes. */
-function readRequestShape(from: Environment) {
-  return {
-    sampling: from.read('CHAT_UPSTREAM_SAMPLING', values.oneOf('mode', 'none')),
-    lengthParameter: from.read(
-      'CHAT_UPSTREAM_MAX_TOKENS_PARAMETER',
-      values.oneOf('max_tokens', 'max_completion_tokens', 'none'),
-    ),
-    systemRole: from.read(
-      'CHAT_UPSTREAM_SYSTEM_ROLE',
-      values.oneOf('system', 'developer', 'user'),
-    ),
-    streamUsage: from.read('CHAT_UPSTREAM_STREAM_USAGE', values.oneOf('on', 'off')),
   }
 }
 

@@ -30,16 +30,16 @@ export class AnswerText {
   add(piece: string): string {
     if (this.#isFull) return ''
     const room = LONGEST_ANSWER - this.#text.length
-    const fitting = piece.length <= room ? piece : withoutHalf(piece.slice(0, room))
+    const fitting = cutText(piece, room)
     this.#text += fitting
     this.#isFull = fitting.length < piece.length || this.#text.length === LONGEST_ANSWER
     return fitting
   }
 }
 
-function withoutHalf(text: string): string {
-  const last = text.charCodeAt(text.length - 1)
-  return last >= 0xd800 && last <= 0xdbff ? text.slice(0, -1) : text
+/** As much of a text as has room, in UTF-16 units, and never half a character. */
+export function cutText(text: string, room: number): string {
+  return text.length <= room ? text : text.slice(0, room).replace(/[\ud800-\udbff]$/, '')
 }
 
 /** A conversation's title from its first message: its beginning, on one line, cut between words. */

@@ -42,6 +42,7 @@ type Deps = {
   unwritten: Unwritten
   onMistake: (error: unknown) => void
   onEngineFailure: (failure: EngineFailure) => void
+  onEngineRemark: (remark: string) => void
 }
 
 /**
@@ -74,7 +75,10 @@ export function createGenerationRun(deps: Deps, started: Started) {
 
   const consume = async (turn: Turn): Promise<EngineEnd> => {
     for await (const part of deps.engine.answer(turn, stopping.signal)) {
-      if (part.type === 'end') return part
+      if (part.type === 'end') {
+        if (part.remark !== undefined) deps.onEngineRemark(part.remark)
+        return part
+      }
       const text = answer.add(part.text)
       begin()
       if (text !== '') {

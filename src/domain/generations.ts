@@ -49,6 +49,10 @@ export function createGenerations(deps: Deps) {
     else log.warn(facts, 'the engine failed')
   }
 
+  const noteRemark = (requestId: string, reason: string) => {
+    log.warn({ requestId, reason }, 'the engine answered oddly')
+  }
+
   const begin = async (
     generationId: string,
     caller: Principal,
@@ -118,8 +122,11 @@ export function createGenerations(deps: Deps) {
     const onEngineFailure = (failure: EngineFailure) => {
       noteFailure(requestId, failure)
     }
+    const onEngineRemark = (reason: string) => {
+      noteRemark(requestId, reason)
+    }
     const run = createGenerationRun(
-      { store, engine, clock, unwritten, onMistake, onEngineFailure },
+      { store, engine, clock, unwritten, onMistake, onEngineFailure, onEngineRemark },
       { ...started, ownerId: caller.id },
     )
     running.set(run.id, run)

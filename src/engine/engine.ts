@@ -37,6 +37,8 @@ export interface EngineEnd {
   readonly finishReason?: FinishReason
   /** How many of the turn's messages, the oldest, the engine left out; left out when it needed none. */
   readonly omittedMessages?: number
+  /** For the operator's log; as safe as the message of a failure. */
+  readonly remark?: string
 }
 
 /** All the ways in which an engine fails. */

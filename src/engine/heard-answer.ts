@@ -6,6 +6,11 @@ import { estimateUsage } from './tokens.ts'
 import { believedUsage, type SaidUsage } from './upstream-words.ts'
 import { WholeText } from './whole-text.ts'
 
+/** The end of a thought whose beginning the server has cut off, on a line of its own. */
+const CUT_THOUGHT = /\n<\/think>(?:\n|$)/
+const CUT_THOUGHT_REMARK =
+  'the answer holds what the model thought, and </think> behind it: let the model server split thoughts off'
+
 /** What the chunks of an answer have said so far, and how it ends by that. */
 export class HeardAnswer {
   readonly #spoken = new SpokenText()
@@ -61,7 +66,12 @@ export class HeardAnswer {
       model: this.#model,
       usage: believedUsage(this.#usage) ?? estimateUsage(turn, turn.mode.systemPrompt, this.#text),
       ...(finishReason && { finishReason }),
+      ...(this.#showsThought && { remark: CUT_THOUGHT_REMARK }),
     }
+  }
+
+  get #showsThought(): boolean {
+    return CUT_THOUGHT.test(this.#text) && !this.#text.includes('<think>')
   }
 
   #show(text: string): string {

@@ -28,10 +28,7 @@ export class SpokenText {
 
   /** What of the text so far is spoken for sure; may be empty. */
   push(piece: string): string {
-    if (this.#isSpeaking) return piece
-    this.#held += piece
-    while (this.#enter() || this.#leave());
-    return this.#isSpeaking ? this.#release() : ''
+    return this.#isSpeaking ? piece : this.#listen(piece)
   }
 
   /** What was held back at the end of the answer: a thought without an end is none of it. */
@@ -39,12 +36,20 @@ export class SpokenText {
     return this.#end === '' ? this.#release() : ''
   }
 
+  #listen(piece: string): string {
+    this.#held += piece
+    while (this.#enter() || this.#leave());
+    return this.#isSpeaking ? this.#release() : ''
+  }
+
   /** Whether a block of thoughts was found, and is over or has begun. */
   #enter(): boolean {
     if (this.#end !== '') return false
     const text = this.#held.trimStart()
-    this.#isSpeaking = this.#held.length - text.length > LONGEST_BLANK
-    if (this.#isSpeaking) return false
+    if (this.#held.length - text.length > LONGEST_BLANK) {
+      this.#isSpeaking = true
+      return false
+    }
     const end = ENDS.find((one) => text.startsWith(one))
     const mark = end ?? [...MARKS.keys()].find((one) => text.startsWith(one))
     if (mark !== undefined) {

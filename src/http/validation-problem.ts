@@ -1,5 +1,6 @@
 import type { Request } from 'express'
 import { error as validatorErrors } from 'express-openapi-validator'
+import { cutText } from '../domain/answer-text.ts'
 import { invalidRequest, Problem, type RequestErrorPlace } from '../domain/problem.ts'
 
 const LONGEST_POINTER = 500
@@ -28,7 +29,7 @@ export function validationProblem(error: unknown, headers: readonly string[]): u
 
 /** The problem of a request that does not fit in all these places. */
 export function invalidPlaces(places: readonly RequestErrorPlace[]): Problem {
-  const errors = places.map((one) => ({ ...one, pointer: one.pointer.slice(0, LONGEST_POINTER) }))
+  const errors = places.map((one) => ({ ...one, pointer: cutText(one.pointer, LONGEST_POINTER) }))
   const detail = errors.map((one) => `${one.in} ${one.pointer}: ${one.detail}`).join('; ')
   return new Problem('invalid-request', { detail, errors })
 }
@@ -55,7 +56,7 @@ function placeOf(
     in: place,
     pointer: spelt ?? pointer,
     code: unknown ? 'unknown' : codeOf(errorCode),
-    detail: (unknown ? 'is not a parameter of this operation' : message).slice(0, LONGEST_DETAIL),
+    detail: cutText(unknown ? 'is not a parameter of this operation' : message, LONGEST_DETAIL),
   }
 }
 

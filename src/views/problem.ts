@@ -1,4 +1,5 @@
 import type { Problem as ProblemSchema } from '../../generated/api.ts'
+import { cutText } from '../domain/answer-text.ts'
 import type { Problem } from '../domain/problem.ts'
 
 const MOST_ERRORS = 50
@@ -19,7 +20,7 @@ export function problemView(
     type: PROBLEM_TYPE_BASE + problem.code,
     title,
     status,
-    ...(detail !== undefined && { detail: detail.slice(0, LONGEST_DETAIL) }),
+    ...(detail !== undefined && { detail: cutText(detail, LONGEST_DETAIL) }),
     instance: instanceOf(call.path),
     code: problem.code,
     requestId: call.requestId,

@@ -40,6 +40,16 @@ const ODD_NAMES = [
   { id: 'm' },
   '/models/x\0.gguf',
 ]
+/** What ends an answer well, and what is told of it. */
+const GOOD_ENDS = new Map<unknown, string | undefined>([
+  ['stop', 'stop'],
+  ['STOP', 'stop'],
+  ['length', 'length'],
+  ['content_filter', 'contentFilter'],
+  ['tool_calls', undefined],
+])
+/** What ends nothing: then [DONE] does. */
+const NO_ENDS: unknown[] = ['', 'null', null, 7]
 const ODD_TEXTS = [
   '\0',
   '\ud83d',
@@ -84,14 +94,18 @@ const oddReply = fc.record({
   id: oddName,
   model: oddName,
   texts: fc.array(oddText, { maxLength: 8 }),
-  finish: fc.oneof(fc.constantFrom('stop', '', 'length', null, 7, {}), fc.string()),
+  finish: fc.oneof(
+    fc.constantFrom(...GOOD_ENDS.keys(), ...NO_ENDS),
+    fc.string().filter((word) => word.trim() !== '' && !GOOD_ENDS.has(word)),
+  ),
+  thought: fc.constantFrom('', '<think>', '<think>hm</think>', '\n<think>h<m</think>\n\n'),
   usage: oddUsage,
   way: fc.constantFrom('whole' as const, 'stream' as const),
 })
 type OddReply = typeof oddReply extends fc.Arbitrary<infer T> ? T : never
 
-function bodyOf({ id, model, texts, finish, usage }: OddReply): string {
-  const chunks = texts.map((content) => ({
+function bodyOf({ id, model, texts, finish, usage, thought }: OddReply): string {
+  const chunks = [...thought, ...texts].map((content) => ({
     id,
     model,
     choices: [{ index: 0, delta: { content } }],
@@ -107,6 +121,36 @@ function keepable(texts: readonly string[]): string {
   return texts.join('').replaceAll('\0', '\ufffd').toWellFormed().slice(0, LONGEST_ANSWER)
 }
 
+/** Whether it is an answer at all: it has ended well, and has a text or is known to be held back. */
+function isAnswer(reply: OddReply): boolean {
+  const isEnd = GOOD_ENDS.has(reply.finish) || NO_ENDS.includes(reply.finish)
+  return isEnd && (spokenIn(reply) !== '' || GOOD_ENDS.get(reply.finish) === 'contentFilter')
+}
+
+/** The text of it that can be kept, without what was thought. */
+function spokenIn({ texts, thought }: OddReply): string {
+  if (thought === '') return keepable(texts)
+  return thought.includes('</think>') ? keepable([texts.join('').trimStart()]) : ''
+}
+
+/** It may fail before its first word or after it: what it said is kept only as failed. */
+async function expectFailure({ way }: OddReply): Promise<void> {
+  const body = { message: 'Hello', conversationId }
+  if (way === 'whole') {
+    const answer = await alice.call('sendMessage', { body })
+    if (answer.status !== 200) expect(answer.body).toMatchObject({ code: 'upstream-failed' })
+    else expect(answer.body).toMatchObject({ message: { status: 'failed' } })
+    return
+  }
+  const stream = await openStream(alice, body)
+  if (stream.status === 502) return
+  expect((await stream.rest()).at(-1)!.event).toMatchObject({
+    type: 'message.error',
+    problem: { code: 'upstream-failed' },
+    message: { status: 'failed' },
+  })
+}
+
 async function askBy(way: OddReply['way']) {
   const body = { message: 'Hello', conversationId }
   if (way === 'whole') return (await alice.expect(200, 'sendMessage', { body })).body.message
@@ -117,11 +161,16 @@ async function askBy(way: OddReply['way']) {
   return end.message
 }
 
-test('whatever an upstream says of its answer, the text is kept as it was sent and the conversation is free', async () => {
+test('whatever an upstream says of its answer, the text is kept as it was said, only what ended well is complete, and the conversation is free', async () => {
   const run = fc.asyncProperty(oddReply, async (reply) => {
     upstream.script = { instead: { contentType: 'text/event-stream', body: bodyOf(reply) } }
+    if (!isAnswer(reply)) {
+      await expectFailure(reply)
+      return
+    }
     const message = await askBy(reply.way)
-    expect(message).toMatchObject({ status: 'complete', content: keepable(reply.texts) })
+    expect(message).toMatchObject({ status: 'complete', content: spokenIn(reply) })
+    expect(message.finishReason).toBe(GOOD_ENDS.get(reply.finish))
     const { body } = await alice.expect(200, 'getConversation', { path: { conversationId } })
     expect(body.messages.at(-1)).toEqual(message)
     const { inputTokens = 0, outputTokens = 0, totalTokens } = message.usage!
@@ -146,6 +195,7 @@ test.each([
     texts: ['Yes'],
     finish: 'stop',
     usage,
+    thought: '' as const,
     way: 'whole' as const,
   }
   upstream.script = { instead: { contentType: 'text/event-stream', body: bodyOf(reply) } }

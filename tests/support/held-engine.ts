@@ -1,6 +1,6 @@
 import type { ChatRequest } from '../../generated/api.ts'
 import { createDeferred } from '../../src/domain/deferred.ts'
-import type { Engine, EnginePart, TokenUsage, Turn } from '../../src/engine/engine.ts'
+import type { Engine, EngineEnd, EnginePart, TokenUsage, Turn } from '../../src/engine/engine.ts'
 import type { Client } from './client.ts'
 import { openStream } from './stream.ts'
 
@@ -12,7 +12,7 @@ export type HeldTurn = {
   /** What the server stops it by. */
   signal: AbortSignal
   say(text: string): void
-  end(usage?: TokenUsage): void
+  end(usage?: TokenUsage, said?: Partial<EngineEnd>): void
   fail(error: unknown): void
 }
 
@@ -62,8 +62,8 @@ function holdTurn(turn: Turn, signal: AbortSignal) {
     say(text) {
       push(() => ({ type: 'text', text }))
     },
-    end(usage) {
-      push(() => ({ type: 'end', model: MODEL, ...(usage && { usage }) }))
+    end(usage, said) {
+      push(() => ({ type: 'end', model: MODEL, ...(usage && { usage }), ...said }))
     },
     fail(error) {
       push(() => {
