@@ -12,6 +12,9 @@ export type Connection = {
   waiting: number
   /** Since when no call is under way, in milliseconds of the clock. */
   freeSinceMs: number
+  /** How much had come by then, and whether more has been seen since. */
+  bytesByThen: number
+  isSpeaking: boolean
   /** Nothing that still comes is done (RFC 9112 9.6). */
   isOver: boolean
 }
@@ -30,7 +33,7 @@ export type Connections = {
 
 /** What Node takes for no beginning, line breaks say, has no other end than this. */
 const LONGEST_SILENT_MS = 30_000
-/** An answered connection has Node's 75 s, and half a head after that 15 s. */
+/** An answered connection that says nothing has Node's 75 s. */
 const LONGEST_FREE_MS = 100_000
 const LOOK_EVERY_MS = 5_000
 
@@ -40,7 +43,14 @@ const connectionOf = new WeakMap<Socket, Connection>()
 export function connectionOn(socket: Socket): Connection {
   const known = connectionOf.get(socket)
   if (known) return known
-  const connection = { socket, waiting: 0, freeSinceMs: 0, isOver: false }
+  const connection = {
+    socket,
+    waiting: 0,
+    freeSinceMs: 0,
+    bytesByThen: 0,
+    isSpeaking: false,
+    isOver: false,
+  }
   connectionOf.set(socket, connection)
   return connection
 }
@@ -53,6 +63,19 @@ export function isFree({ last }: Connection): boolean {
 /** Whether it is the turn of a call that is not there yet as a whole. */
 function isSending({ last, waiting }: Connection): boolean {
   return last !== undefined && waiting === 0 && !last.headersSent && !last.req.complete
+}
+
+/** What is sent between calls is the next one's beginning, or none: its time begins when it is seen. */
+function noteSpeaking(connection: Connection, nowMs: number): void {
+  const { last, socket, bytesByThen, isSpeaking } = connection
+  if (last === undefined || isSpeaking || socket.bytesRead === bytesByThen) return
+  connection.isSpeaking = true
+  connection.freeSinceMs = nowMs
+}
+
+/** Whether it was answered and has said nothing since, as a proxy keeps it for its next call. */
+function isIdle({ last, isSpeaking }: Connection): boolean {
+  return last !== undefined && !isSpeaking
 }
 
 /** Whose last answer is on its way has a few seconds of his own. */
@@ -83,7 +106,8 @@ export function createConnections(clock: Clock): Connections {
     closeIfFor(() => forMs)
   }
   const closeForgotten = () => {
-    closeIfFor(({ last }) => (last ? LONGEST_FREE_MS : LONGEST_SILENT_MS))
+    for (const connection of open.values()) noteSpeaking(connection, clock.monotonicMs())
+    closeIfFor((one) => (isIdle(one) ? LONGEST_FREE_MS : LONGEST_SILENT_MS))
   }
   const closeSending = () => {
     for (const connection of open.values()) {
@@ -99,7 +123,10 @@ export function createConnections(clock: Clock): Connections {
       })
     },
     noteEnd(socket) {
-      connectionOn(socket).freeSinceMs = clock.monotonicMs()
+      const connection = connectionOn(socket)
+      connection.freeSinceMs = clock.monotonicMs()
+      connection.bytesByThen = socket.bytesRead
+      connection.isSpeaking = false
     },
     closeFree,
     closeSending,

@@ -49,7 +49,11 @@ describe('an answer whose head is not what the contract promises', () => {
       ({ headers }) => ({ headers: { ...headers, 'X-Internal': 'db-7' } }),
       'the header x-internal is not documented',
     ],
-    ['no header that is required', () => ({ headers: {} }), 'the header etag is missing'],
+    [
+      'no header that is required',
+      () => ({ headers: {} }),
+      'the header content-encoding is missing',
+    ],
     [
       'a header that does not fit its schema',
       ({ headers }) => ({ headers: { ...headers, ETag: 'weak' } }),

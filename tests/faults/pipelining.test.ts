@@ -127,7 +127,7 @@ describe('a connection', () => {
       socket.write('\r\n')
       await server.clock.advance(3_000)
     }
-    await server.clock.advance(5_000)
+    await server.clock.advance(10_000)
     expect(atServer.destroyed).toBe(true)
   })
 
