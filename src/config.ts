@@ -130,7 +130,9 @@ function readDatabaseUrl(from: Environment): string | undefined {
   // The one of libpq's variables that its users expect to matter where the URL says nothing.
   const mode = from.find('PGSSLMODE', (word) => word)
   const isSaid = mode === undefined || /[?&]ssl(mode)?=/.test(text)
-  const url = isSaid ? text : `${text}${text.includes('?') ? '&' : '?'}sslmode=${encodeURIComponent(mode)}`
+  const url = isSaid
+    ? text
+    : `${text}${text.includes('?') ? '&' : '?'}sslmode=${encodeURIComponent(mode)}`
   try {
     readPostgresUrl(url)
   } catch (error) {
