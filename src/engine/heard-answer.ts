@@ -89,23 +89,28 @@ export class HeardAnswer {
   #wordless(): EngineFailure {
     const hasThought = this.#hasThought || this.#spoken.hasThought
     const why = whyWordless(hasThought, this.#hasCalled || this.#ending === 'tools', this.#ending)
-    return new EngineFailure('upstream-failed', why.log, { detail: why.detail })
+    // The same question would spend the same tokens on the same end.
+    const code = why.isFinal ? 'upstream-refused' : 'upstream-failed'
+    return new EngineFailure(code, why.log, { detail: why.detail })
   }
 }
 
-type Why = { log: string; detail: string }
+type Why = { log: string; detail: string; isFinal?: true }
 
 function whyWordless(hasThought: boolean, hasCalled: boolean, ending: Ending | undefined): Why {
   if (hasCalled) {
     return {
       log: 'the model called a tool and said nothing; tools are not offered here',
       detail: 'The model asked for a tool instead of answering. No tools are available here.',
+      isFinal: true,
     }
   }
-  if (hasThought && ending === 'length') {
+  // Thoughts may be counted, and not shown.
+  if (ending === 'length') {
     return {
       log: 'the model thought until it had written as much as it may, and said nothing',
-      detail: 'The model spent its whole answer on thinking. Ask a smaller question, or try again.',
+      detail: 'The model spent its whole answer on thinking. Ask a smaller question.',
+      isFinal: true,
     }
   }
   if (hasThought) {

@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { defaultMode, modes } from '../../src/domain/modes.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
-import type { EngineEnd, EnginePart, Turn } from '../../src/engine/engine.ts'
+import type { EngineEnd, EngineFailureCode, EnginePart, Turn } from '../../src/engine/engine.ts'
 import { OpenAiCompatibleEngine } from '../../src/engine/openai-compatible.ts'
 import type { OpenAiCompatibleOptions } from '../../src/engine/openai-compatible.ts'
 import { systemClock } from '../../src/ports/clock.ts'
@@ -523,17 +523,32 @@ describe('every form of text', () => {
     }
   })
 
-  it.each<[string, object[], RegExp]>([
-    ['calls of tools', [deltaOf({ tool_calls: [{ index: 0 }] }), ends('tool_calls')], /tool/],
-    ['the end of a call', [ends('function_call')], /tool/],
-    ['thoughts up to its length', [deltaOf({ reasoning: 'hm' }), ends('length')], /thinking/],
-    ['thoughts in the text up to its length', [says('<think>hm'), ends('length')], /thinking/],
-    ['thoughts', [says('<think>hm</think>\n'), ends('stop')], /thinking/],
-    ['its end', [ends('stop')], /without an answer/],
-    ['[DONE]', [], /without an answer/],
-  ])('an answer of nothing but %s is a failure with its reason', async (_, events, why) => {
+  it.each<[string, EngineFailureCode, object[], RegExp]>([
+    [
+      'calls of tools',
+      'upstream-refused',
+      [deltaOf({ tool_calls: [{ index: 0 }] }), ends('tool_calls')],
+      /tool/,
+    ],
+    ['the end of a call', 'upstream-refused', [ends('function_call')], /tool/],
+    [
+      'thoughts up to its length',
+      'upstream-refused',
+      [deltaOf({ reasoning: 'hm' }), ends('length')],
+      /thinking/,
+    ],
+    [
+      'thoughts in the text up to its length',
+      'upstream-refused',
+      [says('<think>hm'), ends('length')],
+      /thinking/,
+    ],
+    ['thoughts', 'upstream-failed', [says('<think>hm</think>\n'), ends('stop')], /thinking/],
+    ['its end', 'upstream-failed', [ends('stop')], /without an answer/],
+    ['[DONE]', 'upstream-failed', [], /without an answer/],
+  ])('an answer of nothing but %s is %s, with its reason', async (_, code, events, why) => {
     const { failure, parts } = await play(streamOf([says(null), ...events, DONE]))
-    expect(failure).toMatchObject({ code: 'upstream-failed', detail: expect.stringMatching(why) })
+    expect(failure).toMatchObject({ code, detail: expect.stringMatching(why) })
     expect(failure!.message).not.toBe(failure!.detail)
     expect(parts).toEqual([])
   })

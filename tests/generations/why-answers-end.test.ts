@@ -98,16 +98,20 @@ test('a thought whose beginning was cut off is text, and the operator hears of i
   )
 })
 
-test('an answer of nothing but a call of a tool is a failure that says why, and keeps nothing', async () => {
+test('an answer of nothing but a call of a tool says why, is not worth repeating, and keeps nothing', async () => {
   streamOf({ delta: { tool_calls: [{ index: 0 }] } }, { delta: {}, finish_reason: 'tool_calls' })
   const body = { message: 'Well?' }
-  const problem = await alice.refused('upstream-failed', 'sendMessage', { body })
-  expect(problem.body).toMatchObject({ status: 502, detail: expect.stringContaining('tool') })
+  const problem = await alice.refused('upstream-refused', 'sendMessage', { body })
+  expect(problem.body).toMatchObject({
+    status: 502,
+    retryable: false,
+    detail: expect.stringContaining('tool'),
+  })
   const { body: list } = await alice.expect(200, 'listConversations')
   expect(list.data).toEqual([])
   expect(server.logged()).toContainEqual(
     expect.objectContaining({
-      code: 'upstream-failed',
+      code: 'upstream-refused',
       reason: expect.stringContaining('called a tool'),
     }),
   )

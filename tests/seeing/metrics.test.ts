@@ -114,7 +114,7 @@ describe('the counts', () => {
     const { server, upstream } = await startWithUpstream({ status: 401 })
     const alice = await server.newUser()
     const body = { message: 'Hello' }
-    await alice.refused('upstream-failed', 'sendMessage', { body })
+    await alice.refused('upstream-refused', 'sendMessage', { body })
     upstream.script = { garbageAfter: 1 }
     await (await openStream(alice, body)).rest()
     upstream.script = { stallAfter: 0 }
@@ -126,7 +126,9 @@ describe('the counts', () => {
     await alice.expect(200, 'sendMessage', { body })
     const metrics = await readMetrics(server.metricsUrl)
     expect(countsOf(metrics, 'parley_engine_failures_total', 'code')).toEqual({
-      'upstream-failed': 2,
+      'context-too-long': 0,
+      'upstream-failed': 1,
+      'upstream-refused': 1,
       'upstream-timeout': 1,
     })
   })
@@ -224,7 +226,10 @@ describe('labels', () => {
       value === 'none' || policies.operations.some(({ operationId }) => operationId === value),
     status: (value) => /^[2-5]\d\d$/.test(value),
     policy: (value) => ['exports', 'streams'].includes(value) || value in policies.limits,
-    code: (value) => ['upstream-failed', 'upstream-timeout'].includes(value),
+    code: (value) =>
+      ['context-too-long', 'upstream-failed', 'upstream-refused', 'upstream-timeout'].includes(
+        value,
+      ),
     state: (value) => ['busy', 'idle', 'waiting'].includes(value),
   }
 
