@@ -99,16 +99,16 @@ test('a failure is marked by its kind, where it happened', async () => {
   const { server, spansOf } = await start({ CHAT_UPSTREAM_URL: upstream.url })
   const alice = await server.newUser()
   const headers = { 'X-Request-Id': 'failing' }
-  await alice.refused('upstream-failed', 'sendMessage', {
+  await alice.refused('upstream-refused', 'sendMessage', {
     body: { message: 'Hello' },
     headers,
   })
   const spans = await spansOf('failing')
-  const why = { 'error.type': 'upstream-failed' }
+  const why = { 'error.type': 'upstream-refused' }
   expect(named(spans, 'engine.answer')).toMatchObject({ failed: true, attributes: why })
   const request = named(spans, 'POST /chat')
   expect(request).toMatchObject({ failed: true, attributes: why })
-  expect(request.attributes['parley.problem']).toBe('upstream-failed')
+  expect(request.attributes['parley.problem']).toBe('upstream-refused')
 })
 
 test('nothing that a caller wrote is in a trace, but for its own id of the request', async () => {
