@@ -133,12 +133,20 @@ function spokenIn({ texts, thought }: OddReply): string {
   return thought.includes('</think>') ? keepable([texts.join('').trimStart()]) : ''
 }
 
+/** Nothing but thinking for as long as it may be, or the call of a tool, is not worth another try. */
+function codeOf(reply: OddReply): string {
+  const isFinal = ['length', 'tool_calls'].includes(String(reply.finish))
+  return isFinal && spokenIn(reply) === '' ? 'upstream-refused' : 'upstream-failed'
+}
+
 /** It may fail before its first word or after it: what it said is kept only as failed. */
-async function expectFailure({ way }: OddReply): Promise<void> {
+async function expectFailure(reply: OddReply): Promise<void> {
+  const { way } = reply
+  const code = codeOf(reply)
   const body = { message: 'Hello', conversationId }
   if (way === 'whole') {
     const answer = await alice.call('sendMessage', { body })
-    if (answer.status !== 200) expect(answer.body).toMatchObject({ code: 'upstream-failed' })
+    if (answer.status !== 200) expect(answer.body).toMatchObject({ code })
     else expect(answer.body).toMatchObject({ message: { status: 'failed' } })
     return
   }
@@ -146,7 +154,7 @@ async function expectFailure({ way }: OddReply): Promise<void> {
   if (stream.status === 502) return
   expect((await stream.rest()).at(-1)!.event).toMatchObject({
     type: 'message.error',
-    problem: { code: 'upstream-failed' },
+    problem: { code },
     message: { status: 'failed' },
   })
 }
