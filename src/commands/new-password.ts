@@ -37,9 +37,10 @@ async function askTwice(): Promise<NewPassword> {
 
 /** Readline echoes what is typed to its output: this one swallows it. */
 function askHidden(question: string): Promise<string> {
-  process.stderr.write(question)
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
+  // Only now does the terminal no longer echo: who is quick is not to type before.
+  process.stderr.write(question)
   return new Promise((resolve, reject) => {
     const refuse = () => reject(new StartRefused('It was broken off.'))
     lines.once('SIGINT', refuse).once('close', refuse)

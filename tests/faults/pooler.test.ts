@@ -162,7 +162,7 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     ])
     const refused = await workplace.startInVain({
       ...env,
-      DATABASE_URL: `${pooled}?options=-cjit=off`,
+      DATABASE_URL: `${pooled}?options=-cjit%3Doff`,
     })
     expect(refused.stderr).toBe(
       'Parley did not start.\nPostgreSQL, or the pooler before it, refuses the connection: unsupported startup parameter: options.\n',

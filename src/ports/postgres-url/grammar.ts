@@ -13,7 +13,7 @@ export type PostgresUrlParts = {
 
 const SHAPE = 'must be a URL that begins with postgresql:// or postgres://.'
 const PERCENT =
-  'must have every %, @ and / of its user and password, and every % and & of its parameters, percent-encoded: %25, %40, %2F, %26.'
+  'must have every %, @ and / of its user and password, and every %, & and = of its parameters, percent-encoded: %25, %40, %2F, %26, %3D.'
 
 const WHOLE = /^postgres(?:ql)?:\/\/(?<where>[^/?]*)(?:\/(?<database>[^?]*))?(?:\?(?<query>.*))?$/s
 
