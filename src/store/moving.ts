@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { PGlite, Transaction } from '@electric-sql/pglite'
+import pg from 'pg'
 import { readPostgresUrl } from '../ports/postgres-url.ts'
 import { StartRefused } from '../ports/start-refused.ts'
 import { openDatabase } from './database.ts'
 import { openEmbedded } from './embedded.ts'
 import { migrate } from './migrate.ts'
 import { checkSchema } from './schema-check.ts'
-import { clientFor, connectionOptions, quotedName } from './server-connection.ts'
+import { clientFor, connectionOptions } from './server-connection.ts'
 import { beginSession } from './session.ts'
 import { sessionSettings } from './session-settings.ts'
 import { guardedCall } from './unavailable.ts'
@@ -170,15 +171,17 @@ async function triggersOf(ask: Ask): Promise<Trigger[]> {
 }
 
 function switched(to: 'DISABLE' | 'ENABLE', { table, name }: Trigger): string {
-  return `ALTER TABLE ${quotedName(table)} ${to} TRIGGER ${quotedName(name)}`
+  return `ALTER TABLE ${pg.escapeIdentifier(table)} ${to} TRIGGER ${pg.escapeIdentifier(name)}`
 }
 
 /** Locked before it is looked at: a server that starts meanwhile would make its administrator. */
 async function refuseRows(target: Ask, tables: string[]): Promise<void> {
   await target(`SET LOCAL lock_timeout = ${LOCK_MS}`)
-  await target(`LOCK TABLE ${tables.map(quotedName).join(', ')} IN ACCESS EXCLUSIVE MODE`)
+  await target(
+    `LOCK TABLE ${tables.map((table) => pg.escapeIdentifier(table)).join(', ')} IN ACCESS EXCLUSIVE MODE`,
+  )
   for (const table of tables) {
-    const found = await target(`SELECT 1 FROM ${quotedName(table)} LIMIT 1`)
+    const found = await target(`SELECT 1 FROM ${pg.escapeIdentifier(table)} LIMIT 1`)
     if (found.length === 0) continue
     throw new MoveRefused(
       `The database of DATABASE_URL has rows in ${table} already: move to an empty one.`,
@@ -187,7 +190,7 @@ async function refuseRows(target: Ask, tables: string[]): Promise<void> {
 }
 
 async function moveTable(source: Ask, target: Ask, table: string): Promise<number> {
-  const name = quotedName(table)
+  const name = pg.escapeIdentifier(table)
   await source(`DECLARE moving CURSOR FOR SELECT t::text AS row FROM ${name} t`)
   const fetch = () => source(`FETCH ${BATCH_ROWS} FROM moving`)
   for (let batch = await fetch(); batch.length > 0; batch = await fetch()) {

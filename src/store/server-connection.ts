@@ -26,11 +26,6 @@ export function clientFor({ encryption }: PostgresUrl): typeof pg.Client {
   return encryption.when === 'ifOffered' ? AskingClient : pg.Client
 }
 
-/** A name as an identifier of SQL. */
-export function quotedName(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
 class AskingClient extends pg.Client {
   constructor(options: pg.ClientConfig = {}) {
     super(options)

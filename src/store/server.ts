@@ -5,7 +5,7 @@ import { type PostgresUrl, readPostgresUrl } from '../ports/postgres-url.ts'
 import { StartRefused } from '../ports/start-refused.ts'
 import { refuseShadowDatabase, scriptRunner, transactionBy, undoing } from './migration-script.ts'
 import { retireWhenReadOnly } from './read-only.ts'
-import { clientFor, connectionOptions, quotedName } from './server-connection.ts'
+import { clientFor, connectionOptions } from './server-connection.ts'
 import { beginSession } from './session.ts'
 import { type Patience, sessionSettings } from './session-settings.ts'
 
@@ -148,10 +148,10 @@ async function makeSchema(run: ReturnType<typeof runIn>, { schema }: PostgresUrl
   const { rowCount } = await run(`SELECT FROM pg_namespace WHERE nspname = ${name}`)
   if (rowCount !== 0) return
   try {
-    await run(`CREATE SCHEMA IF NOT EXISTS ${quotedName(schema)}`)
+    await run(`CREATE SCHEMA IF NOT EXISTS ${pg.escapeIdentifier(schema)}`)
   } catch (cause) {
     if ((cause as { code?: string }).code !== '42501') throw cause
-    const message = `The schema ${schema} does not exist, and the user in DATABASE_URL may not make it: CREATE SCHEMA ${quotedName(schema)} AUTHORIZATION that user.`
+    const message = `The schema ${schema} does not exist, and the user in DATABASE_URL may not make it: CREATE SCHEMA ${pg.escapeIdentifier(schema)} AUTHORIZATION that user.`
     throw new StartRefused(message, { cause })
   }
 }

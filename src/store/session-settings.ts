@@ -1,5 +1,4 @@
 import pg from 'pg'
-import { quotedName } from './server-connection.ts'
 
 /** Values by the names of settings. */
 export type SessionSettings = Readonly<Record<string, string>>
@@ -16,7 +15,7 @@ export type Patience = { statementMs: number; idleInTransactionMs: number }
  */
 export function sessionSettings(schema: string, patience: Patience): SessionSettings {
   return {
-    search_path: quotedName(schema),
+    search_path: pg.escapeIdentifier(schema),
     // Values are read and written as text, and times as if the zone were UTC.
     client_encoding: 'UTF8',
     // In the spelling of most servers: a pooler has to follow each change.
