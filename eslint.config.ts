@@ -87,7 +87,7 @@ function forbid(never: Record<string, string>): Linter.RulesRecord {
   return { 'no-restricted-imports': ['error', { patterns }] }
 }
 
-const CLOCK = 'Time is a parameter: ask the clock of ports/clock.ts.'
+const CLOCK = 'Time is a parameter: ask the clock of ports/clock/clock.ts.'
 const TIME = [
   { selector: "MemberExpression[object.name='Date'][property.name='now']", message: CLOCK },
   { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: CLOCK },
@@ -97,7 +97,7 @@ const TIME = [
 const ENVIRONMENT = [
   {
     selector: "MemberExpression[object.name='process'][property.name='env']",
-    message: 'Only src/config.ts reads the environment.',
+    message: 'Only src/config/config.ts reads the environment.',
   },
 ]
 
@@ -142,8 +142,11 @@ export default defineConfig(
     files: [`src/${folder}/**`],
     rules: forbid(folder === 'store' ? never : { ...never, ...PRISMA_NEVER }),
   })),
-  { files: ['src/config.ts'], rules: { 'no-restricted-syntax': ['error', ...TIME] } },
-  { files: ['src/ports/clock.ts'], rules: { 'no-restricted-syntax': ['error', ...ENVIRONMENT] } },
+  { files: ['src/config/config.ts'], rules: { 'no-restricted-syntax': ['error', ...TIME] } },
+  {
+    files: ['src/ports/clock/clock.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...ENVIRONMENT] },
+  },
   {
     files: ['tests/**', 'scripts/**', '*.config.ts'],
     rules: {

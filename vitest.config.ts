@@ -6,7 +6,10 @@ export default defineConfig({
     pool: 'forks',
     // Much of a test's time is the database's or the browser's own: every core has work.
     maxWorkers: '100%',
-    globalSetup: ['tests/support/contract-coverage.ts', 'tests/support/global-setup.ts'],
+    globalSetup: [
+      'tests/support/contract/contract-coverage.ts',
+      'tests/support/process/global-setup.ts',
+    ],
     // A busy machine is no failure: this only ends what hangs.
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ASSETS, ASSETS_DIRECTORY } from '../src/http/docs/assets.ts'
-import { packageRoot } from '../src/package-root.ts'
+import { packageRoot } from '../src/lib/package-root.ts'
 
 /** Redoc's one request to another host: its maker's logo. The link beside it stays. */
 const MAKERS_LOGO = 'https://cdn.redoc.ly/redoc/logo-mini.svg'

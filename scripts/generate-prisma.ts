@@ -3,7 +3,7 @@ import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { packageRoot } from '../src/package-root.ts'
+import { packageRoot } from '../src/lib/package-root.ts'
 
 const run = promisify(execFile)
 

@@ -4,7 +4,7 @@ import openapiTS, { astToString } from 'openapi-typescript'
 import { CONTRACT_FILE, loadContract } from '../src/contract/document.ts'
 import { parsePolicies, type Policies } from '../src/contract/policies.ts'
 import { STATUS_OF } from '../src/domain/problem.ts'
-import { packageRoot } from '../src/package-root.ts'
+import { packageRoot } from '../src/lib/package-root.ts'
 import { generatePrisma } from './generate-prisma.ts'
 
 const HEADER =

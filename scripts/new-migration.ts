@@ -1,11 +1,11 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
-import { packageRoot } from '../src/package-root.ts'
-import { embeddedMigrationAdapter } from '../src/store/embedded.ts'
-import { migrationList } from '../src/store/migrate.ts'
-import { migrationsDirectory, readMigrations } from '../src/store/migration-files.ts'
-import { openSchemaEngine } from '../src/store/schema-engine.ts'
+import { packageRoot } from '../src/lib/package-root.ts'
+import { embeddedMigrationAdapter } from '../src/store/database/embedded.ts'
+import { migrationList } from '../src/store/migrations/migrate.ts'
+import { migrationsDirectory, readMigrations } from '../src/store/migrations/migration-files.ts'
+import { openSchemaEngine } from '../src/store/migrations/schema-engine.ts'
 
 /** The SQL that prisma/migrations lack to make the schema; empty when they agree. */
 export async function pendingMigrationSql(): Promise<string> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { CONTRACT_FILE } from '../src/contract/document.ts'
 import { keepParsed } from '../src/contract/parsed-contract.ts'
-import { packageRoot } from '../src/package-root.ts'
+import { packageRoot } from '../src/lib/package-root.ts'
 import { copyDocsAssets } from './copy-docs-assets.ts'
 
 const yaml = readFileSync(join(packageRoot, CONTRACT_FILE), 'utf8')

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 
 /*
- * Tells the story of tests/support/story to a running server, and writes what it was answered into
+ * Tells the story of tests/support/recorded-scenario to a running server, and writes what it was answered into
  * the examples of openapi/api.yaml and into openapi/examples. Look at the difference before you
  * commit it: it is what partners will see.
  */

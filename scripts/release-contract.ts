@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { packageRoot } from '../src/package-root.ts'
+import { packageRoot } from '../src/lib/package-root.ts'
 import { release } from './contract-gate/gate.ts'
 
 /*

@@ -3,7 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { CONTRACT_FILE } from '../src/contract/document.ts'
-import { packageRoot } from '../src/package-root.ts'
+import { packageRoot } from '../src/lib/package-root.ts'
 
 /** Where `npm run docs` writes the reference as one file, from the root of the package. */
 export const STATIC_DOCS_FILE = 'dist/parley-docs.html'

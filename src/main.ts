@@ -1,13 +1,13 @@
 // First: it must listen to signals before anything else takes its time.
-import { startIsOver } from './stop-before-start.ts'
-import { type Config, loadServerConfig, type ServerConfig } from './config.ts'
+import { startIsOver } from './assembly/stop-before-start.ts'
+import { type Config, loadServerConfig, type ServerConfig } from './config/config.ts'
 import { loadContract } from './contract/document.ts'
-import { listenAll, refuseTakenPorts } from './listening.ts'
-import { createParley, loadPolicies, type Parley } from './parley.ts'
-import { systemClock } from './ports/clock.ts'
+import { listenAll, refuseTakenPorts } from './assembly/listening.ts'
+import { createParley, loadPolicies, type Parley } from './assembly/parley.ts'
+import { systemClock } from './ports/clock/clock.ts'
 import { StartRefused } from './ports/start-refused.ts'
 import { refusalByDatabase } from './store/store.ts'
-import { introduction, welcome } from './welcome.ts'
+import { introduction, welcome } from './assembly/welcome.ts'
 
 /** Exit codes: 0 after a clean drain, 1 when the grace was over or the start failed. */
 async function main(): Promise<void> {
@@ -28,7 +28,7 @@ async function main(): Promise<void> {
 /** Before anything is made that a failed start would leave behind. Its client is loaded only here. */
 async function tryRedisOf({ store: { redisUrl } }: Config): Promise<string[]> {
   if (redisUrl === undefined) return []
-  const { tryRedis } = await import('./ports/redis-trial.ts')
+  const { tryRedis } = await import('./ports/redis/trial.ts')
   return tryRedis(redisUrl, systemClock)
 }
 

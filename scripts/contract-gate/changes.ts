@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ContractDocument } from '../../src/contract/document.ts'
-import { packageRoot } from '../../src/package-root.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
 
 /** One difference between two documents, as `redocly diff --format=json` tells it. */
 export type Change = {

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { chown, mkdir, mkdtemp, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort } from '../../tests/support/free-port.ts'
-import { createDatabase, dropDatabase } from '../../tests/support/server-database.ts'
+import { freePort } from '../../tests/support/wire/free-port.ts'
+import { createDatabase, dropDatabase } from '../../tests/support/database/server-database.ts'
 import { type Container, type Image, startContainer } from './container.ts'
 
 const USER = 1000

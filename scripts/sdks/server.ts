@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { packageRoot } from '../../src/package-root.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
 import { startBuiltServer } from '../built-server.ts'
 import { run } from '../processes.ts'
 

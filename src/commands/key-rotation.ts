@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
-import type { Config } from '../config.ts'
-import { systemClock } from '../ports/clock.ts'
-import { importKey, jwksIn } from '../ports/jwk-set.ts'
-import { overlapFor, rotateSigningKeys, type Rotation } from '../ports/key-rotation.ts'
-import { signingKeysPath } from '../ports/signing-keys.ts'
+import type { Config } from '../config/config.ts'
+import { systemClock } from '../ports/clock/clock.ts'
+import { importKey, jwksIn } from '../ports/keys/jwk-set.ts'
+import { overlapFor, rotateSigningKeys, type Rotation } from '../ports/keys/key-rotation.ts'
+import { signingKeysPath } from '../ports/keys/signing-keys.ts'
 
 /**
  * Rotates the keys in the file that `args` or the configuration name.

@@ -3,9 +3,9 @@
  * DATABASE_URL: `npm run move-to-postgres`, or `node dist/src/commands/move-to-postgres.js` where only the
  * production packages are installed. No server may run on either. Prints no secret.
  */
-import { loadMove } from '../config.ts'
+import { loadMove } from '../config/config.ts'
 import { refusalByDatabase } from '../store/store.ts'
-import { moveToPostgres } from './move.ts'
+import { moveToPostgres } from './copy.ts'
 
 async function main(): Promise<void> {
   process.stdout.write(await moveToPostgres(loadMove()))

@@ -4,8 +4,8 @@
  * `node dist/src/commands/reset-password.js EMAIL` where only the production packages are. The password
  * is asked for, read from standard input, or made and printed once. Every session of the account ends.
  */
-import { loadConfig } from '../config.ts'
-import { loadPolicies } from '../parley.ts'
+import { loadConfig } from '../config/config.ts'
+import { loadPolicies } from '../assembly/parley.ts'
 import { StartRefused } from '../ports/start-refused.ts'
 import { refusalByDatabase } from '../store/store.ts'
 import { resetPassword } from './password-reset.ts'

@@ -4,8 +4,8 @@
  * `node dist/src/commands/rotate-keys.js` where only the production packages are. Without `--file` it is
  * the file that the server here would use. Prints public key ids and times, never a key.
  */
-import { loadConfig } from '../config.ts'
-import { loadPolicies } from '../parley.ts'
+import { loadConfig } from '../config/config.ts'
+import { loadPolicies } from '../assembly/parley.ts'
 import { rotateKeys } from './key-rotation.ts'
 
 async function main(): Promise<void> {

@@ -5,9 +5,9 @@
  * `npm run --silent secrets >> .env` works. An existing file is never touched.
  */
 import { resolve } from 'node:path'
-import { makeSecretFile } from '../ports/secret-file.ts'
-import { newServerSecret } from '../ports/server-secret.ts'
-import { newSigningKeysText } from '../ports/signing-keys.ts'
+import { makeSecretFile } from '../ports/keys/secret-file.ts'
+import { newServerSecret } from '../ports/keys/server-secret.ts'
+import { newSigningKeysText } from '../ports/keys/signing-keys.ts'
 
 const path = process.argv[2] ?? 'data/signing-keys.json'
 

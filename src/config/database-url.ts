@@ -1,4 +1,4 @@
-import { readPostgresUrl, UnusablePostgresUrl } from '../ports/postgres-url.ts'
+import { readPostgresUrl, UnusablePostgresUrl } from '../ports/postgres-url/postgres-url.ts'
 import type { Environment } from './environment.ts'
 
 /** The URL of PostgreSQL, undefined where the database is embedded. Its mistakes are told, never its value. */

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
-import { normaliseEmail } from '../domain/emails.ts'
-import { findPasswordFault, PASSWORD_LENGTH } from '../domain/password-policy.ts'
-import { isServerSecret, SERVER_SECRET_LEAST_BYTES } from '../ports/server-secret.ts'
+import { normaliseEmail } from '../domain/identity/emails.ts'
+import { findPasswordFault, PASSWORD_LENGTH } from '../domain/identity/password-policy.ts'
+import { isServerSecret, SERVER_SECRET_LEAST_BYTES } from '../ports/keys/server-secret.ts'
 
 /** Reads one variable's text. @throws Unreadable */
 export type Parse<T> = (text: string) => T

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { packageRoot } from '../package-root.ts'
+import { packageRoot } from '../lib/package-root.ts'
 
 /** What the build has read of the contract: as JSON it is there at once, from YAML in 0.2 s. */
 const PARSED_FILE = 'dist/contract.json'

@@ -1,6 +1,6 @@
 import type { operations } from '../../generated/api.ts'
 import type { policies } from '../../generated/policies.ts'
-import type { Call } from '../domain/call.ts'
+import type { Call } from '../domain/calls/call.ts'
 import type { Principal, SessionPrincipal } from '../domain/principal.ts'
 
 /*

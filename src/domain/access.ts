@@ -1,7 +1,7 @@
 import type { Account, Conversation, Store } from '../store/store.ts'
 import type { Principal } from './principal.ts'
 import { Problem } from './problem.ts'
-import { requireScopes, scopesOfAccount } from './roles.ts'
+import { requireScopes, scopesOfAccount } from './identity/roles.ts'
 
 export type Access = ReturnType<typeof createAccess>
 

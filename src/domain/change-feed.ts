@@ -1,4 +1,4 @@
-import type { Clock } from '../ports/clock.ts'
+import type { Clock } from '../ports/clock/clock.ts'
 
 /** How often other instances are asked for what they changed: well within the promised 5 s. */
 const POLL_MS = 2_000

@@ -73,7 +73,7 @@ export type ProblemFacts = {
 
 /**
  * The one failure that is thrown: a code of the contract and the facts of the case.
- * `http/problems.ts` turns it into application/problem+json.
+ * `http/response/problems.ts` turns it into application/problem+json.
  */
 export class Problem extends Error {
   readonly code: ProblemCode

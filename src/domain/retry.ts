@@ -1,4 +1,4 @@
-import type { Clock } from '../ports/clock.ts'
+import type { Clock } from '../ports/clock/clock.ts'
 import { DatabaseUnavailable } from '../store/store.ts'
 
 /** The pauses, in milliseconds, after which it is tried again when the database failed. */

@@ -1,4 +1,4 @@
-import type { Mode } from '../domain/modes.ts'
+import type { Mode } from '../domain/chat/modes.ts'
 
 /** What an engine is asked: the conversation so far, oldest first; the last message is the user's new one. */
 export interface Turn {

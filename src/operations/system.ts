@@ -1,5 +1,5 @@
 import type { Group } from '../contract/types.ts'
-import { modes } from '../domain/modes.ts'
+import { modes } from '../domain/chat/modes.ts'
 import type { Services } from '../domain/services.ts'
 import { limitListView, modeListView, readinessView, statusView } from '../views/system.ts'
 

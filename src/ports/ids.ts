@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import { v7 } from 'uuid'
-import type { Clock } from './clock.ts'
+import type { Clock } from './clock/clock.ts'
 
 /** Where new ids come from. */
 export interface Ids {

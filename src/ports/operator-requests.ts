@@ -1,8 +1,8 @@
 import { createHmac, randomUUID, timingSafeEqual } from 'node:crypto'
 import { readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock } from './clock.ts'
-import { findSecretFile, isCode, makeSecretFile } from './secret-file.ts'
+import type { Clock } from './clock/clock.ts'
+import { findSecretFile, isCode, makeSecretFile } from './keys/secret-file.ts'
 
 /** What an operator asks of the server that has the folder of data open, and may not wait for long. */
 const LOOK_EVERY_MS = 1_000

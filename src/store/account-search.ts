@@ -6,9 +6,9 @@ import {
   listedAccounts,
   toAccount,
 } from './accounts.ts'
-import { composed, inAnyCase, matches } from './folding.ts'
+import { composed, inAnyCase, matches } from './database/folding.ts'
 import { LOOKED_AT_ONCE, type SearchedRow, type Searched, toSearched } from './searching.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 export const accountSearch = ({ query }: Client) => ({
   /**

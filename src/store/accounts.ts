@@ -1,6 +1,6 @@
 import { Prisma, type Account as AccountRow } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 export type Role = 'user' | 'admin' | 'service'
 

@@ -1,7 +1,7 @@
 import type { ApiKey as ApiKeyRow } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
 import type { Role } from './accounts.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 export type ApiKey = {
   id: string

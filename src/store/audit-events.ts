@@ -1,5 +1,5 @@
 import { present } from './rows.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 /** One act of identity or administration. It outlives whoever acted and what was acted on. */
 export type AuditEvent = {

@@ -1,5 +1,5 @@
 import type { PrismaClient } from '../../generated/prisma/client.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 /** Rows that one statement removes: a statement has 5 s, and an account may own a million. */
 const ROWS_AT_ONCE = 5_000

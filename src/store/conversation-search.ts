@@ -5,9 +5,9 @@ import {
   type ConversationFilter,
   listedConversations,
 } from './conversations.ts'
-import { composed, inAnyCase, matches } from './folding.ts'
+import { composed, inAnyCase, matches } from './database/folding.ts'
 import { LOOKED_AT_ONCE, type SearchedRow, type Searched, toSearched } from './searching.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 export const conversationSearch = ({ query }: Client) => ({
   /**

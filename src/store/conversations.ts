@@ -7,7 +7,7 @@ import {
   type MessageRow,
 } from './messages.ts'
 import type { PagePosition } from './rows.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 export type Conversation = {
   id: string

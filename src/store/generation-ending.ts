@@ -7,7 +7,7 @@ import {
   type MessageStatus,
   type Usage,
 } from './messages.ts'
-import type { Client, Query } from './query.ts'
+import type { Client, Query } from './database/query.ts'
 
 export type Ending = {
   generationId: string

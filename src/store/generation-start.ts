@@ -2,8 +2,8 @@ import { Prisma } from '../../generated/prisma/client.ts'
 import { AccountClosed } from './account-closed.ts'
 import { conversationColumns, type Conversation } from './conversations.ts'
 import { messageColumns, toMessage, type Message, type MessageRow } from './messages.ts'
-import { driverFailure } from './unavailable.ts'
-import type { Client, Query } from './query.ts'
+import { driverFailure } from './database/unavailable.ts'
+import type { Client, Query } from './database/query.ts'
 
 export type NewGeneration = {
   generationId: string

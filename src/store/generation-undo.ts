@@ -1,4 +1,4 @@
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 /** What takes a beginning back. */
 export const undoGeneration = ({ prisma }: Client) => ({

@@ -12,7 +12,7 @@ import {
   type UsageRow,
 } from './messages.ts'
 import { present } from './rows.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 export type GenerationStatus = 'running' | 'completed' | 'cancelled' | 'failed' | 'interrupted'
 

@@ -1,5 +1,5 @@
 import { Prisma } from '../../generated/prisma/client.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 /** A caller's name for a call of one operation. */
 export type KeyName = { accountId: string; operationId: string; key: string }

@@ -1,5 +1,5 @@
-import { readPostgresUrl } from '../ports/postgres-url.ts'
-import { openPool } from './server.ts'
+import { readPostgresUrl } from '../ports/postgres-url/postgres-url.ts'
+import { openPool } from './database/server.ts'
 
 export type LimitCounters = ReturnType<typeof openLimitCounters>
 

@@ -1,6 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 import type { Searched } from './searching.ts'
 import { type TextRow, toTextPage, withinPageBytes } from './text-pages.ts'
 

@@ -1,4 +1,4 @@
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 type Place = { id: string; accountId: string; now: Date; until: Date }
 

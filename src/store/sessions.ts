@@ -1,6 +1,6 @@
 import type { Session as SessionRow } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 export type Session = {
   id: string

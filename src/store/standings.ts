@@ -1,6 +1,6 @@
 import { Prisma, type Account as AccountRow } from '../../generated/prisma/client.ts'
 import { type Account, type PersonalLimits, type Role, toAccount, toLimits } from './accounts.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 /** What an account may do now, whatever the credentials say that are out. */
 export type Standing = {

@@ -1,6 +1,6 @@
 import { Prisma } from '../../generated/prisma/client.ts'
 import { present } from './rows.ts'
-import type { Client } from './query.ts'
+import type { Client } from './database/query.ts'
 
 /** Tokens that nobody counted are 0 here: the sums are over what is known. */
 export type UsageBucket = {

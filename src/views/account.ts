@@ -5,8 +5,8 @@ import type {
   User,
   UserPage,
 } from '../../generated/api.ts'
-import type { Page } from '../domain/paging.ts'
-import { scopesOfAccount } from '../domain/roles.ts'
+import type { Page } from '../domain/lists/paging.ts'
+import { scopesOfAccount } from '../domain/identity/roles.ts'
 import type { Account, PersonalLimits } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 

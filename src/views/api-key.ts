@@ -1,7 +1,7 @@
 import type { ApiKey as ApiKeySchema, ApiKeyPage, ApiKeyWithSecret } from '../../generated/api.ts'
-import { apiKeyPrefix } from '../domain/api-key-format.ts'
-import type { KeyOfAccount, NewKeyOfAccount } from '../domain/api-keys.ts'
-import type { Page } from '../domain/paging.ts'
+import { apiKeyPrefix } from '../domain/identity/api-key-format.ts'
+import type { KeyOfAccount, NewKeyOfAccount } from '../domain/identity/api-keys.ts'
+import type { Page } from '../domain/lists/paging.ts'
 import { timestampView } from './timestamp.ts'
 
 export function apiKeyView({ key, scopes }: KeyOfAccount): ApiKeySchema {

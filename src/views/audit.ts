@@ -3,7 +3,7 @@ import type {
   AuditEventName,
   AuditEventPage,
 } from '../../generated/api.ts'
-import type { Page } from '../domain/paging.ts'
+import type { Page } from '../domain/lists/paging.ts'
 import type { AuditEvent } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 
@@ -14,7 +14,7 @@ const REFUSALS: readonly string[] = [
   'session.refused',
 ] satisfies AuditEventName[]
 
-/** The names and kinds are the contract's own: `domain/audit.ts` writes no others. */
+/** The names and kinds are the contract's own: `domain/records/audit.ts` writes no others. */
 export function auditEventView(event: AuditEvent): AuditEventSchema {
   const { actorKind, actorId, targetKind, targetId, accountId, changed, address } = event
   return {

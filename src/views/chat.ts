@@ -1,5 +1,5 @@
 import type { ChatReply, ChatStreamEvent } from '../../generated/api.ts'
-import type { GenerationEvent } from '../domain/event-log.ts'
+import type { GenerationEvent } from '../domain/chat/event-log.ts'
 import { Problem } from '../domain/problem.ts'
 import type { TokenUsage } from '../engine/engine.ts'
 import type { Message } from '../store/store.ts'

@@ -3,8 +3,8 @@ import type {
   ConversationDetail,
   ConversationPage,
 } from '../../generated/api.ts'
-import type { ConversationWithMessages } from '../domain/conversations.ts'
-import type { Page } from '../domain/paging.ts'
+import type { ConversationWithMessages } from '../domain/conversations/conversations.ts'
+import type { Page } from '../domain/lists/paging.ts'
 import type { Conversation } from '../store/store.ts'
 import { messageView } from './message.ts'
 import { timestampView } from './timestamp.ts'

@@ -1,5 +1,5 @@
 import type { ExportRecord as RecordSchema } from '../../generated/api.ts'
-import type { ExportRecord } from '../domain/exports.ts'
+import type { ExportRecord } from '../domain/records/exports.ts'
 import type { UsageRecord } from '../store/store.ts'
 import { auditEventView } from './audit.ts'
 import { conversationView } from './conversation.ts'

@@ -4,7 +4,7 @@ import type {
   Feedback as FeedbackSchema,
   FeedbackPage,
 } from '../../generated/api.ts'
-import type { Page } from '../domain/paging.ts'
+import type { Page } from '../domain/lists/paging.ts'
 import type { Feedback } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 

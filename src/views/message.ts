@@ -1,5 +1,5 @@
 import type { Message as MessageSchema, MessagePage } from '../../generated/api.ts'
-import type { Page } from '../domain/paging.ts'
+import type { Page } from '../domain/lists/paging.ts'
 import type { Message } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 import { usageView } from './usage.ts'

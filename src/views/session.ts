@@ -3,8 +3,8 @@ import type {
   SessionPage,
   TokenPair as TokenPairSchema,
 } from '../../generated/api.ts'
-import type { Page } from '../domain/paging.ts'
-import type { TokenPair } from '../domain/sessions.ts'
+import type { Page } from '../domain/lists/paging.ts'
+import type { TokenPair } from '../domain/identity/sessions.ts'
 import type { Session } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 

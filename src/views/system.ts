@@ -4,9 +4,9 @@ import type {
   Readiness as ReadinessSchema,
   Status,
 } from '../../generated/api.ts'
-import type { LimitState } from '../domain/limits.ts'
-import type { Mode } from '../domain/modes.ts'
-import type { Readiness, ServerStatus } from '../domain/server-status.ts'
+import type { LimitState } from '../domain/limits/limits.ts'
+import type { Mode } from '../domain/chat/modes.ts'
+import type { Readiness, ServerStatus } from '../domain/server/server-status.ts'
 import { timestampView } from './timestamp.ts'
 import { limitView } from './usage.ts'
 

@@ -4,8 +4,8 @@ import type {
   Usage,
   UsageReport as ReportSchema,
 } from '../../generated/api.ts'
-import type { LimitState } from '../domain/limits.ts'
-import type { UsageReport, UsageSums, UsageTotals } from '../domain/usage.ts'
+import type { LimitState } from '../domain/limits/limits.ts'
+import type { UsageReport, UsageSums, UsageTotals } from '../domain/records/usage.ts'
 import type { TokenUsage } from '../engine/engine.ts'
 import { timestampView } from './timestamp.ts'
 

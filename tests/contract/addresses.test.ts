@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
-import { allRoutes, type Route } from '../support/routes.ts'
+import { allRoutes, type Route } from '../support/contract/routes.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { sendBytes, type WireAnswer } from '../support/wire.ts'
+import { sendBytes, type WireAnswer } from '../support/wire/wire.ts'
 
 /*
  * How an address may be written: each path in one way alone, and in the forms of HTTP that every

@@ -5,7 +5,7 @@ import type { Reply } from '../../src/contract/types.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { send } from '../support/wire.ts'
+import { send } from '../support/wire/wire.ts'
 
 /*
  * What express-openapi-validator does not see of an answer: its headers, its media type, its

@@ -3,11 +3,17 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Policy } from '../../src/contract/policies.ts'
 import type { Client } from '../support/client.ts'
-import { everythingIn, exampleBody, fill, operations, parametersOf } from '../support/operations.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import {
+  everythingIn,
+  exampleBody,
+  fill,
+  operations,
+  parametersOf,
+} from '../support/contract/operations.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { PUBLIC_ACCEPT } from '../support/public-accept.ts'
-import { send, sendBytes, type WireRequest } from '../support/wire.ts'
+import { PUBLIC_ACCEPT } from '../support/contract/public-accept.ts'
+import { send, sendBytes, type WireRequest } from '../support/wire/wire.ts'
 
 const LONGEST_BODY = 262_144
 const JSON_TYPE = { 'Content-Type': 'application/json' }

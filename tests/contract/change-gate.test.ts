@@ -6,7 +6,13 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest
 import { compare, type Comparison } from '../../scripts/contract-gate/compare.ts'
 import { refuseBreaks, release, writeChanges } from '../../scripts/contract-gate/gate.ts'
 import type { ContractDocument } from '../../src/contract/document.ts'
-import { type Edits, edited, type Json, tinyContract, valueAt } from '../support/tiny-contract.ts'
+import {
+  type Edits,
+  edited,
+  type Json,
+  tinyContract,
+  valueAt,
+} from '../support/contract/tiny-contract.ts'
 
 /*
  * A comparison without its rules passes everything, so each kind of change is tried. All documents

@@ -4,16 +4,16 @@ import { format, resolveConfig } from 'prettier'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { CONTRACT_FILE, type ContractDocument } from '../../src/contract/document.ts'
-import { contract, policies } from '../support/contract.ts'
+import { contract, policies } from '../support/contract/contract.ts'
 import {
   documentExamples,
   type Examples,
   masked,
   recordedExamples,
-} from '../support/document-examples.ts'
-import { withExamples } from '../support/example-writer.ts'
-import type { Exchange } from '../support/story/exchange.ts'
-import { tellStory } from '../support/story/index.ts'
+} from '../support/contract/document-examples.ts'
+import { withExamples } from '../support/contract/example-writer.ts'
+import type { Exchange } from '../support/recorded-scenario/exchange.ts'
+import { tellStory } from '../support/recorded-scenario/scenario.ts'
 
 /*
  * Every example of the contract is something that the running server was sent or has answered. The

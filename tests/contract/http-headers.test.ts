@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../support/client.ts'
-import { contract } from '../support/contract.ts'
-import { fill, operations } from '../support/operations.ts'
-import { PUBLIC_ACCEPT } from '../support/public-accept.ts'
+import { contract } from '../support/contract/contract.ts'
+import { fill, operations } from '../support/contract/operations.ts'
+import { PUBLIC_ACCEPT } from '../support/contract/public-accept.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { adminThings, ownThings, type Things } from '../support/things.ts'
-import { send, type WireRequest } from '../support/wire.ts'
+import { send, type WireRequest } from '../support/wire/wire.ts'
 
 /* The headers of HTTP that an operation does not name: which of them count, and for what. */
 

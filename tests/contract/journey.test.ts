@@ -2,8 +2,8 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import express from 'express'
 import supertest from 'supertest'
 import { expect, test } from 'vitest'
-import { createServer } from '../../src/http/server.ts'
-import { systemClock } from '../../src/ports/clock.ts'
+import { createServer } from '../../src/http/connection/server.ts'
+import { systemClock } from '../../src/ports/clock/clock.ts'
 
 /*
  * The shortcuts of the journey, each with the guard that says when a new version of a package

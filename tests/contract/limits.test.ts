@@ -1,13 +1,13 @@
 import { parseList } from 'structured-headers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
-import { addressSubject } from '../../src/domain/limit-subjects.ts'
-import { systemClock } from '../../src/ports/clock.ts'
+import { addressSubject } from '../../src/domain/limits/limit-subjects.ts'
+import { systemClock } from '../../src/ports/clock/clock.ts'
 import { createMemoryLimiter } from '../../src/ports/limiter/memory.ts'
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream } from '../support/stream.ts'
-import { send, type WireAnswer } from '../support/wire.ts'
+import { openStream } from '../support/wire/stream.ts'
+import { send, type WireAnswer } from '../support/wire/wire.ts'
 
 const ANONYMOUS = 40
 const USER = 30

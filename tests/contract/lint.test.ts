@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { packageRoot } from '../../src/package-root.ts'
-import { type Edits, edited, tinyContract, valueAt } from '../support/tiny-contract.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
+import { type Edits, edited, tinyContract, valueAt } from '../support/contract/tiny-contract.ts'
 
 /*
  * Every rule is proved by a document that breaks it in one place. They are linted by the very

@@ -9,7 +9,7 @@ import addFormats from 'ajv-formats'
 import { expect, test } from 'vitest'
 import { type ContractDocument, loadContract } from '../../src/contract/document.ts'
 import { toOpenApi31 } from '../../src/contract/openapi-31.ts'
-import { packageRoot } from '../../src/package-root.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
 
 const run = promisify(execFile)
 const contract = loadContract().document

@@ -2,11 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Policy } from '../../src/contract/policies.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { everythingIn, exampleBody, fill, operations, parametersOf } from '../support/operations.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import {
+  everythingIn,
+  exampleBody,
+  fill,
+  operations,
+  parametersOf,
+} from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { adminThings, newServiceAccount, ownThings, type Things } from '../support/things.ts'
-import { send } from '../support/wire.ts'
+import { send } from '../support/wire/wire.ts'
 
 const withIds = operations
   .filter((operation) => parametersOf(operation).length > 0)

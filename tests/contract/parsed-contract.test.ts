@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { findParsed, keepParsed } from '../../src/contract/parsed-contract.ts'
-import { contract } from '../support/contract.ts'
+import { contract } from '../support/contract/contract.ts'
 
 let directory: string
 beforeEach(async () => {

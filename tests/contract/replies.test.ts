@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OperationId, Operations } from '../../src/contract/types.ts'
 import type { Client } from '../support/client.ts'
-import { exampleRequest, operationIds } from '../support/contract.ts'
+import { exampleRequest, operationIds } from '../support/contract/contract.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 

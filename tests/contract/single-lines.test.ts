@@ -2,11 +2,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { resolve } from '../../src/contract/document.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import type { Client } from '../support/client.ts'
-import { contract, exampleRequest, operationIds, operationOf } from '../support/contract.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import {
+  contract,
+  exampleRequest,
+  operationIds,
+  operationOf,
+} from '../support/contract/contract.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { newServiceAccount } from '../support/things.ts'
-import { send } from '../support/wire.ts'
+import { send } from '../support/wire/wire.ts'
 
 /*
  * Titles and names are one line, wherever a request has one: derived from the contract.

@@ -4,8 +4,8 @@ import type { ContractDocument } from '../../src/contract/document.ts'
 import { createFrameCheck } from '../../src/contract/frames.ts'
 import { parsePolicies } from '../../src/contract/policies.ts'
 import { STATUS_OF } from '../../src/domain/problem.ts'
-import { createValidator } from '../../src/http/validator.ts'
-import { contract } from '../support/contract.ts'
+import { createValidator } from '../../src/http/request/validator.ts'
+import { contract } from '../support/contract/contract.ts'
 
 /** The contract with one line of it written wrong. */
 function misspelt(from: string, to: string): ContractDocument {

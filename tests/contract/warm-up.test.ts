@@ -1,6 +1,6 @@
 import { Ajv } from 'ajv'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { operationIds, exampleRequest } from '../support/contract.ts'
+import { operationIds, exampleRequest } from '../support/contract/contract.ts'
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { CONTRACT_FILE } from '../../src/contract/document.ts'
 import { WORKFLOWS_FILE } from '../../src/http/docs/workflows.ts'
-import { packageRoot } from '../../src/package-root.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 type Workflows = { workflows: { workflowId: string; steps: { stepId: string }[] }[] }

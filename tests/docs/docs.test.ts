@@ -9,9 +9,9 @@ import { parse } from 'yaml'
 import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
 import { type Contract, loadContract } from '../../src/contract/document.ts'
 import { PROBLEMS } from '../../src/domain/problem.ts'
-import { createDocs } from '../../src/http/docs.ts'
+import { createDocs } from '../../src/http/docs/docs.ts'
 import { ASSETS } from '../../src/http/docs/assets.ts'
-import { securityHeaders } from '../../src/http/security-headers.ts'
+import { securityHeaders } from '../../src/http/response/security-headers.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const contract = loadContract()

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { packageRoot } from '../../src/package-root.ts'
-import { codeBlocksOf, guideOf } from '../support/guide.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
+import { codeBlocksOf, guideOf } from '../support/contract/guide.ts'
 
 /*
  * The guide has two editions. Whoever changes one meets the other here.

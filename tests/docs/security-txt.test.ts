@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DAY_MS, JumpingClock } from '../support/jumping-clock.ts'
+import { DAY_MS, JumpingClock } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const CONTACTS = ['mailto:security@example.com', 'https://example.com/report']

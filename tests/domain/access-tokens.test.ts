@@ -2,10 +2,10 @@ import { createHmac, randomUUID, sign as signBytes, generateKeyPairSync } from '
 import fc from 'fast-check'
 import { exportJWK, SignJWT, UnsecuredJWT, type CryptoKey, type JWTPayload } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createAccessTokens, TokenRejected } from '../../src/domain/access-tokens.ts'
-import { createRefreshTokens } from '../../src/domain/refresh-tokens.ts'
-import { newSigningKeysText, parseSigningKeys } from '../../src/ports/signing-keys.ts'
-import { TestClock } from '../support/clock.ts'
+import { createAccessTokens, TokenRejected } from '../../src/domain/identity/access-tokens.ts'
+import { createRefreshTokens } from '../../src/domain/identity/refresh-tokens.ts'
+import { newSigningKeysText, parseSigningKeys } from '../../src/ports/keys/signing-keys.ts'
+import { TestClock } from '../support/clock/clock.ts'
 
 const TTL = 900
 const SCOPES = ['profile:read', 'chat:write']

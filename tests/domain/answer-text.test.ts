@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { AnswerText, LONGEST_ANSWER, titleOf } from '../../src/domain/answer-text.ts'
-import { lineOf } from '../../src/domain/single-line.ts'
-import { contract } from '../support/contract.ts'
+import { AnswerText, LONGEST_ANSWER, titleOf } from '../../src/domain/chat/answer-text.ts'
+import { lineOf } from '../../src/domain/text/single-line.ts'
+import { contract } from '../support/contract/contract.ts'
 
 describe('an answer', () => {
   const almostFull = 'a'.repeat(LONGEST_ANSWER - 1)

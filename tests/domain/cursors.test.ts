@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createCursors, CursorRejected } from '../../src/domain/cursors.ts'
+import { createCursors, CursorRejected } from '../../src/domain/lists/cursors.ts'
 
 const cursors = createCursors(randomBytes(32))
 const filters = { list: 'conversations', userId: 'u1', q: 'tea', archived: false }

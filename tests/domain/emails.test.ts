@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { normaliseEmail, requireEmail } from '../../src/domain/emails.ts'
+import { normaliseEmail, requireEmail } from '../../src/domain/identity/emails.ts'
 
 test('an address has one spelling: trimmed and in lower case', () => {
   expect(normaliseEmail('  Ada.Lovelace+Parley@Example.COM\n')).toBe(

@@ -1,6 +1,10 @@
 import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
-import { createEventLog, type EventLog, type NumberedEvent } from '../../src/domain/event-log.ts'
+import {
+  createEventLog,
+  type EventLog,
+  type NumberedEvent,
+} from '../../src/domain/chat/event-log.ts'
 
 const here = new AbortController().signal
 const piece = (text: string) => ({ type: 'piece' as const, text })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { eventIdOf, requireEventId } from '../../src/domain/event-ids.ts'
+import { eventIdOf, requireEventId } from '../../src/domain/chat/event-ids.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { expectedVersions } from '../../src/domain/versions.ts'
 

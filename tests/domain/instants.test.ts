@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { readInstant } from '../../src/domain/instants.ts'
-import { contract, operationIds, operationOf } from '../support/contract.ts'
+import { readInstant } from '../../src/domain/text/instants.ts'
+import { contract, operationIds, operationOf } from '../support/contract/contract.ts'
 
 test.each([
   ['2030-01-01T00:00:00Z', '2030-01-01T00:00:00.000Z'],

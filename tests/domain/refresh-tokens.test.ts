@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createRefreshTokens } from '../../src/domain/refresh-tokens.ts'
+import { createRefreshTokens } from '../../src/domain/identity/refresh-tokens.ts'
 
 const SESSION = '0198c0de-0000-7000-8000-00000000abcd'
 const PREFIX = 'parley_refresh_'

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest'
-import { createUnwritten } from '../../src/domain/unwritten.ts'
+import { createUnwritten } from '../../src/domain/chat/unwritten.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
-import { TestClock } from '../support/clock.ts'
+import { TestClock } from '../support/clock/clock.ts'
 
 const MINUTE_MS = 60_000
 /** How long something is tried for which there is no room. */

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { defaultMode, findMode } from '../../src/domain/modes.ts'
-import { BuiltinEngine } from '../../src/engine/builtin.ts'
+import { defaultMode, findMode } from '../../src/domain/chat/modes.ts'
+import { BuiltinEngine } from '../../src/engine/builtin/builtin.ts'
 import type { EnginePart, TurnMessage } from '../../src/engine/engine.ts'
-import { packageRoot } from '../../src/package-root.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
 
 const never = new AbortController().signal
 const instant = { wait: async () => undefined, wordDelayMs: 0 }

@@ -4,7 +4,7 @@ import {
   EventSourceParser,
   EventTooLarge,
   type SourceEvent,
-} from '../../src/engine/event-source.ts'
+} from '../../src/engine/upstream/event-source.ts'
 
 function readEvents(...pieces: (string | Uint8Array)[]): SourceEvent[] {
   const parser = new EventSourceParser()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { estimateTokens, estimateUsage } from '../../src/engine/tokens.ts'
-import { defaultMode } from '../../src/domain/modes.ts'
+import { defaultMode } from '../../src/domain/chat/modes.ts'
 
 describe('the estimate of tokens', () => {
   it('is about four Latin characters or one and a half Hangul a token, and 0 only for nothing', () => {

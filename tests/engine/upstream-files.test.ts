@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { packageRoot } from '../../src/package-root.ts'
-import { caseOf, familiesOf, upstreamCases } from '../support/upstream-cases.ts'
-import { familiesIn, withCases } from '../support/upstream-table.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
+import { caseOf, familiesOf, upstreamCases } from '../support/upstream/upstream-cases.ts'
+import { familiesIn, withCases } from '../support/upstream/upstream-table.ts'
 
 const DOCUMENT = join(packageRoot, 'docs/upstreams.md')
 const SOUND = {

@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/config.ts'
 import type { Engine } from '../../src/engine/engine.ts'
-import { createEngine } from '../../src/engine/index.ts'
+import { createEngine } from '../../src/engine/create-engine.ts'
 import type { Client } from '../support/client.ts'
-import { whileTimePasses } from '../support/passing-time.ts'
-import { PlayingUpstream } from '../support/playing-upstream.ts'
+import { whileTimePasses } from '../support/clock/passing-time.ts'
+import { PlayingUpstream } from '../support/upstream/playing-upstream.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { askStream, askWhole, type Told } from '../support/told.ts'
+import { askStream, askWhole, type Told } from '../support/contract/told.ts'
 import {
   familiesOf,
   type Outcome,
   type Reply,
   type UpstreamCase,
   upstreamCases,
-} from '../support/upstream-cases.ts'
+} from '../support/upstream/upstream-cases.ts'
 
 const KEY = 'sk-the-key-of-the-corpus'
 const WAYS = [

@@ -2,7 +2,7 @@ import { cp, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createClient } from '../support/client.ts'
-import { openWorkplace, type Workplace } from '../support/process.ts'
+import { openWorkplace, type Workplace } from '../support/process/process.ts'
 
 const PATIENCE_MS = 120_000
 

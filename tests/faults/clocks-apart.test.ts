@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Client, createClient } from '../support/client.ts'
-import { TestClock } from '../support/clock.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
-import { JumpingClock } from '../support/jumping-clock.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { JumpingClock } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const APART_MS = 20_000

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { BROKEN_OFF_SEQ } from '../../src/domain/event-ids.ts'
+import { BROKEN_OFF_SEQ } from '../../src/domain/chat/event-ids.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
-import { whileTimePasses } from '../support/passing-time.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { whileTimePasses } from '../support/clock/passing-time.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { until } from '../support/clock/until.ts'
 
 type Finish = Store['generations']['finish']
 type Undo = Store['generations']['undo']

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
 import pg from 'pg'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { queryServer } from '../support/server-database.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { queryServer } from '../support/database/server-database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { type WatchedStore, watchStore } from '../support/watched-store.ts'
+import { until } from '../support/clock/until.ts'
+import { type WatchedStore, watchStore } from '../support/database/watched-store.ts'
 
 /** What ends a session does so in one transaction with its record. */
 const RECORD = 'auditEvents.add'

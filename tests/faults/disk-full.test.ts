@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createClient } from '../support/client.ts'
-import { openWorkplace, type Workplace } from '../support/process.ts'
+import { openWorkplace, type Workplace } from '../support/process/process.ts'
 
-const FULL_DISK = pathToFileURL(join(import.meta.dirname, '../support/full-disk.js')).href
+const FULL_DISK = pathToFileURL(join(import.meta.dirname, '../support/process/full-disk.js')).href
 const TRIES = 3
 
 let workplace: Workplace

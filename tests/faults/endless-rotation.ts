@@ -2,8 +2,8 @@
  * Rotates the signing keys in the file argv[2] until it is killed, and writes the id of each new
  * key once it is in the file.
  */
-import { systemClock, type Clock } from '../../src/ports/clock.ts'
-import { rotateSigningKeys } from '../../src/ports/key-rotation.ts'
+import { systemClock, type Clock } from '../../src/ports/clock/clock.ts'
+import { rotateSigningKeys } from '../../src/ports/keys/key-rotation.ts'
 
 /** A lock that the last process left is given up by the clock: nobody waits 10 s for it here. */
 const hastyClock: Clock = {

@@ -1,11 +1,16 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { type Client, createClient } from '../support/client.ts'
-import { ADMIN, openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
-import { openFiles, type Watched, watchProcess } from '../support/process-watch.ts'
-import { openSlowCrowd } from '../support/slow-crowd.ts'
-import { openStream } from '../support/stream.ts'
-import { until } from '../support/until.ts'
-import { send, type WireAnswer, type WireRequest } from '../support/wire.ts'
+import {
+  ADMIN,
+  openWorkplace,
+  type ParleyProcess,
+  type Workplace,
+} from '../support/process/process.ts'
+import { openFiles, type Watched, watchProcess } from '../support/process/process-watch.ts'
+import { openSlowCrowd } from '../support/wire/slow-crowd.ts'
+import { openStream } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
+import { send, type WireAnswer, type WireRequest } from '../support/wire/wire.ts'
 
 const PATIENCE_MS = 180_000
 const LONGEST_BODY = 262_144

@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDeferred } from '../../src/domain/deferred.ts'
-import { createTurns } from '../../src/ports/turns.ts'
+import { createDeferred } from '../../src/lib/deferred.ts'
+import { createTurns } from '../../src/ports/clock/turns.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { givenLongTexts } from '../support/long-texts.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { watchStore, type WatchedStore } from '../support/watched-store.ts'
+import { until } from '../support/clock/until.ts'
+import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
 
 /** Exports that one caller may have under way (CONTRACT: limits). */
 const MOST_EXPORTS = 4

@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
-import { newServerSecret } from '../../src/ports/server-secret.ts'
-import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
-import { openEmptyServerDatabase } from '../support/database.ts'
-import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
-import { watchProcess } from '../support/process-watch.ts'
+import { newServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
+import { openEmptyServerDatabase } from '../support/database/database.ts'
+import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process/process.ts'
+import { watchProcess } from '../support/process/process-watch.ts'
 
 const PATIENCE_MS = 120_000
 const STARTS = 2

@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createClient } from '../support/client.ts'
-import { openWorkplace, type LaunchedProcess, type Workplace } from '../support/process.ts'
-import { until } from '../support/until.ts'
+import { openWorkplace, type LaunchedProcess, type Workplace } from '../support/process/process.ts'
+import { until } from '../support/clock/until.ts'
 
 let workplace: Workplace
 beforeEach(async () => {

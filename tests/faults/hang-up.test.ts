@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDeferred } from '../../src/domain/deferred.ts'
-import { createHashQueue } from '../../src/ports/hash-queue.ts'
-import { createPasswords, type Passwords } from '../../src/ports/passwords.ts'
+import { createDeferred } from '../../src/lib/deferred.ts'
+import { createHashQueue } from '../../src/ports/passwords/hash-queue.ts'
+import { createPasswords, type Passwords } from '../../src/ports/passwords/passwords.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { until } from '../support/clock/until.ts'
 
 const engine = createHeldEngine()
 /** While one is set, a start is told late although it is committed. */

@@ -1,7 +1,7 @@
 import { createContext, Script } from 'node:vm'
 import { fastFormats, fullFormats } from 'ajv-formats/dist/formats.js'
 import { describe, expect, test } from 'vitest'
-import { contract } from '../support/contract.ts'
+import { contract } from '../support/contract/contract.ts'
 
 /** The validator tries patterns before anybody has looked at a length: nearly that of a whole body. */
 const LENGTH = 100_000

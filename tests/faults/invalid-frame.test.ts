@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChatStreamEvent, ExportRecord } from '../../generated/api.ts'
 import type { Frame, Operations } from '../../src/contract/types.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream } from '../support/stream.ts'
+import { openStream } from '../support/wire/stream.ts'
 
 type Frames = AsyncIterable<Frame<ChatStreamEvent>>
 

@@ -7,13 +7,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { overlapFor, rotateSigningKeys, type Rotation } from '../../src/ports/key-rotation.ts'
-import { newSigningKeysText, parseSigningKeys } from '../../src/ports/signing-keys.ts'
+import { overlapFor, rotateSigningKeys, type Rotation } from '../../src/ports/keys/key-rotation.ts'
+import { newSigningKeysText, parseSigningKeys } from '../../src/ports/keys/signing-keys.ts'
 import { type Client, createClient } from '../support/client.ts'
-import { TestClock } from '../support/clock.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { until } from '../support/clock/until.ts'
 
 const ROTATOR = join(import.meta.dirname, 'endless-rotation.ts')
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href

@@ -3,13 +3,13 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { newServerSecret } from '../../src/ports/server-secret.ts'
-import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import { newServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
 import { type Client, createClient } from '../support/client.ts'
-import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
+import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process/process.ts'
 import { messageIds } from '../support/things.ts'
-import { createDatabase, dropDatabase } from '../support/server-database.ts'
-import { until } from '../support/until.ts'
+import { createDatabase, dropDatabase } from '../support/database/server-database.ts'
+import { until } from '../support/clock/until.ts'
 
 const serverUrl = process.env['TEST_DATABASE_URL']
 const KILLS = 30

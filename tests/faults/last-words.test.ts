@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
+import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process/process.ts'
 
 const PATIENCE_MS = 60_000
 

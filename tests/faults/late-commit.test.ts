@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createDeferred } from '../../src/domain/deferred.ts'
+import { createDeferred } from '../../src/lib/deferred.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { createHeldEngine } from '../support/held-engine.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { createHeldEngine } from '../support/upstream/held-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream } from '../support/stream.ts'
-import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import { openStream } from '../support/wire/stream.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 /** Shorter than the time after which a stream is begun without a word. */
 const TIMEOUT_SECONDS = 5

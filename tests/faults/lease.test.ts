@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createDeferred } from '../../src/domain/deferred.ts'
+import { createDeferred } from '../../src/lib/deferred.ts'
 import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import { createClient, type Client } from '../support/client.ts'
-import { TestClock } from '../support/clock.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { createLeavingStore } from '../support/leaving-store.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
-import { passInSight } from '../support/passing-time.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { createLeavingStore } from '../support/database/leaving-store.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { passInSight } from '../support/clock/passing-time.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { until } from '../support/clock/until.ts'
 
 const LEASE_MS = 20_000
 const SWEEP_MS = 10_000

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { LONGEST_ANSWER } from '../../src/domain/answer-text.ts'
+import { LONGEST_ANSWER } from '../../src/domain/chat/answer-text.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream, textOf } from '../support/stream.ts'
-import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import { openStream, textOf } from '../support/wire/stream.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 /** Of 5 UTF-16 units, so that the limit falls into the middle of a pair. */
 const WORD = '🙂🙂x'

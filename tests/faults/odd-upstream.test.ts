@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { LONGEST_ANSWER } from '../../src/domain/answer-text.ts'
+import { LONGEST_ANSWER } from '../../src/domain/chat/answer-text.ts'
 import type { Client } from '../support/client.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
 import { seedOfRun } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream, textOf } from '../support/stream.ts'
-import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import { openStream, textOf } from '../support/wire/stream.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 const RUNS = 60
 /** As JSON text: some of these are numbers that JavaScript does not know. */

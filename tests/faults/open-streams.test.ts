@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { createHeldEngine } from '../support/held-engine.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { createHeldEngine } from '../support/upstream/held-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream } from '../support/stream.ts'
-import { until } from '../support/until.ts'
+import { openStream } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
 
 /** One process has the embedded database, and counts in memory. */
 const isShared = process.env['TEST_DATABASE_URL'] !== undefined

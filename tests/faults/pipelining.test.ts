@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createDeferred, type Deferred } from '../../src/domain/deferred.ts'
-import { answersIn, openRaw, rawCall } from '../support/pipeline.ts'
+import { createDeferred, type Deferred } from '../../src/lib/deferred.ts'
+import { answersIn, openRaw, rawCall } from '../support/wire/pipeline.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { send } from '../support/wire.ts'
+import { until } from '../support/clock/until.ts'
+import { send } from '../support/wire/wire.ts'
 
 const STATUS = '/api/v1/status'
 const HEALTH = '/api/v1/health'

@@ -3,20 +3,20 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { newServerSecret } from '../../src/ports/server-secret.ts'
-import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { openPool } from '../../src/store/server.ts'
-import { hasPgBouncer, type PgBouncer, startPgBouncer } from '../support/pgbouncer.ts'
-import { ADMIN, openWorkplace, type Workplace } from '../support/process.ts'
+import { newServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
+import { openDatabase } from '../../src/store/database/database.ts'
+import { migrate } from '../../src/store/migrations/migrate.ts'
+import { openPool } from '../../src/store/database/server.ts'
+import { hasPgBouncer, type PgBouncer, startPgBouncer } from '../support/database/pgbouncer.ts'
+import { ADMIN, openWorkplace, type Workplace } from '../support/process/process.ts'
 import {
   administer,
   createDatabase,
   dropDatabase,
   queryServer,
-} from '../support/server-database.ts'
-import { openStream } from '../support/stream.ts'
+} from '../support/database/server-database.ts'
+import { openStream } from '../support/wire/stream.ts'
 
 /** As many right logins at once as no limit refuses: each counts on its account until it has succeeded. */
 const AT_ONCE = 5

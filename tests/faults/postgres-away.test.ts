@@ -2,15 +2,19 @@ import { randomUUID } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { newServerSecret } from '../../src/ports/server-secret.ts'
-import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import { newServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
 import type { Client } from '../support/client.ts'
-import { hasPostgres, type PostgresServer, startPostgres } from '../support/postgres-server.ts'
-import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
-import { createDatabase } from '../support/server-database.ts'
-import { openStream } from '../support/stream.ts'
-import { until } from '../support/until.ts'
-import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import {
+  hasPostgres,
+  type PostgresServer,
+  startPostgres,
+} from '../support/database/postgres-server.ts'
+import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process/process.ts'
+import { createDatabase } from '../support/database/server-database.ts'
+import { openStream } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 /** No call hangs: 2 s for a connection, 6 s for a statement that nobody answers, and some. */
 const LONGEST_CALL_MS = 15_000

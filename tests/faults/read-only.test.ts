@@ -1,14 +1,23 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { newServerSecret } from '../../src/ports/server-secret.ts'
-import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import { newServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
 import type { Client } from '../support/client.ts'
-import { hasPostgres, type PostgresServer, startPostgres } from '../support/postgres-server.ts'
-import { ADMIN, openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
-import { administer, createDatabase, queryServer } from '../support/server-database.ts'
-import { until } from '../support/until.ts'
-import { openWireCutter, type WireCutter } from '../support/wire-cutter.ts'
+import {
+  hasPostgres,
+  type PostgresServer,
+  startPostgres,
+} from '../support/database/postgres-server.ts'
+import {
+  ADMIN,
+  openWorkplace,
+  type ParleyProcess,
+  type Workplace,
+} from '../support/process/process.ts'
+import { administer, createDatabase, queryServer } from '../support/database/server-database.ts'
+import { until } from '../support/clock/until.ts'
+import { openWireCutter, type WireCutter } from '../support/wire/wire-cutter.ts'
 
 const RECOVERY_MS = 10_000
 

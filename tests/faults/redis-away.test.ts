@@ -1,15 +1,20 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { newServerSecret } from '../../src/ports/server-secret.ts'
-import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import { newServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
 import { type Client, createClient } from '../support/client.ts'
-import { openEmptyServerDatabase } from '../support/database.ts'
-import { ADMIN, openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
-import { hasRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
-import { type OpenStream, openStream, resumeStream, textOf } from '../support/stream.ts'
-import { until } from '../support/until.ts'
-import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import { openEmptyServerDatabase } from '../support/database/database.ts'
+import {
+  ADMIN,
+  openWorkplace,
+  type ParleyProcess,
+  type Workplace,
+} from '../support/process/process.ts'
+import { hasRedis, type RedisServer, startRedis } from '../support/database/redis-server.ts'
+import { type OpenStream, openStream, resumeStream, textOf } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 const PATIENCE_MS = 180_000
 /** No call waits for Redis longer than 300 ms; a busy machine takes its time for the rest. */

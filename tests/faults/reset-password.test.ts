@@ -7,12 +7,17 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { newServerSecret } from '../../src/ports/server-secret.ts'
-import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
+import { newServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
 import { type Client, createClient } from '../support/client.ts'
-import { ADMIN, openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
-import { createDatabase, dropDatabase } from '../support/server-database.ts'
-import { until } from '../support/until.ts'
+import {
+  ADMIN,
+  openWorkplace,
+  type ParleyProcess,
+  type Workplace,
+} from '../support/process/process.ts'
+import { createDatabase, dropDatabase } from '../support/database/server-database.ts'
+import { until } from '../support/clock/until.ts'
 
 const COMMAND = join(import.meta.dirname, '../../src/commands/reset-password.ts')
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href

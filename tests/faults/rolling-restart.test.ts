@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { newSigningKeysText } from '../../src/ports/signing-keys.ts'
-import { migrationsDirectory, readMigrations } from '../../src/store/migration-files.ts'
-import { openEmptyServerDatabase } from '../support/database.ts'
-import { freePort } from '../support/free-port.ts'
-import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process.ts'
-import { queryServer } from '../support/server-database.ts'
-import { until } from '../support/until.ts'
+import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
+import { migrationsDirectory, readMigrations } from '../../src/store/migrations/migration-files.ts'
+import { openEmptyServerDatabase } from '../support/database/database.ts'
+import { freePort } from '../support/wire/free-port.ts'
+import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process/process.ts'
+import { queryServer } from '../support/database/server-database.ts'
+import { until } from '../support/clock/until.ts'
 
 const PATIENCE_MS = 180_000
 

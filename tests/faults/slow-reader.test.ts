@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../support/client.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { until } from '../support/clock/until.ts'
 
 /** Frames around single characters: some megabytes, far beyond what the sockets hold. */
 const LONG_ANSWER = 'a'.repeat(65_000)

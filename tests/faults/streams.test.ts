@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDeferred } from '../../src/domain/deferred.ts'
+import { createDeferred } from '../../src/lib/deferred.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream, textOf, type WireEvent } from '../support/stream.ts'
-import { until } from '../support/until.ts'
+import { openStream, textOf, type WireEvent } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
 
 const TERMINAL = new Set(['message.end', 'message.cancelled', 'message.error'])
 

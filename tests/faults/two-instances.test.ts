@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem, Scope } from '../../generated/api.ts'
-import { createDeferred } from '../../src/domain/deferred.ts'
+import { createDeferred } from '../../src/lib/deferred.ts'
 import type { OperationId } from '../../src/contract/types.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import { type Client, createClient } from '../support/client.ts'
-import { TestClock } from '../support/clock.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { newServiceAccount, type ServiceAccountClient } from '../support/things.ts'
-import { until } from '../support/until.ts'
-import { watchStore, type WatchedStore } from '../support/watched-store.ts'
+import { until } from '../support/clock/until.ts'
+import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
 
 /** One look of an instance at what others have changed. */
 const LOOK_MS = 2_000

@@ -4,19 +4,19 @@ import { createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { systemClock } from '../../src/ports/clock.ts'
+import { systemClock } from '../../src/ports/clock/clock.ts'
 import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
-import { tryRedis } from '../../src/ports/redis-trial.ts'
+import { tryRedis } from '../../src/ports/redis/trial.ts'
 import { StartRefused } from '../../src/ports/start-refused.ts'
-import { openWorkplace, type Workplace } from '../support/process.ts'
-import * as kinds from '../support/redis-kinds.ts'
-import type { RedisKind } from '../support/redis-kinds.ts'
-import { hasRedis, type RedisServer, startRedis } from '../support/redis-server.ts'
+import { openWorkplace, type Workplace } from '../support/process/process.ts'
+import * as kinds from '../support/database/redis-kinds.ts'
+import type { RedisKind } from '../support/database/redis-kinds.ts'
+import { hasRedis, type RedisServer, startRedis } from '../support/database/redis-server.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { until } from '../support/clock/until.ts'
 
 const PATIENCE_MS = 180_000
-const CERTIFICATE = join(import.meta.dirname, '../support/tls/first-test-only.cert.pem')
+const CERTIFICATE = join(import.meta.dirname, '../support/process/tls/first-test-only.cert.pem')
 
 const attempt = (url: string) => tryRedis(url, systemClock)
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createDeferred } from '../../src/domain/deferred.ts'
-import { answersIn, openRaw, rawCall } from '../support/pipeline.ts'
+import { createDeferred } from '../../src/lib/deferred.ts'
+import { answersIn, openRaw, rawCall } from '../support/wire/pipeline.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
+import { until } from '../support/clock/until.ts'
 
 const ORIGIN = 'https://app.example.com'
 const HEALTH = '/api/v1/health'

@@ -2,9 +2,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { TOO_LONG } from '../engine/refusals.ts'
 import { createClient } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream, textOf } from '../support/stream.ts'
-import { until } from '../support/until.ts'
-import { startUpstream, type TestUpstream, type UpstreamScript } from '../support/upstream.ts'
+import { openStream, textOf } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
+import {
+  startUpstream,
+  type TestUpstream,
+  type UpstreamScript,
+} from '../support/upstream/upstream.ts'
 
 const KEY = 'sk-the-key-that-nobody-may-see'
 

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
-import { systemClock } from '../../src/ports/clock.ts'
+import { systemClock } from '../../src/ports/clock/clock.ts'
 import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
-import { openRedisRelay } from '../../src/ports/relay.ts'
-import { TestClock } from '../support/clock.ts'
-import { openTestStore } from '../support/database.ts'
-import { createHeldEngine } from '../support/held-engine.ts'
-import * as kinds from '../support/redis-kinds.ts'
-import { hasRedis } from '../support/redis-server.ts'
+import { openRedisRelay } from '../../src/ports/redis/relay.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import { openTestStore } from '../support/database/database.ts'
+import { createHeldEngine } from '../support/upstream/held-engine.ts'
+import * as kinds from '../support/database/redis-kinds.ts'
+import { hasRedis } from '../support/database/redis-server.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream } from '../support/stream.ts'
+import { openStream } from '../support/wire/stream.ts'
 
 /** Follows an answer on a server, and waits for text while that server's time passes. */
 async function follow(server: TestServer, address: string, headers: Record<string, string>) {

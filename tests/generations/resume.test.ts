@@ -1,20 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { BROKEN_OFF_SEQ } from '../../src/domain/event-ids.ts'
+import { BROKEN_OFF_SEQ } from '../../src/domain/chat/event-ids.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import { createClient, type Client } from '../support/client.ts'
-import { TestClock } from '../support/clock.ts'
-import { createHeldEngine, type HeldEngine, openHeldStream } from '../support/held-engine.ts'
-import { type Instances, startInstances } from '../support/instances.ts'
-import { JumpingClock, MINUTE_MS } from '../support/jumping-clock.ts'
-import { whileTimePasses } from '../support/passing-time.ts'
-import { openWorkplace } from '../support/process.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import {
+  createHeldEngine,
+  type HeldEngine,
+  openHeldStream,
+} from '../support/upstream/held-engine.ts'
+import { type Instances, startInstances } from '../support/process/instances.ts'
+import { JumpingClock, MINUTE_MS } from '../support/clock/jumping-clock.ts'
+import { whileTimePasses } from '../support/clock/passing-time.ts'
+import { openWorkplace } from '../support/process/process.ts'
 import { createRandom, type Random, seedOfRun } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream, resumeStream, textOf, type WireEvent } from '../support/stream.ts'
-import { until } from '../support/until.ts'
-import { startUpstream } from '../support/upstream.ts'
+import { openStream, resumeStream, textOf, type WireEvent } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
+import { startUpstream } from '../support/upstream/upstream.ts'
 
 const STREAMS = 500
 const AT_ONCE = 20

@@ -2,13 +2,13 @@ import { createParser } from 'eventsource-parser'
 import { Stream } from 'openai/core/streaming'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChatStreamEvent } from '../../generated/api.ts'
-import { createHeldEngine, type HeldTurn } from '../support/held-engine.ts'
+import { createHeldEngine, type HeldTurn } from '../support/upstream/held-engine.ts'
 import type { Client } from '../support/client.ts'
-import { type Instances, startInstances } from '../support/instances.ts'
-import { whileTimePasses } from '../support/passing-time.ts'
+import { type Instances, startInstances } from '../support/process/instances.ts'
+import { whileTimePasses } from '../support/clock/passing-time.ts'
 import type { TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { send, type WireAnswer } from '../support/wire.ts'
+import { until } from '../support/clock/until.ts'
+import { send, type WireAnswer } from '../support/wire/wire.ts'
 
 /*
  * What Parley streams, read by parsers that others have written. `npm run stream-readers` does the

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import type { Client } from '../support/client.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
-import { send } from '../support/wire.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { send } from '../support/wire/wire.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream, resumeStream, textOf } from '../support/stream.ts'
-import { startUpstream, type TestUpstream } from '../support/upstream.ts'
+import { openStream, resumeStream, textOf } from '../support/wire/stream.ts'
+import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 /** As many exchanges as a model is told, and one more. */
 const EXCHANGES = 31

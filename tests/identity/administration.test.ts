@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem, Scope } from '../../generated/api.ts'
 import { type Client, createClient } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { DAY_MS, HOUR_MS, JumpingClock } from '../support/jumping-clock.ts'
-import { everythingIn } from '../support/operations.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { DAY_MS, HOUR_MS, JumpingClock } from '../support/clock/jumping-clock.ts'
+import { everythingIn } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { newServiceAccount, ownThings } from '../support/things.ts'
-import { watchStore, type WatchedStore } from '../support/watched-store.ts'
+import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
 
 const USER_SCOPES: Scope[] = [
   'chat:write',

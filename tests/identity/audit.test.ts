@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { AuditEvent, AuditEventName } from '../../generated/api.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import { type Client, createClient, type Identity } from '../support/client.ts'
-import { contract } from '../support/contract.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { JumpingClock, SECOND_MS } from '../support/jumping-clock.ts'
-import { everythingIn, operations } from '../support/operations.ts'
+import { contract } from '../support/contract/contract.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { JumpingClock, SECOND_MS } from '../support/clock/jumping-clock.ts'
+import { everythingIn, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { newServiceAccount } from '../support/things.ts'
-import { watchStore, type WatchedStore } from '../support/watched-store.ts'
+import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
 
 let testStore: TestStore
 let watched: WatchedStore

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
-import { HashQueueFull } from '../../src/ports/passwords.ts'
+import { HashQueueFull } from '../../src/ports/passwords/passwords.ts'
 import type { Client } from '../support/client.ts'
-import { policies } from '../support/contract.ts'
+import { policies } from '../support/contract/contract.ts'
 import { createCountedPasswords } from '../support/counted-passwords.ts'
-import { openTestStore } from '../support/database.ts'
-import { createLeavingStore } from '../support/leaving-store.ts'
+import { openTestStore } from '../support/database/database.ts'
+import { createLeavingStore } from '../support/database/leaving-store.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 /** The quotas as the contract has them. */

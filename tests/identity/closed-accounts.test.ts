@@ -15,12 +15,12 @@ import {
 import type { ChatReply } from '../../generated/api.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createClient, type Tokens } from '../support/client.ts'
-import { TestClock } from '../support/clock.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { MINUTE_MS, SECOND_MS } from '../support/jumping-clock.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { MINUTE_MS, SECOND_MS } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { whileTimePasses } from '../support/passing-time.ts'
-import { send, type WireAnswer } from '../support/wire.ts'
+import { whileTimePasses } from '../support/clock/passing-time.ts'
+import { send, type WireAnswer } from '../support/wire/wire.ts'
 
 const PATIENCE_MS = 240_000
 /** A change is remembered for five minutes at least, and two more for clocks that differ. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type FirstAdmin, provideAdmin } from '../../src/domain/first-admin.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import { type FirstAdmin, provideAdmin } from '../../src/domain/identity/first-admin.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer } from '../support/server.ts'
 
 let testStore: TestStore

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
-import { createPasswords } from '../../src/ports/passwords.ts'
+import { createPasswords } from '../../src/ports/passwords/passwords.ts'
 import type { Client } from '../support/client.ts'
 import { createCountedPasswords } from '../support/counted-passwords.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { send, type WireAnswer } from '../support/wire.ts'
+import { send, type WireAnswer } from '../support/wire/wire.ts'
 
 const { passwords, takeWork } = createCountedPasswords()
 

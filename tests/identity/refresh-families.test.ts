@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
 import { type Client, createClient, type Tokens } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { DAY_MS, JumpingClock, MINUTE_MS, SECOND_MS } from '../support/jumping-clock.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { DAY_MS, JumpingClock, MINUTE_MS, SECOND_MS } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const REUSE_GRACE_MS = 30 * SECOND_MS

@@ -4,12 +4,12 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createClient, type Tokens } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { openWorkplace, type Workplace } from '../support/process.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { openWorkplace, type Workplace } from '../support/process/process.ts'
 import { startServer } from '../support/server.ts'
-import { openStream } from '../support/stream.ts'
-import { until } from '../support/until.ts'
-import { send, sendBytes, type WireRequest } from '../support/wire.ts'
+import { openStream } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
+import { send, sendBytes, type WireRequest } from '../support/wire/wire.ts'
 
 const LONGEST_LINE = 8_192
 /** A shorter piece could be in a text by chance. */

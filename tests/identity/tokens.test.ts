@@ -11,13 +11,13 @@ import {
   newSigningKeysText,
   parseSigningKeys,
   type SigningKeys,
-} from '../../src/ports/signing-keys.ts'
+} from '../../src/ports/keys/signing-keys.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { JumpingClock, MINUTE_MS, SECOND_MS } from '../support/jumping-clock.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { JumpingClock, MINUTE_MS, SECOND_MS } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { send, sendBytes, type WireAnswer } from '../support/wire.ts'
+import { until } from '../support/clock/until.ts'
+import { send, sendBytes, type WireAnswer } from '../support/wire/wire.ts'
 
 const TTL = 900
 const CHALLENGE = 'Bearer realm="parley", error="invalid_token", error_description='

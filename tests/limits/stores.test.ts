@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { systemClock } from '../../src/ports/clock.ts'
-import type { Counter, Limiter, Tally } from '../../src/ports/limiter.ts'
+import { systemClock } from '../../src/ports/clock/clock.ts'
+import type { Counter, Limiter, Tally } from '../../src/ports/limiter/limiter.ts'
 import { createMemoryLimiter } from '../../src/ports/limiter/memory.ts'
 import { createPostgresLimiter } from '../../src/ports/limiter/postgres.ts'
 import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
 import { Windows } from '../../src/ports/limiter/windows.ts'
 import { openLimitCounters } from '../../src/store/limit-counters.ts'
-import { TestClock } from '../support/clock.ts'
-import { openTestStore } from '../support/database.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import { openTestStore } from '../support/database/database.ts'
 import {
   DATABASE_URL,
   LIMIT_STORES,
   type LimitStore,
   lookIntoRedis,
-} from '../support/limit-stores.ts'
-import { hasRedis, startRedis } from '../support/redis-server.ts'
+} from '../support/database/limit-stores.ts'
+import { hasRedis, startRedis } from '../support/database/redis-server.ts'
 
 /** Counters of nobody else. */
 function someone() {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Usage } from '../../generated/api.ts'
-import { modes } from '../../src/domain/modes.ts'
+import { modes } from '../../src/domain/chat/modes.ts'
 import type { Client } from '../support/client.ts'
-import { createHeldEngine } from '../support/held-engine.ts'
+import { createHeldEngine } from '../support/upstream/held-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { openStream, textOf } from '../support/stream.ts'
+import { openStream, textOf } from '../support/wire/stream.ts'
 
 const engine = createHeldEngine()
 let server: TestServer

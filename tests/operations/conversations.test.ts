@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Conversation } from '../../generated/api.ts'
 import type { Request } from '../support/client.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/held-engine.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { send } from '../support/wire.ts'
+import { send } from '../support/wire/wire.ts'
 
 let testStore: TestStore
 let server: TestServer

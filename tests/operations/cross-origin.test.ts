@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
 import { operationsIn, resolve } from '../../src/contract/document.ts'
-import { contract } from '../support/contract.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { allRoutes } from '../support/routes.ts'
+import { contract } from '../support/contract/contract.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { allRoutes } from '../support/contract/routes.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const ALLOWED = 'https://app.example'

@@ -6,10 +6,10 @@ import {
   type CertificateFolder,
   certificateOf,
   openCertificateFolder,
-} from '../support/certificates.ts'
+} from '../support/process/certificates.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { send, sendBytes, type WireRequest } from '../support/wire.ts'
+import { until } from '../support/clock/until.ts'
+import { send, sendBytes, type WireRequest } from '../support/wire/wire.ts'
 
 const HSTS = 'max-age=31536000'
 const LOOK_MS = 5_000

@@ -2,9 +2,9 @@ import supertest from 'supertest'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChatReply, Feedback } from '../../generated/api.ts'
 import type { Client } from '../support/client.ts'
-import { moved } from '../support/operations.ts'
+import { moved } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { send } from '../support/wire.ts'
+import { send } from '../support/wire/wire.ts'
 
 let server: TestServer
 let alice: Client

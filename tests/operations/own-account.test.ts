@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createPasswords, HashQueueFull } from '../../src/ports/passwords.ts'
+import { createPasswords, HashQueueFull } from '../../src/ports/passwords/passwords.ts'
 import type { Client, Identity } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OperationId } from '../../src/contract/types.ts'
 import type { Client } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
-import { everythingIn, fill, operations } from '../support/operations.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { everythingIn, fill, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { adminThings, ownThings, type Things } from '../support/things.ts'
-import { send } from '../support/wire.ts'
+import { send } from '../support/wire/wire.ts'
 
 let testStore: TestStore
 let server: TestServer

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ProfileChanges, Usage, UsageReport } from '../../generated/api.ts'
 import type { Client, Request } from '../support/client.ts'
-import { DAY_MS, HOUR_MS, JumpingClock, MINUTE_MS } from '../support/jumping-clock.ts'
+import { DAY_MS, HOUR_MS, JumpingClock, MINUTE_MS } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { send } from '../support/wire.ts'
+import { send } from '../support/wire/wire.ts'
 
 let server: TestServer
 let clock: JumpingClock

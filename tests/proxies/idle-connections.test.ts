@@ -2,8 +2,8 @@ import { Agent } from 'node:http'
 import type { Socket } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
-import { until } from '../support/until.ts'
-import { send } from '../support/wire.ts'
+import { until } from '../support/clock/until.ts'
+import { send } from '../support/wire/wire.ts'
 
 /** How long nginx and the large balancers keep a connection without a call. */
 const OF_PROXIES_MS = 60_000

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { Client } from '../support/client.ts'
-import { openStream, textOf } from '../support/stream.ts'
+import { openStream, textOf } from '../support/wire/stream.ts'
 
 /** For the reader of the log: what a real model said, and how fast. */
 export function tell(what: string, text: string, startedMs: number): void {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { createEngine } from '../../src/engine/index.ts'
-import { systemClock } from '../../src/ports/clock.ts'
+import { createEngine } from '../../src/engine/create-engine.ts'
+import { systemClock } from '../../src/ports/clock/clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { converse } from './conversing.ts'
 

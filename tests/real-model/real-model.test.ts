@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createEngine } from '../../src/engine/index.ts'
-import { systemClock } from '../../src/ports/clock.ts'
+import { createEngine } from '../../src/engine/create-engine.ts'
+import { systemClock } from '../../src/ports/clock/clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { type OpenStream, openStream, resumeStream, textOf } from '../support/stream.ts'
-import { until } from '../support/until.ts'
+import { type OpenStream, openStream, resumeStream, textOf } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
 import { converse, lastMessage, tell } from './conversing.ts'
 
 /** Set by `npm run test:real-model`, which starts the model server (scripts/real-model.ts). */

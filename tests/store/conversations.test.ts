@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Conversation } from '../../src/store/store.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { ending, givenAccount, givenStarted, later, newGeneration, now } from './given.ts'
 
 let opened: TestStore

@@ -3,18 +3,22 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openDatabase } from '../../src/store/database.ts'
+import { openDatabase } from '../../src/store/database/database.ts'
 import { openLimitCounters } from '../../src/store/limit-counters.ts'
 import { openStore, refusalByDatabase } from '../../src/store/store.ts'
-import { hasPostgres, type PostgresServer, startPostgres } from '../support/postgres-server.ts'
-import { administer } from '../support/server-database.ts'
+import {
+  hasPostgres,
+  type PostgresServer,
+  startPostgres,
+} from '../support/database/postgres-server.ts'
+import { administer } from '../support/database/server-database.ts'
 
 /*
  * A server with a certificate that it has signed itself, as Debian's has, and one without any. Each
  * way of asking for encryption does what psql does with it.
  */
 
-const tls = join(import.meta.dirname, '../support/tls')
+const tls = join(import.meta.dirname, '../support/process/tls')
 const certFile = join(tls, 'first-test-only.cert.pem')
 const otherCertFile = join(tls, 'second-test-only.cert.pem')
 const PASSWORD = 'p@ss:w/rd?#%1 &='

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { allUsage, ending, givenAccount, givenStarted, later, newGeneration, now } from './given.ts'
 
 let opened: TestStore

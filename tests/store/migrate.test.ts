@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import type { PrismaClient } from '../../generated/prisma/client.ts'
 import { pendingMigrationSql } from '../../scripts/new-migration.ts'
-import { migrate } from '../../src/store/migrate.ts'
-import { checkSchema, tablesMadeBy } from '../../src/store/schema-check.ts'
-import { readMigrations } from '../../src/store/migration-files.ts'
-import { queryIn } from '../../src/store/query.ts'
-import { openEmptyDatabases } from '../support/database.ts'
+import { migrate } from '../../src/store/migrations/migrate.ts'
+import { checkSchema, tablesMadeBy } from '../../src/store/migrations/schema-check.ts'
+import { readMigrations } from '../../src/store/migrations/migration-files.ts'
+import { queryIn } from '../../src/store/database/query.ts'
+import { openEmptyDatabases } from '../support/database/database.ts'
 
 let directory: string
 let opened: Awaited<ReturnType<typeof openEmptyDatabases>>

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LOOKED_AT_ONCE } from '../../src/store/searching.ts'
 import type { Searched, Store, UsageQuery } from '../../src/store/store.ts'
-import { type LoggedTestStore, openLoggedTestStore } from '../support/query-log.ts'
+import { type LoggedTestStore, openLoggedTestStore } from '../support/database/query-log.ts'
 import { givenAccount, later, now } from './given.ts'
 
 /*

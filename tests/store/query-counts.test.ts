@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { policies } from '../support/contract.ts'
-import { openLoggedTestStore } from '../support/query-log.ts'
-import type { Exchange } from '../support/story/exchange.ts'
-import { tellStory } from '../support/story/index.ts'
+import { policies } from '../support/contract/contract.ts'
+import { openLoggedTestStore } from '../support/database/query-log.ts'
+import type { Exchange } from '../support/recorded-scenario/exchange.ts'
+import { tellStory } from '../support/recorded-scenario/scenario.ts'
 
 /**
  * How many statements each operation makes when it succeeds, once what is cached is there: none to

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Query, queryIn } from '../../src/store/query.ts'
-import { openTestStore, type TestStore } from '../support/database.ts'
+import { type Query, queryIn } from '../../src/store/database/query.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { givenAccount } from './given.ts'
 
 let own: TestStore

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { openDatabase } from '../../src/store/database.ts'
-import { migrate } from '../../src/store/migrate.ts'
+import { openDatabase } from '../../src/store/database/database.ts'
+import { migrate } from '../../src/store/migrations/migrate.ts'
 import { type Store, storeOf } from '../../src/store/store.ts'
-import { openTestStore } from '../support/database.ts'
-import { administer, dropDatabase } from '../support/server-database.ts'
+import { openTestStore } from '../support/database/database.ts'
+import { administer, dropDatabase } from '../support/database/server-database.ts'
 import { givenAccount, now } from './given.ts'
 
 /** What is kept, and what finds it. */

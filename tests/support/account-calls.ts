@@ -1,11 +1,11 @@
 import type { Policy } from '../../src/contract/policies.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createClient } from './client.ts'
-import type { Database } from '../../src/store/database.ts'
-import { exampleBody, fill, operations } from './operations.ts'
+import type { Database } from '../../src/store/database/database.ts'
+import { exampleBody, fill, operations } from './contract/operations.ts'
 import type { TestServer } from './server.ts'
 import { newServiceAccount, ownTalk, ownThings, type Things } from './things.ts'
-import { send, type WireAnswer } from './wire.ts'
+import { send, type WireAnswer } from './wire/wire.ts'
 
 export type Kind = 'user' | 'service-account'
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { createPasswords, type Passwords } from '../../src/ports/passwords.ts'
+import { createPasswords, type Passwords } from '../../src/ports/passwords/passwords.ts'
 
 /** Real hashing that remembers what it was asked to do: each entry is one bcrypt. */
 export type CountedPasswords = {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { TestStore } from './database.ts'
+import type { TestStore } from './database/database.ts'
 
 /** A conversation of somebody with so many questions, each this text. @returns its id */
 export async function givenLongTexts(

@@ -1,15 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { readConfig } from '../../src/config.ts'
-import { createEngine } from '../../src/engine/index.ts'
-import { createLog } from '../../src/ports/log.ts'
-import { newSigningKeysText, parseSigningKeys } from '../../src/ports/signing-keys.ts'
-import { createParley, loadPolicies, type Parley, type Replacements } from '../../src/parley.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { createEngine } from '../../src/engine/create-engine.ts'
+import { createLog } from '../../src/ports/observability/log.ts'
+import { newSigningKeysText, parseSigningKeys } from '../../src/ports/keys/signing-keys.ts'
+import {
+  createParley,
+  loadPolicies,
+  type Parley,
+  type Replacements,
+} from '../../src/assembly/parley.ts'
 import { type Client, createClient } from './client.ts'
-import { TestClock } from './clock.ts'
-import { openTestStore, type TestStore } from './database.ts'
-import { seeAnswer, writeSeenAnswers } from './seen-answers.ts'
+import { TestClock } from './clock/clock.ts'
+import { openTestStore, type TestStore } from './database/database.ts'
+import { seeAnswer, writeSeenAnswers } from './contract/seen-answers.ts'
 
 /** One set of signing keys for all servers of a test file: instances share them. */
 const keysText = newSigningKeysText()

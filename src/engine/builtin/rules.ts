@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageRoot } from '../../package-root.ts'
+import { packageRoot } from '../../lib/package-root.ts'
 import { EDGE } from './sentence.ts'
 import type { Language } from './sentence.ts'
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { RequestHandler, Response } from 'express'
-import { matchesVersion } from '../preconditions.ts'
+import { matchesVersion } from '../request/preconditions.ts'
 
 /** Bytes that never change while the process lives, with the validator that stands for them. */
 export type FixedAnswer = { bytes: Buffer; type: string; etag: string }

@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express'
-import type { Clock } from '../../ports/clock.ts'
+import type { Clock } from '../../ports/clock/clock.ts'
 import { fixedAnswer, sendFixed } from './fixed-answer.ts'
 
 const DAY_MS = 86_400_000

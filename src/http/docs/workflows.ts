@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { packageRoot } from '../../package-root.ts'
+import { packageRoot } from '../../lib/package-root.ts'
 
 export const WORKFLOWS_FILE = 'openapi/workflows.arazzo.yaml'
 

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import { type RateLimiterAbstract, RateLimiterRes } from 'rate-limiter-flexible'
-import type { Counter, Tally } from '../limiter.ts'
+import type { Counter, Tally } from './limiter.ts'
 
 /** Each policy has a quota, and some callers have one of their own. */
 const MOST_LIMITERS = 1_000

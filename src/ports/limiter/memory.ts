@@ -1,6 +1,6 @@
 import { type IRateLimiterOptions, RateLimiterMemory } from 'rate-limiter-flexible'
-import type { Clock } from '../clock.ts'
-import type { Counter, Limiter } from '../limiter.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Counter, Limiter } from './limiter.ts'
 import { rememberLimiters, takeOne, tallyOf } from './counting.ts'
 import { Windows } from './windows.ts'
 

@@ -1,9 +1,9 @@
 import { RateLimiterRedis } from 'rate-limiter-flexible'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../clock/clock.ts'
 import { rememberLimiters } from './counting.ts'
 import { createGathering } from './gathering.ts'
-import { openRedis, type RedisConnection } from '../redis.ts'
-import { redisFault } from '../redis-faults.ts'
+import { openRedis, type RedisConnection } from '../redis/redis.ts'
+import { redisFault } from '../redis/faults.ts'
 import { TAKE_ALL_OR_NONE } from './redis-script.ts'
 import { createSharedLimiter, type SharedLimiter } from './shared.ts'
 

@@ -1,6 +1,6 @@
 import type { RateLimiterAbstract } from 'rate-limiter-flexible'
-import type { Counter, Limiter, Tally } from '../limiter.ts'
-import type { StoreFault } from '../redis-faults.ts'
+import type { Counter, Limiter, Tally } from './limiter.ts'
+import type { StoreFault } from '../redis/faults.ts'
 import { takeOne, tallyOf } from './counting.ts'
 
 /** A limiter whose counters several instances share. Every function throws when the store fails. */

@@ -1,5 +1,5 @@
 import { RateLimiterRes } from 'rate-limiter-flexible'
-import type { Clock } from '../clock.ts'
+import type { Clock } from '../clock/clock.ts'
 
 type Window = { consumed: number; endsAtMs: number }
 

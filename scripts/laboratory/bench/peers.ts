@@ -1,0 +1,49 @@
+import { createHash } from 'node:crypto'
+import { cp, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { packageRoot } from '../../../src/lib/package-root.ts'
+import { madeOnce } from '../../made-once.ts'
+import { run } from '../../processes.ts'
+import { makeVenv } from '../../python.ts'
+
+/*
+ * The servers that Parley is compared with. Each folder of peers/ is a project of its own, with what
+ * it needs pinned; they are installed into a cache outside of the repository, and stay out of Parley's
+ * own dependencies.
+ */
+const cache = join(process.env['XDG_CACHE_HOME'] ?? tmpdir(), 'parley-bench')
+const folderOf = (name: string) => join(packageRoot, 'scripts/laboratory/bench/peers', name)
+const INSTALL_LIMIT_MS = 5 * 60_000
+
+/** Where a peer is installed, with its sources as they are now. */
+export async function installNodePeer(name: string): Promise<string> {
+  const lock = await readFile(join(folderOf(name), 'package-lock.json'), 'utf8').catch(() => '')
+  const directory = join(cache, `${name}-${digestOf(lock)}`)
+  await madeOnce(directory, async () => {
+    await cp(folderOf(name), directory, { recursive: true })
+    const parameters = ['ci', '--ignore-scripts', '--no-audit', '--no-fund']
+    if (lock === '') return
+    await run({ program: 'npm', parameters, limitMs: INSTALL_LIMIT_MS }, directory)
+  })
+  await cp(folderOf(name), directory, { recursive: true })
+  await cp(folderOf('shared'), join(cache, 'shared'), { recursive: true })
+  return directory
+}
+
+/** @returns the folder of the programs of a virtual environment. Needs Python 3 with venv. */
+export async function installPythonPeer(name: string): Promise<string> {
+  const requirements = join(folderOf(name), 'requirements.txt')
+  const directory = join(cache, `${name}-${digestOf(await readFile(requirements, 'utf8'))}`)
+  await madeOnce(directory, async () => {
+    const pip = ['--no-deps', '-r', requirements]
+    await makeVenv(directory, { pip, limitMs: INSTALL_LIMIT_MS })
+  })
+  return join(directory, 'bin')
+}
+
+export { folderOf }
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+}

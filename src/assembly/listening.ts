@@ -1,0 +1,76 @@
+import type { Server } from 'node:http'
+import {
+  type AddressInfo,
+  createServer,
+  type ListenOptions,
+  type Server as AnyServer,
+} from 'node:net'
+import type { Config } from '../config/config.ts'
+import type { Parley } from './parley.ts'
+import { StartRefused } from '../ports/start-refused.ts'
+
+/** Connections that wait for the server to take them: a crowd must not keep others out. */
+const BACKLOG = 4_096
+
+type Place = { port: number; host: string }
+/** The variables that a place comes from. */
+type Names = { port: string; host: string }
+
+const API: Names = { port: 'PORT', host: 'HOST' }
+const METRICS: Names = { port: 'METRICS_PORT', host: 'METRICS_HOST' }
+
+/**
+ * Looks whether the ports are free, before anything is made that a failed start would leave behind.
+ * @throws StartRefused with what to do
+ */
+export async function refuseTakenPorts({ server }: Pick<Config, 'server'>): Promise<void> {
+  await tryPlace(server, API)
+  if (server.metrics) await tryPlace(server.metrics, METRICS)
+}
+
+/**
+ * Whoever watches may look from the first call on.
+ * @returns the ports that are listened on
+ * @throws StartRefused with what to do
+ */
+export async function listenAll(
+  { server, metricsServer }: Pick<Parley, 'server' | 'metricsServer'>,
+  config: Pick<Config, 'server'>,
+): Promise<{ api: number; metrics: number | undefined }> {
+  const { metrics, ...api } = config.server
+  return {
+    metrics: metricsServer && metrics && (await listen(metricsServer, metrics, METRICS)),
+    api: await listen(server, api, API),
+  }
+}
+
+async function tryPlace({ port, host }: Place, names: Names): Promise<void> {
+  const trial = createServer()
+  await listen(trial, { port, host }, names)
+  await new Promise((resolve) => trial.close(resolve))
+}
+
+/** @returns the port that it listens on */
+function listen(server: Server | AnyServer, place: Place, names: Names): Promise<number> {
+  const options: ListenOptions = { port: place.port, host: place.host, backlog: BACKLOG }
+  return new Promise((resolve, reject) => {
+    const refuse = (error: NodeJS.ErrnoException) => reject(refusalOf(error, place, names))
+    server.once('error', refuse)
+    server.listen(options, () => {
+      server.off('error', refuse)
+      resolve((server.address() as AddressInfo).port)
+    })
+  })
+}
+
+function refusalOf(error: NodeJS.ErrnoException, { port }: Place, names: Names): Error {
+  const sentence = {
+    EADDRINUSE: `Port ${port} is taken by another program: end it, or set ${names.port} to a free port.`,
+    EACCES: `This user may not listen on port ${port}: set ${names.port} to one from 1024 on.`,
+    EADDRNOTAVAIL: `${names.host} is no address of this machine: set it to one that is, or to 0.0.0.0 for all of them.`,
+    ENOTFOUND: `${names.host} is a name that nobody knows: set it to an address of this machine, or to 0.0.0.0 for all of them.`,
+    EAI_AGAIN: `${names.host} is a name that cannot be looked up just now: set it to an address of this machine.`,
+    EAFNOSUPPORT: `${names.host} is an address of a kind that this machine does not have: set it to 0.0.0.0.`,
+  }[error.code ?? '']
+  return sentence === undefined ? error : new StartRefused(sentence, { cause: error })
+}

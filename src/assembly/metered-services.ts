@@ -1,0 +1,25 @@
+import type { Policies } from '../contract/policies.ts'
+import type { Dependencies } from './open-dependencies.ts'
+import { EXPORTS_LIMIT } from '../domain/records/large-reads.ts'
+import { STREAMS_LIMIT } from '../domain/chat/open-streams.ts'
+import type { Services } from '../domain/services.ts'
+import { ENGINE_FAILURE_CODES } from '../engine/engine.ts'
+
+/** Tells the meter what may be counted, and where to look when somebody reads it. */
+export function meterServices(
+  { meter, passwords, store }: Dependencies,
+  { openStreams, generations }: Services,
+  policies: Policies,
+): void {
+  meter.expect({
+    operations: policies.operations.map(({ operationId }) => operationId),
+    limits: [...Object.keys(policies.limits), STREAMS_LIMIT, EXPORTS_LIMIT],
+    engineFailures: ENGINE_FAILURE_CODES,
+  })
+  meter.watch({
+    streamsOpen: openStreams.count,
+    generationsRunning: generations.count,
+    hashes: passwords.load,
+    connections: store.connections,
+  })
+}

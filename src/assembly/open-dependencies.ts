@@ -1,0 +1,184 @@
+import { join } from 'node:path'
+import { dictionary } from '@zxcvbn-ts/language-common'
+import type { Config } from '../config/config.ts'
+import { createAccessTokens, type AccessTokens } from '../domain/identity/access-tokens.ts'
+import { type ApiKeyFormat, createApiKeyFormat } from '../domain/identity/api-key-format.ts'
+import { createCursors, type Cursors } from '../domain/lists/cursors.ts'
+import { createRefreshTokens, type RefreshTokens } from '../domain/identity/refresh-tokens.ts'
+import type { Engine } from '../engine/engine.ts'
+import { createEngine } from '../engine/create-engine.ts'
+import { type AgreedClock, createAgreedClock } from '../ports/clock/agreed-clock.ts'
+import { type Clock, systemClock } from '../ports/clock/clock.ts'
+import { createIds, type Ids } from '../ports/ids.ts'
+import type { Limiter } from '../ports/limiter/limiter.ts'
+import { createMemoryLimiter } from '../ports/limiter/memory.ts'
+import { createPostgresLimiter } from '../ports/limiter/postgres.ts'
+import { withStandIn } from '../ports/limiter/fallback.ts'
+import { createLog, type Log } from '../ports/observability/log.ts'
+import { type Meter, noMeter } from '../ports/observability/meter.ts'
+import { createOperatorRequests, type OperatorRequests } from '../ports/operator-requests.ts'
+import { createPasswords, type Passwords } from '../ports/passwords/passwords.ts'
+import type { Relay } from '../ports/redis/relay.ts'
+import { deriveKey, loadServerSecret } from '../ports/keys/server-secret.ts'
+import { loadSigningKeys, type SigningKeys } from '../ports/keys/signing-keys.ts'
+import type { Tracer } from '../ports/observability/tracer.ts'
+import { createTurns, type Turns } from '../ports/clock/turns.ts'
+import { packageVersion } from '../lib/package-root.ts'
+import {
+  hasEmbeddedDatabase,
+  makeDataDir,
+  refuseIncomplete,
+} from '../store/database/embedded-folder.ts'
+import { openLimitCounters } from '../store/limit-counters.ts'
+import { openStore, type Store } from '../store/store.ts'
+import { traced } from './traced-dependencies.ts'
+
+/** What the program needs from the world. Each can be replaced; tests replace the clock. */
+export type Dependencies = {
+  store: Store
+  limiter: Limiter
+  /** Brings pieces of answers to other instances, where there is Redis. */
+  relay?: Relay
+  /** On a server, set by the database's. */
+  clock: AgreedClock
+  /** Of the event loop, for work that is long for one. */
+  turns: Turns
+  ids: Ids
+  passwords: Passwords
+  /** Passwords that are refused because everybody tries them first. */
+  commonPasswords: readonly string[]
+  keys: SigningKeys
+  accessTokens: AccessTokens
+  refreshTokens: RefreshTokens
+  apiKeys: ApiKeyFormat
+  cursors: Cursors
+  engine: Engine
+  log: Log
+  meter: Meter
+  /** Where the time of requests goes, if somebody collects it. */
+  tracer?: Tracer
+  /** What commands ask of whoever has the embedded database open. */
+  operatorRequests?: OperatorRequests
+}
+
+/** What is there already; a clock is only what the agreed one is made of. */
+export type Given = Partial<Omit<Dependencies, 'clock'> & { clock: Clock }>
+
+/** Who issues access tokens, and for whom. */
+const ISSUER = 'parley'
+const AUDIENCE = 'parley-api'
+
+/**
+ * Opens everything that the configuration asks for, except for what is given.
+ * @throws when the database cannot be opened or migrated, or a key file is not in order
+ */
+export async function openDependencies(config: Config, given: Given = {}): Promise<Dependencies> {
+  const { identity, store: where, engine } = config
+  const clock = createAgreedClock(given.clock ?? systemClock)
+  const log = given.log ?? createLog(config.log.level)
+  const { dataDir } = where
+  // Asked before the secret is looked for: a start at the same moment makes the secret first.
+  const hasData = where.databaseUrl === undefined && !given.store && findData(dataDir)
+  const secret = await loadServerSecret({ given: identity.serverSecret, dataDir, hasData })
+  const keysAt = { file: identity.signingKeysFile, dataDir, hasData }
+  const keys = given.keys ?? (await loadSigningKeys(keysAt, { clock, log }))
+  const tracer = given.tracer ?? (await openTracer(config, log))
+  const opened = {
+    keys,
+    log,
+    meter: given.meter ?? (await openMeter(config)),
+    turns: createTurns(),
+    ids: createIds(clock),
+    passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
+    commonPasswords: dictionary['passwords-common'],
+    accessTokens: createAccessTokens({
+      keys,
+      clock,
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      ttlSeconds: identity.accessTokenTtlSeconds,
+    }),
+    refreshTokens: createRefreshTokens(deriveKey(secret, 'refresh-tokens')),
+    apiKeys: createApiKeyFormat(deriveKey(secret, 'api-keys')),
+    cursors: createCursors(deriveKey(secret, 'cursors')),
+    engine: createEngine(engine, { clock, random: Math.random, log }),
+    store: given.store ?? (await openStore(storeOptions(where))),
+    limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
+    ...(where.redisUrl !== undefined && { relay: await openRelay(where.redisUrl, clock) }),
+    ...(where.databaseUrl === undefined && {
+      operatorRequests: openOperatorRequests(dataDir, secret, clock),
+    }),
+    ...(tracer && { tracer }),
+    ...given,
+    clock,
+  }
+  await agreeOnTime(opened)
+  return tracer ? traced(opened, tracer) : opened
+}
+
+/** Where a command and the process that has the folder of data open find each other. */
+export function openOperatorRequests(
+  dataDir: string,
+  secret: string,
+  clock: Clock,
+): OperatorRequests {
+  const key = deriveKey(secret, 'operator-requests')
+  return createOperatorRequests(join(dataDir, 'requests'), key, clock)
+}
+
+/** Whether the folder of data has a database; it is made, and refused if it cannot be used. */
+function findData(dataDir: string): boolean {
+  makeDataDir(dataDir)
+  refuseIncomplete(dataDir)
+  return hasEmbeddedDatabase(dataDir)
+}
+
+/** Sets the clock by the database that instances share; an embedded one goes by it already. */
+export async function agreeOnTime({
+  clock,
+  store,
+}: Pick<Dependencies, 'clock' | 'store'>): Promise<void> {
+  if (!store.embedded) await clock.setBy(store.now)
+}
+
+/** Loaded only where somebody collects traces. */
+async function openTracer({ traces }: Config, log: Log): Promise<Tracer | undefined> {
+  if (!traces) return undefined
+  const { createOpenTelemetryTracer } =
+    await import('../ports/observability/opentelemetry-tracer.ts')
+  return createOpenTelemetryTracer({ ...traces, version: packageVersion() }, log)
+}
+
+/** Loaded only where somebody watches: nobody else pays for it. */
+async function openMeter({ server }: Config): Promise<Meter> {
+  if (!server.metrics) return noMeter
+  const { createPrometheusMeter } = await import('../ports/observability/prometheus-meter.ts')
+  return createPrometheusMeter()
+}
+
+function storeOptions({ databaseUrl, dataDir }: Config['store']) {
+  return databaseUrl === undefined ? { dataDir } : { databaseUrl }
+}
+
+/** Its client is loaded only where there is Redis: that takes a twentieth of the start. */
+async function openRelay(redisUrl: string, clock: Clock): Promise<Relay> {
+  const { openRedisRelay } = await import('../ports/redis/relay.ts')
+  return openRedisRelay(redisUrl, clock)
+}
+
+/** Where the limits are counted: in Redis if there is one, else beside the data. */
+async function openLimiter(
+  { redisUrl, databaseUrl }: Config['store'],
+  deps: Pick<Dependencies, 'clock' | 'log'>,
+): Promise<Limiter> {
+  const local = createMemoryLimiter(deps.clock)
+  if (redisUrl !== undefined) {
+    const { openRedisLimiter } = await import('../ports/limiter/redis.ts')
+    return withStandIn(await openRedisLimiter(redisUrl, deps.clock), local, deps)
+  }
+  if (databaseUrl === undefined) return local
+  const shared = createPostgresLimiter(openLimitCounters(databaseUrl))
+  // Connecting may take longer than a call waits; a failure shows at the first call.
+  await shared.check().catch(() => {})
+  return withStandIn(shared, local, deps)
+}

@@ -1,0 +1,95 @@
+import type { Config } from '../config/config.ts'
+import type { AdminAccess, FirstAdmin, Misfit } from '../domain/identity/first-admin.ts'
+
+/** What a person reads when an administrator was made whose password nobody knows yet. */
+export function introduction({ email, password }: FirstAdmin): string {
+  return [
+    '',
+    '  First start: an administrator was made. This password is shown once, here.',
+    '',
+    `    email     ${email}`,
+    `    password  ${password}`,
+    '',
+  ].join('\n')
+}
+
+/** What a person reads after the start: where it is, how to get in, and one line to try. */
+export function welcome(
+  config: Config,
+  ports: { api: number; metrics: number | undefined },
+  access: AdminAccess,
+): string {
+  const scheme = config.server.tls ? 'https' : 'http'
+  const base = `${scheme}://${hostFor(config.server.host)}:${ports.api}`
+  return [
+    '',
+    `  Parley listens on  ${base}`,
+    `  Docs               ${base}/docs`,
+    `  Console            ${base}/docs/console`,
+    `  Engine             ${describeEngine(config)}`,
+    ...describeMetrics(config, ports.metrics),
+    '',
+    ...describeLogin(access),
+    '',
+    '  Stream an answer (it asks for the token that a login gives):',
+    '',
+    `    ${streamLine(base, access)}`,
+    '',
+    '',
+  ].join('\n')
+}
+
+function hostFor(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function describeEngine({ engine }: Config): string {
+  if (engine.url !== undefined) return 'an OpenAI-compatible server (CHAT_UPSTREAM_URL)'
+  return 'built in, rule-based; set CHAT_UPSTREAM_URL to talk to a language model'
+}
+
+function describeMetrics({ server }: Config, port: number | undefined): string[] {
+  if (!server.metrics || port === undefined) return []
+  return [`  Metrics            http://${hostFor(server.metrics.host)}:${port}/metrics`]
+}
+
+function describeLogin(access: AdminAccess): string[] {
+  if (access.kind === 'known') return ['  Log in with an account that you have.']
+  if (access.kind === 'given') return [`  Log in as ${access.email} with your ADMIN_PASSWORD.`]
+  if (access.kind === 'unfitting') return describeMisfit(access.reason)
+  if (access.isPasswordMade) return [`  Log in as ${access.email} with the password above.`]
+  return [`  Log in as ${access.email} with your ADMIN_PASSWORD.`]
+}
+
+const RESET = '"npm run reset-password -- EMAIL" sets a new one.'
+const MISFITS: Readonly<Record<Misfit, string>> = {
+  'not-an-admin': 'ADMIN_EMAIL names no administrator, and there is one: the two are ignored.',
+  disabled: 'ADMIN_EMAIL names an administrator who is disabled: the two are ignored.',
+  'wrong-password': 'ADMIN_PASSWORD is not the password of ADMIN_EMAIL: the two are ignored.',
+  'no-admin-at-all':
+    'There is no administrator, and a user has the address to make one with: set ADMIN_EMAIL and ADMIN_PASSWORD to others, and start again.',
+}
+
+/** What was said about the first administrator is wrong: nobody should find that out at a login. */
+function describeMisfit(reason: Misfit): string[] {
+  const ways = `Log in with an account that you have. Forgotten passwords: ${RESET}`
+  return [`  ${MISFITS[reason]}`, ...(reason === 'no-admin-at-all' ? [] : [`  ${ways}`])]
+}
+
+/** One line of shell: log in, take the token from the answer, stream. */
+function streamLine(base: string, access: AdminAccess): string {
+  const email = 'email' in access ? access.email : 'YOUR EMAIL'
+  const isMade = access.kind === 'made' && access.isPasswordMade
+  const password = isMade ? access.password : 'YOUR PASSWORD'
+  const credentials = JSON.stringify({ email, password })
+  const json = "-H 'Content-Type: application/json'"
+  const login = `curl -s ${base}/api/v1/auth/login ${json} -d ${quoted(credentials)}`
+  const token = `$(${login} | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')`
+  return `curl -N ${base}/api/v1/chat/stream -H "Authorization: Bearer ${token}" ${json} -d '{"message":"Hello! What can you do?"}'`
+}
+
+/** One word of shell, whatever is in it: an address may have an apostrophe. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`
+}

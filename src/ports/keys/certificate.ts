@@ -1,0 +1,106 @@
+import { readFile, stat } from 'node:fs/promises'
+import { createSecureContext, type SecureVersion } from 'node:tls'
+import type { Clock } from '../clock/clock.ts'
+import type { Log } from '../observability/log.ts'
+import { findSecretFile } from './secret-file.ts'
+import { StartRefused } from '../start-refused.ts'
+
+/** A renewed certificate is in use after so long; the old one is good for days then. */
+const LOOK_EVERY_MS = 5_000
+
+/** Where a certificate chain and its private key are, both PEM. */
+export type CertificateFiles = { certFile: string; keyFile: string }
+
+/** What `https.createServer` and `setSecureContext` take. */
+export type Certificate = { cert: string; key: string; minVersion: SecureVersion }
+
+type World = { clock: Clock; log: Pick<Log, 'info' | 'error'> }
+
+/** A certificate that may be another the next time. */
+export interface CertificateSource {
+  /** The one that was read at the start. */
+  readonly first: Certificate
+  /** Hands each new one to `use`, until the returned function is called. */
+  follow(use: (certificate: Certificate) => void, world: World): () => void
+}
+
+/** A certificate that cannot be used as it is. Its message never shows the content of a file. */
+export class CertificateMistake extends StartRefused {
+  override readonly name = 'CertificateMistake'
+}
+
+/**
+ * The certificate in two files, and what becomes of them: certbot and its like replace them every
+ * few weeks. Files that do not belong together, as in the middle of a renewal, change nothing: the
+ * log says why, once for each reason, and they are tried again.
+ * @throws CertificateMistake if they cannot be used to begin with
+ * @throws SecretFileMistake if others on this machine may open the key
+ */
+export async function openCertificate(files: CertificateFiles): Promise<CertificateSource> {
+  let stamp = await stampOf(files)
+  let failure = ''
+  const first = await readCertificate(files)
+
+  const update = async (use: (certificate: Certificate) => void): Promise<boolean> => {
+    // Asked before they are read: what is written in between is seen the next time.
+    const found = await stampOf(files)
+    if (found === stamp && failure === '') return false
+    use(await readCertificate(files))
+    stamp = found
+    failure = ''
+    return true
+  }
+  return {
+    first,
+    follow(use, { clock, log }) {
+      const look = async () => {
+        if (await update(use)) log.info('the certificate was read again')
+      }
+      const report = (error: unknown): void => {
+        const reason = String(error)
+        if (reason !== failure) log.error({ err: error }, 'the certificate in force stays')
+        failure = reason
+      }
+      return clock.every(LOOK_EVERY_MS, look, report)
+    },
+  }
+}
+
+async function readCertificate({ certFile, keyFile }: CertificateFiles): Promise<Certificate> {
+  const cert = await readFile(certFile, 'utf8').catch(missing(certFile))
+  const key = await findSecretFile(keyFile).catch(missing(keyFile))
+  if (key === undefined) throw new CertificateMistake(`${keyFile} (TLS_KEY_FILE) does not exist.`)
+  const certificate: Certificate = { cert, key, minVersion: 'TLSv1.2' }
+  // Node takes an empty text for none at all, and would then fail at every handshake.
+  for (const [path, text] of [
+    [certFile, cert],
+    [keyFile, key],
+  ] as const) {
+    if (text.trim() === '') throw new CertificateMistake(`${path} is empty.`)
+  }
+  try {
+    createSecureContext(certificate)
+  } catch (error) {
+    const { message } = error as Error
+    throw new CertificateMistake(
+      `${certFile} and ${keyFile} are no certificate chain and its key in PEM: ${message}`,
+    )
+  }
+  return certificate
+}
+
+function missing(path: string): (error: NodeJS.ErrnoException) => never {
+  return (error) => {
+    if (error.code === undefined) throw error
+    throw new CertificateMistake(`${path} cannot be read: ${error.code}.`)
+  }
+}
+
+/** Changes whenever one of the files does: renaming gives another inode, writing another time. */
+async function stampOf({ certFile, keyFile }: CertificateFiles): Promise<string> {
+  const stamps = [certFile, keyFile].map(async (path) => {
+    const found = await stat(path, { bigint: true }).catch(() => undefined)
+    return found ? [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join() : ''
+  })
+  return (await Promise.all(stamps)).join(' ')
+}

@@ -1,0 +1,59 @@
+import { type Clock, systemClock } from '../clock/clock.ts'
+import { inTime, TooSlow } from '../clock/in-time.ts'
+import { openRedis, type RedisConnection } from './redis.ts'
+
+/** A piece of an answer with its number among the events of the stream. */
+export type RelayedPiece = { seq: number; text: string }
+
+/**
+ * Pieces of answers on their way to the other instances. It only makes them arrive sooner: what it
+ * loses is found in the database half a second later.
+ */
+export interface Relay {
+  /** @throws while Redis is away */
+  publish(generationId: string, pieces: readonly RelayedPiece[]): Promise<void>
+  /** The pieces behind a number, as far as they are there. @throws while Redis is away */
+  read(generationId: string, after: number): Promise<RelayedPiece[]>
+  close(): void
+}
+
+/** A stream can be followed for 10 minutes after its end; what is older is of no use. */
+const KEPT_SECONDS = 900
+const PIECES_AT_ONCE = 1_000
+/** A reader waits no longer for a Redis that hangs; in real time, as all of a connection. */
+const PATIENCE_MS = 300
+
+/** A relay over a connection of its own. */
+export async function openRedisRelay(url: string, clock: Clock): Promise<Relay> {
+  return createRedisRelay(await openRedis(url, clock))
+}
+
+/** Redis Streams, one for each generation: the number of a piece is the id of its entry. */
+export function createRedisRelay(connection: RedisConnection): Relay {
+  return {
+    async publish(generationId, pieces) {
+      const key = keyOf(generationId)
+      const batch = connection.client().multi()
+      for (const { seq, text } of pieces) batch.xAdd(key, `${seq}-0`, { text })
+      await batch.expire(key, KEPT_SECONDS).exec()
+    },
+    async read(generationId, after) {
+      const from = `${after + 1}-0`
+      const limit = { COUNT: PIECES_AT_ONCE }
+      const reading = connection.client().xRange(keyOf(generationId), from, '+', limit)
+      const entries = await inTime(reading, PATIENCE_MS, systemClock).catch((error: unknown) => {
+        if (error instanceof TooSlow) connection.reconnect()
+        throw error
+      })
+      return (entries ?? []).map(({ id, message }) => ({
+        seq: Number.parseInt(id, 10),
+        text: message['text'] ?? '',
+      }))
+    },
+    close: () => connection.close(),
+  }
+}
+
+function keyOf(generationId: string): string {
+  return `parley:pieces:${generationId}`
+}

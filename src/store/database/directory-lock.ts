@@ -1,0 +1,129 @@
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { StartRefused } from '../../ports/start-refused.ts'
+
+type Holder = { pid: number; startedAt: string }
+
+const heldHere = new Set<string>()
+
+/**
+ * Takes the lock file at `path` for this process; one left behind by a dead process is taken
+ * over. It tells processes of one machine apart, not containers that share a volume.
+ * @returns releases it.
+ * @throws StartRefused when a living process, this one included, holds it, or when it does not say who.
+ */
+export function lockDirectory(path: string): () => void {
+  if (heldHere.has(path)) throw new StartRefused(heldMessage(path, process.pid))
+  const own = `${path}.${String(process.pid)}`
+  // Flushed: after a power cut a lock says who held it.
+  writeFileSync(own, JSON.stringify(describe(process.pid)), { mode: 0o600, flush: true })
+  try {
+    claim(path, own)
+  } finally {
+    rmSync(own, { force: true })
+  }
+  heldHere.add(path)
+  return () => {
+    if (heldHere.delete(path)) rmSync(path, { force: true })
+  }
+}
+
+function claim(path: string, own: string): void {
+  while (!linked(own, path)) {
+    const text = readLock(path)
+    if (text !== undefined) removeStale(path, text)
+  }
+}
+
+// A hard link appears with its content or not at all, unlike a file opened and then written.
+function linked(own: string, path: string): boolean {
+  try {
+    linkSync(own, path)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+function removeStale(path: string, text: string): void {
+  const holder = parseHolder(path, text)
+  if (holder !== undefined && isAlive(holder)) {
+    throw new StartRefused(heldMessage(path, holder.pid))
+  }
+  const aside = `${path}.${String(process.pid)}.stale`
+  try {
+    renameSync(path, aside)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  // Another process may have taken over since the file was read: then it gets its lock back.
+  if (readLock(aside) !== text) linked(aside, path)
+  rmSync(aside, { force: true })
+}
+
+function isAlive({ pid, startedAt }: Holder): boolean {
+  // This process holds no lock on it (asked before), so a predecessor had the same pid:
+  // every start in a container has.
+  if (pid === process.pid) return false
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+  }
+  return describe(pid).startedAt === startedAt
+}
+
+/** A pid comes round again; with the time it was started at it does not. */
+function describe(pid: number): Holder {
+  return { pid, startedAt: readStartTime(pid) }
+}
+
+// Field 22 of /proc/<pid>/stat, see proc(5). Empty where there is no /proc: the pid decides.
+function readStartTime(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    // Killed, but nobody has waited for it: some containers never do.
+    return state === 'Z' ? 'ended' : (fields[18] ?? '')
+  } catch {
+    return ''
+  }
+}
+
+function readLock(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** Nobody, where a power cut has left the file without content. */
+function parseHolder(path: string, text: string): Holder | undefined {
+  if (/^[\s\0]*$/.test(text)) return undefined
+  const holder = parseJson(text)
+  if (isHolder(holder)) return holder
+  throw new StartRefused(
+    `${path} does not say which process has this data directory open. Make sure that none has, delete that file, and start again.`,
+  )
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isHolder(value: unknown): value is Holder {
+  if (typeof value !== 'object' || value === null) return false
+  const { pid, startedAt } = value as Partial<Holder>
+  return Number.isSafeInteger(pid) && pid! > 0 && typeof startedAt === 'string'
+}
+
+function heldMessage(path: string, pid: number): string {
+  return `Process ${String(pid)} has this data directory open (${path}): only one process at a time can, several need DATABASE_URL. Stop it, or give this one another DATA_DIR.`
+}

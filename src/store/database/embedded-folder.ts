@@ -1,0 +1,147 @@
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { open, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { StartRefused } from '../../ports/start-refused.ts'
+
+/** Its name within DATA_DIR. */
+export const DATABASE_FOLDER = 'database'
+
+/** Beside it: says which process has it open. */
+export const LOCK_FILE = 'database.lock'
+
+/** A database that is being made is called so, with the process's number behind it. */
+const ASIDE = 'database.new-'
+
+/** Without any of these PostgreSQL does not start, or would start on nothing. */
+const PARTS = ['PG_VERSION', 'global/pg_control', 'base', 'pg_wal', 'pg_xact', 'postgresql.conf']
+
+/** Whether there is anything that a start would go on with. An empty folder is nothing. */
+export function hasEmbeddedDatabase(dataDir: string): boolean {
+  const path = join(resolve(dataDir), DATABASE_FOLDER)
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return false
+  return !found.isDirectory() || readdirSync(path).length > 0
+}
+
+/**
+ * Makes the folder of data where it is missing, for its owner alone.
+ * @throws StartRefused if it cannot be made or written
+ */
+export function makeDataDir(dataDir: string): void {
+  const folder = resolve(dataDir)
+  try {
+    makeFolder(folder)
+    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    const { code = 'unknown' } = cause as NodeJS.ErrnoException
+    const why = WHY[code] ?? `the file system says ${code}`
+    const message = `The folder of data ${folder} (DATA_DIR) cannot be used: ${why}. Name one that this user can write, or give it to this user.`
+    throw new StartRefused(message, { cause })
+  }
+}
+
+/** By hand, because Node's own `recursive` never comes back where nothing can be made, as in /proc. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder) && statSync(folder).isDirectory()) return
+  if (dirname(folder) !== folder) makeFolder(dirname(folder))
+  try {
+    mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    // Another start may have made it at the same moment.
+    if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw error
+  }
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not write there',
+  EPERM: 'this user may not write there',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'its disk is full',
+  EEXIST: 'there is a file of that name',
+  ENOTDIR: 'a part of its path is a file',
+  ENOENT: 'it cannot be made there',
+}
+
+/** @throws StartRefused if what is there is not a whole database; it is as it was */
+export function refuseIncomplete(dataDir: string): void {
+  if (!hasEmbeddedDatabase(dataDir)) return
+  const path = join(resolve(dataDir), DATABASE_FOLDER)
+  const faults = statSync(path).isDirectory() ? missingIn(path) : ['it is a file']
+  if (faults.length === 0) return
+  throw new StartRefused(
+    `The database in ${path} is not whole: ${faults.join(', ')}. Nothing was changed. Restore the whole of DATA_DIR from a backup; only if it never held anything, remove ${path} and start again.`,
+  )
+}
+
+function missingIn(path: string): string[] {
+  const faults = PARTS.filter((part) => !existsSync(join(path, part))).map(
+    (part) => `${part} is missing`,
+  )
+  const empty = ['PG_VERSION', 'global/pg_control'].filter(
+    (part) => statSync(join(path, part), { throwIfNoEntry: false })?.size === 0,
+  )
+  return [...faults, ...empty.map((part) => `${part} is empty`)]
+}
+
+/**
+ * Has a database made beside its place, and moves it there when every byte of it is on the disk.
+ * What a killed start has left is removed first. Whoever calls holds the lock of the folder.
+ * @param make makes it in the folder it is given, and closes it
+ * @throws StartRefused if it cannot be made, and nothing of it is left
+ */
+export async function buildAside(
+  dataDir: string,
+  make: (folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = resolve(dataDir)
+  await removeAside(folder)
+  const aside = join(folder, `${ASIDE}${String(process.pid)}`)
+  try {
+    await make(aside)
+    await flushFolder(aside)
+    await moveTo(join(folder, DATABASE_FOLDER), aside)
+  } catch (error) {
+    await rm(aside, { recursive: true, force: true })
+    if (error instanceof StartRefused) throw error
+    const message = `A new database could not be made in ${folder} (DATA_DIR): is its disk full, or read-only? Nothing of it was kept.`
+    throw new StartRefused(message, { cause: error })
+  }
+}
+
+async function removeAside(folder: string): Promise<void> {
+  const left = (await readdir(folder)).filter((name) => name.startsWith(ASIDE))
+  await Promise.all(left.map((name) => rm(join(folder, name), { recursive: true, force: true })))
+}
+
+async function moveTo(place: string, aside: string): Promise<void> {
+  // An empty folder may be in its place; one that is not empty stays.
+  await rmdir(place).catch((cause: unknown) => {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return
+    const message = `${place} cannot be replaced by a new database (${code ?? 'unknown'}): mount DATA_DIR itself, not a folder in it.`
+    throw new StartRefused(message, { cause })
+  })
+  await rename(aside, place)
+  await flush(join(place, '..'))
+}
+
+/** A power cut after the move would otherwise find files that are there and empty. */
+async function flushFolder(folder: string): Promise<void> {
+  const flushes = (await readdir(folder, { withFileTypes: true })).map((entry) => {
+    const path = join(folder, entry.name)
+    return entry.isDirectory() ? flushFolder(path) : flush(path)
+  })
+  await Promise.all(flushes)
+  await flush(folder)
+}
+
+async function flush(path: string): Promise<void> {
+  // Windows flushes no folder.
+  if (process.platform === 'win32') return
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

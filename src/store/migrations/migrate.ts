@@ -1,0 +1,134 @@
+import type { Database } from '../database/database.ts'
+import { requireUtf8 } from '../database/encoding.ts'
+import { migrationsDirectory, readMigrations, type Migration } from './migration-files.ts'
+import { StartRefused } from '../../ports/start-refused.ts'
+import { openSchemaEngine, type MigrationList } from './schema-engine.ts'
+import type { LockedMigration } from '../database/server.ts'
+import { driverFailure } from '../database/unavailable.ts'
+
+/** The database cannot be brought to the schema of this version; the message says what to do. */
+export class MigrationFailed extends StartRefused {
+  override readonly name = 'MigrationFailed'
+}
+
+/**
+ * Brings the database to the newest migration and returns the names of those applied now.
+ * Several instances may start at once: each migration is applied by one of them, while the others wait.
+ * A database that is up to date costs one query.
+ * @throws MigrationFailed when one fails, was left unfinished, or was edited after it was applied.
+ * @throws StartRefused when there is something to migrate and the database is not in UTF-8
+ */
+export async function migrate(
+  database: Database,
+  directory = migrationsDirectory,
+): Promise<string[]> {
+  const migrations = await readMigrations(directory)
+  const history = await readHistory(database)
+  if (isInOrder(migrations, history)) return []
+  return migrateLocked(database, migrations)
+}
+
+/**
+ * Asks whether a database is as this version needs it, and leaves it as it is.
+ * @throws MigrationFailed when it is not
+ */
+export async function requireMigrated(database: Database): Promise<void> {
+  if (isInOrder(await readMigrations(), await readHistory(database))) return
+  throw new MigrationFailed(
+    'The database is not as this version of Parley needs it: start a server of this version on it first.',
+  )
+}
+
+async function migrateLocked(database: Database, migrations: Migration[]): Promise<string[]> {
+  await requireUtf8(database)
+  const lock = await database.lockForMigration()
+  try {
+    // Read again: another may have done it all. What it does from now on the engine sees under the lock.
+    const history = await readHistory(database)
+    if (isInOrder(migrations, history)) return []
+    refuseBroken(migrations, history)
+    return await apply(lock, migrations)
+  } finally {
+    await lock.release()
+  }
+}
+
+/** Each with its row in one transaction: whenever the process is killed, it is there or it is not. */
+async function apply(lock: LockedMigration, migrations: Migration[]): Promise<string[]> {
+  const engine = await openSchemaEngine(lock.factory)
+  const applied: string[] = []
+  try {
+    for (const index of migrations.keys()) {
+      const { appliedMigrationNames } = await lock.transaction(() =>
+        engine.applyMigrations({
+          migrationsList: migrationList(migrations.slice(0, index + 1)),
+          filters: { externalTables: [], externalEnums: [] },
+        }),
+      )
+      applied.push(...appliedMigrationNames)
+    }
+    return applied
+  } catch (error) {
+    throw new MigrationFailed(
+      `A migration failed, and nothing of it was kept: ${driverFailure(error).text}`,
+      { cause: error },
+    )
+  } finally {
+    engine.free()
+  }
+}
+
+/** The form in which Prisma's engine takes migrations; it reads no file itself. */
+export function migrationList(migrations: Migration[]): MigrationList {
+  return {
+    baseDir: 'prisma/migrations',
+    lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },
+    shadowDbInitScript: '',
+    migrationDirectories: migrations.map(({ name, sql }) => ({
+      path: name,
+      migrationFile: { path: 'migration.sql', content: { tag: 'ok', value: sql } },
+    })),
+  }
+}
+
+type Applied = { name: string; checksum: string; finished: boolean }
+
+async function readHistory({ prisma }: Database): Promise<Applied[]> {
+  try {
+    return await prisma.$queryRaw<Applied[]>`
+      SELECT migration_name AS name, checksum, finished_at IS NOT NULL AS finished
+      FROM _prisma_migrations WHERE rolled_back_at IS NULL`
+  } catch (error) {
+    // undefined_table: nothing has ever been applied here.
+    if (driverFailure(error).code === '42P01') return []
+    throw error
+  }
+}
+
+/** Everything that this version knows is done, and nothing that any version knows is half done. */
+function isInOrder(migrations: Migration[], history: Applied[]): boolean {
+  if (history.some((row) => !row.finished)) return false
+  const done = new Set(history.filter((row) => row.finished).map(identity))
+  return migrations.every((migration) => done.has(identity(migration)))
+}
+
+function identity({ name, checksum }: { name: string; checksum: string }): string {
+  return `${name} ${checksum}`
+}
+
+function refuseBroken(migrations: Migration[], history: Applied[]): void {
+  const failed = history.find((row) => !row.finished)
+  if (failed) {
+    throw new MigrationFailed(
+      `The migration ${failed.name} was begun and not finished: restore the database from a backup of before, or, if nothing of it is there, delete its row from _prisma_migrations, and start again.`,
+    )
+  }
+  const checksums = new Map(migrations.map(({ name, checksum }) => [name, checksum]))
+  const edited = history.find(
+    ({ name, checksum }) => (checksums.get(name) ?? checksum) !== checksum,
+  )
+  if (!edited) return
+  throw new MigrationFailed(
+    `The migration ${edited.name} was edited after it was applied: restore its file, or start the version that it belongs to.`,
+  )
+}

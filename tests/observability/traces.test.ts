@@ -1,0 +1,180 @@
+import { afterEach, expect, test } from 'vitest'
+import { readConfig } from '../../src/config/config.ts'
+import { type CollectedSpan, startCollector } from '../support/observability/collector.ts'
+import { policies } from '../support/contract/contract.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { openStream } from '../support/wire/stream.ts'
+import { until } from '../support/clock/until.ts'
+import { startUpstream } from '../support/upstream/upstream.ts'
+import { send } from '../support/wire/wire.ts'
+
+const closing: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+async function start(env: Record<string, string> = {}, status = 200) {
+  const collector = await startCollector(status)
+  closing.push(collector.close)
+  const server = await startServer({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...env } })
+  closing.push(server.close)
+  /** The spans of one call, once its log line is there. */
+  const spansOf = async (requestId: string): Promise<CollectedSpan[]> => {
+    const { traceId } = await until(() => lineOf(server, requestId))
+    await server.parley.deps.tracer!.flush()
+    return collector.spans.filter((span) => span.traceId === traceId)
+  }
+  return { server, collector, spansOf }
+}
+
+function lineOf(server: TestServer, requestId: string) {
+  return server
+    .logged()
+    .find((line) => line['msg'] === 'request' && line['requestId'] === requestId)
+}
+
+function named(spans: CollectedSpan[], name: string): CollectedSpan {
+  const found = spans.filter((span) => span.name === name)
+  expect(found, `${name} in ${spans.map((span) => span.name).join()}`).toHaveLength(1)
+  return found[0]!
+}
+
+test('a stream is one trace: its request, the engine and the store, each below the other', async () => {
+  const { server, spansOf } = await start()
+  const alice = await server.newUser()
+  await (await openStream(alice, { message: 'Hello' }, { 'X-Request-Id': 'the-stream' })).rest()
+  const spans = await spansOf('the-stream')
+  const request = named(spans, 'POST /chat/stream')
+  expect(request.parentSpanId).toBeUndefined()
+  expect(request.failed).toBe(false)
+  expect(request.attributes).toEqual({
+    'http.request.method': 'POST',
+    'http.response.status_code': 200,
+    'http.route': '/chat/stream',
+    'parley.caller': 'user',
+    'parley.operation': 'streamMessage',
+    'parley.request_id': 'the-stream',
+  })
+  const engine = named(spans, 'engine.answer')
+  expect(engine).toMatchObject({ parentSpanId: request.spanId, events: ['first piece'] })
+  expect(named(spans, 'store.generations.start').parentSpanId).toBe(request.spanId)
+  expect(named(spans, 'store.generations.finish').parentSpanId).toBe(request.spanId)
+})
+
+test('a login shows what its password cost', async () => {
+  const { server, spansOf } = await start()
+  const { email, password } = (await server.newUser()).identity
+  const headers = { 'X-Request-Id': 'the-login' }
+  await server.anybody.expect(200, 'logIn', { body: { email, password }, headers })
+  const spans = await spansOf('the-login')
+  const { spanId } = named(spans, 'POST /auth/login')
+  expect(named(spans, 'passwords.verify').parentSpanId).toBe(spanId)
+})
+
+test('the trace of a caller goes on, and an odd one is left alone', async () => {
+  const { server, spansOf } = await start()
+  const traceId = '0af7651916cd43dd8448eb211c80319c'
+  const spanId = 'b7ad6b7169203331'
+  const call = (id: string, traceparent: string) =>
+    send(`${server.url}/api/v1/modes`, { headers: { traceparent, 'X-Request-Id': id } })
+  await call('given', `00-${traceId}-${spanId}-01`)
+  expect(named(await spansOf('given'), 'GET /modes')).toMatchObject({
+    traceId,
+    parentSpanId: spanId,
+  })
+  await call('odd', `00-${'0'.repeat(32)}-${spanId}-01`)
+  await call('junk', `hostile ${'x'.repeat(2_000)}`)
+  for (const id of ['odd', 'junk']) {
+    const span = named(await spansOf(id), 'GET /modes')
+    expect(span.parentSpanId).toBeUndefined()
+    expect(span.traceId).toMatch(/^(?!0+$)[0-9a-f]{32}$/)
+  }
+  await call('not-sampled', `00-${traceId.replace('0af', '1af')}-${spanId}-00`)
+  expect(await spansOf('not-sampled')).toEqual([])
+})
+
+test('a failure is marked by its kind, where it happened', async () => {
+  const upstream = await startUpstream({ status: 401 })
+  closing.push(() => upstream.close())
+  const { server, spansOf } = await start({ CHAT_UPSTREAM_URL: upstream.url })
+  const alice = await server.newUser()
+  const headers = { 'X-Request-Id': 'failing' }
+  await alice.refused('upstream-refused', 'sendMessage', {
+    body: { message: 'Hello' },
+    headers,
+  })
+  const spans = await spansOf('failing')
+  const why = { 'error.type': 'upstream-refused' }
+  expect(named(spans, 'engine.answer')).toMatchObject({ failed: true, attributes: why })
+  const request = named(spans, 'POST /chat')
+  expect(request).toMatchObject({ failed: true, attributes: why })
+  expect(request.attributes['parley.problem']).toBe('upstream-refused')
+})
+
+test('nothing that a caller wrote is in a trace, but for its own id of the request', async () => {
+  const { server, collector, spansOf } = await start()
+  const alice = await server.newUser()
+  const { email, password, accessToken, refreshToken } = alice.identity
+  await alice.expect(200, 'sendMessage', { body: { message: 'a hostile message' } })
+  await server.anybody.refused('token-invalid', 'refreshTokens', {
+    body: { refreshToken: 'hostile token' },
+  })
+  const odd = { 'User-Agent': 'hostile agent', tracestate: 'hostile=1', 'X-Request-Id': 'last' }
+  await send(`${server.url}/hostile?hostile=1`, { headers: odd, method: 'PROPFIND' })
+  expect(named(await spansOf('last'), '_OTHER').attributes).toEqual({
+    'http.request.method': '_OTHER',
+    'http.response.status_code': 404,
+    'parley.caller': 'nobody',
+    'parley.problem': 'not-found',
+    'parley.request_id': 'last',
+  })
+  const sent = collector.bodies.join('')
+  expect(sent).toContain('store.')
+  for (const secret of ['hostile', email, password, accessToken, refreshToken, '127.0.0.1']) {
+    expect(sent).not.toContain(secret)
+  }
+})
+
+test('the collector gets the headers and the name that were configured', async () => {
+  const { server, collector } = await start({
+    OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=north%20west,authorization=Bearer%20abc',
+    OTEL_SERVICE_NAME: 'parley-north',
+  })
+  await server.anybody.expect(200, 'listModes')
+  await until(() => server.logged().some(({ operationId }) => operationId === 'listModes'))
+  await server.parley.deps.tracer!.flush()
+  expect(collector.headers[0]).toMatchObject({
+    'x-tenant': 'north west',
+    authorization: 'Bearer abc',
+  })
+  expect(collector.bodies[0]).toContain('parley-north')
+})
+
+test('a collector that refuses costs a line in the log, and no call', async () => {
+  const { server } = await start({}, 400)
+  const alice = await server.newUser()
+  for (let call = 0; call < 3; call += 1) {
+    await alice.expect(200, 'getProfile')
+    await server.parley.deps.tracer!.flush().catch(() => undefined)
+  }
+  const lost = server.logged().filter(({ msg }) => String(msg).startsWith('traces are lost'))
+  expect(lost).toHaveLength(1)
+})
+
+test('without a collector there is no tracer, and nothing is wrapped', async () => {
+  const server = await startServer()
+  closing.push(server.close)
+  expect(server.parley.deps.tracer).toBeUndefined()
+  await server.anybody.expect(200, 'listModes')
+  const line = await until(() => server.logged().find(({ msg }) => msg === 'request'))
+  expect(line).not.toHaveProperty('traceId')
+})
+
+test.each([
+  [{}, undefined],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318/' }, 'http://c:4318/v1/traces'],
+  [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c:4318/t' }, 'http://c:4318/t'],
+  [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c:4318', OTEL_SDK_DISABLED: 'TRUE' }, undefined],
+])('%j sends traces to %s', (env, url) => {
+  expect(readConfig(env, Object.keys(policies.limits)).traces?.url).toBe(url)
+})

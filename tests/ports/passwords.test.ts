@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto'
+import bcrypt from 'bcrypt'
+import { describe, expect, test } from 'vitest'
+import {
+  createPasswordPolicy,
+  findPasswordFault,
+} from '../../src/domain/identity/password-policy.ts'
+import { createHashQueue, HashQueueFull } from '../../src/ports/passwords/hash-queue.ts'
+import { createPasswords, decoyHash } from '../../src/ports/passwords/passwords.ts'
+
+const COST = 4
+const key = randomBytes(32)
+const passwords = createPasswords({ key, cost: COST })
+
+describe('hashing', () => {
+  test('the right password matches, and no other', async () => {
+    const hash = await passwords.hash('correct horse')
+    expect(await passwords.verify('correct horse', hash)).toBe(true)
+    expect(await passwords.verify('correct horsf', hash)).toBe(false)
+    expect(await passwords.verify('Correct horse', hash)).toBe(false)
+    expect(await passwords.verify('', hash)).toBe(false)
+  })
+
+  test('nothing is cut at 72 bytes or at U+0000', async () => {
+    const long = 'x'.repeat(255)
+    expect(await passwords.verify(`${long}b`, await passwords.hash(`${long}a`))).toBe(false)
+    expect(await passwords.verify('before\0other', await passwords.hash('before\0after'))).toBe(
+      false,
+    )
+  })
+
+  test('two ways to type one letter are one password (NFC)', async () => {
+    expect(await passwords.verify('cafe\u0301 au lait', await passwords.hash('café au lait'))).toBe(
+      true,
+    )
+  })
+
+  test('two hashes of one password differ', async () => {
+    expect(await passwords.hash('correct horse')).not.toBe(await passwords.hash('correct horse'))
+  })
+
+  test('a hash is worth nothing under another server secret', async () => {
+    const elsewhere = createPasswords({ key: randomBytes(32), cost: COST })
+    expect(await elsewhere.verify('correct horse', await passwords.hash('correct horse'))).toBe(
+      false,
+    )
+  })
+
+  test('an unknown account is never right', async () => {
+    expect(await passwords.verify('correct horse', undefined)).toBe(false)
+  })
+
+  test('an unknown account costs the work of a wrong password: a hash of the same cost is read', () => {
+    const decoy = decoyHash(11)
+    expect(bcrypt.getRounds(decoy)).toBe(11)
+    // What bcrypt does not take for a hash it would answer at once.
+    expect(decoy).toMatch(/^\$2b\$11\$[./A-Za-z0-9]{53}$/)
+  })
+
+  test('a hash of another cost is outdated', async () => {
+    const hash = await passwords.hash('correct horse')
+    expect(passwords.isOutdated(hash)).toBe(false)
+    expect(createPasswords({ key, cost: COST + 1 }).isOutdated(hash)).toBe(true)
+  })
+})
+
+describe('the queue', () => {
+  test('runs so many at once, in the order they came', async () => {
+    const { inTurn, started, finish } = queueOf({ concurrency: 2, maxWaiting: 10 })
+    const all = Promise.all(['a', 'b', 'c', 'd'].map(inTurn))
+    await settled()
+    expect(started).toEqual(['a', 'b'])
+    await finish('b')
+    expect(started).toEqual(['a', 'b', 'c'])
+    await finish('a')
+    expect(started).toEqual(['a', 'b', 'c', 'd'])
+    await finish('c')
+    await finish('d')
+    await all
+  })
+
+  test('refuses beyond its bound, and takes more once there is room', async () => {
+    const { inTurn, finish } = queueOf({ concurrency: 1, maxWaiting: 1 })
+    const first = inTurn('a')
+    const second = inTurn('b')
+    await expect(inTurn('c')).rejects.toThrow(HashQueueFull)
+    await finish('a')
+    const fourth = inTurn('d')
+    await finish('b')
+    await finish('d')
+    await Promise.all([first, second, fourth])
+  })
+
+  test('work that fails gives its place to the next', async () => {
+    const { inTurn } = createHashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
+    const failing = inTurn(() => Promise.reject(new Error('failed')))
+    const next = inTurn(() => Promise.resolve('next'))
+    await expect(failing).rejects.toThrow('failed')
+    await expect(next).resolves.toBe('next')
+  })
+
+  test('the advice to come back is in whole seconds, at least one', async () => {
+    const cheap = createPasswords({ key, cost: COST, concurrency: 1, maxWaiting: 0 })
+    const busy = cheap.hash('correct horse')
+    await expect(cheap.hash('correct horse')).rejects.toMatchObject({ retryAfterSeconds: 1 })
+    await busy
+    const { inTurn } = createHashQueue({ concurrency: 1, maxWaiting: 0, estimatedMs: 2500 })
+    const slow = inTurn(() => Promise.resolve())
+    await expect(inTurn(() => Promise.resolve())).rejects.toMatchObject({ retryAfterSeconds: 3 })
+    await slow
+  })
+})
+
+describe('the policy', () => {
+  const policy = createPasswordPolicy(['password', 'Football1', 'short'])
+
+  test.each([
+    ['1234567', 'too-short'],
+    ['x'.repeat(257), 'too-long'],
+    ['\u{1F600}'.repeat(7), 'too-short'],
+    ['e\u0301'.repeat(7), 'too-short'],
+    ['with\0null', 'unusable-character'],
+    ['lone \ud800 one', 'unusable-character'],
+    ['password', 'too-common'],
+    ['PassWord', 'too-common'],
+    ['football1', 'too-common'],
+  ])('%j is refused: %s', (password, fault) => {
+    expect(policy(password)).toBe(fault)
+  })
+
+  test.each([
+    'correct horse',
+    '        ',
+    '\u{1F600}'.repeat(8),
+    'é'.repeat(256),
+    'e\u0301'.repeat(256),
+  ])('%j is allowed', (password) => {
+    expect(policy(password)).toBeUndefined()
+    expect(findPasswordFault(password)).toBeUndefined()
+  })
+})
+
+const settled = () => new Promise(setImmediate)
+
+function queueOf(limits: { concurrency: number; maxWaiting: number }) {
+  const { inTurn: queue } = createHashQueue({ ...limits, estimatedMs: 1 })
+  const started: string[] = []
+  const ends = new Map<string, () => void>()
+  return {
+    started,
+    inTurn: (name: string) =>
+      queue(() => {
+        started.push(name)
+        return new Promise<void>((resolve) => ends.set(name, resolve))
+      }),
+    finish: async (name: string) => {
+      ends.get(name)?.()
+      await settled()
+    },
+  }
+}

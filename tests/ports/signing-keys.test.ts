@@ -1,0 +1,252 @@
+import { execFile } from 'node:child_process'
+import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseEnv, promisify } from 'node:util'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createLog } from '../../src/ports/observability/log.ts'
+import { makeSecretFile, SecretFileMistake } from '../../src/ports/keys/secret-file.ts'
+import { deriveKey, loadServerSecret } from '../../src/ports/keys/server-secret.ts'
+import {
+  loadSigningKeys,
+  newSigningKeysText,
+  parseSigningKeys,
+} from '../../src/ports/keys/signing-keys.ts'
+import { TestClock } from '../support/clock/clock.ts'
+
+const world = { clock: new TestClock(), log: createLog('silent') }
+let folder: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'parley-keys-'))
+})
+
+afterEach(async () => {
+  await rm(folder, { recursive: true })
+})
+
+type Jwk = Record<string, unknown>
+
+async function newJwk(): Promise<Jwk> {
+  return (JSON.parse(await newSigningKeysText()) as { keys: Jwk[] }).keys[0]!
+}
+
+const parse = (...keys: unknown[]) => parseSigningKeys(JSON.stringify({ keys }), 'keys.json')
+
+describe('signing keys', () => {
+  test('are made at the first start, for the owner alone, and kept', async () => {
+    const dataDir = join(folder, 'not', 'there', 'yet')
+    const first = await loadSigningKeys({ file: undefined, dataDir }, world)
+    const again = await loadSigningKeys({ file: undefined, dataDir }, world)
+    expect(again.signing.kid).toBe(first.signing.kid)
+    expect((await stat(join(dataDir, 'signing-keys.json'))).mode & 0o777).toBe(0o600)
+    expect(await readdir(dataDir)).toEqual(['signing-keys.json'])
+  })
+
+  test('of processes that start together are the same', async () => {
+    const starts = Array.from({ length: 8 }, () =>
+      loadSigningKeys({ file: undefined, dataDir: folder }, world),
+    )
+    const kids = (await Promise.all(starts)).map((keys) => keys.signing.kid)
+    expect(new Set(kids).size).toBe(1)
+  })
+
+  test('are called by their RFC 7638 thumbprint, whatever the file calls them', async () => {
+    const jwk = await newJwk()
+    const keys = await parse({ ...jwk, kid: 'mine' })
+    expect(keys.signing.kid).toBe(await calculateJwkThumbprint(jwk as { kty: string }))
+  })
+
+  test('are published without their private half', async () => {
+    const keys = await parse(await newJwk(), await newJwk())
+    for (const jwk of keys.publicJwks().keys) {
+      expect(Object.keys(jwk).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x'])
+    }
+    expect(keys.publicJwks().keys).toHaveLength(2)
+  })
+
+  test('rotate with overlap: the first signs, all verify, a retired one needs no private half', async () => {
+    const [current, { d: _retired, ...former }] = [await newJwk(), await newJwk()]
+    const keys = await parse(current, former)
+    expect(keys.signing.kid).toBe(current.kid)
+    expect(keys.findVerifying(current.kid as string)).toBeDefined()
+    expect(keys.findVerifying(former.kid as string)).toBeDefined()
+    expect(keys.findVerifying('unknown')).toBeUndefined()
+    expect(keys.findVerifying('constructor')).toBeUndefined()
+  })
+
+  test('sign from their time on and are gone from another on, to the second', async () => {
+    const clock = new TestClock('2026-01-01T00:00:00.000Z')
+    const start = clock.now().getTime() / 1000
+    const [next, former, last] = [await newJwk(), await newJwk(), await newJwk()]
+    const text = JSON.stringify({
+      keys: [{ ...next, activeFrom: start + 60 }, { ...former, retiredAt: start + 90 }, last],
+    })
+    const keys = await parseSigningKeys(text, 'keys.json', clock)
+    const published = () => keys.publicJwks().keys.map(({ kid }) => kid)
+    await clock.advance(59_999)
+    expect(keys.signing.kid).toBe(former.kid)
+    expect(published()).toEqual([next.kid, former.kid, last.kid])
+    expect(keys.findVerifying(next.kid as string)).toBeDefined()
+    await clock.advance(1)
+    expect(keys.signing.kid).toBe(next.kid)
+    await clock.advance(29_999)
+    expect(keys.findVerifying(former.kid as string)).toBeDefined()
+    await clock.advance(1)
+    expect(keys.findVerifying(former.kid as string)).toBeUndefined()
+    expect(published()).toEqual([next.kid, last.kid])
+  })
+
+  test('sign before their time rather than not at all, the soonest first', async () => {
+    const clock = new TestClock('2026-01-01T00:00:00.000Z')
+    const start = clock.now().getTime() / 1000
+    const [later, sooner] = [await newJwk(), await newJwk()]
+    const text = JSON.stringify({
+      keys: [
+        { ...later, activeFrom: start + 90 },
+        { ...sooner, activeFrom: start + 60 },
+        { ...(await newJwk()), retiredAt: start },
+      ],
+    })
+    expect((await parseSigningKeys(text, 'keys.json', clock)).signing.kid).toBe(sooner.kid)
+  })
+
+  test('that are all retired stop the start', async () => {
+    const file = join(folder, 'keys.json')
+    const retired = { ...(await newJwk()), retiredAt: 1 }
+    await writeFile(file, JSON.stringify({ keys: [retired] }), { mode: 0o600 })
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('rotate-keys')
+  })
+
+  test.each<[string, (jwk: Jwk) => unknown[], RegExp]>([
+    ['no keys', () => [], /has no keys/],
+    ['a first key that cannot sign', ({ d: _d, ...jwk }) => [jwk], /keys\[0\] signs/],
+    ['the same key twice', (jwk) => [jwk, jwk], /one key twice/],
+    ['an elliptic curve key', (jwk) => [{ ...jwk, kty: 'EC', crv: 'P-256' }], /must be an Ed25519/],
+    ['a shared secret', () => [{ kty: 'oct', k: 'c2VjcmV0' }], /must be an Ed25519/],
+    ['an X25519 key', (jwk) => [jwk, { ...jwk, crv: 'X25519' }], /keys\[1\] must be an Ed25519/],
+    ['a short key', (jwk) => [{ ...jwk, x: 'AAAA' }], /"x" must be 32 bytes/],
+    ['a private half that is no text', (jwk) => [{ ...jwk, d: 5 }], /"d" must be 32 bytes/],
+    ['null', () => [null], /must be an Ed25519/],
+    ['a time in words', (jwk) => [{ ...jwk, retiredAt: 'soon' }], /"retiredAt" must be a time/],
+    ['a time in milliseconds', (jwk) => [{ ...jwk, activeFrom: 1767225600000 }], /whole seconds/],
+  ])('%s is refused, with the place and without the key', async (_what, change, message) => {
+    const jwk = await newJwk()
+    const failure = await parse(...change(jwk)).catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(SecretFileMistake)
+    expect((failure as Error).message).toMatch(message)
+    expect((failure as Error).message).not.toContain(jwk.d)
+  })
+
+  test('halves of two keys are refused', async () => {
+    const [one, other] = [await newJwk(), await newJwk()]
+    await expect(parse({ ...one, x: other.x })).rejects.toThrow('do not belong together')
+  })
+
+  test.each(['', 'not json', '[]', '{}', '{"keys":{}}', 'null'])(
+    'a file that says %j is refused',
+    async (text) => {
+      await expect(parseSigningKeys(text, 'keys.json')).rejects.toThrow(SecretFileMistake)
+    },
+  )
+
+  test('a file that others may open is refused', async () => {
+    const file = join(folder, 'keys.json')
+    await writeFile(file, await newSigningKeysText())
+    await chmod(file, 0o640)
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('chmod 600')
+    await chmod(file, 0o600)
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).resolves.toBeDefined()
+  })
+
+  test('a given file that is not there is never made', async () => {
+    const file = join(folder, 'missing.json')
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow(
+      'npm run secrets',
+    )
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('keys of other tools work', async () => {
+    const { privateKey } = await generateKeyPair('Ed25519', { extractable: true })
+    const jwk = await exportJWK(privateKey)
+    await expect(parse({ ...jwk, alg: 'Ed25519', use: 'sig' })).resolves.toBeDefined()
+  })
+})
+
+describe('the server secret', () => {
+  test('is made once, for the owner alone, and long enough', async () => {
+    const source = { given: undefined, dataDir: folder }
+    const secret = await loadServerSecret(source)
+    expect(Buffer.from(secret, 'base64url')).toHaveLength(32)
+    expect(await loadServerSecret(source)).toBe(secret)
+    expect((await stat(join(folder, 'server-secret'))).mode & 0o777).toBe(0o600)
+  })
+
+  test('that is given wins, and nothing is made', async () => {
+    expect(await loadServerSecret({ given: 'x'.repeat(32), dataDir: folder })).toBe('x'.repeat(32))
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('that is missing beside existing data is refused, and none is made', async () => {
+    const source = { given: undefined, dataDir: folder, hasData: true }
+    await expect(loadServerSecret(source)).rejects.toThrow(/missing beside existing data/)
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  test('that is given and is not the one of the data beside it is refused', async () => {
+    const kept = await loadServerSecret({ given: undefined, dataDir: folder })
+    const source = { dataDir: folder, hasData: true }
+    await expect(loadServerSecret({ ...source, given: 'x'.repeat(32) })).rejects.toThrow(
+      /is not the one in/,
+    )
+    expect(await loadServerSecret({ ...source, given: kept })).toBe(kept)
+  })
+
+  test('that is damaged is refused and never replaced', async () => {
+    const file = join(folder, 'server-secret')
+    await writeFile(file, 'cut', { mode: 0o600 })
+    await expect(loadServerSecret({ given: undefined, dataDir: folder })).rejects.toThrow('backup')
+    expect(await readFile(file, 'utf8')).toBe('cut')
+  })
+
+  test('gives each purpose a key of its own, always the same', () => {
+    const purposes = ['passwords', 'refresh-tokens', 'api-keys', 'cursors'] as const
+    const keys = purposes.map((purpose) => deriveKey('x'.repeat(32), purpose).toString('hex'))
+    expect(new Set(keys).size).toBe(4)
+    // Pinned: another derivation would lock everybody out.
+    expect(keys[0]).toBe('a564808c0ba04cc0de338d88af5b8c9b49bce398a1ec00ce5ce5f13f5e13e186')
+    expect(deriveKey('y'.repeat(32), 'passwords').toString('hex')).not.toBe(keys[0])
+  })
+})
+
+describe('a secret file', () => {
+  test('is never written over another', async () => {
+    const file = join(folder, 'secret')
+    expect(await makeSecretFile(file, 'first')).toBe(true)
+    expect(await makeSecretFile(file, 'second')).toBe(false)
+    expect(await readFile(file, 'utf8')).toBe('first')
+    expect(await readdir(folder)).toEqual(['secret'])
+  })
+})
+
+describe('npm run secrets', () => {
+  const run = (file: string) =>
+    promisify(execFile)(process.execPath, ['--import', 'tsx', 'src/commands/secrets.ts', file])
+
+  test('makes a key file and prints two lines for .env, and refuses to do it twice', async () => {
+    const file = join(folder, 'signing-keys.json')
+    const { stdout } = await run(file)
+    const env = parseEnv(stdout)
+    expect(Object.keys(env).sort()).toEqual(['SERVER_SECRET', 'SIGNING_KEYS_FILE'])
+    expect(Buffer.byteLength(env.SERVER_SECRET!)).toBeGreaterThanOrEqual(32)
+    await expect(
+      loadSigningKeys({ file: env.SIGNING_KEYS_FILE, dataDir: folder }, world),
+    ).resolves.toBeDefined()
+
+    const before = await readFile(file, 'utf8')
+    await expect(run(file)).rejects.toMatchObject({ code: 1, stdout: '' })
+    expect(await readFile(file, 'utf8')).toBe(before)
+  })
+})

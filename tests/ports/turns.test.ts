@@ -1,0 +1,54 @@
+import { setImmediate as later } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { createTurns } from '../../src/ports/clock/turns.ts'
+
+test('one piece of work is done in each turn of the event loop, in the order they came', async () => {
+  let turn = 0
+  const nextTurn = async () => {
+    await later()
+    turn += 1
+  }
+  const turns = createTurns(nextTurn, () => 0)
+  const taken: [number, number][] = []
+  const take = async (piece: number) => {
+    await turns.take()
+    taken.push([piece, turn])
+  }
+  await Promise.all([0, 1, 2, 3].map(take))
+  expect(taken).toEqual([
+    [0, 0],
+    [1, 1],
+    [2, 2],
+    [3, 3],
+  ])
+})
+
+test('the longer a piece takes, the more turns there are for others behind it', async () => {
+  let [turn, ms] = [0, 0]
+  const nextTurn = async () => {
+    await later()
+    turn += 1
+  }
+  const turns = createTurns(nextTurn, () => ms)
+  await turns.take()
+  ms += 2
+  await turns.take()
+  expect(turn).toBe(1 + 4)
+  ms += 1_000
+  await turns.take()
+  expect(turn).toBe(1 + 4 + 1 + 10)
+})
+
+test('whoever comes alone does not wait', async () => {
+  let passed = 0
+  const turns = createTurns(async () => {
+    await later()
+    passed += 1
+  })
+  await turns.take()
+  expect(passed).toBe(0)
+  await later()
+  await later()
+  await turns.take()
+  expect(passed).toBeLessThanOrEqual(1)
+})

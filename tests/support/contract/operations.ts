@@ -1,0 +1,44 @@
+import type { Policy } from '../../../src/contract/policies.ts'
+import type { OperationId } from '../../../src/contract/types.ts'
+import type { Database } from '../../../src/store/database/database.ts'
+import { exampleBody as bodyOf, policies } from './contract.ts'
+
+/** Every operation that is served at its own place. */
+export const operations: readonly Policy[] = policies.operations.filter(
+  ({ movedTo }) => movedTo === undefined,
+)
+
+/** The old places of paths. */
+export const { moved, basePath } = policies
+
+/** The example of an operation's body, from the contract: a body that fits. */
+export function exampleBody({ operationId }: Policy): Record<string, unknown> {
+  return bodyOf(operationId as OperationId) as Record<string, unknown>
+}
+
+/** The path of an operation, with a value for each of its parameters. */
+export function fill({ path }: Policy, valueOf: (name: string) => string): string {
+  return basePath + path.replaceAll(/\{(\w+)\}/g, (_, name: string) => valueOf(name))
+}
+
+export function parametersOf({ path }: Policy): string[] {
+  return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
+}
+
+/** Everything that is stored, to prove that nothing was written. */
+export async function everythingIn({ prisma }: Database): Promise<string> {
+  const rows = await Promise.all([
+    prisma.account.findMany({ orderBy: { id: 'asc' } }),
+    prisma.session.findMany({ orderBy: { id: 'asc' } }),
+    prisma.conversation.findMany({ orderBy: { id: 'asc' } }),
+    prisma.message.findMany({ orderBy: { id: 'asc' } }),
+    prisma.generation.findMany({ orderBy: { id: 'asc' } }),
+    prisma.usageRecord.findMany({ orderBy: { generationId: 'asc' } }),
+    prisma.feedback.findMany({ orderBy: { id: 'asc' } }),
+    // When a key was last used is written later, whatever it was used for.
+    prisma.apiKey.findMany({ orderBy: { id: 'asc' }, omit: { hash: true, lastUsedAt: true } }),
+    prisma.auditEvent.findMany({ orderBy: { id: 'asc' } }),
+    prisma.idempotencyKey.findMany({ orderBy: { thingId: 'asc' } }),
+  ])
+  return JSON.stringify(rows)
+}

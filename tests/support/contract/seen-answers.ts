@@ -1,0 +1,28 @@
+import { appendFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { inject } from 'vitest'
+import type { ValidAnswer } from '../../../src/http/response/answer-guard.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The folder where every process of the suite writes which answers it has seen. */
+    seenAnswers: string
+  }
+}
+
+const seen = new Set<string>()
+const written = new Set<string>()
+
+/** Remembers an answer that was what the contract promises. */
+export function seeAnswer({ operationId, status, mediaType }: ValidAnswer): void {
+  seen.add([operationId, status, mediaType ?? '-'].join(' '))
+}
+
+/** Writes what was seen since the last time, for the count at the end of the suite. */
+export function writeSeenAnswers(): void {
+  const fresh = [...seen].filter((answer) => !written.has(answer))
+  if (fresh.length === 0) return
+  const file = join(inject('seenAnswers'), `${String(process.pid)}.txt`)
+  appendFileSync(file, fresh.map((answer) => `${answer}\n`).join(''))
+  for (const answer of fresh) written.add(answer)
+}

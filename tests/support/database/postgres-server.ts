@@ -1,0 +1,155 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, chown, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync, readdirSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from '../wire/free-port.ts'
+import { until } from '../clock/until.ts'
+
+const VERSIONS = '/usr/lib/postgresql'
+
+/** Where this machine has the programs of PostgreSQL. */
+const programs = existsSync(VERSIONS)
+  ? readdirSync(VERSIONS)
+      .map((version) => join(VERSIONS, version, 'bin'))
+      .find((folder) => existsSync(join(folder, 'postgres')))
+  : undefined
+
+/** Whether this machine can start a PostgreSQL. */
+export const hasPostgres = programs !== undefined
+
+/** A PostgreSQL of a test's own, to be treated badly. */
+export type PostgresServer = {
+  /** Of its administrator; another path is another database. */
+  url: string
+  /** To all its processes. `SIGSTOP` leaves its connections open and unanswered. */
+  signal(signal: NodeJS.Signals): Promise<void>
+  /** Ends every process of it as a crash would. */
+  kill(): Promise<void>
+  /** Begins again with what was written. */
+  start(): Promise<void>
+  /** A standby of it, which follows until it is promoted. */
+  standby(): Promise<PostgresServer>
+  /** Ends it and removes its data. */
+  close(): Promise<void>
+}
+
+/** What a server is besides what every test needs. */
+export type PostgresOptions = {
+  /** As `-c` takes them. */
+  settings?: readonly string[]
+  /** Files to put beside its data, by name: its certificate, its pg_hba.conf. */
+  files?: Readonly<Record<string, string>>
+}
+
+export function startPostgres(more: PostgresOptions = {}): Promise<PostgresServer> {
+  return startFilled('initdb', ['-A', 'trust', '-U', 'postgres', '--no-sync'], more)
+}
+
+/** @param program puts what a server needs into the folder that -D names */
+async function startFilled(
+  program: string,
+  parameters: string[],
+  more: PostgresOptions,
+): Promise<PostgresServer> {
+  const owner = ownerOfServer()
+  const directory = await mkdtemp(join(tmpdir(), 'parley-postgres-'))
+  if (owner) await chown(directory, owner.uid, owner.gid)
+  await chmod(directory, 0o700)
+  const options = { ...owner, cwd: directory, stdio: 'ignore' } as const
+  await once(spawn(join(programs!, program), ['-D', directory, ...parameters], options), 'exit')
+  for (const [name, text] of Object.entries(more.files ?? {})) {
+    await writeFile(join(directory, name), text, { mode: 0o600 })
+    if (owner) await chown(join(directory, name), owner.uid, owner.gid)
+  }
+  const port = await freePort()
+  const url = `postgresql://postgres@127.0.0.1:${String(port)}/postgres`
+  const run = () => runServer(directory, { port, settings: more.settings ?? [] }, owner)
+  let server = await run()
+  const signal = async (name: NodeJS.Signals) => {
+    // The children last: a new one would be born after they were counted.
+    const pid = server.pid!
+    process.kill(pid, name)
+    for (const child of await childrenOf(pid)) tell(child, name)
+  }
+  const kill = async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return
+    const exited = once(server, 'exit')
+    const children = await childrenOf(server.pid!)
+    await signal('SIGKILL')
+    await exited
+    for (const child of children) await until(() => hasEnded(child))
+  }
+  return {
+    url,
+    signal,
+    kill,
+    async start() {
+      server = await run()
+    },
+    standby: () =>
+      startFilled(
+        'pg_basebackup',
+        ['-d', url, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'],
+        {},
+      ),
+    async close() {
+      await kill()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+async function runServer(
+  directory: string,
+  { port, settings: more }: { port: number; settings: readonly string[] },
+  owner: Owner | undefined,
+): Promise<ChildProcess> {
+  const common = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=60']
+  const settings = [...common, ...more]
+  const parameters = settings.flatMap((setting) => ['-c', setting])
+  const server = spawn(
+    join(programs!, 'postgres'),
+    ['-D', directory, '-p', String(port), ...parameters],
+    { ...owner, cwd: directory, env: { LC_ALL: 'C' }, stdio: ['ignore', 'ignore', 'pipe'] },
+  )
+  let said = ''
+  server.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  await until(() => /ready to accept (read-only )?connections/.test(said), 30_000)
+  return server
+}
+
+type Owner = { uid: number; gid: number }
+
+/** PostgreSQL does not run as root: then it is the user's that its package has made. */
+export function ownerOfServer(): Owner | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const idOf = (what: '-u' | '-g') => Number(execFileSync('id', [what, 'postgres']).toString())
+  return { uid: idOf('-u'), gid: idOf('-g') }
+}
+
+/** One that has ended since it was found needs to be told nothing. */
+function tell(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+async function childrenOf(parent: number): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+  const parents = await Promise.all(pids.map(parentOf))
+  return pids.filter((_, index) => parents[index] === parent)
+}
+
+/** Of those that have ended nothing is known, or that nobody has asked for how they ended. */
+async function parentOf(pid: number): Promise<number | undefined> {
+  const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '')
+  // The name before it is in parentheses, and may hold spaces and more of those.
+  const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return parent === undefined || state === 'Z' ? undefined : Number(parent)
+}
+
+const hasEnded = async (pid: number) => (await parentOf(pid)) === undefined

@@ -1,0 +1,73 @@
+import type { policies as documented } from '../../../generated/policies.ts'
+import { policies, policyOf } from '../contract/contract.ts'
+import { fill } from '../contract/operations.ts'
+
+/** Every operation of the contract, those that have moved included. */
+export type DocumentedId = keyof typeof documented
+
+/** What a caller of the story sends. */
+export type Asked = {
+  path?: Record<string, string>
+  query?: Record<string, string | number | boolean>
+  headers?: Record<string, string>
+  body?: unknown
+}
+
+/** One call of the story and what came back. */
+export type Exchange = {
+  operationId: DocumentedId
+  request: Asked
+  status: number
+  /** By lower-case name. */
+  headers: Record<string, string>
+  /** JSON; of a stream its events, of lines their records; undefined where there is none. */
+  body: unknown
+}
+
+/** Calls an operation at its own place and takes what comes back apart. */
+export async function exchange(
+  url: string,
+  credentials: Record<string, string>,
+  operationId: DocumentedId,
+  asked: Asked,
+): Promise<Exchange> {
+  const policy = policyOf(operationId)
+  // One that has moved has nothing but its old place.
+  const moved = policies.moved.find(
+    ({ policy: { movedTo } }) => movedTo && movedTo === policy.movedTo,
+  )
+  const place = moved?.from ?? fill(policy, (name) => asked.path![name]!)
+  const query = new URLSearchParams(
+    Object.entries(asked.query ?? {}).map(([name, value]): [string, string] => [
+      name,
+      String(value),
+    ]),
+  )
+  const response = await fetch(`${url}${place}${query.size > 0 ? `?${query.toString()}` : ''}`, {
+    method: policy.method.toUpperCase(),
+    redirect: 'manual',
+    headers: {
+      ...credentials,
+      ...(asked.body !== undefined && { 'Content-Type': 'application/json' }),
+      ...asked.headers,
+    },
+    ...(asked.body !== undefined && { body: JSON.stringify(asked.body) }),
+  })
+  const body = parse(response.headers.get('content-type'), await response.text())
+  const headers = Object.fromEntries(response.headers)
+  return { operationId, request: asked, status: response.status, headers, body }
+}
+
+function parse(mediaType: string | null, text: string): unknown {
+  if (text === '') return undefined
+  if (mediaType === 'text/event-stream') {
+    return [...text.matchAll(/^data: (.*)$/gm)].map(([, data]) => JSON.parse(data!) as unknown)
+  }
+  if (mediaType === 'application/x-ndjson') {
+    return text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown)
+  }
+  return JSON.parse(text)
+}

@@ -1,0 +1,149 @@
+import { v7 } from 'uuid'
+import type { Scope } from '../../../generated/api.ts'
+import { BuiltinEngine } from '../../../src/engine/builtin/builtin.ts'
+import type { Engine } from '../../../src/engine/engine.ts'
+import type { Ids } from '../../../src/ports/ids.ts'
+import { policies } from '../contract/contract.ts'
+import { TestClock } from '../clock/clock.ts'
+import { openEmbeddedTestStore, type TestStore } from '../database/database.ts'
+import { createLeavingStore } from '../database/leaving-store.ts'
+import { createRandom } from '../random.ts'
+import { type WatchedStore, watchStore } from '../database/watched-store.ts'
+import { startServer, type TestServer } from '../server.ts'
+import { type Asked, type DocumentedId, exchange, type Exchange } from './exchange.ts'
+
+/** Between two calls of the story. */
+const PAUSE_MS = 1_250
+const START = '2026-11-23T09:00:00.000Z'
+export const PASSWORD = 'correct horse battery staple'
+
+/** The headers that say who calls. */
+export type Credentials = Record<string, string>
+
+/** Where the story plays: a server whose time, ids and engine are the same every time. */
+export type Stage = {
+  server: TestServer
+  testStore: TestStore
+  /** What was called so far, in order. */
+  exchanges: Exchange[]
+  tell(who: Credentials, operationId: DocumentedId, asked?: Asked): Promise<Exchange>
+  /** Logs in and answers what the tokens let one be. */
+  enter(email: string, password?: string): Promise<Credentials>
+  /** What answers from now on. */
+  engine(engine: Engine): void
+  builtin: Engine
+  database: { isAway: boolean }
+  store: WatchedStore
+  /** The next list of modes fails by a mistake of ours. */
+  mistakes: { areMade: boolean }
+  close(): Promise<void>
+}
+
+/** What `body` is, for a story that knows what it will be answered. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the story knows
+export function bodyOf<T>({ operationId, status, body }: Exchange): T {
+  if (status < 300) return body as T
+  throw new Error(`${operationId} answered ${String(status)} ${JSON.stringify(body)}`)
+}
+
+/** What another teller of the story brings along. */
+export type Staging = {
+  testStore?: TestStore
+  /** Has each call made by `ask`. */
+  watch?: (ask: () => Promise<Exchange>) => Promise<Exchange>
+}
+
+export async function openStage({ testStore: given, watch }: Staging): Promise<Stage> {
+  const testStore = given ?? (await openEmbeddedTestStore())
+  const clock = new TestClock(START)
+  const watched = watchStore(testStore.store)
+  const database = createLeavingStore(watched.store)
+  const mistakes = { areMade: false }
+  const builtin = new BuiltinEngine({ wait: () => Promise.resolve(), wordDelayMs: 0 })
+  const playing = { engine: builtin as Engine }
+  const engine: Engine = {
+    kind: builtin.kind,
+    model: builtin.model,
+    ruleBased: builtin.ruleBased,
+    answer: (turn, signal) => playing.engine.answer(turn, signal),
+    check: () => builtin.check(),
+  }
+  const server = await startServer({
+    testStore,
+    clock,
+    env: { REGISTRATION: 'open', ...trueQuotas(), MAX_OPEN_STREAMS: '1' },
+    instead: {
+      deps: { engine, ids: seededIds(clock), store: database.store },
+      operations: (real) => ({
+        ...real,
+        listModes: (...given) =>
+          mistakes.areMade ? Promise.reject(new Error('a mistake')) : real.listModes(...given),
+      }),
+    },
+  })
+  const exchanges: Exchange[] = []
+  const tell: Stage['tell'] = async (who, operationId, asked = {}) => {
+    await clock.advance(PAUSE_MS)
+    const headers = { 'User-Agent': 'ExampleApp/1.0', ...who }
+    const ask = () => exchange(server.url, headers, operationId, asked)
+    const told = watch ? await watch(ask) : await ask()
+    exchanges.push(told)
+    return told
+  }
+  return {
+    server,
+    testStore,
+    exchanges,
+    tell,
+    builtin,
+    database,
+    store: watched,
+    mistakes,
+    async enter(email, password = PASSWORD) {
+      const entered = await tell({}, 'logIn', { body: { email, password } })
+      const { accessToken } = bodyOf<{ accessToken: string }>(entered)
+      return { Authorization: `Bearer ${accessToken}` }
+    },
+    engine(next) {
+      playing.engine = next
+    },
+    async close() {
+      database.isAway = false
+      await server.close()
+      await testStore.close()
+    },
+  }
+}
+
+/** The quotas that the contract names, in the place of those of the tests. */
+function trueQuotas(): Record<string, string> {
+  const entries = Object.values(policies.limits).map(({ name, quota, windowSeconds }) => [
+    `RATE_LIMIT_${name.toUpperCase().replaceAll('-', '_')}`,
+    `${String(quota)}/${String(windowSeconds)}`,
+  ])
+  return Object.fromEntries(entries) as Record<string, string>
+}
+
+/** Ids that look like those of a server, and are the same in every telling. */
+function seededIds(clock: TestClock): Ids {
+  const random = createRandom(20_261_123)
+  const bytes = () => Uint8Array.from({ length: 16 }, () => random.int(0, 255))
+  let seq = 0
+  return {
+    next: () => v7({ msecs: clock.now().getTime(), seq: (seq += 1_000_003), random: bytes() }),
+    requestId: () => v7({ msecs: clock.now().getTime(), seq: (seq += 1_000_003), random: bytes() }),
+  }
+}
+
+/** A service account with these scopes, as who holds its key. */
+export async function hire(
+  { tell }: Stage,
+  admin: Credentials,
+  name: string,
+  scopes: readonly Scope[],
+): Promise<Credentials> {
+  const account = await tell(admin, 'createServiceAccount', { body: { name, scopes } })
+  const path = { serviceAccountId: bodyOf<{ id: string }>(account).id }
+  const key = await tell(admin, 'createApiKey', { path, body: { name: 'production' } })
+  return { 'X-API-Key': bodyOf<{ secret: string }>(key).secret }
+}
