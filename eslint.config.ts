@@ -7,11 +7,23 @@ import tseslint from 'typescript-eslint'
  * The walls between the folders of src (docs/decisions/0001). A call flows one way:
  * http -> operations -> domain -> store, and back out through views.
  */
-type Wall = { folder: string; never: Record<string, string>; except?: string[] }
+type Wall = { folder: string; never: Record<string, string> }
 
 const PRISMA = 'Only src/store knows Prisma.'
 const NO_HTTP = 'This folder knows nothing of HTTP.'
+const NO_ASSEMBLY =
+  'src/assembly puts the program together; only main.ts and src/commands import it.'
+const NO_CONFIG = 'What the operator decides is a parameter; src/assembly hands it out.'
 const WALLS: Wall[] = [
+  {
+    folder: 'lib',
+    never: Object.fromEntries(
+      ['contract', 'http', 'operations', 'views', 'domain', 'engine', 'store', 'ports'].map(
+        (folder) => [`**/${folder}/**`, 'src/lib knows nothing of Parley.'],
+      ),
+    ),
+  },
+  { folder: 'http', never: {} },
   {
     folder: 'contract',
     never: {
@@ -125,8 +137,6 @@ export default defineConfig(
         'error',
         { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
       ],
-      // Services and ports are objects of closures: none of them uses `this`.
-      '@typescript-eslint/unbound-method': 'off',
       '@typescript-eslint/no-invalid-void-type': ['error', { allowInGenericTypeArguments: true }],
       'no-else-return': ['error', { allowElseIf: false }],
       'max-depth': ['error', 3],
@@ -140,7 +150,12 @@ export default defineConfig(
   { files: ['src/**'], ignores: ['src/store/**'], rules: forbid(PRISMA_NEVER) },
   ...WALLS.map(({ folder, never }) => ({
     files: [`src/${folder}/**`],
-    rules: forbid(folder === 'store' ? never : { ...never, ...PRISMA_NEVER }),
+    rules: forbid({
+      ...never,
+      '**/assembly/**': NO_ASSEMBLY,
+      '**/config/**': NO_CONFIG,
+      ...(folder !== 'store' && PRISMA_NEVER),
+    }),
   })),
   { files: ['src/config/config.ts'], rules: { 'no-restricted-syntax': ['error', ...TIME] } },
   {

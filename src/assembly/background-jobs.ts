@@ -1,4 +1,5 @@
-import { agreeOnTime, type Dependencies } from './open-dependencies.ts'
+import { agreeOnTime } from './open-dependencies.ts'
+import type { World } from './world.ts'
 import type { PasswordReset } from '../domain/identity/password-resets.ts'
 import type { Services } from '../domain/services.ts'
 
@@ -15,7 +16,7 @@ export function feedsOf({ revocations, standing, credentials }: Services) {
  * Everything that goes on without a call.
  * @returns what ends it
  */
-export function startJobs(services: Services, deps: Dependencies): () => void {
+export function startJobs(services: Services, deps: World): () => void {
   const { log, store, clock, keys, limiter, operatorRequests } = deps
   const onError = (error: unknown) => {
     log.error({ err: error }, 'background work failed')

@@ -1,5 +1,5 @@
-import type { Policies } from '../contract/policies.ts'
-import type { Dependencies } from './open-dependencies.ts'
+import type { Policies } from '../contract/policy.ts'
+import type { World } from './world.ts'
 import { EXPORTS_LIMIT } from '../domain/records/large-reads.ts'
 import { STREAMS_LIMIT } from '../domain/chat/open-streams.ts'
 import type { Services } from '../domain/services.ts'
@@ -7,7 +7,7 @@ import { ENGINE_FAILURE_CODES } from '../engine/engine.ts'
 
 /** Tells the meter what may be counted, and where to look when somebody reads it. */
 export function meterServices(
-  { meter, passwords, store }: Dependencies,
+  { meter, passwords, store }: World,
   { openStreams, generations }: Services,
   policies: Policies,
 ): void {

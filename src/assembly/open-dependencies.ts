@@ -1,15 +1,14 @@
 import { join } from 'node:path'
 import { dictionary } from '@zxcvbn-ts/language-common'
 import type { Config } from '../config/config.ts'
-import { createAccessTokens, type AccessTokens } from '../domain/identity/access-tokens.ts'
-import { type ApiKeyFormat, createApiKeyFormat } from '../domain/identity/api-key-format.ts'
-import { createCursors, type Cursors } from '../domain/lists/cursors.ts'
-import { createRefreshTokens, type RefreshTokens } from '../domain/identity/refresh-tokens.ts'
-import type { Engine } from '../engine/engine.ts'
+import { createAccessTokens } from '../domain/identity/access-tokens.ts'
+import { createApiKeyFormat } from '../domain/identity/api-key-format.ts'
+import { createCursors } from '../domain/lists/cursors.ts'
+import { createRefreshTokens } from '../domain/identity/refresh-tokens.ts'
 import { createEngine } from '../engine/create-engine.ts'
-import { type AgreedClock, createAgreedClock } from '../ports/clock/agreed-clock.ts'
+import { createAgreedClock } from '../ports/clock/agreed-clock.ts'
 import { type Clock, systemClock } from '../ports/clock/clock.ts'
-import { createIds, type Ids } from '../ports/ids.ts'
+import { createIds } from '../ports/ids.ts'
 import type { Limiter } from '../ports/limiter/limiter.ts'
 import { createMemoryLimiter } from '../ports/limiter/memory.ts'
 import { createPostgresLimiter } from '../ports/limiter/postgres.ts'
@@ -17,12 +16,12 @@ import { withStandIn } from '../ports/limiter/fallback.ts'
 import { createLog, type Log } from '../ports/observability/log.ts'
 import { type Meter, noMeter } from '../ports/observability/meter.ts'
 import { createOperatorRequests, type OperatorRequests } from '../ports/operator-requests.ts'
-import { createPasswords, type Passwords } from '../ports/passwords/passwords.ts'
+import { createPasswords } from '../ports/passwords/passwords.ts'
 import type { Relay } from '../ports/redis/relay.ts'
 import { deriveKey, loadServerSecret } from '../ports/keys/server-secret.ts'
-import { loadSigningKeys, type SigningKeys } from '../ports/keys/signing-keys.ts'
+import { loadSigningKeys } from '../ports/keys/signing-keys.ts'
 import type { Tracer } from '../ports/observability/tracer.ts'
-import { createTurns, type Turns } from '../ports/clock/turns.ts'
+import { createTurns } from '../ports/clock/turns.ts'
 import { packageVersion } from '../lib/package-root.ts'
 import {
   hasEmbeddedDatabase,
@@ -30,39 +29,12 @@ import {
   refuseIncomplete,
 } from '../store/database/embedded-folder.ts'
 import { openLimitCounters } from '../store/limit-counters.ts'
-import { openStore, type Store } from '../store/store.ts'
+import { openStore } from '../store/store.ts'
 import { traced } from './traced-dependencies.ts'
-
-/** What the program needs from the world. Each can be replaced; tests replace the clock. */
-export type Dependencies = {
-  store: Store
-  limiter: Limiter
-  /** Brings pieces of answers to other instances, where there is Redis. */
-  relay?: Relay
-  /** On a server, set by the database's. */
-  clock: AgreedClock
-  /** Of the event loop, for work that is long for one. */
-  turns: Turns
-  ids: Ids
-  passwords: Passwords
-  /** Passwords that are refused because everybody tries them first. */
-  commonPasswords: readonly string[]
-  keys: SigningKeys
-  accessTokens: AccessTokens
-  refreshTokens: RefreshTokens
-  apiKeys: ApiKeyFormat
-  cursors: Cursors
-  engine: Engine
-  log: Log
-  meter: Meter
-  /** Where the time of requests goes, if somebody collects it. */
-  tracer?: Tracer
-  /** What commands ask of whoever has the embedded database open. */
-  operatorRequests?: OperatorRequests
-}
+import type { World } from './world.ts'
 
 /** What is there already; a clock is only what the agreed one is made of. */
-export type Given = Partial<Omit<Dependencies, 'clock'> & { clock: Clock }>
+export type Given = Partial<Omit<World, 'clock'> & { clock: Clock }>
 
 /** Who issues access tokens, and for whom. */
 const ISSUER = 'parley'
@@ -72,7 +44,7 @@ const AUDIENCE = 'parley-api'
  * Opens everything that the configuration asks for, except for what is given.
  * @throws when the database cannot be opened or migrated, or a key file is not in order
  */
-export async function openDependencies(config: Config, given: Given = {}): Promise<Dependencies> {
+export async function openDependencies(config: Config, given: Given = {}): Promise<World> {
   const { identity, store: where, engine } = config
   const clock = createAgreedClock(given.clock ?? systemClock)
   const log = given.log ?? createLog(config.log.level)
@@ -134,10 +106,7 @@ function findData(dataDir: string): boolean {
 }
 
 /** Sets the clock by the database that instances share; an embedded one goes by it already. */
-export async function agreeOnTime({
-  clock,
-  store,
-}: Pick<Dependencies, 'clock' | 'store'>): Promise<void> {
+export async function agreeOnTime({ clock, store }: Pick<World, 'clock' | 'store'>): Promise<void> {
   if (!store.embedded) await clock.setBy(store.now)
 }
 
@@ -169,7 +138,7 @@ async function openRelay(redisUrl: string, clock: Clock): Promise<Relay> {
 /** Where the limits are counted: in Redis if there is one, else beside the data. */
 async function openLimiter(
   { redisUrl, databaseUrl }: Config['store'],
-  deps: Pick<Dependencies, 'clock' | 'log'>,
+  deps: Pick<World, 'clock' | 'log'>,
 ): Promise<Limiter> {
   const local = createMemoryLimiter(deps.clock)
   if (redisUrl !== undefined) {

@@ -2,10 +2,11 @@ import type { Server } from 'node:http'
 import { createApp } from '../http/app.ts'
 import type { Config } from '../config/config.ts'
 import { type Contract, loadContract } from '../contract/document.ts'
-import { parsePolicies, type Policies } from '../contract/policies.ts'
+import type { Policies } from '../contract/policy.ts'
+import { parsePolicies } from '../contract/policies.ts'
 import type { Operations } from '../contract/types.ts'
 import { feedsOf, startJobs } from './background-jobs.ts'
-import { type Dependencies, type Given, openDependencies } from './open-dependencies.ts'
+import { type Given, openDependencies } from './open-dependencies.ts'
 import { type AdminAccess, type FirstAdmin, provideAdmin } from '../domain/identity/first-admin.ts'
 import { STATUS_OF } from '../domain/problem.ts'
 import { createServices, type Services } from '../domain/services.ts'
@@ -22,6 +23,7 @@ import {
 } from '../ports/keys/certificate.ts'
 import type { Unacknowledged } from '../ports/unacknowledged.ts'
 import { stopServing } from './stop-serving.ts'
+import type { World } from './world.ts'
 
 const SIGN_IN_DELAY_STEP_MS = 500
 /** A collector that does not answer must not keep the server. */
@@ -47,7 +49,7 @@ export type Parley = {
   /** What Prometheus reads, if somebody wants it; it has no TLS and no credential. */
   metricsServer: Server | undefined
   services: Services
-  deps: Dependencies
+  deps: World
   policies: Policies
   /** How an administrator gets in. */
   access: AdminAccess
@@ -81,7 +83,7 @@ type Parts = {
   contract: Contract
   policies: Policies
   certificate: CertificateSource | undefined
-  deps: Dependencies
+  deps: World
 }
 
 async function assemble(config: Config, parts: Parts, instead: Replacements): Promise<Parley> {
@@ -94,7 +96,7 @@ async function assemble(config: Config, parts: Parts, instead: Replacements): Pr
     operations: instead.operations?.(operations) ?? operations,
     services,
     deps,
-    config,
+    settings: config.server,
     signInDelayStepMs: instead.signInDelayStepMs ?? SIGN_IN_DELAY_STEP_MS,
     onValidAnswer: instead.onValidAnswer,
   })
@@ -135,7 +137,7 @@ async function assemble(config: Config, parts: Parts, instead: Replacements): Pr
 }
 
 /** What whoever reads only the log must know, too. */
-function logStart({ log, store }: Dependencies, access: AdminAccess): void {
+function logStart({ log, store }: World, access: AdminAccess): void {
   if (access.kind === 'unfitting') {
     log.warn({ reason: access.reason }, 'ADMIN_EMAIL and ADMIN_PASSWORD are ignored')
   }
@@ -144,7 +146,7 @@ function logStart({ log, store }: Dependencies, access: AdminAccess): void {
   log.warn({ migrations }, 'the database was brought further by a newer version than this one')
 }
 
-async function closeTracer({ tracer, clock }: Dependencies): Promise<void> {
+async function closeTracer({ tracer, clock }: World): Promise<void> {
   if (!tracer) return
   const late = new AbortController()
   const over = clock.wait(LAST_TRACES_MS, late.signal)

@@ -1,10 +1,10 @@
-import type { Dependencies } from './open-dependencies.ts'
+import type { World } from './world.ts'
 import type { Engine } from '../engine/engine.ts'
 import type { Tracer } from '../ports/observability/tracer.ts'
 import type { Nouns, Store } from '../store/store.ts'
 
 /** The same dependencies; what a request waits for in them is a step of its trace. */
-export function traced(deps: Dependencies, tracer: Tracer): Dependencies {
+export function traced(deps: World, tracer: Tracer): World {
   return {
     ...deps,
     store: tracedStore(deps.store, tracer),

@@ -1,21 +1,6 @@
-import type { Method, PathItem } from './document.ts'
-import {
-  ContractMistake,
-  type Deprecation,
-  deprecationOf,
-  refuseUnknownKeys,
-} from './extensions.ts'
-import type { Policy } from './policies.ts'
-
-/** The old place of a path, which answers 308 with the new one. */
-export type MovedPath = {
-  from: string
-  to: string
-  method: Method
-  /** The operation whose contract describes the old place, too. */
-  policy: Policy
-  deprecation: Deprecation
-}
+import type { PathItem } from './document.ts'
+import { ContractMistake, deprecationOf, refuseUnknownKeys } from './extensions.ts'
+import type { MovedPath, Policy } from './policy.ts'
 
 const SERVER_KEYS = ['x-deprecated-since', 'x-sunset']
 

@@ -1,4 +1,4 @@
-import type { AuditEventName, ProblemCode, Scope } from '../../generated/api.ts'
+import type { ProblemCode, Scope } from '../../generated/api.ts'
 import {
   type ContractDocument,
   type Method,
@@ -10,63 +10,16 @@ import {
 } from './document.ts'
 import {
   ContractMistake,
-  type Deprecation,
   deprecationOf,
   type LimitPolicy,
   listOf,
   parseLimits,
   refuseUnknownKeys,
 } from './extensions.ts'
-
-import { type MovedPath, movedPaths } from './moved-paths.ts'
+import { movedPaths } from './moved-paths.ts'
 import { placeOf } from './places.ts'
 import { refusalsOf, repliesOf } from './documented-statuses.ts'
-
-export { ContractMistake, type Deprecation, type LimitPolicy } from './extensions.ts'
-
-/** The query parameters of an operation, and how many values each takes. */
-export type QueryParameters = ReadonlyMap<string, 'one' | 'many'>
-
-/** Everything that the contract says of one operation beyond its shapes. */
-export type Policy = {
-  operationId: string
-  method: Method
-  /** The path below the server's base path, with `{name}` for parameters. */
-  path: string
-  tag: string
-  /**
-   * `session`: a person who is logged in, and no API key; `optional`: a credential is taken if one
-   * is given.
-   */
-  auth: 'public' | 'optional' | 'required' | 'session'
-  scopes: readonly Scope[]
-  rateLimit: readonly string[]
-  problems: readonly ProblemCode[]
-  /** The audit events that it may record. An operation with any is never run by HEAD. */
-  audit: readonly AuditEventName[]
-  hasBody: boolean
-  /** An `Idempotency-Key` is honoured. */
-  idempotent: boolean
-  /** Header parameters, as the contract spells them. */
-  headerParameters: readonly string[]
-  queries: QueryParameters
-  /** Query parameters that are integers: the validator takes `0x10` for one. */
-  integerQueries: readonly string[]
-  /** What a handler may answer: for each status that is no problem, its media type if it has one. */
-  replies: ReadonlyMap<number, string | undefined>
-  /** The statuses of the problems that it may end with. */
-  refusals: ReadonlySet<number>
-  deprecation?: Deprecation
-  /** The operation that took this one's place: it answers 308 and nothing else. */
-  movedTo?: string
-}
-
-export type Policies = {
-  basePath: string
-  limits: Readonly<Record<string, LimitPolicy>>
-  operations: readonly Policy[]
-  moved: readonly MovedPath[]
-}
+import type { Policies, Policy } from './policy.ts'
 
 const ROOT_KEYS = ['x-rate-limits']
 const OPERATION_KEYS = [
@@ -79,6 +32,7 @@ const OPERATION_KEYS = [
   'x-sunset',
   'x-moved-to',
 ]
+
 /**
  * Reads every policy of the document and checks each against the others.
  * @param statusOf the HTTP status of each problem code

@@ -1,6 +1,5 @@
-import type { Config } from '../config/config.ts'
-import type { Policies } from '../contract/policies.ts'
-import type { Dependencies } from '../assembly/open-dependencies.ts'
+import type { Policies } from '../contract/policy.ts'
+import type { Dependencies } from './dependencies.ts'
 import { createAccess } from './access.ts'
 import { createAccountChanges, noteChange } from './accounts/account-changes.ts'
 import { createAccountClosing } from './accounts/account-closing.ts'
@@ -15,7 +14,7 @@ import { createFeedback } from './conversations/feedback.ts'
 import { createGenerations } from './chat/generations.ts'
 import { createIdempotency } from './calls/idempotency.ts'
 import { createLargeReads } from './records/large-reads.ts'
-import { createLimits } from './limits/limits.ts'
+import { createLimits, type LimitOverrides } from './limits/limits.ts'
 import { createNewPasswords } from './identity/new-passwords.ts'
 import { createOpenSessions } from './identity/open-sessions.ts'
 import { createOpenStreams } from './chat/open-streams.ts'
@@ -30,21 +29,31 @@ import { createStanding } from './accounts/standing.ts'
 import { createUsage } from './records/usage.ts'
 import { createUsers } from './accounts/users.ts'
 
+/** What the operator decides of the domain. Source: the configuration. */
+export type Settings = {
+  identity: {
+    accessTokenTtlSeconds: number
+    refreshTokenTtlSeconds: number
+    registration: 'open' | 'closed'
+  }
+  limits: { overrides: LimitOverrides; maxOpenStreams: number }
+}
+
 /** What the program does, one service for each noun. */
 export type Services = ReturnType<typeof createServices>
 
 export function createServices(
   deps: Dependencies,
   policies: Policies,
-  config: Pick<Config, 'identity' | 'limits'>,
+  settings: Settings,
   version: string,
 ) {
-  const { accessTokenTtlSeconds: ttlSeconds, ...identity } = config.identity
+  const { accessTokenTtlSeconds: ttlSeconds, ...identity } = settings.identity
   const access = createAccess(deps.store)
   const audit = createAudit(deps)
   const revocations = createRevocations(deps, ttlSeconds)
   const standing = createStanding(deps, Math.max(ttlSeconds, KEY_BELIEVED_SECONDS))
-  const limits = createLimits(policies.limits, config.limits.overrides, deps.limiter, standing)
+  const limits = createLimits(policies.limits, settings.limits.overrides, deps.limiter, standing)
   const largeReads = createLargeReads(deps)
   const credentials = createApiKeyCredentials({ ...deps, limits, standing })
   const generations = createGenerations(deps)
@@ -66,7 +75,7 @@ export function createServices(
     audit,
     generations,
     idempotency: createIdempotency(deps),
-    openStreams: createOpenStreams(deps, config.limits.maxOpenStreams),
+    openStreams: createOpenStreams(deps, settings.limits.maxOpenStreams),
     callerWatch: createCallerWatch({ ...deps, standing, revocations, credentials }),
     status: createServerStatus({ ...deps, version }),
     sessions: createSessions({ ...shared, refreshTtlSeconds: identity.refreshTokenTtlSeconds }),

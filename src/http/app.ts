@@ -1,12 +1,13 @@
 import express, { type Express, type RequestHandler } from 'express'
-import type { Config } from '../config/config.ts'
 import type { Contract } from '../contract/document.ts'
 import { createAnswerCheck } from '../contract/answers.ts'
 import { createFrameCheck } from '../contract/frames.ts'
-import type { Policies } from '../contract/policies.ts'
+import type { Policies } from '../contract/policy.ts'
 import { createSchemaChecks } from '../contract/schema-checks.ts'
 import type { Operations } from '../contract/types.ts'
-import type { Dependencies } from '../assembly/open-dependencies.ts'
+import type { Dependencies } from '../domain/dependencies.ts'
+import type { SigningKeys } from '../ports/keys/signing-keys.ts'
+import type { Tracer } from '../ports/observability/tracer.ts'
 import type { Services } from '../domain/services.ts'
 import {
   type AnswerGuard,
@@ -40,13 +41,23 @@ import {
 import { createValidator, type Validator } from './request/validator.ts'
 import { noMeter } from '../ports/observability/meter.ts'
 
+/** What the operator decides of HTTP. Source: the configuration. */
+export type HttpSettings = {
+  /** A number of hops, or addresses and CIDRs, as Express's `trust proxy` takes them. */
+  trustProxy: number | readonly string[]
+  corsOrigins: readonly string[]
+  requireHttps: boolean
+  tls: object | undefined
+  securityContacts: readonly string[]
+}
+
 export type AppParts = {
   contract: Contract
   policies: Policies
   operations: Operations
   services: Services
-  deps: Dependencies
-  config: Pick<Config, 'server'>
+  deps: Dependencies & { keys: SigningKeys; tracer?: Tracer }
+  settings: HttpSettings
   /** How much longer each further failure to sign in takes, in milliseconds. */
   signInDelayStepMs: number
   /** Told of every answer that is what the contract promises. */
@@ -65,7 +76,7 @@ const PLAIN: ReadonlySet<string> = new Set(['getHealth', 'getReadiness'])
 
 /** The request's whole journey, in order. @throws when the contract does not load */
 export async function createApp(parts: AppParts): Promise<App> {
-  const { contract, policies, operations, services, deps, config } = parts
+  const { contract, policies, operations, services, deps, settings } = parts
   const { limits } = services
   const { document } = contract
   const note = noteViolations(deps)
@@ -98,13 +109,13 @@ export async function createApp(parts: AppParts): Promise<App> {
   const app = express()
   app.disable('x-powered-by').disable('etag')
   app.enable('case sensitive routing').enable('strict routing')
-  app.set('query parser', parseQuery).set('trust proxy', config.server.trustProxy)
+  app.set('query parser', parseQuery).set('trust proxy', settings.trustProxy)
 
   const log = [logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : [])]
-  const origins = crossOrigin(config.server.corsOrigins, document)
-  app.use(...log, securityHeaders, ...(speaksHttps(config.server) ? [keepToHttps] : []))
+  const origins = crossOrigin(settings.corsOrigins, document)
+  app.use(...log, securityHeaders, ...(speaksHttps(settings) ? [keepToHttps] : []))
   for (const step of origins) app.use(step)
-  if (config.server.requireHttps) app.use(requireHttps(openPathsOf(policies)))
+  if (settings.requireHttps) app.use(requireHttps(openPathsOf(policies)))
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
     const operation = operations[policy.operationId as keyof Operations] as AnyOperation
@@ -113,7 +124,7 @@ export async function createApp(parts: AppParts): Promise<App> {
   for (const moved of policies.moved) {
     app[moved.method](moved.from, ...answerMoved(moved, countAnonymous(limits)))
   }
-  const { securityContacts } = config.server
+  const { securityContacts } = settings
   const publicJwks = () => deps.keys.publicJwks()
   app.use(createDocs({ contract, publicJwks, securityContacts, clock: deps.clock }))
   const methods = methodsByRoute(policies)
@@ -126,13 +137,13 @@ export async function createApp(parts: AppParts): Promise<App> {
   const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
   const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
   const refuse = express.Router()
-  refuse.use(...log, securityHeaders, keepToHttps, assumeOrigin(config.server.corsOrigins))
+  refuse.use(...log, securityHeaders, keepToHttps, assumeOrigin(settings.corsOrigins))
   refuse.use(...origins.map(asNoPreflight), throwRefusal, toProblems)
   return { handler: app, refuse, guardAnswer, warmUp: validator.warmUp }
 }
 
 /** Where nobody has asked for HTTPS, nothing is said of it. */
-function speaksHttps({ requireHttps: isRequired, tls }: Config['server']): boolean {
+function speaksHttps({ requireHttps: isRequired, tls }: HttpSettings): boolean {
   return isRequired || tls !== undefined
 }
 

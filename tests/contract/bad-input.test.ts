@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Policy } from '../../src/contract/policies.ts'
+import type { Policy } from '../../src/contract/policy.ts'
 import type { Client } from '../support/client.ts'
 import {
   everythingIn,

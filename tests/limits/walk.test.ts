@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { parseList } from 'structured-headers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Policy } from '../../src/contract/policies.ts'
+import type { Policy } from '../../src/contract/policy.ts'
 import type { Operations } from '../../src/contract/types.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { openTestStore } from '../support/database/database.ts'

@@ -1,4 +1,4 @@
-import type { Policy } from '../../src/contract/policies.ts'
+import type { Policy } from '../../src/contract/policy.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createClient } from './client.ts'
 import type { Database } from '../../src/store/database/database.ts'

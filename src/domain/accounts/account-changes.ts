@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Account, AccountChanges as Changes, Nouns } from '../../store/store.ts'
 import type { Act, Audit } from '../records/audit.ts'
 import type { Call } from '../calls/call.ts'

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Account } from '../../store/store.ts'
 import { type Act, type Audit } from '../records/audit.ts'
 import type { Call } from '../calls/call.ts'

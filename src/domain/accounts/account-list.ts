@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Account, Role } from '../../store/store.ts'
 import type { CursorPosition } from '../lists/cursors.ts'
 import { type Page, type PageRequest, readPage } from '../lists/paging.ts'

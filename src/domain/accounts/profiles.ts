@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Account, Preferences, ProfileChanges } from '../../store/store.ts'
 import type { Access } from '../access.ts'
 import { type Act, actorOf, type Audit } from '../records/audit.ts'

@@ -1,5 +1,5 @@
 import type { Scope } from '../../../generated/api.ts'
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Account } from '../../store/store.ts'
 import type { AccountChanges } from './account-changes.ts'
 import type { AccountClosing } from './account-closing.ts'

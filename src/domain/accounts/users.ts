@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Account, AccountChanges as Changes, PersonalLimits } from '../../store/store.ts'
 import type { AccountChanges } from './account-changes.ts'
 import type { AccountClosing } from './account-closing.ts'

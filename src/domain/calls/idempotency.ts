@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { KeptAnswer, KeptCall, KeyName } from '../../store/store.ts'
 import type { Joined } from './call.ts'
 import { canonicalJson } from '../../lib/canonical-json.ts'

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { TokenUsage } from '../../engine/engine.ts'
 import type { Generation, KeptGeneration, Message } from '../../store/store.ts'
 import { found } from '../access.ts'

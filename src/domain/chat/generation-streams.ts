@@ -1,5 +1,5 @@
 import type { ProblemCode } from '../../../generated/api.ts'
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { KeptGeneration } from '../../store/store.ts'
 import { found } from '../access.ts'
 import type { Joined } from '../calls/call.ts'

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import { DatabaseUnavailable, type Renewed } from '../../store/store.ts'
 import type { GenerationRun } from './generation-run.ts'
 import { createReachability } from '../server/reachability.ts'

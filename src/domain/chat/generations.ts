@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { EngineFailure, Turn } from '../../engine/engine.ts'
 import type { Message } from '../../store/store.ts'
 import { titleOf } from './answer-text.ts'

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Call } from '../calls/call.ts'
 import type { Principal } from '../principal.ts'
 import { Problem } from '../problem.ts'

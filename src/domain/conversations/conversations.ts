@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Conversation, Message } from '../../store/store.ts'
 import { type Access, found } from '../access.ts'
 import { UNTITLED } from '../chat/answer-text.ts'

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Feedback } from '../../store/store.ts'
 import { found } from '../access.ts'
 import type { Call } from '../calls/call.ts'

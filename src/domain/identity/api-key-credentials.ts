@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { HeldApiKey } from '../../store/store.ts'
 import type { Call } from '../calls/call.ts'
 import { type ChangeFeed, createChangeFeed, OVERLAP_MS } from '../change-feed.ts'

@@ -1,5 +1,5 @@
 import type { Scope } from '../../../generated/api.ts'
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Account, ApiKey, Nouns } from '../../store/store.ts'
 import { type Access, found } from '../access.ts'
 import type { ApiKeyCredentials } from './api-key-credentials.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Nouns } from '../../store/store.ts'
 import { actorOf, type Audit } from '../records/audit.ts'
 

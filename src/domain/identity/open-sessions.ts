@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Nouns, Session } from '../../store/store.ts'
 import { found } from '../access.ts'
 import { type ActCall, actorOf, type Audit, type AuditParty } from '../records/audit.ts'

@@ -1,4 +1,4 @@
-import type { LimitPolicy } from '../../contract/policies.ts'
+import type { LimitPolicy } from '../../contract/extensions.ts'
 import type { Limiter, TakeOptions, Tally } from '../../ports/limiter/limiter.ts'
 import { Problem } from '../problem.ts'
 import type { Standing } from '../accounts/standing.ts'
@@ -17,6 +17,9 @@ const PERSONAL: Readonly<
   chat: { limit: 'chatPerMinute', windowSeconds: 60 },
 }
 
+/** Quotas that an operator sets instead of the contract's, by policy name. */
+export type LimitOverrides = Readonly<Record<string, { quota: number; windowSeconds: number }>>
+
 export type Limits = ReturnType<typeof createLimits>
 
 /**
@@ -26,7 +29,7 @@ export type Limits = ReturnType<typeof createLimits>
  */
 export function createLimits(
   policies: Readonly<Record<string, LimitPolicy>>,
-  overrides: Readonly<Record<string, { quota: number; windowSeconds: number }>>,
+  overrides: LimitOverrides,
   limiter: Limiter,
   standing: Pick<Standing, 'limitsOf'>,
 ) {

@@ -1,5 +1,5 @@
 import type { AuditEventName } from '../../../generated/api.ts'
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { AuditEvent, AuditFilter, Nouns } from '../../store/store.ts'
 import type { Call } from '../calls/call.ts'
 import type { CursorPosition } from '../lists/cursors.ts'

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { UsageBucket } from '../../store/store.ts'
 import type { Call } from '../calls/call.ts'
 import { addressSubject } from '../limits/limit-subjects.ts'

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 
 /** How often the database is looked for. */
 const LOOK_EVERY_MS = 5_000

@@ -1,4 +1,4 @@
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Dependencies } from '../dependencies.ts'
 import { inTime } from '../../ports/clock/in-time.ts'
 
 /** Each thing the server depends on gets so long to answer, in milliseconds. */

@@ -1,5 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { Dependencies } from '../../assembly/open-dependencies.ts'
+import type { Clock } from '../../ports/clock/clock.ts'
+import type { Log } from '../../ports/observability/log.ts'
+import type { Meter } from '../../ports/observability/meter.ts'
 import { sendQueues } from '../../ports/unacknowledged.ts'
 import { createConnections } from './connections.ts'
 import { createPatientResponse } from './patient-response.ts'
@@ -7,6 +9,8 @@ import { createReaderWatch } from './slow-reader.ts'
 import { takeInTurn } from './pipeline.ts'
 
 const PATH = '/metrics'
+type Parts = { meter: Meter; log: Log; clock: Clock }
+
 /** A scraper asks for one line and waits for one answer. */
 const LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, maxHeaderSize: 8 * 1024 }
 
@@ -14,7 +18,7 @@ const LIMITS = { headersTimeout: 5_000, requestTimeout: 10_000, maxHeaderSize: 8
  * What Prometheus reads, on a port of its own: it is no part of the contract, and whoever may call
  * the API has no business here. It answers `GET /metrics` and nothing else.
  */
-export function createMetricsServer({ meter, log, clock }: Dependencies): Server {
+export function createMetricsServer({ meter, log, clock }: Parts): Server {
   const connections = createConnections(clock)
   const readers = createReaderWatch(clock, sendQueues)
   const options = { ...LIMITS, ServerResponse: createPatientResponse({ connections, readers }) }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestHandler } from 'express'
 import type { Scope } from '../../../generated/api.ts'
-import type { Policy } from '../../contract/policies.ts'
+import type { Policy } from '../../contract/policy.ts'
 import { TokenRejected, type AccessTokens } from '../../domain/identity/access-tokens.ts'
 import type { ApiKeyCredentials } from '../../domain/identity/api-key-credentials.ts'
 import { looksLikeApiKey } from '../../domain/identity/api-key-format.ts'

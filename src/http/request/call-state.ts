@@ -1,5 +1,5 @@
 import type { ProblemCode } from '../../../generated/api.ts'
-import type { Policy } from '../../contract/policies.ts'
+import type { Policy } from '../../contract/policy.ts'
 import type { Call } from '../../domain/calls/call.ts'
 import type { Claim } from '../../domain/calls/idempotency.ts'
 import type { Principal } from '../../domain/principal.ts'

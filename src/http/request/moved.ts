@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { RequestHandler } from 'express'
-import type { MovedPath } from '../../contract/moved-paths.ts'
-import type { Deprecation } from '../../contract/policies.ts'
+import type { MovedPath } from '../../contract/policy.ts'
+import type { Deprecation } from '../../contract/extensions.ts'
 import { setLimitHeaders } from '../response/limit-headers.ts'
 
 /** Where the docs explain what happens to deprecated things. */

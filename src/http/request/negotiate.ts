@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express'
 import { PROBLEM_TYPE } from '../../contract/documented-statuses.ts'
-import type { Policy } from '../../contract/policies.ts'
+import type { Policy } from '../../contract/policy.ts'
 import { Problem } from '../../domain/problem.ts'
 import { admitsOneOf } from './accept.ts'
 

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express'
-import type { Policy } from '../../contract/policies.ts'
+import type { Policy } from '../../contract/policy.ts'
 import type { Idempotency } from '../../domain/calls/idempotency.ts'
 import type { Limits } from '../../domain/limits/limits.ts'
 import { Problem } from '../../domain/problem.ts'

@@ -1,5 +1,5 @@
 import { parse } from 'node:querystring'
-import type { QueryParameters } from '../../contract/policies.ts'
+import type { QueryParameters } from '../../contract/policy.ts'
 import type { RequestErrorPlace } from '../../domain/problem.ts'
 import { invalidPlaces, MOST_ERRORS } from './validation-problem.ts'
 

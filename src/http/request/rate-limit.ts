@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express'
-import type { LimitPolicy, Policy } from '../../contract/policies.ts'
+import type { Policy } from '../../contract/policy.ts'
+import type { LimitPolicy } from '../../contract/extensions.ts'
 import type { Charge, Limits } from '../../domain/limits/limits.ts'
 import { addressSubject } from '../../domain/limits/limit-subjects.ts'
 import { Problem } from '../../domain/problem.ts'

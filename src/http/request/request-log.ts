@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import type { Request, RequestHandler, Response } from 'express'
 import type { ProblemCode } from '../../../generated/api.ts'
-import type { Policy } from '../../contract/policies.ts'
+import type { Policy } from '../../contract/policy.ts'
 import type { Principal } from '../../domain/principal.ts'
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Ids } from '../../ports/ids.ts'

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
-import type { Policies, Policy } from '../../contract/policies.ts'
+import type { Policies, Policy } from '../../contract/policy.ts'
 import type { Limits } from '../../domain/limits/limits.ts'
 import { Problem } from '../../domain/problem.ts'
 import { chargeAnonymous } from './rate-limit.ts'

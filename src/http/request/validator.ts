@@ -6,7 +6,7 @@ import type {
   OpenApiRequestMetadata,
 } from 'express-openapi-validator/dist/framework/types.js'
 import type { ContractDocument } from '../../contract/document.ts'
-import type { Policies, Policy } from '../../contract/policies.ts'
+import type { Policies, Policy } from '../../contract/policy.ts'
 import { INSTANT_FORM } from '../../domain/text/instants.ts'
 import { refuseOddQuery } from './query.ts'
 import { refuseOddIntegers, validationProblem } from './validation-problem.ts'

@@ -2,7 +2,6 @@ import type { Request, Response } from 'express'
 import { Problem } from '../../domain/problem.ts'
 import type { Log } from '../../ports/observability/log.ts'
 import type { Meter } from '../../ports/observability/meter.ts'
-import type { AnswerProblem } from './problems.ts'
 
 /** Headers that a reply may have brought, and that a problem in its place must not have. */
 const OF_REPLIES = [
@@ -14,6 +13,9 @@ const OF_REPLIES = [
   'Link',
   'Idempotency-Replayed',
 ]
+
+/** Answers a call with a problem. */
+export type AnswerProblem = (req: Request, res: Response, problem: Problem) => void
 
 /** Told of anything that breaks the contract, with what is wrong. */
 export type NoteViolation = (req: Request, violation: unknown) => void

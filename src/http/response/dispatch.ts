@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
-import type { Policy } from '../../contract/policies.ts'
+import type { Policy } from '../../contract/policy.ts'
 import type { Frame } from '../../contract/types.ts'
 import type { KeptAnswer } from '../../store/store.ts'
 import { answerEventStream, type EventStreamTools } from './event-stream.ts'

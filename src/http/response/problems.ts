@@ -10,7 +10,7 @@ import type { Meter } from '../../ports/observability/meter.ts'
 import { AccountClosed } from '../../store/account-closed.ts'
 import { DatabaseUnavailable } from '../../store/database/unavailable.ts'
 import { problemView } from '../../views/problem.ts'
-import type { NoteViolation } from './contract-violations.ts'
+import type { AnswerProblem, NoteViolation } from './contract-violations.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { HungUp } from '../request/request-log.ts'
 import { setVersion } from './versioned.ts'
@@ -48,8 +48,6 @@ export function answerProblems(
     answer(req, res, problem)
   }
 }
-
-export type AnswerProblem = (req: Request, res: Response, problem: Problem) => void
 
 /**
  * Answers with a problem, held against the contract like every other body: one that breaks it is

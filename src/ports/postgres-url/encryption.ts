@@ -1,4 +1,4 @@
-import { tlsOptions } from './tls-options.ts'
+import { type Given, tlsOptions } from './tls-options.ts'
 import { UnusablePostgresUrl } from './unusable.ts'
 import type { ConnectionOptions } from 'node:tls'
 
@@ -30,9 +30,6 @@ export const ENCRYPTION_PARAMETERS: Readonly<Record<string, readonly string[] | 
   sslsni: ['1'],
   uselibpqcompat: ['true'],
 }
-
-/** The values of encryption's parameters by name. */
-export type Given = Readonly<Record<string, string | undefined>>
 
 /**
  * What the parameters mean to libpq: without any, encryption where the server offers it; `require`

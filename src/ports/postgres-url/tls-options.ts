@@ -1,8 +1,10 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type ConnectionOptions, createSecureContext, type SecureVersion } from 'node:tls'
-import type { Given } from './encryption.ts'
 import { UnusablePostgresUrl } from './unusable.ts'
+
+/** The values of the encryption parameters by name. */
+export type Given = Readonly<Record<string, string | undefined>>
 
 /**
  * What the named files say, read and tried out.

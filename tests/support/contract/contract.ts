@@ -4,7 +4,7 @@ import {
   loadContract,
   type OperationObject,
 } from '../../../src/contract/document.ts'
-import type { Policies, Policy } from '../../../src/contract/policies.ts'
+import type { Policies, Policy } from '../../../src/contract/policy.ts'
 import type { OperationId } from '../../../src/contract/types.ts'
 import { loadPolicies } from '../../../src/assembly/parley.ts'
 import type { Request } from '../client.ts'

@@ -1,4 +1,4 @@
-import type { Policy } from '../../../src/contract/policies.ts'
+import type { Policy } from '../../../src/contract/policy.ts'
 import type { OperationId } from '../../../src/contract/types.ts'
 import type { Database } from '../../../src/store/database/database.ts'
 import { exampleBody as bodyOf, policies } from './contract.ts'
