@@ -1842,7 +1842,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/invalid-request",
-                 *       "title": "The request does not fit the contract.",
+                 *       "title": "The request does not match the contract.",
                  *       "status": 400,
                  *       "detail": "body /message: must NOT have fewer than 1 characters; body /message: must match pattern \"\\S\"",
                  *       "instance": "/api/v1/chat",
@@ -1885,7 +1885,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/conversation-busy",
-                 *       "title": "The conversation is still answering.",
+                 *       "title": "An answer in this conversation is still in progress.",
                  *       "status": 409,
                  *       "instance": "/api/v1/chat",
                  *       "code": "conversation-busy",
@@ -1910,7 +1910,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/email-taken",
-                 *       "title": "There is an account with this email.",
+                 *       "title": "An account with this email already exists.",
                  *       "status": 409,
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "email-taken",
@@ -1934,9 +1934,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/insufficient-scope",
-                 *       "title": "The caller lacks a scope that the operation needs.",
+                 *       "title": "A required scope is missing.",
                  *       "status": 403,
-                 *       "detail": "Needs chat:write.",
+                 *       "detail": "Missing scope: chat:write.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "insufficient-scope",
                  *       "requestId": "01a207a4-3cf6-708c-8c31-e58ec239afe5",
@@ -1957,7 +1957,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/generation-expired",
-                 *       "title": "The stream of this answer is not kept any more.",
+                 *       "title": "The stream of this answer has expired.",
                  *       "status": 410,
                  *       "instance": "/api/v1/chat/generations/01a207a4-5f24-709b-9cc2-a5c67d027cf8/stream",
                  *       "code": "generation-expired",
@@ -1982,7 +1982,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/idempotency-in-progress",
-                 *       "title": "The first call with this key is still running.",
+                 *       "title": "The first request with this idempotency key is still in progress.",
                  *       "status": 409,
                  *       "instance": "/api/v1/conversations",
                  *       "code": "idempotency-in-progress",
@@ -2006,7 +2006,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/idempotency-key-reused",
-                 *       "title": "The key was used for another body.",
+                 *       "title": "The idempotency key was already used with a different body.",
                  *       "status": 422,
                  *       "instance": "/api/v1/chat",
                  *       "code": "idempotency-key-reused",
@@ -2030,7 +2030,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/internal",
-                 *       "title": "Something went wrong on our side.",
+                 *       "title": "Internal server error.",
                  *       "status": 500,
                  *       "instance": "/api/v1/modes",
                  *       "code": "internal",
@@ -2055,7 +2055,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/invalid-credentials",
-                 *       "title": "Email and password do not belong together.",
+                 *       "title": "Incorrect email or password.",
                  *       "status": 401,
                  *       "instance": "/api/v1/auth/login",
                  *       "code": "invalid-credentials",
@@ -2094,9 +2094,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/not-acceptable",
-                 *       "title": "None of the media types in Accept can be answered.",
+                 *       "title": "None of the media types in Accept is available.",
                  *       "status": 406,
-                 *       "detail": "Answers application/json.",
+                 *       "detail": "This operation responds with application/json.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "not-acceptable",
                  *       "requestId": "01a207a3-a0b6-707f-b2bc-49fd200f4e60",
@@ -2119,7 +2119,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/not-found",
-                 *       "title": "There is no such thing.",
+                 *       "title": "Resource not found.",
                  *       "status": 404,
                  *       "instance": "/api/v1/conversations/019ab000-0000-7000-8000-000000000000",
                  *       "code": "not-found",
@@ -2155,7 +2155,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/payload-too-large",
-                 *       "title": "The body is too large.",
+                 *       "title": "The request body is too large.",
                  *       "status": 413,
                  *       "detail": "The limit is 262144 bytes.",
                  *       "instance": "/api/v1/chat",
@@ -2182,7 +2182,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/precondition-failed",
-                 *       "title": "The thing has changed since it was read.",
+                 *       "title": "The resource has changed since you read it.",
                  *       "status": 412,
                  *       "instance": "/api/v1/users/profile",
                  *       "code": "precondition-failed",
@@ -2207,7 +2207,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/quota-exceeded",
-                 *       "title": "A limit is spent.",
+                 *       "title": "Rate limit exceeded.",
                  *       "status": 429,
                  *       "instance": "/api/v1/chat",
                  *       "code": "quota-exceeded",
@@ -2259,7 +2259,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/too-many-streams",
-                 *       "title": "Too many streams are open.",
+                 *       "title": "Too many concurrent streams.",
                  *       "status": 429,
                  *       "instance": "/api/v1/chat/generations/01a207a4-5f24-709b-9cc2-a5c67d027cf8/stream",
                  *       "code": "too-many-streams",
@@ -2287,7 +2287,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/token-expired",
-                 *       "title": "The token has expired.",
+                 *       "title": "The token or API key has expired.",
                  *       "status": 401,
                  *       "instance": "/api/v1/chat",
                  *       "code": "token-expired",
@@ -2312,7 +2312,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/unavailable",
-                 *       "title": "The server cannot do this just now.",
+                 *       "title": "The server is temporarily unavailable.",
                  *       "status": 503,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unavailable",
@@ -2334,7 +2334,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/invalid-request",
-                 *       "title": "The request does not fit the contract.",
+                 *       "title": "The request does not match the contract.",
                  *       "status": 400,
                  *       "detail": "query x: is not a parameter of this operation",
                  *       "instance": "/api/v1/health",
@@ -2367,9 +2367,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/insufficient-scope",
-                 *       "title": "The caller lacks a scope that the operation needs.",
+                 *       "title": "A required scope is missing.",
                  *       "status": 403,
-                 *       "detail": "Needs chat:write.",
+                 *       "detail": "Missing scope: chat:write.",
                  *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "insufficient-scope",
                  *       "requestId": "01a207a4-41d8-708d-893a-f08ee0e71c0f",
@@ -2390,9 +2390,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/not-acceptable",
-                 *       "title": "None of the media types in Accept can be answered.",
+                 *       "title": "None of the media types in Accept is available.",
                  *       "status": 406,
-                 *       "detail": "Answers application/json.",
+                 *       "detail": "This operation responds with application/json.",
                  *       "instance": "/api/v1/health",
                  *       "code": "not-acceptable",
                  *       "requestId": "01a207a3-9bd4-707e-b5b3-3d0815eca3e2",
@@ -2413,7 +2413,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/not-found",
-                 *       "title": "There is no such thing.",
+                 *       "title": "Resource not found.",
                  *       "status": 404,
                  *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "not-found",
@@ -2437,7 +2437,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/unsupported-media-type",
-                 *       "title": "The body must be application/json.",
+                 *       "title": "The request body must be application/json.",
                  *       "status": 415,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unsupported-media-type",
@@ -2462,7 +2462,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/upstream-failed",
-                 *       "title": "The engine behind chat failed.",
+                 *       "title": "The model server failed.",
                  *       "status": 502,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-failed",
@@ -2487,7 +2487,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/upstream-timeout",
-                 *       "title": "The engine behind chat did not answer in time.",
+                 *       "title": "The model server did not answer in time.",
                  *       "status": 504,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-timeout",
@@ -2511,9 +2511,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/weak-password",
-                 *       "title": "The password is too easy to guess.",
+                 *       "title": "The password does not meet the requirements.",
                  *       "status": 422,
-                 *       "detail": "It is one of the commonest.",
+                 *       "detail": "It is one of the most common passwords.",
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "weak-password",
                  *       "requestId": "01a207a3-836a-7076-9061-d35108610c33",
@@ -2688,7 +2688,7 @@ export interface components {
         /**
          * @description How to authenticate (RFC 6750). Without a credential it names no `error`; with one that was
          *     refused it says `error="invalid_token"`.
-         * @example Bearer realm="parley", error="invalid_token", error_description="The token has expired."
+         * @example Bearer realm="parley", error="invalid_token", error_description="The token or API key has expired."
          */
         WwwAuthenticate: string;
     };

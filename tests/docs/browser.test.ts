@@ -157,7 +157,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     test('a wrong password is told in the words of the problem', async () => {
       const { page } = await visit('/docs/console', width)
       await logIn(page, 'not the password')
-      await page.getByText('Email and password do not belong together.').waitFor()
+      await page.getByText('Incorrect email or password.').waitFor()
       expect(await page.getByRole('textbox', { name: 'Password' }).isVisible()).toBe(true)
     })
 
