@@ -1020,7 +1020,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
-            /** @description The beginning of the key: enough to recognize it, not enough to use it. */
+            /** @description The beginning of the key: enough to identify it, not enough to use it. */
             prefix: string;
             scopes: components["schemas"]["ScopeList"];
             createdAt: components["schemas"]["Timestamp"];
@@ -1058,7 +1058,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
-            /** @description The beginning of the key: enough to recognize it, not enough to use it. */
+            /** @description The beginning of the key: enough to identify it, not enough to use it. */
             prefix: string;
             scopes: components["schemas"]["ScopeList"];
             createdAt: components["schemas"]["Timestamp"];
@@ -1382,8 +1382,8 @@ export interface components {
              */
             messageId: string;
             /**
-             * @description `running`, `completed`, `cancelled` (it was cancelled), `failed` (the engine failed) or
-             *     `interrupted` (the server failed).
+             * @description `running`, `completed`, `cancelled` (it was cancelled), `failed` (the engine failed or the
+             *     server shut down) or `interrupted` (the server stopped unexpectedly).
              * @enum {string}
              */
             status: "running" | "completed" | "cancelled" | "failed" | "interrupted";
@@ -1434,8 +1434,8 @@ export interface components {
             content: string;
             /**
              * @description `complete`, `inProgress` (the answer is being made), `cancelled` (it was cancelled),
-             *     `failed` (the engine failed) or `interrupted` (the server failed). After the last three, the
-             *     message holds the text that was stored.
+             *     `failed` (the engine failed or the server shut down) or `interrupted` (the server stopped
+             *     unexpectedly). After the last three, the message holds the text that was stored.
              * @enum {string}
              */
             status: "complete" | "inProgress" | "cancelled" | "failed" | "interrupted";
