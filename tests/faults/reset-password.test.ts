@@ -105,7 +105,8 @@ describe.each(databases)('npm run reset-password (%s)', (kind) => {
     await reset([email], `${NEW}\n`)
     await expect(reset([email], 'password123\n')).rejects.toMatchObject({
       code: 1,
-      stderr: 'No password was changed.\nThe password is refused. It is one of the commonest.\n',
+      stderr:
+        'No password was changed.\nThe password is refused. It is one of the most common passwords.\n',
     })
     await expect(reset(['nobody@example.com'], `${NEW}\n`)).rejects.toMatchObject({
       code: 1,

@@ -181,7 +181,7 @@ describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
       expect(answer.status).toBe(400)
       expect(answer.problem()).toMatchObject({
         code: 'invalid-request',
-        detail: 'HTTPS is required here.',
+        detail: 'HTTPS is required.',
         retryable: false,
       })
       // RFC 6797 7.2: over plain HTTP anybody could have written it.
@@ -190,7 +190,7 @@ describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
   )
 
   test('refuses the docs too, where people type passwords', async () => {
-    expect((await ask('/docs/console')).problem().detail).toBe('HTTPS is required here.')
+    expect((await ask('/docs/console')).problem().detail).toBe('HTTPS is required.')
   })
 
   test('does not take the word of somebody who is no proxy of ours', async () => {

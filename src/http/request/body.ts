@@ -89,7 +89,7 @@ async function readInTime(req: Request, res: Response, clock: Clock): Promise<Bu
 function readBytes(req: Request, res: Response): Promise<Buffer> {
   const tooLarge = () =>
     new Problem('payload-too-large', { detail: `The limit is ${LONGEST_BODY} bytes.` })
-  const cutShort = () => new Problem('invalid-request', { detail: 'The body broke off.' })
+  const cutShort = () => new Problem('invalid-request', { detail: 'The body is incomplete.' })
   if (Number(req.headers['content-length']) > LONGEST_BODY) return Promise.reject(tooLarge())
   if (req.broken) return Promise.reject(cutShort())
   // Only now is there nothing left that would refuse the call whatever its body is.
@@ -113,7 +113,7 @@ function readBytes(req: Request, res: Response): Promise<Buffer> {
       reject(cutShort())
     })
     req.once('error', (cause) => {
-      reject(new Problem('malformed-json', { detail: 'The body broke off.', cause }))
+      reject(new Problem('malformed-json', { detail: 'The body is incomplete.', cause }))
     })
   })
 }
@@ -123,10 +123,10 @@ function parseBody(bytes: Buffer): unknown {
   const text = bytes.toString()
   const shape = checkJson(text)
   if (shape === 'too-deep') {
-    throw new Problem('invalid-request', { detail: 'body: is nested more than 32 deep' })
+    throw new Problem('invalid-request', { detail: 'body: is nested more than 32 levels deep' })
   }
   if (shape === 'too-wide') {
-    throw new Problem('invalid-request', { detail: 'body: holds more than 1,000 values' })
+    throw new Problem('invalid-request', { detail: 'body: contains more than 1,000 values' })
   }
   return readJson(text, shape.keys)
 }
@@ -136,11 +136,11 @@ function readJson(text: string, keysWritten: number): unknown {
   const found = { keys: 0, badText: false }
   inspect(body, found)
   if (found.badText) {
-    const detail = 'body: holds U+0000 or half of a surrogate pair'
+    const detail = 'body: contains U+0000 or an unpaired surrogate'
     throw new Problem('invalid-request', { detail })
   }
   if (found.keys !== keysWritten) {
-    throw new Problem('malformed-json', { detail: 'An object names one key twice.' })
+    throw new Problem('malformed-json', { detail: 'An object contains the same key twice.' })
   }
   return body
 }

@@ -19,7 +19,7 @@ export function negotiate({ replies }: Policy): RequestHandler {
   return (req, _res, next) => {
     const { accept } = req.headers
     if (answer !== undefined && !isAdmitted(accept) && !admitsOneOf(accept!, types)) {
-      throw new Problem('not-acceptable', { detail: `Answers ${answer}.` })
+      throw new Problem('not-acceptable', { detail: `This operation responds with ${answer}.` })
     }
     next()
   }

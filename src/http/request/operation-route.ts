@@ -64,7 +64,7 @@ const passHead: RequestHandler = (req, _res, next) => {
 /** What a body may not hold an address may not either: U+0000, and bytes that are not UTF-8. */
 const refuseOddAddress: RequestHandler = (req, _res, next) => {
   if (req.url.includes('%') && !isPlainText(req.url)) {
-    throw new Problem('invalid-request', { detail: 'The address is not well-formed.' })
+    throw new Problem('invalid-request', { detail: 'The URL is malformed.' })
   }
   next()
 }

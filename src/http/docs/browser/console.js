@@ -98,7 +98,7 @@ form.addEventListener('submit', async (event) => {
     if (answer.ok) authorize(email, body)
     else say([body.title, body.detail].filter(Boolean).join(' '))
   } catch {
-    say('The server cannot be reached.')
+    say('The server is unreachable.')
   }
 })
 
@@ -106,7 +106,7 @@ logout.addEventListener('click', async () => {
   const token = accessToken
   forget('Logged out.')
   await call('/auth/logout', { scope: 'current' }, token).catch(() => {
-    say('The server cannot be reached: the session goes on until its token expires.')
+    say('The server is unreachable. The session stays open until its token expires.')
   })
 })
 
@@ -118,7 +118,7 @@ function authorize(email, tokens) {
   logout.hidden = false
   const lifetimeMs = Math.min(tokens.expiresIn * 1000, LONGEST_TIMER_MS)
   const until = new Date(Date.now() + lifetimeMs)
-  say(`Logged in as ${email} until ${until.toLocaleTimeString()}. Calls below send the token.`)
+  say(`Logged in as ${email} until ${until.toLocaleTimeString()}. Requests below send the token.`)
   logout.focus()
   expiry = setTimeout(forget, lifetimeMs, 'The token has expired. Log in again.')
 }
