@@ -9,7 +9,7 @@ import { WholeText } from './whole-text.ts'
 /** The end of a thought whose beginning the server has cut off, on a line of its own. */
 const CUT_THOUGHT = /\n<\/think>(?:\n|$)/
 const CUT_THOUGHT_REMARK =
-  'the answer holds what the model thought, and </think> behind it: let the model server split thoughts off'
+  'the answer contains the reasoning of the model before </think>: configure the model server to separate reasoning from the answer'
 
 /** What the chunks of an answer have said so far, and how it ends by that. */
 export class HeardAnswer {

@@ -5,10 +5,10 @@ import type { Refusal, RefusalKind } from './refusal.ts'
 const REASONS: Readonly<Record<RefusalKind, string>> = {
   'too-long': 'the conversation is too long for the model',
   content: 'it refuses the content',
-  credit: 'the account of CHAT_UPSTREAM_KEY has nothing left to spend',
+  credit: 'the account of CHAT_UPSTREAM_KEY has no credit left',
   'unknown-model': 'it does not know the model, or CHAT_UPSTREAM_URL is not its base URL',
   access: 'it does not accept CHAT_UPSTREAM_KEY, or not for this model',
-  request: 'it does not take the request',
+  request: 'it does not accept the request',
 }
 
 /** For the caller, whom keys and addresses do not concern. */
