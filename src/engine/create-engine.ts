@@ -3,7 +3,7 @@ import type { Log } from '../ports/observability/log.ts'
 import { BuiltinEngine } from './builtin/builtin.ts'
 import type { Engine } from './engine.ts'
 import { OpenAiCompatibleEngine } from './upstream/openai-compatible.ts'
-import type { RequestShape } from './upstream/request-shape.ts'
+import type { RequestShape } from './upstream/request/request-shape.ts'
 
 /** What the environment says about answering. */
 export interface EngineConfig {

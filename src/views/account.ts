@@ -6,7 +6,7 @@ import type {
   UserPage,
 } from '../../generated/api.ts'
 import type { Page } from '../domain/lists/paging.ts'
-import { scopesOfAccount } from '../domain/identity/roles.ts'
+import { scopesOfAccount } from '../domain/access/scopes.ts'
 import type { Account, PersonalLimits } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createAccessTokens } from '../../../src/domain/identity/access-tokens.ts'
-import { scopesOf } from '../../../src/domain/identity/roles.ts'
+import { scopesOf } from '../../../src/domain/access/scopes.ts'
 import { systemClock } from '../../../src/ports/clock/clock.ts'
 import { parseSigningKeys } from '../../../src/ports/keys/signing-keys.ts'
 import { TOKEN_SECONDS } from './contenders.ts'

@@ -1,13 +1,13 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Account, Preferences, ProfileChanges } from '../../store/store.ts'
-import type { Access } from '../access.ts'
+import type { Access } from '../access/access.ts'
 import { type Act, actorOf, type Audit } from '../records/audit.ts'
 import type { Call } from '../calls/call.ts'
 import { requireMode } from '../chat/modes.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { invalidRequest, Problem } from '../problem.ts'
 import { cutLine } from '../text/single-line.ts'
-import { refuseStale } from '../versions.ts'
+import { refuseStale } from '../calls/entity-tags.ts'
 
 /** What a caller says of itself. */
 export function createProfiles({

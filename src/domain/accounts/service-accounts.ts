@@ -1,17 +1,17 @@
 import type { Scope } from '../../../generated/api.ts'
 import type { Dependencies } from '../dependencies.ts'
 import type { Account } from '../../store/store.ts'
-import type { AccountChanges } from './account-changes.ts'
-import type { AccountClosing } from './account-closing.ts'
-import type { Access } from '../access.ts'
+import type { AccountChanges } from './account-updates.ts'
+import type { AccountClosing } from './account-closure.ts'
+import type { Access } from '../access/access.ts'
 import { listAccounts } from './account-list.ts'
 import { actorOf, type Audit } from '../records/audit.ts'
 import type { Call } from '../calls/call.ts'
 import type { Page, PageRequest } from '../lists/paging.ts'
-import type { Principal } from '../principal.ts'
-import { requireScopes } from '../identity/roles.ts'
+import type { Principal } from '../access/principal.ts'
+import { requireScopes } from '../access/scopes.ts'
 import { cutLine } from '../text/single-line.ts'
-import { refuseStale } from '../versions.ts'
+import { refuseStale } from '../calls/entity-tags.ts'
 
 export type ServiceAccountChanges = { name?: string; scopes?: Scope[]; disabled?: boolean }
 

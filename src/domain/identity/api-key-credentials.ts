@@ -3,13 +3,13 @@ import { LRUCache } from 'lru-cache'
 import type { Dependencies } from '../dependencies.ts'
 import type { HeldApiKey } from '../../store/store.ts'
 import type { Call } from '../calls/call.ts'
-import { type ChangeFeed, createChangeFeed, OVERLAP_MS } from '../change-feed.ts'
+import { type ChangeFeed, createChangeFeed, OVERLAP_MS } from '../access/change-feed.ts'
 import type { Limits } from '../limits/limits.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { Problem } from '../problem.ts'
-import { knownScopes } from './roles.ts'
-import { trySecret } from './sign-in-tries.ts'
-import type { Standing } from '../accounts/standing.ts'
+import { knownScopes } from '../access/scopes.ts'
+import { trySecret } from './sign-in-attempts.ts'
+import type { Standing } from '../access/account-status.ts'
 
 const CACHED_KEYS = 10_000
 /** A key that was read is believed for so long, unless it is heard that it changed. */

@@ -1,12 +1,12 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Nouns, Session } from '../../store/store.ts'
-import { found } from '../access.ts'
+import { found } from '../access/access.ts'
 import { type ActCall, actorOf, type Audit, type AuditParty } from '../records/audit.ts'
 import type { Call } from '../calls/call.ts'
 import type { CursorPosition } from '../lists/cursors.ts'
 import { type Page, type PageRequest, readPage } from '../lists/paging.ts'
-import type { SessionPrincipal } from '../principal.ts'
-import type { Revocations } from './revocations.ts'
+import type { SessionPrincipal } from '../access/principal.ts'
+import type { Revocations } from '../access/revocations.ts'
 
 /** Where a caller is logged in, and logging out. */
 export function createOpenSessions({

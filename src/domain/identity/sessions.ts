@@ -6,10 +6,10 @@ import { requireEmail } from './emails.ts'
 import { addressSubject } from '../limits/limit-subjects.ts'
 import type { Limits } from '../limits/limits.ts'
 import { Problem } from '../problem.ts'
-import type { Revocations } from './revocations.ts'
-import { scopesOfAccount } from './roles.ts'
+import type { Revocations } from '../access/revocations.ts'
+import { scopesOfAccount } from '../access/scopes.ts'
 import { lineOf } from '../text/single-line.ts'
-import { tryPassword } from './sign-in-tries.ts'
+import { tryPassword } from './sign-in-attempts.ts'
 
 /** A lost answer must not log anyone out: the parent token is good again for so long. */
 const REUSE_GRACE_MS = 30_000

@@ -1,7 +1,7 @@
 import type { LimitPolicy } from '../../contract/extensions.ts'
 import type { Limiter, TakeOptions, Tally } from '../../ports/limiter/limiter.ts'
 import { Problem } from '../problem.ts'
-import type { Standing } from '../accounts/standing.ts'
+import type { Standing } from '../access/account-status.ts'
 
 /** What a policy counts: its name and whom. */
 export type Charge = { policy: string; subject: string }

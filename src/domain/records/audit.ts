@@ -4,7 +4,7 @@ import type { AuditEvent, AuditFilter, Nouns } from '../../store/store.ts'
 import type { Call } from '../calls/call.ts'
 import type { CursorPosition } from '../lists/cursors.ts'
 import { type Page, type PageRequest, readPage } from '../lists/paging.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 
 export type Audit = ReturnType<typeof createAudit>
 

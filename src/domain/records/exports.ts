@@ -8,11 +8,11 @@ import type {
   Session,
   UsageRecord,
 } from '../../store/store.ts'
-import type { Access } from '../access.ts'
+import type { Access } from '../access/access.ts'
 import { actorOf, type Audit } from './audit.ts'
 import type { Call } from '../calls/call.ts'
-import { bytesOf, type LargeReads, type Reader } from './large-reads.ts'
-import type { Principal } from '../principal.ts'
+import { bytesOf, type LargeReads, type Reader } from '../lists/large-reads.ts'
+import type { Principal } from '../access/principal.ts'
 
 /** Rows that are held at a time, at the most: of long texts fewer. */
 const AT_ONCE = 200

@@ -4,7 +4,7 @@ import type { Call } from '../calls/call.ts'
 import { addressSubject } from '../limits/limit-subjects.ts'
 import { readInstant } from '../text/instants.ts'
 import type { LimitState, Limits } from '../limits/limits.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { invalidRequest } from '../problem.ts'
 
 const DAY_MS = 86_400_000

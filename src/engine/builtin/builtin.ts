@@ -1,16 +1,16 @@
-import { Conversation } from './conversation.ts'
+import { Conversation } from './dialogue.ts'
 import { hash } from './memory.ts'
 import { styleReply } from './style.ts'
 import type { Engine, EnginePart, Turn } from '../engine.ts'
 import { estimateUsage } from '../tokens.ts'
-import type { Wait } from '../upstream/wait.ts'
-import { cleanText } from '../upstream/whole-text.ts'
+import type { Clock } from '../../ports/clock/clock.ts'
+import { cleanText } from '../clean-text.ts'
 
 const MODEL = 'parley-rules-1'
 const DEFAULT_WORD_DELAY_MS = 15
 
 export interface BuiltinOptions {
-  readonly wait: Wait
+  readonly wait: Clock['wait']
   /** Between two words, so that a visitor sees them come; the first comes at once. Default 15 ms. */
   readonly wordDelayMs?: number
 }
@@ -21,7 +21,7 @@ export class BuiltinEngine implements Engine {
   readonly model = MODEL
   readonly ruleBased = true
   readonly #conversation = new Conversation()
-  readonly #wait: Wait
+  readonly #wait: Clock['wait']
   readonly #wordDelayMs: number
 
   constructor(options: BuiltinOptions) {

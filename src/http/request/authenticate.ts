@@ -5,10 +5,10 @@ import type { Policy } from '../../contract/policy.ts'
 import { TokenRejected, type AccessTokens } from '../../domain/identity/access-tokens.ts'
 import type { ApiKeyCredentials } from '../../domain/identity/api-key-credentials.ts'
 import { looksLikeApiKey } from '../../domain/identity/api-key-format.ts'
-import type { Principal } from '../../domain/principal.ts'
+import type { Principal } from '../../domain/access/principal.ts'
 import { Problem } from '../../domain/problem.ts'
-import type { Revocations } from '../../domain/identity/revocations.ts'
-import type { Standing } from '../../domain/accounts/standing.ts'
+import type { Revocations } from '../../domain/access/revocations.ts'
+import type { Standing } from '../../domain/access/account-status.ts'
 import type { CallState } from './call-state.ts'
 
 export type Credentials = {
