@@ -1,7 +1,7 @@
 const HIGH_SURROGATE_AT_END = /[\ud800-\udbff]$/
 
 /** Cleans streamed text: U+0000 and lone surrogates become U+FFFD, a pair split over two pieces stays whole. */
-export class WholeText {
+export class TextCleaner {
   #held = ''
 
   /** The clean text that is complete so far; may be empty. */

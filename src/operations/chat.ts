@@ -10,25 +10,25 @@ import { chatReplyView, chatStreamEventView } from '../views/chat.ts'
 import { generationView } from '../views/generation.ts'
 import { messageView } from '../views/message.ts'
 
-export const chatOperations = ({ generations, openStreams, callerWatch }: Services) => {
+export const chatOperations = ({ generations, openStreams, accessMonitor }: Services) => {
   /** The events of a stream as frames, for as long as the client listens and may. */
   async function* framesOf(
     { id, events, stop }: Streamed,
     caller: Principal,
     call: Call,
   ): AsyncGenerator<Frame<ChatStreamEvent>> {
-    const watch = callerWatch.begin(caller)
+    const watch = accessMonitor.watch(caller)
     let lastSeq = 0
     let isOver = false
     try {
-      for await (const { seq, event } of events(AbortSignal.any([call.hungUp, watch.ended]))) {
+      for await (const { seq, event } of events(AbortSignal.any([call.hungUp, watch.lost]))) {
         lastSeq = seq
         isOver = event.type === 'end'
         yield { id: eventIdOf(id, seq), event: chatStreamEventView(id, event, call) }
       }
-      if (isOver || !watch.ended.aborted) return
+      if (isOver || !watch.lost.aborted) return
       stop?.()
-      const event = { type: 'end', problem: watch.ended.reason as Problem } as const
+      const event = { type: 'end', problem: watch.lost.reason as Problem } as const
       // Not an event of the generation: whoever comes back goes on behind the last one.
       yield { id: eventIdOf(id, lastSeq), event: chatStreamEventView(id, event, call) }
     } finally {

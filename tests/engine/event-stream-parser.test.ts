@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  EventSourceParser,
+  EventStreamParser,
   EventTooLarge,
-  type SourceEvent,
+  type ServerSentEvent,
 } from '../../src/engine/upstream/response/event-stream-parser.ts'
 
-function readEvents(...pieces: (string | Uint8Array)[]): SourceEvent[] {
-  const parser = new EventSourceParser()
+function readEvents(...pieces: (string | Uint8Array)[]): ServerSentEvent[] {
+  const parser = new EventStreamParser()
   const encoder = new TextEncoder()
   return pieces.flatMap((p) => parser.push(typeof p === 'string' ? encoder.encode(p) : p))
 }
@@ -66,7 +66,7 @@ describe('event stream', () => {
 
   it('reads an event of 300 kB that comes byte by byte', () => {
     const bytes = new TextEncoder().encode(`data: ${'x'.repeat(300_000)}\n\n`)
-    const parser = new EventSourceParser()
+    const parser = new EventStreamParser()
     const events = [...bytes].flatMap((byte) => parser.push(Uint8Array.of(byte)))
     expect(events[0]!.data).toHaveLength(300_000)
   })

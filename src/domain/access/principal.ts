@@ -1,16 +1,16 @@
 import type { Scope } from '../../../generated/api.ts'
 
-/** Who calls, as the credential says; no database is asked for it. */
+/** The caller as its credential describes it; no database is queried for it. */
 export type Principal = {
   /** The account's id: what it owns carries it. */
   id: string
   role: 'user' | 'admin' | 'service'
   scopes: readonly Scope[]
-  /** The session that the access token belongs to; absent for an API key. */
+  /** The session of the access token; absent for an API key. */
   sessionId?: string
-  /** The key that was shown; absent for a person. */
+  /** The API key; absent for an access token. */
   apiKeyId?: string
 }
 
-/** A person who is logged in. */
+/** A user who is logged in. */
 export type SessionPrincipal = Principal & { sessionId: string }

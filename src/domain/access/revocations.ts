@@ -1,33 +1,43 @@
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Store } from '../../store/store.ts'
-import { type ChangeFeed, createChangeFeed, OVERLAP_MS } from './change-feed.ts'
+import { ChangeFeed, OVERLAP_MS } from './change-feed.ts'
 
-export type Revocations = ChangeFeed & {
-  isSessionEnded(sessionId: string): boolean
-  /** Notes what this instance has just ended, after the database has it. */
-  note(sessionId: string, at: Date): void
-}
+type Deps = { store: Pick<Store, 'sessions'>; clock: Clock }
 
 /**
- * The sessions that were ended while access tokens of theirs may still be alive. Held in memory, so
- * that no call asks the database; filled at the start and kept up with what other instances end.
- * @param ttlSeconds how long an access token lives: after that its session need not be remembered
+ * The sessions that were revoked while access tokens of theirs may still be valid. They are held in
+ * memory, so that no call queries the database.
  */
-export function createRevocations(
-  { store, clock }: { store: Pick<Store, 'sessions'>; clock: Clock },
-  ttlSeconds: number,
-): Revocations {
-  const endedAt = new Map<string, number>()
-  const note = (sessionId: string, at: Date): void => {
-    endedAt.set(sessionId, at.getTime())
+export class Revocations {
+  readonly #store: Deps['store']
+  readonly #ttlSeconds: number
+  readonly #revokedAtMs = new Map<string, number>()
+  /** The sessions that other instances revoke. */
+  readonly feed: ChangeFeed
+
+  /** @param ttlSeconds the lifetime of an access token; a revocation is kept for that long */
+  constructor({ store, clock }: Deps, ttlSeconds: number) {
+    this.#store = store
+    this.#ttlSeconds = ttlSeconds
+    this.feed = new ChangeFeed(clock, ttlSeconds * 1000, (since, now) => this.#read(since, now))
   }
-  const forgetOld = (now: Date): void => {
-    const oldest = now.getTime() - ttlSeconds * 1000 - OVERLAP_MS
-    for (const [id, at] of endedAt) if (at < oldest) endedAt.delete(id)
+
+  isRevoked(sessionId: string): boolean {
+    return this.#revokedAtMs.has(sessionId)
   }
-  const feed = createChangeFeed(clock, ttlSeconds * 1000, async (since, now) => {
-    for (const { id, revokedAt } of await store.sessions.revokedSince(since)) note(id, revokedAt)
-    forgetOld(now)
-  })
-  return { ...feed, note, isSessionEnded: (sessionId) => endedAt.has(sessionId) }
+
+  /** Adds a session that this instance has revoked, after the transaction has committed. */
+  add(sessionId: string, at: Date): void {
+    this.#revokedAtMs.set(sessionId, at.getTime())
+  }
+
+  async #read(since: Date, now: Date): Promise<void> {
+    for (const { id, revokedAt } of await this.#store.sessions.revokedSince(since)) {
+      this.add(id, revokedAt)
+    }
+    const oldestMs = now.getTime() - this.#ttlSeconds * 1000 - OVERLAP_MS
+    for (const [id, atMs] of this.#revokedAtMs) {
+      if (atMs < oldestMs) this.#revokedAtMs.delete(id)
+    }
+  }
 }

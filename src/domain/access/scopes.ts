@@ -21,12 +21,12 @@ const ADMIN_SCOPES: readonly Scope[] = [
   ...USER_SCOPES,
 ]
 
-/** What a person with this role may do, in alphabetical order. */
+/** The scopes of a user's role, in alphabetical order. */
 export function scopesOf(role: 'user' | 'admin'): readonly Scope[] {
   return role === 'admin' ? ADMIN_SCOPES : USER_SCOPES
 }
 
-/** What an account may do: a person by role, a service account by the scopes it was given. */
+/** The scopes of an account: a user's follow from the role, a service account's were given to it. */
 export function scopesOfAccount(account: {
   role: 'user' | 'admin' | 'service'
   scopes: readonly string[]
@@ -34,12 +34,15 @@ export function scopesOfAccount(account: {
   return account.role === 'service' ? knownScopes(account.scopes) : scopesOf(account.role)
 }
 
-/** Those of the scopes that the contract has, each once and in alphabetical order. */
+/** The scopes that the contract still has, each once and in alphabetical order. */
 export function knownScopes(scopes: readonly string[]): readonly Scope[] {
   return ADMIN_SCOPES.filter((scope) => scopes.includes(scope))
 }
 
-/** Nobody gives, or takes in hand, more than they hold. @throws {Problem} insufficient-scope */
+/**
+ * Refuses a caller that grants scopes, or manages an account with scopes, which it lacks itself.
+ * @throws {Problem} insufficient-scope
+ */
 export function requireScopes(
   caller: { scopes: readonly Scope[] },
   scopes: readonly Scope[],

@@ -1,77 +1,79 @@
-import type { Dependencies } from '../dependencies.ts'
-import type { Account } from '../../store/store.ts'
-import { type Act, type Audit } from '../records/audit.ts'
+import type { Account, Standing } from '../../store/store.ts'
+import type { AccountStatus } from '../access/account-status.ts'
 import type { Call } from '../calls/call.ts'
-import { keepAnAdmin } from './last-admin.ts'
 import { refuseStale } from '../calls/entity-tags.ts'
-import type { Standing } from '../access/account-status.ts'
+import type { Dependencies } from '../dependencies.ts'
+import { type Act, type Audit } from '../records/audit.ts'
+import { keepAnAdmin } from './last-admin.ts'
 
-/** The bare row of a closed account stays while credentials may be out that name it. */
+/** The bare row of a closed account is kept while credentials may be in use that name it. */
 const KEEP_ROW_MS = 86_400_000
 
-export type AccountClosing = ReturnType<typeof createAccountClosing>
-
+type Closure = { expectedVersions: readonly number[] | undefined; call: Call; act: Act }
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'log'> & {
   audit: Audit
-  standing: Standing
-  /** Stops what is being generated for an account. */
+  accountStatus: AccountStatus
+  /** Stops the answers that are being generated for an account. */
   stopGenerating: (accountId: string) => void
-  /** How long an access token lives. */
+  /** The lifetime of an access token. */
   ttlSeconds: number
 }
 
 /**
- * Ends an account in two steps, since it may own more than one statement can remove: one transaction
- * takes away its names and credentials, and then what it owned is removed bit by bit. If the second
- * is cut off, any instance goes on with it within the hour.
+ * Closes accounts in two steps, since an account may own more than one statement can remove: one
+ * transaction removes its names and credentials, and then its data is removed in batches. If the
+ * second step is interrupted, any instance continues it within the hour.
  */
-export function createAccountClosing(deps: Deps) {
-  const { store, clock, audit, standing } = deps
+export class AccountClosure {
+  readonly #deps: Deps
 
-  const sweep = async (id: string): Promise<void> => {
-    while (await store.closedAccounts.sweep(id));
-    while (await store.closedAccounts.disownUsage(id));
-    // Of what was refused, or exported, at the moment of the closing.
-    await store.auditEvents.forgetAddresses(id)
+  constructor(deps: Deps) {
+    this.#deps = deps
   }
 
-  return {
-    /** @throws {Problem} precondition-failed; invalid-request for the last administrator */
-    async close(
-      account: Account,
-      how: { expectedVersions: readonly number[] | undefined; call: Call; act: Act },
-    ): Promise<void> {
-      const { id } = account
-      const { expectedVersions, call, act } = how
-      const closed = await store.atomically(async (nouns) => {
-        // Whatever the role was when it was read: it may have become an administrator since.
-        if (account.role !== 'service') await keepAnAdmin(nouns, id)
-        const now = clock.now()
-        const gone = await nouns.standings.close({
-          id,
-          now,
-          ...(expectedVersions && { expectedVersions }),
-        })
-        if (!gone) return undefined
-        await audit.record(nouns, call, act)
-        await nouns.auditEvents.forgetAddresses(id)
-        return gone
-      })
-      if (!closed) return refuseStale(await store.accounts.find(id), expectedVersions)
-      standing.note(closed)
-      deps.stopGenerating(id)
-      await sweep(id).catch((error: unknown) => {
-        deps.log.warn({ err: error }, 'a closed account is to be swept later')
-      })
-    },
+  /** @throws {Problem} not-found, precondition-failed; invalid-request for the last administrator */
+  async close(account: Account, closure: Closure): Promise<void> {
+    const { store, accountStatus, stopGenerating, log } = this.#deps
+    const { id } = account
+    const closed = await this.#markClosed(account, closure)
+    if (!closed) return refuseStale(await store.accounts.find(id), closure.expectedVersions)
+    accountStatus.update(closed)
+    stopGenerating(id)
+    await this.#sweep(id).catch((error: unknown) => {
+      log.warn({ err: error }, 'a closed account is to be swept later')
+    })
+  }
 
-    /** Removes what closed accounts have left, and their rows once nothing can name them. */
-    async sweepAll(): Promise<void> {
-      const oldest = clock.now().getTime() - KEEP_ROW_MS - deps.ttlSeconds * 1000
-      for (const { id, closedAt } of await store.closedAccounts.list()) {
-        await sweep(id)
-        if (closedAt.getTime() < oldest) await store.closedAccounts.remove(id)
-      }
-    },
+  /** Removes the remaining data of closed accounts, and their rows once no credential can name them. */
+  async sweepAll(): Promise<void> {
+    const { store, clock, ttlSeconds } = this.#deps
+    const oldestMs = clock.now().getTime() - KEEP_ROW_MS - ttlSeconds * 1000
+    for (const { id, closedAt } of await store.closedAccounts.list()) {
+      await this.#sweep(id)
+      if (closedAt.getTime() < oldestMs) await store.closedAccounts.remove(id)
+    }
+  }
+
+  #markClosed({ id, role }: Account, closure: Closure): Promise<Standing | undefined> {
+    const { store, clock, audit } = this.#deps
+    const { expectedVersions, call, act } = closure
+    return store.atomically(async (nouns) => {
+      // A user who was none when the row was read may have become an administrator since.
+      if (role !== 'service') await keepAnAdmin(nouns, id)
+      const versions = expectedVersions && { expectedVersions }
+      const closed = await nouns.standings.close({ id, now: clock.now(), ...versions })
+      if (!closed) return undefined
+      await audit.record(nouns, call, act)
+      await nouns.auditEvents.forgetAddresses(id)
+      return closed
+    })
+  }
+
+  async #sweep(id: string): Promise<void> {
+    const { closedAccounts, auditEvents } = this.#deps.store
+    while (await closedAccounts.sweep(id));
+    while (await closedAccounts.disownUsage(id));
+    // An event that was recorded outside the closing transaction may have come after it.
+    await auditEvents.forgetAddresses(id)
   }
 }

@@ -3,7 +3,7 @@ import { invalidRequest, Problem } from '../problem.ts'
 /** RFC 9110 8.8.3; a tag may hold a comma. */
 const ENTITY_TAG = /(?:W\/)?"[\x21\x23-\x7e]*"/g
 const ENTITY_TAGS = new RegExp(`^ *${ENTITY_TAG.source}(?: *, *${ENTITY_TAG.source})* *$`)
-/** What proxies that compress append within the quotes: Apache, Caddy, lighttpd; Jetty with two hyphens. */
+/** Compressing proxies append it within the quotes: Apache, Caddy, lighttpd; Jetty with two hyphens. */
 const CODING_MARK = /--?(?:gzip|br|zstd|deflate)"$/
 /** A tag as `etagOf` writes it. */
 const OURS = /^"([1-9]\d{0,8})"$/
@@ -14,11 +14,10 @@ export function etagOf({ version }: { version: number }): string {
 }
 
 /**
- * The versions that `If-Match` asks for, to be compared with the row in the same statement that
- * changes it. Undefined where any version will do (no header, or `*`).
- * RFC 9110 13.1.1: the comparison is strong, so a weak tag never matches. Empty where none of the
- * tags can ever match.
- * @throws {Problem} invalid-request when it is no list of entity tags
+ * The versions that `If-Match` names, to be compared with the row in the statement that changes it.
+ * Undefined when any version is accepted (no header, or `*`). The comparison is strong (RFC 9110
+ * 13.1.1), so a weak tag never matches; empty when none of the tags can match.
+ * @throws {Problem} invalid-request when the header is no list of entity tags
  */
 export function expectedVersions(ifMatch: string | undefined): number[] | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined
@@ -30,14 +29,15 @@ export function expectedVersions(ifMatch: string | undefined): number[] | undefi
   return tags.flatMap((tag) => OURS.exec(withoutCodingMark(tag))?.[1] ?? []).map(Number)
 }
 
-/** The tag that we sent, of one that a proxy marked with the coding that it applied. */
+/** The tag as this server sent it, without the coding that a proxy has appended. */
 export function withoutCodingMark(tag: string): string {
   return tag.replace(CODING_MARK, '"')
 }
 
 /**
- * @param expected what `If-Match` asked for; where nothing can match, reading again would not help
- * @throws {Problem} precondition-failed, with the version that the thing has now
+ * Refuses a change of a resource that has another version than expected.
+ * @param expected the versions of `If-Match`; when it is empty, reading the resource again cannot help
+ * @throws {Problem} precondition-failed, with the current version; not-found
  */
 export function refuseStale(
   current: { version: number } | undefined,

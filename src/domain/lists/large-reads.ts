@@ -1,54 +1,124 @@
-import type { Dependencies } from '../dependencies.ts'
-import type { Call } from '../calls/call.ts'
-import { createFairQueue, TurnRefused } from '../../lib/fair-queue.ts'
+import { createFairQueue, type FairQueue, TurnRefused } from '../../lib/fair-queue.ts'
 import type { Principal } from '../access/principal.ts'
+import type { Call } from '../calls/call.ts'
+import type { Dependencies } from '../dependencies.ts'
 import { Problem } from '../problem.ts'
 
-/** What a refusal names: it is no policy of the contract, for it counts nothing over time. */
+/** The limit that a refusal names. It is no policy of the contract, since it counts nothing over time. */
 export const EXPORTS_LIMIT = 'exports'
-/** Exports of one caller at once (CONTRACT: limits). */
+/** Concurrent exports of one caller (CONTRACT: limits). */
 const MOST_EXPORTS = 4
-/** When a caller may try again. */
 const RETRY_SECONDS = 2
-/** A list that waits longer for its turn is refused. */
+/** A list that has waited longer for its turn is refused. */
 const LONGEST_WAIT_MS = 10_000
-/** Bytes. A page with more text is a piece of work of its own for those who show and write it. */
-const PIECE_BYTES = 16_384
+/** A larger page is rendered and serialised in a turn of the event loop of its own. */
+const LARGE_PAGE_BYTES = 16_384
 
 const QUEUE = { placesOfLarge: 2, mostOfLarge: 8, largeSize: 65_536, longestQueue: 1_000 }
-/** The embedded database answers one at a time; of the connections to a server, some are left over. */
+/**
+ * The embedded database answers one query at a time; of the connections to a server, some stay free
+ * for other calls.
+ */
 const PLACES = { embedded: 2, server: 8 }
 
-/** Who reads, and in which call. */
+/** The caller of a read, and its call. */
 export type Reader = {
   caller: Principal
   call: Pick<Call, 'hungUp' | 'whenOver'>
 }
 
-export type LargeReads = ReturnType<typeof createLargeReads>
-
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'>
 
 /**
- * Reading what may be large: pages of text, and exports, which are many of them. A few pages are read
- * at a time, of one caller after the other, and what is then done with a large one is done in a turn
- * of the event loop of its own: nobody who asks for much makes others wait for it. A place is held
- * while a page is read, never while somebody takes it: whoever reads slowly holds up nobody.
+ * Reads that may be large: pages of text, and exports, which consist of many. A few pages are read at
+ * a time, the callers in turn, and each large one is processed in a turn of the event loop of its own,
+ * so that a caller that reads much does not make others wait. A place is held while a page is read and
+ * not while it is sent: a slow client holds up no other.
  */
-export function createLargeReads({ store, clock, turns }: Deps) {
-  const places = store.embedded ? PLACES.embedded : PLACES.server
-  const queue = createFairQueue({ ...QUEUE, places })
-  const exporting = new Map<string, number>()
+export class LargeReads {
+  readonly #clock: Deps['clock']
+  readonly #turns: Deps['turns']
+  readonly #queue: FairQueue
+  readonly #exporting = new Map<string, number>()
 
-  const afterIts = async <T>(page: T, size: number): Promise<T> => {
-    if (size > PIECE_BYTES) await turns.take()
+  constructor({ store, clock, turns }: Deps) {
+    this.#clock = clock
+    this.#turns = turns
+    const places = store.embedded ? PLACES.embedded : PLACES.server
+    this.#queue = createFairQueue({ ...QUEUE, places })
+  }
+
+  /**
+   * Reads one page of a list when it is the caller's turn.
+   * @param sizeOf the bytes of text in a page
+   * @throws {Problem} export-busy when too many large reads of the caller are in progress; unavailable
+   */
+  async list<T>(
+    { caller, call }: Reader,
+    read: () => Promise<T>,
+    sizeOf: (page: T) => number,
+  ): Promise<T> {
+    const started = new AbortController()
+    const signal = () => this.#patience(call, started.signal)
+    const work = () => {
+      started.abort()
+      return read()
+    }
+    try {
+      const page = await this.#queue.run(caller.id, work, { isSteady: false, signal, sizeOf })
+      return await this.#yieldIfLarge(page, sizeOf(page))
+    } catch (error) {
+      if (!(error instanceof TurnRefused)) throw error
+      throw error.why === 'busy' ? busy() : new Problem('unavailable', { cause: error })
+    } finally {
+      started.abort()
+    }
+  }
+
+  /** Admits an export, which counts as in progress until the call is over. @throws {Problem} export-busy */
+  startExport({ caller, call }: Reader): void {
+    const current = this.#exporting.get(caller.id) ?? 0
+    if (current >= MOST_EXPORTS) throw busy()
+    this.#exporting.set(caller.id, current + 1)
+    call.whenOver(() => {
+      this.#endExport(caller.id)
+    })
+  }
+
+  /**
+   * Reads one page of an export in progress, when it is the caller's turn.
+   * @throws when the client has hung up
+   */
+  async page<T>(
+    { caller, call }: Reader,
+    read: () => Promise<T>,
+    sizeOf: (page: T) => number,
+  ): Promise<T> {
+    const signal = () => call.hungUp
+    const page = await this.#queue.run(caller.id, read, { isSteady: true, signal, sizeOf })
+    return this.#yieldIfLarge(page, sizeOf(page))
+  }
+
+  /** What is in progress, for tests. */
+  load() {
+    return { ...this.#queue.load(), exporting: this.#exporting.size }
+  }
+
+  #endExport(callerId: string): void {
+    const remaining = (this.#exporting.get(callerId) ?? 1) - 1
+    if (remaining > 0) this.#exporting.set(callerId, remaining)
+    else this.#exporting.delete(callerId)
+  }
+
+  async #yieldIfLarge<T>(page: T, size: number): Promise<T> {
+    if (size > LARGE_PAGE_BYTES) await this.#turns.take()
     return page
   }
 
-  /** Aborts when the client hangs up, or when it has waited for long enough. */
-  const patience = (call: Reader['call'], served: AbortSignal): AbortSignal => {
+  /** Aborts when the client hangs up, or when it has waited too long for its read to start. */
+  #patience(call: Reader['call'], started: AbortSignal): AbortSignal {
     const late = new AbortController()
-    void clock.wait(LONGEST_WAIT_MS, AbortSignal.any([call.hungUp, served])).then(
+    void this.#clock.wait(LONGEST_WAIT_MS, AbortSignal.any([call.hungUp, started])).then(
       () => {
         late.abort()
       },
@@ -56,64 +126,9 @@ export function createLargeReads({ store, clock, turns }: Deps) {
     )
     return AbortSignal.any([call.hungUp, late.signal])
   }
-
-  return {
-    /**
-     * Reads one page of a list when its turn comes.
-     * @param sizeOf how many bytes of text it turned out to hold
-     * @throws {Problem} export-busy when too many large ones of the caller are under way; unavailable
-     */
-    async list<T>(
-      { caller, call }: Reader,
-      read: () => Promise<T>,
-      sizeOf: (page: T) => number,
-    ): Promise<T> {
-      const served = new AbortController()
-      const signal = () => patience(call, served.signal)
-      const work = () => {
-        served.abort()
-        return read()
-      }
-      try {
-        const page = await queue.run(caller.id, work, { isSteady: false, signal, sizeOf })
-        return await afterIts(page, sizeOf(page))
-      } catch (error) {
-        if (!(error instanceof TurnRefused)) throw error
-        throw error.why === 'busy' ? busy() : new Problem('unavailable', { cause: error })
-      } finally {
-        served.abort()
-      }
-    },
-
-    /** Lets an export begin; it holds its place until the call is over. @throws {Problem} export-busy */
-    beginExport({ caller, call }: Reader): void {
-      const now = exporting.get(caller.id) ?? 0
-      if (now >= MOST_EXPORTS) throw busy()
-      exporting.set(caller.id, now + 1)
-      call.whenOver(() => {
-        const left = (exporting.get(caller.id) ?? 1) - 1
-        if (left > 0) exporting.set(caller.id, left)
-        else exporting.delete(caller.id)
-      })
-    },
-
-    /** Reads one page of an export that has begun, when its turn comes. @throws when the reader is gone */
-    async page<T>(
-      { caller, call }: Reader,
-      read: () => Promise<T>,
-      sizeOf: (page: T) => number,
-    ): Promise<T> {
-      const signal = () => call.hungUp
-      const page = await queue.run(caller.id, read, { isSteady: true, signal, sizeOf })
-      return afterIts(page, sizeOf(page))
-    },
-
-    /** What is under way. */
-    load: () => ({ ...queue.load(), exporting: exporting.size }),
-  }
 }
 
-/** How many bytes texts hold. */
+/** The size of texts in bytes. */
 export function bytesOf(texts: readonly (string | undefined)[]): number {
   return texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0)
 }

@@ -1,13 +1,13 @@
 import type { Clock } from '../../ports/clock/clock.ts'
 import { DatabaseUnavailable } from '../../store/store.ts'
 
-/** The pauses, in milliseconds, after which it is tried again when the database failed. */
+/** The pauses between attempts, in milliseconds. */
 export const RETRIES_MS = [100, 500, 2_000, 5_000]
 
 /**
- * Tries again while the database is away, for some seconds. A commit that failed may have happened:
- * only for what is done once however often it is asked for, such as ending a generation.
- * @throws DatabaseUnavailable when it stays away, and at once whatever else fails
+ * Retries for some seconds while the database is unavailable. A commit that failed may have succeeded:
+ * use it for idempotent work only, such as ending a generation.
+ * @throws DatabaseUnavailable when it stays unavailable; any other error immediately
  */
 export async function retrying<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {
   for (const pauseMs of RETRIES_MS) {

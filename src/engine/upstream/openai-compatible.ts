@@ -1,17 +1,17 @@
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Log } from '../../ports/observability/log.ts'
-import { Circuit } from './connection/circuit-breaker.ts'
+import { CircuitBreaker } from './connection/circuit-breaker.ts'
 import { readAnswer } from './response/answer-parts.ts'
 import { Deadline } from './connection/deadline.ts'
 import type { Engine, EnginePart, Turn } from '../engine.ts'
-import { KnownShapes } from './request/learned-shapes.ts'
+import { LearnedShapes } from './request/learned-shapes.ts'
 import { ListedModel } from './request/listed-model.ts'
-import { negotiate, type Taken } from './request/negotiation.ts'
-import { Refused } from './refusals/upstream-refused.ts'
+import { negotiate, type AcceptedRequest } from './request/negotiation.ts'
+import { UpstreamRefused } from './refusals/upstream-refused.ts'
 import { type RequestShape, wordsFor } from './request/request-shape.ts'
-import { Upstream } from './connection/upstream-client.ts'
-import { UpstreamStanding } from './connection/upstream-health.ts'
-import { believedModel } from './response/reported-usage.ts'
+import { UpstreamClient } from './connection/upstream-client.ts'
+import { UpstreamHealth } from './connection/upstream-health.ts'
+import { displayModel } from './response/reported-usage.ts'
 
 const CHECK_TIMEOUT_MS = 2_000
 const CHECK_CACHED_MS = 5_000
@@ -50,24 +50,24 @@ export class OpenAiCompatibleEngine implements Engine {
   readonly kind = 'openai-compatible'
   readonly ruleBased = false
   readonly #options: OpenAiCompatibleOptions
-  readonly #upstream: Upstream
-  readonly #circuit: Circuit
-  readonly #shapes: KnownShapes
+  readonly #upstream: UpstreamClient
+  readonly #circuit: CircuitBreaker
+  readonly #shapes: LearnedShapes
   readonly #listed: ListedModel
-  readonly #standing = new UpstreamStanding()
+  readonly #standing = new UpstreamHealth()
   #checked: { readonly atMs: number; readonly result: Promise<'up' | 'down'> } | undefined
 
   constructor(options: OpenAiCompatibleOptions) {
     this.#options = options
     const { clock, random } = options
-    this.#upstream = new Upstream(options, { clock, random })
-    this.#circuit = new Circuit(clock)
-    this.#shapes = new KnownShapes(options.shape ?? USUAL_SHAPE)
+    this.#upstream = new UpstreamClient(options, { clock, random })
+    this.#circuit = new CircuitBreaker(clock)
+    this.#shapes = new LearnedShapes(options.shape ?? USUAL_SHAPE)
     this.#listed = new ListedModel(this.#upstream, options)
   }
 
   get model(): string {
-    return believedModel(this.#options.model ?? this.#listed.known) ?? 'unknown'
+    return displayModel(this.#options.model ?? this.#listed.known) ?? 'unknown'
   }
 
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<EnginePart> {
@@ -77,7 +77,7 @@ export class OpenAiCompatibleEngine implements Engine {
       const open = () => this.#open(turn, deadline.signal)
       const taken = await deadline.within(() => this.#circuit.run(open))
       const { chunks, omittedMessages } = taken
-      const model = believedModel(taken.model) ?? 'unknown'
+      const model = displayModel(taken.model) ?? 'unknown'
       for await (const part of readAnswer({ chunks, deadline, clock, turn: taken.turn, model })) {
         const isCut = part.type === 'end' && omittedMessages > 0
         yield isCut ? { ...part, omittedMessages } : part
@@ -106,7 +106,7 @@ export class OpenAiCompatibleEngine implements Engine {
     return isUp ? 'up' : 'down'
   }
 
-  async #open(turn: Turn, signal: AbortSignal): Promise<Taken> {
+  async #open(turn: Turn, signal: AbortSignal): Promise<AcceptedRequest> {
     const [upstream, shapes, listed] = [this.#upstream, this.#shapes, this.#listed]
     const world = { upstream, shapes, listed, named: this.#options.model }
     try {
@@ -114,15 +114,15 @@ export class OpenAiCompatibleEngine implements Engine {
       this.#noteTaken(taken)
       return taken
     } catch (error) {
-      if (error instanceof Refused) this.#standing.refused(error.refusal.kind)
+      if (error instanceof UpstreamRefused) this.#standing.refused(error.refusal.kind)
       throw error
     }
   }
 
-  #noteTaken({ model, changes, omittedMessages }: Taken): void {
+  #noteTaken({ model, changes, omittedMessages }: AcceptedRequest): void {
     const { log } = this.#options
     this.#standing.taken()
-    const shown = believedModel(model)
+    const shown = displayModel(model)
     const asked = wordsFor(this.#shapes.learn(model, changes))
     if (asked.length > 0) log?.info({ model: shown, asked }, 'the upstream is asked otherwise now')
     if (omittedMessages === 0) return

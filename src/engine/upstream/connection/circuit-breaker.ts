@@ -20,7 +20,7 @@ const PROBE_RETRY_SECONDS = 2
  * Keeps calls from an upstream that does not answer: they fail at once instead of waiting, and the
  * upstream gets the peace to recover.
  */
-export class Circuit {
+export class CircuitBreaker {
   readonly #clock: Pick<Clock, 'monotonicMs'>
   readonly #policy: CircuitBreakerPolicy
   #openUntilMs = 0

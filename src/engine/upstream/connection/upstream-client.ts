@@ -1,13 +1,13 @@
 import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
 import type { Clock } from '../../../ports/clock/clock.ts'
-import { ErrorInAnswer, failed } from '../response/completion-chunk.ts'
+import { ReportedError, failed } from '../response/completion-chunk.ts'
 import { CompletionReader } from '../response/completion-reader.ts'
 import { decoded } from './content-encoding.ts'
 import type { EngineFailure } from '../../engine.ts'
 import { mayRefuse } from '../refusals/refusal.ts'
-import { refusalIn } from '../refusals/refusal-in-answer.ts'
-import { Refused } from '../refusals/upstream-refused.ts'
+import { findRefusal } from '../refusals/refusal-in-answer.ts'
+import { UpstreamRefused } from '../refusals/upstream-refused.ts'
 import { connectionFailure, statusFailure } from './upstream-failures.ts'
 
 /** Tries of one call, the first included; only before the first chunk. */
@@ -22,7 +22,7 @@ const MAX_MODELS_BODY_LENGTH = 4 * 1024 * 1024
 /** As much of a refusal as is read, in UTF-16 code units. */
 const MAX_REFUSAL_LENGTH = 64 * 1024
 
-export interface UpstreamOptions {
+export interface UpstreamClientOptions {
   /** The base URL, with or without a closing slash; a query is kept. */
   readonly url: string
   readonly key?: string
@@ -30,7 +30,7 @@ export interface UpstreamOptions {
   readonly connectTimeoutMs?: number
 }
 
-export interface UpstreamWorld {
+export interface UpstreamClientDeps {
   readonly clock: Pick<Clock, 'wait' | 'now'>
   /** From 0 to below 1, for the jitter of retries. */
   readonly random: () => number
@@ -40,12 +40,12 @@ type Answer = Dispatcher.ResponseData
 type Question = { method: 'GET' | 'POST'; accept: string; body?: string }
 
 /** HTTP to an OpenAI-compatible server. Everything it throws is an EngineFailure or the signal's reason. */
-export class Upstream {
-  readonly #options: UpstreamOptions
-  readonly #world: UpstreamWorld
+export class UpstreamClient {
+  readonly #options: UpstreamClientOptions
+  readonly #world: UpstreamClientDeps
   readonly #agent: Agent
 
-  constructor(options: UpstreamOptions, world: UpstreamWorld) {
+  constructor(options: UpstreamClientOptions, world: UpstreamClientDeps) {
     this.#options = options
     this.#world = world
     this.#agent = new Agent({
@@ -67,8 +67,8 @@ export class Upstream {
       })
       const mediaType = headerOf(answer, 'content-type')
       return CompletionReader.begin(bodyOf(answer), mediaType).catch((error: unknown) => {
-        const refusal = error instanceof ErrorInAnswer ? refusalIn(error.said) : undefined
-        throw refusal ? new Refused(refusal) : error
+        const refusal = error instanceof ReportedError ? findRefusal(error.said) : undefined
+        throw refusal ? new UpstreamRefused(refusal) : error
       })
     })
   }

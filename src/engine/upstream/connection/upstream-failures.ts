@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { EngineFailure } from '../../engine.ts'
 import { readRefusal } from '../refusals/refusal.ts'
-import { Refused } from '../refusals/upstream-refused.ts'
+import { UpstreamRefused } from '../refusals/upstream-refused.ts'
 
 /** Worth another try: what was full, away or slow may not be any more. */
 const PASSING_STATUSES = new Set([429, 502, 503, 504, 529])
@@ -18,7 +18,7 @@ type Answered = { statusCode: number; headers: IncomingHttpHeaders }
 export function statusFailure(answered: Answered, body: string, now: Date): EngineFailure {
   const { statusCode: status, headers } = answered
   const refusal = readRefusal(status, body)
-  if (refusal) return new Refused(refusal)
+  if (refusal) return new UpstreamRefused(refusal)
   const retryAfterSeconds = readRetryAfter(headers['retry-after'], now)
   const code = TIMEOUT_STATUSES.has(status) ? 'upstream-timeout' : 'upstream-failed'
   return new EngineFailure(code, `the upstream answered ${status}`, {

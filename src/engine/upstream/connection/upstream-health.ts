@@ -6,7 +6,7 @@ const OF_EVERY_CALL: readonly RefusalKind[] = ['access', 'credit', 'unknown-mode
 const REFUSALS_IN_A_ROW = 5
 
 /** What the upstream made of the calls so far: a list of models that answers says nothing of a chat. */
-export class UpstreamStanding {
+export class UpstreamHealth {
   #last: 'unknown' | 'taken' | 'refused' = 'unknown'
   #inARow = 0
 

@@ -10,7 +10,7 @@ const BAD_REQUEST = 400
  * does not say what it is about may be anything.
  * @returns undefined for what may pass by itself, and where something of an answer is told
  */
-export function refusalIn(said: Json): Refusal | undefined {
+export function findRefusal(said: Json): Refusal | undefined {
   if (Array.isArray(said['choices']) && said['choices'].length > 0) return undefined
   const error = asObject(said['error'])
   const status = [error?.['code'], said['code'], error?.['status'], said['status']]

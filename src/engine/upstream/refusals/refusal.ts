@@ -73,7 +73,7 @@ const KIND_OF_STATUS: Readonly<Record<number, RefusalKind>> = {
 const PASSING = new Set([408, 409, 421, 423, 425, 429])
 /** Of these only what will be the same at any other time is a refusal. */
 const FINAL_OF_TOO_MANY: readonly RefusalKind[] = ['credit', 'too-long']
-/** Said with 500 by servers whose template or whose slot cannot take the request. */
+/** Delta with 500 by servers whose template or whose slot cannot take the request. */
 const NOT_TAKEN = /not supported|unsupported|does not support|roles must alternate/i
 
 /** Whether the body of an answer with this status has to be read to know what it means. */

@@ -30,7 +30,7 @@ const PARAMETER =
   /^(?:body\.)?(?:model|messages(?:[.[]\d{1,4}\]?)?(?:\.(?:role|content))?|temperature|top_p|max_tokens|max_completion_tokens|stream|stream_options(?:\.include_usage)?)$/
 
 /** The upstream refused the call, and would refuse it again. Its message is safe to log. */
-export class Refused extends EngineFailure {
+export class UpstreamRefused extends EngineFailure {
   readonly refusal: Refusal
 
   constructor(refusal: Refusal) {

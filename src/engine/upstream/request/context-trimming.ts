@@ -23,7 +23,7 @@ const LIMITS = [
 ].map((pattern) => new RegExp(pattern, 'i'))
 
 /** How many tokens the model reads and how many it was given, as far as the refusal tells. */
-export function toldTokens(said: RefusalBody): { limit?: number; asked?: number } {
+export function statedTokens(said: RefusalBody): { limit?: number; asked?: number } {
   const found = LIMITS.map((pattern) => pattern.exec(said.text)?.[1]).find(Boolean)
   const limit = said.limit ?? (found === undefined ? undefined : toCount(found))
   if (limit === undefined || limit === 0) return {}
@@ -44,8 +44,8 @@ function toCount(digits: string): number {
  * Which part of a conversation to keep, by what the refusal tells.
  * @param reserved tokens that were asked for the answer
  */
-export function shareThatFits(said: RefusalBody, reserved: number): number {
-  const { limit, asked } = toldTokens(said)
+export function fittingShare(said: RefusalBody, reserved: number): number {
+  const { limit, asked } = statedTokens(said)
   if (limit === undefined || asked === undefined) return HALF
   const share = (limit - reserved) / Math.max(asked - reserved, 1)
   return Math.min(Math.max(share, LEAST_KEPT), MOST_KEPT)
@@ -56,7 +56,7 @@ export function shareThatFits(said: RefusalBody, reserved: number): number {
  * is left out, and at least the newest is kept.
  * @param messages two or more, the last of the user
  */
-export function leaveOutOldest(messages: readonly TurnMessage[], tokens: number): TurnMessage[] {
+export function dropOldest(messages: readonly TurnMessage[], tokens: number): TurnMessage[] {
   let from = messages.length - 1
   let left = tokens - estimateTokens(messages[from]!.content)
   while (from > 1) {

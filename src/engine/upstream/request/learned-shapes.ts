@@ -4,7 +4,7 @@ import type { RequestShape } from './request-shape.ts'
 const MOST_MODELS = 100
 
 /** How each model of one upstream wants to be asked, as far as it was found out since the start. */
-export class KnownShapes {
+export class LearnedShapes {
   readonly #first: RequestShape
   readonly #found = new Map<string, Partial<RequestShape>>()
 

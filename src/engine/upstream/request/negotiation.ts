@@ -1,12 +1,12 @@
 import { completionRequest, partsSent } from './completion-request.ts'
 import type { CompletionReader } from '../response/completion-reader.ts'
 import type { Turn, TurnMessage } from '../../engine.ts'
-import type { KnownShapes } from './learned-shapes.ts'
+import type { LearnedShapes } from './learned-shapes.ts'
 import type { ListedModel } from './listed-model.ts'
 import type { Refusal } from '../refusals/refusal.ts'
-import { Refused } from '../refusals/upstream-refused.ts'
+import { UpstreamRefused } from '../refusals/upstream-refused.ts'
 import { refusedParts, type RequestShape, withoutPart } from './request-shape.ts'
-import { leaveOutOldest, shareThatFits, toldTokens } from './context-trimming.ts'
+import { dropOldest, fittingShare, statedTokens } from './context-trimming.ts'
 import { estimateTokens } from '../../tokens.ts'
 
 /** After the last of these cuts nothing is left but the newest message. */
@@ -16,18 +16,18 @@ const MOST_REPEATS = 10
 /** So much of what a model reads is too much for its answer. */
 const MOST_FOR_ANSWER = 0.75
 
-export interface NegotiationWorld {
+export interface NegotiationDeps {
   readonly upstream: {
     openStream(body: unknown, signal: AbortSignal): Promise<CompletionReader>
   }
-  readonly shapes: KnownShapes
+  readonly shapes: LearnedShapes
   /** The model that the operator named; undefined where the upstream's list decides. */
   readonly named: string | undefined
   readonly listed: ListedModel
 }
 
 /** What the upstream took. */
-export interface Taken {
+export interface AcceptedRequest {
   readonly chunks: CompletionReader
   readonly model: string
   /** The turn without what was left out. */
@@ -44,25 +44,25 @@ export interface Taken {
  */
 export async function negotiate(
   turn: Turn,
-  world: NegotiationWorld,
+  world: NegotiationDeps,
   signal: AbortSignal,
-): Promise<Taken> {
+): Promise<AcceptedRequest> {
   const model = world.named ?? (await world.listed.find(signal))
-  const asking = new Asking(turn, model, world)
+  const asking = new NegotiatedRequest(turn, model, world)
   for (let repeats = 0; ; repeats++) {
     try {
       return asking.taken(await world.upstream.openStream(asking.request(), signal))
     } catch (error) {
-      if (!(error instanceof Refused) || repeats === MOST_REPEATS) throw error
+      if (!(error instanceof UpstreamRefused) || repeats === MOST_REPEATS) throw error
       if (!(await asking.change(error.refusal, signal))) throw error
     }
   }
 }
 
 /** The request of one call, as it changes from refusal to refusal. */
-class Asking {
+class NegotiatedRequest {
   readonly #turn: Turn
-  readonly #world: NegotiationWorld
+  readonly #world: NegotiationDeps
   readonly #refusedShapes: RequestShape[] = []
   #model: string
   #changes: Partial<RequestShape> = {}
@@ -72,7 +72,7 @@ class Asking {
   #cuts = 0
   #isListedAgain = false
 
-  constructor(turn: Turn, model: string, world: NegotiationWorld) {
+  constructor(turn: Turn, model: string, world: NegotiationDeps) {
     this.#turn = turn
     this.#world = world
     this.#model = model
@@ -83,7 +83,7 @@ class Asking {
     return completionRequest(this.#cutTurn, this.#model, this.#shape)
   }
 
-  taken(chunks: CompletionReader): Taken {
+  taken(chunks: CompletionReader): AcceptedRequest {
     const omittedMessages = this.#turn.messages.length - this.#messages.length
     const [model, turn, changes] = [this.#model, this.#cutTurn, this.#changes]
     return { chunks, model, turn, omittedMessages, changes }
@@ -119,13 +119,13 @@ class Asking {
     const { mode } = this.#turn
     const asksForLength = this.#shape.lengthParameter !== 'none'
     const reserved = asksForLength ? mode.maxOutputTokens : 0
-    const { limit } = toldTokens(said)
+    const { limit } = statedTokens(said)
     if (limit !== undefined && reserved > limit * MOST_FOR_ANSWER) {
       this.#changes = { ...this.#changes, lengthParameter: 'none' }
       return true
     }
     if (this.#messages.length > 1) {
-      this.#cut(shareThatFits(said, reserved))
+      this.#cut(fittingShare(said, reserved))
       return true
     }
     // The last that can be spared is the room for the answer, where it is tokens that are counted.
@@ -138,7 +138,7 @@ class Asking {
     const prompt = estimateTokens(this.#turn.mode.systemPrompt)
     const given = this.#messages.reduce((sum, one) => sum + estimateTokens(one.content), prompt)
     const room = this.#cuts === MOST_CUTS ? 0 : given * share - prompt
-    this.#messages = leaveOutOldest(this.#messages, room)
+    this.#messages = dropOldest(this.#messages, room)
   }
 
   async #listAgain(signal: AbortSignal): Promise<boolean> {

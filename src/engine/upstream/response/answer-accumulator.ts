@@ -1,10 +1,10 @@
 import { type CompletionChunk, failed } from './completion-chunk.ts'
 import { EngineFailure, type EngineEnd, type Turn } from '../../engine.ts'
 import type { Ending } from './finish-reasons.ts'
-import { SpokenText } from './reasoning-filter.ts'
+import { ReasoningFilter } from './reasoning-filter.ts'
 import { estimateUsage } from '../../tokens.ts'
-import { believedUsage, type SaidUsage } from './reported-usage.ts'
-import { WholeText } from '../../clean-text.ts'
+import { normalizeUsage, type ReportedUsage } from './reported-usage.ts'
+import { TextCleaner } from '../../clean-text.ts'
 
 /** The end of a thought whose beginning the server has cut off, on a line of its own. */
 const CUT_THOUGHT = /\n<\/think>(?:\n|$)/
@@ -12,12 +12,12 @@ const CUT_THOUGHT_REMARK =
   'the answer holds what the model thought, and </think> behind it: let the model server split thoughts off'
 
 /** What the chunks of an answer have said so far, and how it ends by that. */
-export class HeardAnswer {
-  readonly #spoken = new SpokenText()
-  readonly #whole = new WholeText()
+export class AnswerAccumulator {
+  readonly #spoken = new ReasoningFilter()
+  readonly #whole = new TextCleaner()
   #text = ''
   #model: string
-  #usage: SaidUsage = {}
+  #usage: ReportedUsage = {}
   #ending: Ending | undefined
   #isLast = false
   #hasThought = false
@@ -64,7 +64,7 @@ export class HeardAnswer {
     return {
       type: 'end',
       model: this.#model,
-      usage: believedUsage(this.#usage) ?? estimateUsage(turn, turn.mode.systemPrompt, this.#text),
+      usage: normalizeUsage(this.#usage) ?? estimateUsage(turn, turn.mode.systemPrompt, this.#text),
       ...(finishReason && { finishReason }),
       ...(this.#showsThought && { remark: CUT_THOUGHT_REMARK }),
     }

@@ -4,7 +4,7 @@ import type { CompletionReader } from './completion-reader.ts'
 import type { Deadline } from '../connection/deadline.ts'
 import { EngineFailure } from '../../engine.ts'
 import type { EnginePart, Turn } from '../../engine.ts'
-import { HeardAnswer } from './answer-accumulator.ts'
+import { AnswerAccumulator } from './answer-accumulator.ts'
 
 /** After the end of the answer only usage and [DONE] are missing; some servers send neither and stay open. */
 const AFTERWORD_MS = 1_000
@@ -27,7 +27,7 @@ export interface Answering {
  */
 export async function* readAnswer(answering: Answering): AsyncGenerator<EnginePart> {
   const { chunks, model, turn } = answering
-  const heard = new HeardAnswer(model)
+  const heard = new AnswerAccumulator(model)
   try {
     for await (const chunk of inTime(answering, heard)) {
       const text = heard.hear(chunk)
@@ -45,7 +45,10 @@ export async function* readAnswer(answering: Answering): AsyncGenerator<EnginePa
 }
 
 /** The chunks, each within the time without one and all within the time of an answer. */
-async function* inTime(answering: Answering, heard: HeardAnswer): AsyncGenerator<CompletionChunk> {
+async function* inTime(
+  answering: Answering,
+  heard: AnswerAccumulator,
+): AsyncGenerator<CompletionChunk> {
   const { chunks, deadline, clock } = answering
   const endMs = clock.monotonicMs() + LONGEST_ANSWER_MS
   for (;;) {

@@ -1,14 +1,14 @@
-import { readSaid, type Said } from './delta.ts'
+import { readDelta, type Delta } from './delta.ts'
 import { EngineFailure } from '../../engine.ts'
-import type { SourceEvent } from './event-stream-parser.ts'
+import type { ServerSentEvent } from './event-stream-parser.ts'
 import { type Ending, loggable, readEnding } from './finish-reasons.ts'
 import { asObject, hasContent, type Json } from '../../../lib/json.ts'
-import { believedModel, readUsage, type SaidUsage } from './reported-usage.ts'
+import { displayModel, readUsage, type ReportedUsage } from './reported-usage.ts'
 
 /** One event of the stream, or the whole answer at once, reduced to what we use. */
-export interface CompletionChunk extends Said {
+export interface CompletionChunk extends Delta {
   readonly model?: string
-  readonly usage?: SaidUsage
+  readonly usage?: ReportedUsage
   readonly ending?: Ending
   /** The server has said all: `[DONE]`, or the answer came whole. */
   readonly isLast?: true
@@ -26,7 +26,7 @@ const PARTS_OF_ANSWER = ['choices', 'usage', 'x_groq']
  * @throws EngineFailure for garbage, for an error in any of its forms, and for what is no part of an
  *   answer
  */
-export function readEvent({ name, data }: SourceEvent): CompletionChunk {
+export function readEvent({ name, data }: ServerSentEvent): CompletionChunk {
   if (/error|exception|fail/i.test(name)) throw errorOf('an event', parsed(data))
   if (data === '') return NOTHING
   if (data === '[DONE]') return { ...NOTHING, isLast: true, isProgress: true }
@@ -59,8 +59,8 @@ function readChunk(chunk: Json): CompletionChunk {
   const choice = firstChoice(chunk['choices'])
   const groq = asObject(chunk['x_groq'])
   for (const where of [chunk, choice, groq]) if (where) requireNoError(where)
-  const said = readSaid(asObject(choice?.['delta'] ?? wholeMessage(chunk, choice)))
-  const model = believedModel(chunk['model'])
+  const said = readDelta(asObject(choice?.['delta'] ?? wholeMessage(chunk, choice)))
+  const model = displayModel(chunk['model'])
   const usage = [chunk['usage'], choice?.['usage'], groq?.['usage']]
     .map(readUsage)
     .find((one) => one !== undefined)
@@ -105,7 +105,7 @@ function requireNoError(where: Json): void {
 }
 
 /** An error where a part of the answer was to be. Before its first part it may be a refusal. */
-export class ErrorInAnswer extends EngineFailure {
+export class ReportedError extends EngineFailure {
   /** May hold anything: never log it. */
   readonly said: Json
 
@@ -122,7 +122,7 @@ function errorOf(form: string, said: Json | undefined): EngineFailure {
     .map(loggable)
     .find((one) => one !== 'no name' && one !== 'error')
   const message = `the upstream sent ${form} of an error` + (name === undefined ? '' : ` (${name})`)
-  return new ErrorInAnswer(message, said ?? {})
+  return new ReportedError(message, said ?? {})
 }
 
 /**
@@ -132,7 +132,7 @@ function errorOf(form: string, said: Json | undefined): EngineFailure {
 export function readFirstModel(body: string): string {
   const { data } = parseObject(body)
   const ids = Array.isArray(data) ? data.map((entry) => asObject(entry)?.['id']) : []
-  const id = ids.find((one) => believedModel(one) !== undefined)
+  const id = ids.find((one) => displayModel(one) !== undefined)
   if (typeof id !== 'string') throw failed('the upstream lists no model; name one')
   return id
 }

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { formOf } from './body-form.ts'
 import { type CompletionChunk, failed, readEvent, readWhole } from './completion-chunk.ts'
-import { EventSourceParser, EventTooLarge, type SourceEvent } from './event-stream-parser.ts'
+import { EventStreamParser, EventTooLarge, type ServerSentEvent } from './event-stream-parser.ts'
 import { connectionFailure } from '../connection/upstream-failures.ts'
 
 /** The longest whole answer: the contract's longest, escaped, with much thinking beside it. */
@@ -11,10 +11,10 @@ const MAX_WHOLE_BYTES = 4 * 1024 * 1024
 export class CompletionReader {
   readonly #body: Readable
   readonly #pieces: AsyncIterator<Uint8Array, undefined>
-  readonly #parser = new EventSourceParser()
+  readonly #parser = new EventStreamParser()
   /** Of what the parser does not get: the beginning, and a whole answer. */
   readonly #decoder = new TextDecoder()
-  #events: SourceEvent[] = []
+  #events: ServerSentEvent[] = []
   #hasEnded = false
   #first: CompletionChunk | undefined
 

@@ -1,7 +1,7 @@
 import { asObject, hasContent, type Json, readText } from '../../../lib/json.ts'
 
 /** What one piece of a message holds, whatever its form. */
-export interface Said {
+export interface Delta {
   /** Of the answer; a refusal is one. */
   readonly text?: string
   /** It holds something of what the model thinks: never shown, and a sign of life. */
@@ -19,7 +19,7 @@ const THOUGHT_PARTS = ['thinking', 'redacted_thinking', 'reasoning', 'reasoning_
 const TEXT_PARTS = [undefined, 'text', 'output_text']
 
 /** Reads a `delta` of a stream or the `message` of a whole answer. */
-export function readSaid(message: Json | undefined): Said {
+export function readDelta(message: Json | undefined): Delta {
   const parts = partsOf(message?.['content'])
   const isAllThought = isGoogleThought(message)
   const texts = [...parts.map(textOf), message?.['refusal']].map(readText)

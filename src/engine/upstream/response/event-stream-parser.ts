@@ -2,7 +2,7 @@
 const MAX_EVENT_LENGTH = 1024 * 1024
 
 /** An event: its name is empty where none was given. */
-export interface SourceEvent {
+export interface ServerSentEvent {
   readonly name: string
   readonly data: string
 }
@@ -17,7 +17,7 @@ export class EventTooLarge extends Error {
  * Bytes may be split anywhere. An event without its closing empty line is not one, nor is one without
  * data, unless it has a name: some servers say no more of an error.
  */
-export class EventSourceParser {
+export class EventStreamParser {
   readonly #decoder = new TextDecoder()
   #line = ''
   #name = ''
@@ -26,9 +26,9 @@ export class EventSourceParser {
   #endedWithCarriageReturn = false
 
   /** Every event that these bytes complete. Throws EventTooLarge. */
-  push(bytes: Uint8Array): SourceEvent[] {
+  push(bytes: Uint8Array): ServerSentEvent[] {
     const text = this.#decoder.decode(bytes, { stream: true })
-    const events: SourceEvent[] = []
+    const events: ServerSentEvent[] = []
     const lineEnd = /\r\n?|\n/g
     // A CR LF split over two pieces is one line end.
     let start = this.#endedWithCarriageReturn && text.startsWith('\n') ? 1 : 0
@@ -44,7 +44,7 @@ export class EventSourceParser {
     return events
   }
 
-  #take(line: string, events: SourceEvent[]): void {
+  #take(line: string, events: ServerSentEvent[]): void {
     if (line === '') {
       const event = { name: this.#name, data: this.#data.join('\n') }
       if (event.name !== '' || this.#data.length > 0) events.push(event)

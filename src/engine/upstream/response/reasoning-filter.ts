@@ -15,7 +15,7 @@ const LONGEST_BLANK = 1_000
  * The text of an answer without what the model thinks at its beginning, wherever its pieces are cut.
  * Further on a mark is text like any other: somebody may ask for one.
  */
-export class SpokenText {
+export class ReasoningFilter {
   #held = ''
   #isSpeaking = false
   /** What ends the thought that has begun; empty where none has. */

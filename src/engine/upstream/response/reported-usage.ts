@@ -18,10 +18,10 @@ const MOST_TOKENS = 100_000_000
 const NOT_OF_A_LINE = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/u
 
 /** The numbers of a usage, as the upstream said them. */
-export type SaidUsage = { input?: number; output?: number; total?: number; thinking?: number }
+export type ReportedUsage = { input?: number; output?: number; total?: number; thinking?: number }
 
 /** A usage in any of its forms; undefined where it holds no count. */
-export function readUsage(value: unknown): SaidUsage | undefined {
+export function readUsage(value: unknown): ReportedUsage | undefined {
   const usage = asObject(value)
   if (!usage) return undefined
   const details = asObject(usage['completion_tokens_details'] ?? usage['output_tokens_details'])
@@ -44,7 +44,7 @@ export function readUsage(value: unknown): SaidUsage | undefined {
  * count what a model thinks nowhere else.
  * @returns undefined when nothing of it is known
  */
-export function believedUsage(said: SaidUsage): TokenUsage | undefined {
+export function normalizeUsage(said: ReportedUsage): TokenUsage | undefined {
   const inputTokens = said.input
   const outputTokens = outputOf(said)
   const totalTokens = readTotal(said.total, inputTokens, outputTokens)
@@ -58,7 +58,7 @@ export function believedUsage(said: SaidUsage): TokenUsage | undefined {
 }
 
 /** Thinking is a part of the output, but for servers that count it beside it. */
-function outputOf({ input = 0, output, total, thinking = 0 }: SaidUsage): number | undefined {
+function outputOf({ input = 0, output, total, thinking = 0 }: ReportedUsage): number | undefined {
   if (output === undefined) return undefined
   const isBeside = thinking > output || total === input + output + thinking
   const all = isBeside ? output + thinking : output
@@ -77,7 +77,7 @@ function readCount(value: unknown, most: number): number | undefined {
 }
 
 /** The name of a model as it may be shown; undefined for what is none. */
-export function believedModel(value: unknown): string | undefined {
+export function displayModel(value: unknown): string | undefined {
   if (typeof value !== 'string') return undefined
   const model = shownModel(value)
   const isName = model !== '' && model.length <= LONGEST_MODEL && model === cleanText(model)
