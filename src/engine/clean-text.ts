@@ -1,17 +1,17 @@
 const HIGH_SURROGATE_AT_END = /[\ud800-\udbff]$/
 
-/** Cleans streamed text: U+0000 and lone surrogates become U+FFFD, a pair split over two pieces stays whole. */
+/** Cleans text that arrives in pieces. A surrogate pair that is split over two pieces stays whole. */
 export class TextCleaner {
   #held = ''
 
-  /** The clean text that is complete so far; may be empty. */
+  /** Returns the clean text that is complete so far; may be empty. */
   push(piece: string): string {
     const text = this.#held + piece
     this.#held = HIGH_SURROGATE_AT_END.test(text) ? text.slice(-1) : ''
     return cleanText(this.#held ? text.slice(0, -1) : text)
   }
 
-  /** What was held back at the end of the stream. */
+  /** Returns what was held back at the end of the text. */
   end(): string {
     const rest = this.#held
     this.#held = ''
@@ -19,7 +19,7 @@ export class TextCleaner {
   }
 }
 
-/** `text` with U+0000 and lone surrogates replaced by U+FFFD: the store and the contract refuse both. */
+/** Replaces U+0000 and lone surrogates by U+FFFD: the store and the contract refuse both. */
 export function cleanText(text: string): string {
   return text.replaceAll('\0', '\ufffd').toWellFormed()
 }

@@ -9,16 +9,16 @@ import {
 import type { Clock } from '../../../ports/clock/clock.ts'
 import { EngineFailure } from '../../engine.ts'
 
-/** So many failed calls in a row open the circuit; each has had its own tries. */
+/** Consecutive failed calls that open the circuit; each call has had its own retries. */
 const FAILURES_IN_A_ROW = 5
-/** How long nobody is asked then; after it one call is let through to see. */
+/** How long the circuit stays open; then it is half open, and one call probes the upstream. */
 const OPEN_MS = 15_000
-/** What is told to those who come while that one call is on its way. */
+/** The `Retry-After` of calls that arrive during the probe. */
 const PROBE_RETRY_SECONDS = 2
 
 /**
- * Keeps calls from an upstream that does not answer: they fail at once instead of waiting, and the
- * upstream gets the peace to recover.
+ * Keeps calls away from an upstream that fails: they fail immediately instead of waiting, and the
+ * upstream can recover.
  */
 export class CircuitBreaker {
   readonly #clock: Pick<Clock, 'monotonicMs'>
@@ -33,17 +33,17 @@ export class CircuitBreaker {
     )
   }
 
-  /** Whether the upstream is given up for the moment: open, or half open with its result unknown. */
+  /** Whether the upstream is considered failed: open, or half open with the probe's result unknown. */
   get isBroken(): boolean {
     return this.#policy.state !== CircuitState.Closed
   }
 
   /**
    * Runs `work`, unless the circuit is open.
-   * @throws EngineFailure upstream-failed with `retryAfterSeconds`, at once, when it is open
+   * @throws EngineFailure upstream-failed with `retryAfterSeconds`, immediately, when it is open
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
-    // The library would let others wait for the one that is let through, deaf to their abort.
+    // The library would let other calls wait for the probe, and ignore their abort.
     if (this.#policy.state === CircuitState.HalfOpen) throw broken(PROBE_RETRY_SECONDS)
     try {
       return await this.#policy.execute(work)
@@ -53,15 +53,15 @@ export class CircuitBreaker {
     }
   }
 
-  /** A call that was given up by its caller says nothing; while half open it must not close the circuit. */
+  /** A call that its caller aborted proves nothing; while half open it must not close the circuit. */
   #counts(error: Error): boolean {
     if (error instanceof EngineFailure) return !error.isOfRequest
     return this.#policy.state === CircuitState.HalfOpen
   }
 
   /**
-   * The library compares the wall clock with a duration that it reads each time: one that is endless
-   * until our clock says otherwise makes ours the only clock.
+   * The library compares the wall clock with a duration that it reads each time. A duration that is
+   * infinite until the injected clock says otherwise makes that the only clock.
    */
   #pause() {
     const isOver = () => this.#clock.monotonicMs() >= this.#openUntilMs
@@ -70,7 +70,7 @@ export class CircuitBreaker {
         return isOver() ? -Infinity : Infinity
       },
       next: ({ result }: { result: object }) => {
-        // After a call that was given up the next one may see at once.
+        // After an aborted probe the next call may probe immediately.
         const error = 'error' in result ? result.error : undefined
         if (error instanceof EngineFailure) this.#openUntilMs = this.#clock.monotonicMs() + OPEN_MS
         return pause

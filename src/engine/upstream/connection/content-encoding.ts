@@ -2,17 +2,17 @@ import { pipeline, type Readable } from 'node:stream'
 import { createBrotliDecompress, createUnzip } from 'node:zlib'
 
 /**
- * What a body says, for an upstream that packs it although nobody has asked for it (RFC 9110 8.4).
- * An encoding that is not known is left as it is: no reader will make sense of it.
+ * Decodes a body that an upstream has compressed although no encoding was asked for (RFC 9110 8.4). An
+ * unknown encoding is left as it is: the body then fails to parse.
  */
 export function decoded(body: Readable, encoding: string): Readable {
-  const unpack = unpackerOf(encoding.trim().toLowerCase())
-  if (!unpack) return body
-  // Whoever reads the end of it hears what went wrong with either.
-  return pipeline(body, unpack, () => undefined)
+  const decoder = decoderOf(encoding.trim().toLowerCase())
+  if (!decoder) return body
+  // An error of either stream reaches the reader of the last one.
+  return pipeline(body, decoder, () => undefined)
 }
 
-function unpackerOf(encoding: string) {
+function decoderOf(encoding: string) {
   if (encoding === 'br') return createBrotliDecompress()
   return ['gzip', 'x-gzip', 'deflate'].includes(encoding) ? createUnzip() : undefined
 }

@@ -2,8 +2,8 @@ import type { Clock } from '../../../ports/clock/clock.ts'
 import { EngineFailure } from '../../engine.ts'
 
 /**
- * One signal for everything an answer opens: it aborts with the caller's reason when the caller aborts,
- * and with EngineFailure 'upstream-timeout' when a `within` takes longer than the time without a chunk.
+ * One signal for everything that an answer opens. It aborts with the caller's reason when the caller
+ * aborts, and with EngineFailure `upstream-timeout` when a step takes longer than the idle timeout.
  */
 export class Deadline {
   readonly #controller = new AbortController()
@@ -24,15 +24,15 @@ export class Deadline {
     return this.#controller.signal
   }
 
-  /** Runs `work` against the clock; the clock stands still between calls, while the reader of the answer is slow. */
-  async within<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs one step. Between steps the time does not count: then the consumer of the answer is slow. */
+  async within<T>(step: () => Promise<T>): Promise<T> {
     this.signal.throwIfAborted()
     const done = new AbortController()
     void this.#expireUnless(done.signal)
     try {
-      return await work()
+      return await step()
     } catch (error) {
-      // What fetch throws for an abort is not always the reason.
+      // After an abort the step may fail with another error than the reason.
       this.signal.throwIfAborted()
       throw error
     } finally {
@@ -40,12 +40,12 @@ export class Deadline {
     }
   }
 
-  /** From now on nothing may take longer than `ms`. */
+  /** Limits every further step to `ms`. */
   shortenTo(ms: number): void {
     this.#idleMs = Math.min(this.#idleMs, ms)
   }
 
-  /** Closes whatever is still open. */
+  /** Aborts what is still open, and releases the caller's signal. */
   end(): void {
     this.#outer.removeEventListener('abort', this.#onOuterAbort)
     this.#controller.abort()
@@ -53,7 +53,7 @@ export class Deadline {
 
   async #expireUnless(done: AbortSignal): Promise<void> {
     const idleMs = this.#idleMs
-    // A wait that is cut short is the good end.
+    // The wait is aborted when the step is done in time.
     await this.#clock.wait(idleMs, done).catch(() => undefined)
     if (done.aborted) return
     this.#controller.abort(

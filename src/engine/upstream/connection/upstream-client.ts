@@ -1,32 +1,32 @@
 import type { Readable } from 'node:stream'
 import { Agent, type Dispatcher } from 'undici'
 import type { Clock } from '../../../ports/clock/clock.ts'
-import { ReportedError, failed } from '../response/completion-chunk.ts'
-import { CompletionReader } from '../response/completion-reader.ts'
-import { decoded } from './content-encoding.ts'
 import type { EngineFailure } from '../../engine.ts'
 import { mayRefuse } from '../refusals/refusal.ts'
 import { findRefusal } from '../refusals/refusal-in-answer.ts'
 import { UpstreamRefused } from '../refusals/upstream-refused.ts'
-import { connectionFailure, statusFailure } from './upstream-failures.ts'
+import { CompletionReader } from '../response/completion-reader.ts'
+import { ReportedError } from '../response/reported-error.ts'
+import { decoded } from './content-encoding.ts'
+import { connectionFailure, statusFailure, upstreamFailed } from './upstream-failures.ts'
 
-/** Tries of one call, the first included; only before the first chunk. */
-const TRIES = 3
+/** Attempts of one call, the first included; a call is retried only before its first chunk. */
+const ATTEMPTS = 3
 const FIRST_BACKOFF_MS = 150
-/** An upstream that wants a longer pause is not asked again: its caller can wait better than we can. */
+/** If the upstream asks for a longer pause, the call fails: its caller can wait better. */
 const LONGEST_PAUSE_MS = 5_000
 const CONNECT_TIMEOUT_MS = 10_000
-/** The longest answer of the contract in events of a single character each, three times over. */
+/** The contract's longest answer in events of a single character each, three times over. */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
 const MAX_MODELS_BODY_LENGTH = 4 * 1024 * 1024
-/** As much of a refusal as is read, in UTF-16 code units. */
+/** The part of a refusal that is read, in UTF-16 code units. */
 const MAX_REFUSAL_LENGTH = 64 * 1024
 
 export interface UpstreamClientOptions {
-  /** The base URL, with or without a closing slash; a query is kept. */
+  /** The base URL, with or without a trailing slash; a query is kept. */
   readonly url: string
   readonly key?: string
-  /** From the first packet to the end of the TLS handshake. Default 10 s. */
+  /** From the first packet to the end of the TLS handshake. Default: 10 s. */
   readonly connectTimeoutMs?: number
 }
 
@@ -36,98 +36,109 @@ export interface UpstreamClientDeps {
   readonly random: () => number
 }
 
-type Answer = Dispatcher.ResponseData
-type Question = { method: 'GET' | 'POST'; accept: string; body?: string }
+type UpstreamResponse = Dispatcher.ResponseData
+type UpstreamRequest = { method: 'GET' | 'POST'; accept: string; body?: string }
 
-/** HTTP to an OpenAI-compatible server. Everything it throws is an EngineFailure or the signal's reason. */
+/**
+ * An HTTP client of an OpenAI-compatible server. Everything that it throws is an EngineFailure or the
+ * signal's reason.
+ */
 export class UpstreamClient {
   readonly #options: UpstreamClientOptions
-  readonly #world: UpstreamClientDeps
+  readonly #deps: UpstreamClientDeps
   readonly #agent: Agent
 
-  constructor(options: UpstreamClientOptions, world: UpstreamClientDeps) {
+  constructor(options: UpstreamClientOptions, deps: UpstreamClientDeps) {
     this.#options = options
-    this.#world = world
+    this.#deps = deps
     this.#agent = new Agent({
       connect: { timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS },
-      // Silence is what the clock of the caller measures.
+      // The caller measures silence by its own clock.
       headersTimeout: 0,
       bodyTimeout: 0,
       maxResponseSize: MAX_BODY_BYTES,
     })
   }
 
-  /** Opens the stream of a completion, as far as its first chunk. */
+  /** Opens the stream of a completion and reads up to its first chunk. */
   async openStream(body: unknown, signal: AbortSignal): Promise<CompletionReader> {
     return this.#retrying(signal, async () => {
-      const answer = await this.#requireOk('/chat/completions', signal, {
+      const response = await this.#requireOk('/chat/completions', signal, {
         method: 'POST',
         accept: 'text/event-stream',
         body: JSON.stringify(body),
       })
-      const mediaType = headerOf(answer, 'content-type')
-      return CompletionReader.begin(bodyOf(answer), mediaType).catch((error: unknown) => {
-        const refusal = error instanceof ReportedError ? findRefusal(error.said) : undefined
+      const mediaType = headerOf(response, 'content-type')
+      return CompletionReader.open(bodyOf(response), mediaType).catch((error: unknown) => {
+        const refusal = error instanceof ReportedError ? findRefusal(error.reported) : undefined
         throw refusal ? new UpstreamRefused(refusal) : error
       })
     })
   }
 
-  /** The body of `GET /models`. */
+  /** Returns the body of `GET /models`. */
   async listModels(signal: AbortSignal): Promise<string> {
     return this.#retrying(signal, async () => {
-      const question = { method: 'GET', accept: 'application/json' } as const
-      const answer = await this.#requireOk('/models', signal, question)
-      const body = await readBounded(answer, MAX_MODELS_BODY_LENGTH)
-      if (body.length > MAX_MODELS_BODY_LENGTH) throw failed('the list of models is beyond 4 MB')
-      return body
+      const request = { method: 'GET', accept: 'application/json' } as const
+      const response = await this.#requireOk('/models', signal, request)
+      const body = await readBounded(response, MAX_MODELS_BODY_LENGTH)
+      if (body.length <= MAX_MODELS_BODY_LENGTH) return body
+      throw upstreamFailed('the list of models is beyond 4 MB')
     })
   }
 
-  /** The status of `GET /models`, tried once. */
+  /** Returns the status of `GET /models`, without a retry. */
   async probe(signal: AbortSignal): Promise<number> {
-    const answer = await this.#ask('/models', signal, { method: 'GET', accept: '*/*' })
-    discard(answer)
-    return answer.statusCode
+    const response = await this.#send('/models', signal, { method: 'GET', accept: '*/*' })
+    discard(response)
+    return response.statusCode
   }
 
   async #retrying<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    for (let tryNumber = 1; ; tryNumber++) {
+    for (let attempt = 1; ; attempt++) {
       try {
         return await work()
       } catch (error) {
-        // What fetch throws for an abort is not always the reason.
+        // After an abort the client may fail with another error than the reason.
         signal.throwIfAborted()
         const failure = connectionFailure(error)
-        const pauseMs = this.#pauseAfter(failure, tryNumber)
+        const pauseMs = this.#pauseAfter(failure, attempt)
         if (pauseMs === undefined) throw failure
-        await this.#world.clock.wait(pauseMs, signal)
+        await this.#deps.clock.wait(pauseMs, signal)
       }
     }
   }
 
-  /** How long until the next try; undefined when there is none. */
-  #pauseAfter(failure: EngineFailure, tryNumber: number): number | undefined {
-    if (!failure.isPassing || tryNumber === TRIES) return undefined
-    const askedMs = (failure.retryAfterSeconds ?? 0) * 1_000
-    if (askedMs > LONGEST_PAUSE_MS) return undefined
-    const jitter = 0.5 + this.#world.random()
-    return Math.max(askedMs, FIRST_BACKOFF_MS * 2 ** (tryNumber - 1) * jitter)
+  /** The pause before the next attempt; undefined when there is none. */
+  #pauseAfter(failure: EngineFailure, attempt: number): number | undefined {
+    if (!failure.isPassing || attempt === ATTEMPTS) return undefined
+    const requestedMs = (failure.retryAfterSeconds ?? 0) * 1_000
+    if (requestedMs > LONGEST_PAUSE_MS) return undefined
+    const jitter = 0.5 + this.#deps.random()
+    return Math.max(requestedMs, FIRST_BACKOFF_MS * 2 ** (attempt - 1) * jitter)
   }
 
-  async #requireOk(path: string, signal: AbortSignal, question: Question): Promise<Answer> {
-    const answer = await this.#ask(path, signal, question)
-    if (answer.statusCode === 200) return answer
-    const body = mayRefuse(answer.statusCode) ? await readRefusalOf(answer, signal) : ''
-    discard(answer)
-    throw statusFailure(answer, body, this.#world.clock.now())
+  async #requireOk(
+    path: string,
+    signal: AbortSignal,
+    request: UpstreamRequest,
+  ): Promise<UpstreamResponse> {
+    const response = await this.#send(path, signal, request)
+    if (response.statusCode === 200) return response
+    const body = mayRefuse(response.statusCode) ? await readRefusal(response, signal) : ''
+    discard(response)
+    throw statusFailure(response, body, this.#deps.clock.now())
   }
 
   /**
-   * Not by fetch, which costs 20 kB more for as long as an answer is open. A redirect is not followed:
-   * it would take the conversation to a server that nobody configured.
+   * Not by fetch, which costs 20 kB more for as long as an answer is open. Redirects are not followed:
+   * they would send the conversation to a server that the operator has not configured.
    */
-  #ask(path: string, signal: AbortSignal, { method, accept, body }: Question): Promise<Answer> {
+  #send(
+    path: string,
+    signal: AbortSignal,
+    { method, accept, body }: UpstreamRequest,
+  ): Promise<UpstreamResponse> {
     const { origin, pathname, search } = new URL(this.#options.url)
     const { key } = this.#options
     const headers = {
@@ -136,41 +147,41 @@ export class UpstreamClient {
       ...(body !== undefined && { 'Content-Type': 'application/json' }),
       ...(key !== undefined && { Authorization: `Bearer ${key}` }),
     }
-    const at = { origin, path: pathname.replace(/\/+$/, '') + path + search }
-    return this.#agent.request({ ...at, method, headers, signal, ...(body && { body }) })
+    const target = { origin, path: pathname.replace(/\/+$/, '') + path + search }
+    return this.#agent.request({ ...target, method, headers, signal, ...(body && { body }) })
   }
 }
 
-/** The text of a body, or a little more than `most` code units of one that is longer. */
-async function readBounded(answer: Answer, most: number): Promise<string> {
+/** The text of a body; of one longer than `most` code units, only a little more than those. */
+async function readBounded(response: UpstreamResponse, most: number): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
-  for await (const bytes of bodyOf(answer)) {
+  for await (const bytes of bodyOf(response)) {
     text += decoder.decode(bytes as Uint8Array, { stream: true })
     if (text.length > most) break
   }
   return text
 }
 
-/** A refusal that breaks off is one all the same, by its status. */
-async function readRefusalOf(answer: Answer, signal: AbortSignal): Promise<string> {
+/** A body that breaks off leaves the status, which is a refusal as well. */
+async function readRefusal(response: UpstreamResponse, signal: AbortSignal): Promise<string> {
   try {
-    return await readBounded(answer, MAX_REFUSAL_LENGTH)
+    return await readBounded(response, MAX_REFUSAL_LENGTH)
   } catch {
     signal.throwIfAborted()
     return ''
   }
 }
 
-function bodyOf(answer: Answer): Readable {
-  return decoded(answer.body, headerOf(answer, 'content-encoding'))
+function bodyOf(response: UpstreamResponse): Readable {
+  return decoded(response.body, headerOf(response, 'content-encoding'))
 }
 
-function headerOf({ headers }: Answer, name: string): string {
+function headerOf({ headers }: UpstreamResponse, name: string): string {
   return String(headers[name] ?? '')
 }
 
-/** The answer is already decided: its body is closed with its socket, and that is no mistake. */
-function discard({ body }: Answer): void {
+/** Closes a body that is not needed with its socket; the error that this causes is expected. */
+function discard({ body }: UpstreamResponse): void {
   body.on('error', () => undefined).destroy()
 }

@@ -3,32 +3,32 @@ import { EngineFailure } from '../../engine.ts'
 import { readRefusal } from '../refusals/refusal.ts'
 import { UpstreamRefused } from '../refusals/upstream-refused.ts'
 
-/** Worth another try: what was full, away or slow may not be any more. */
-const PASSING_STATUSES = new Set([429, 502, 503, 504, 529])
+/** Worth a retry: the upstream was overloaded, unavailable or slow. */
+const TRANSIENT_STATUSES = new Set([429, 502, 503, 504, 529])
 const TIMEOUT_STATUSES = new Set([408, 504])
-/** What we tell of an upstream's Retry-After at the most, in seconds. */
+/** The most that is passed on of an upstream's Retry-After. */
 const LONGEST_RETRY_AFTER_SECONDS = 3_600
 
-type Answered = { statusCode: number; headers: IncomingHttpHeaders }
+type ResponseHead = { statusCode: number; headers: IncomingHttpHeaders }
 
 /**
- * What a status other than 200 means.
- * @param body of the answer, as far as it was read
+ * The failure that a status other than 200 stands for.
+ * @param body as far as it was read
  */
-export function statusFailure(answered: Answered, body: string, now: Date): EngineFailure {
-  const { statusCode: status, headers } = answered
+export function statusFailure(response: ResponseHead, body: string, now: Date): EngineFailure {
+  const { statusCode: status, headers } = response
   const refusal = readRefusal(status, body)
   if (refusal) return new UpstreamRefused(refusal)
   const retryAfterSeconds = readRetryAfter(headers['retry-after'], now)
   const code = TIMEOUT_STATUSES.has(status) ? 'upstream-timeout' : 'upstream-failed'
   return new EngineFailure(code, `the upstream answered ${status}`, {
-    isPassing: PASSING_STATUSES.has(status),
+    isPassing: TRANSIENT_STATUSES.has(status),
     ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
   })
 }
 
 /**
- * What it means that the connection could not be made or broke. The texts of such errors may hold
+ * The failure of a connection that could not be made or broke off. The messages of such errors may hold
  * addresses: only their codes are kept.
  */
 export function connectionFailure(error: unknown): EngineFailure {
@@ -41,7 +41,12 @@ export function connectionFailure(error: unknown): EngineFailure {
   return new EngineFailure(code, `the connection failed (${why})`, { isPassing })
 }
 
-/** RFC 9110 10.2.3: seconds or a date. What is neither was not said. */
+/** Any other failure of the upstream. @param message for the log, without text of the upstream */
+export function upstreamFailed(message: string): EngineFailure {
+  return new EngineFailure('upstream-failed', message)
+}
+
+/** RFC 9110 10.2.3: seconds or a date. Anything else is ignored. */
 function readRetryAfter(value: string | undefined, now: Date): number | undefined {
   if (value === undefined) return undefined
   const untilMs = Date.parse(value) - now.getTime()

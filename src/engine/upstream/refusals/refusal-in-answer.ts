@@ -1,22 +1,22 @@
 import { asObject, type Json } from '../../../lib/json.ts'
 import { readRefusal, type Refusal } from './refusal.ts'
 
-/** Of a refusal that names no status. */
-const ANSWERED = 200
+/** The status of a refusal that names no other. */
+const OK = 200
 const BAD_REQUEST = 400
 
 /**
- * The refusal that came with 200, as the first event of a stream or in the place of the answer. One that
- * does not say what it is about may be anything.
- * @returns undefined for what may pass by itself, and where something of an answer is told
+ * Reads the refusal that came with 200, as the first event of a stream or in the place of the answer.
+ * @returns undefined for an error that may be transient or does not tell its reason, and for a part of
+ *   an answer
  */
-export function findRefusal(said: Json): Refusal | undefined {
-  if (Array.isArray(said['choices']) && said['choices'].length > 0) return undefined
-  const error = asObject(said['error'])
-  const status = [error?.['code'], said['code'], error?.['status'], said['status']]
+export function findRefusal(reported: Json): Refusal | undefined {
+  if (Array.isArray(reported['choices']) && reported['choices'].length > 0) return undefined
+  const error = asObject(reported['error'])
+  const status = [error?.['code'], reported['code'], error?.['status'], reported['status']]
     .map(Number)
     .find((code) => code >= BAD_REQUEST && code < 600)
-  const refusal = readRefusal(status ?? BAD_REQUEST, JSON.stringify(said))
+  const refusal = readRefusal(status ?? BAD_REQUEST, JSON.stringify(reported))
   if (status !== undefined || !refusal) return refusal
-  return refusal.kind === 'request' ? undefined : { ...refusal, status: ANSWERED }
+  return refusal.kind === 'request' ? undefined : { ...refusal, status: OK }
 }

@@ -1,20 +1,20 @@
 import { readRefusalBody, type RefusalBody } from './refusal-body.ts'
 
 /**
- * Why an upstream refuses a call: the conversation is too long; what is in it is not allowed; the key
- * is wrong; nothing is paid; the model is not there; or something else about the request.
+ * Why an upstream refuses a call: the conversation is too long, its content is not allowed, the account
+ * has no credit, the model does not exist, the key is not accepted, or the request is at fault otherwise.
  */
 export type RefusalKind = 'too-long' | 'content' | 'credit' | 'unknown-model' | 'access' | 'request'
 
 export interface Refusal {
   readonly status: number
   readonly kind: RefusalKind
-  readonly said: RefusalBody
+  readonly body: RefusalBody
 }
 
 type Signs = { readonly kind: RefusalKind; readonly codes: RegExp; readonly text: RegExp }
 
-/** In the words of the vendors, the surest first. */
+/** The vendors' own codes and phrases, the most reliable first. */
 const SIGNS: readonly Signs[] = [
   {
     kind: 'too-long',
@@ -27,7 +27,7 @@ const SIGNS: readonly Signs[] = [
         '(?:prompt|input|request|conversation)[^.]{0,40} too (?:long|large)(?! for (?:the )?field)',
         'too many (?:input |prompt )?tokens|maximum prompt length|model token limit',
         '(?:input|prompt) (?:token count|length|tokens)[^.]{0,60}exceed',
-        // No room is left, so that less than nothing is asked for.
+        // The prompt leaves no room, so that the computed length is negative.
         'max_tokens must be at least 1, got -\\d',
         'prompt exceeds|prompt contains [\\d,]+ tokens|range of input length',
         'inputs` tokens \\+|keep the first \\d+ tokens|tokens to keep from the initial prompt',
@@ -58,7 +58,7 @@ const SIGNS: readonly Signs[] = [
   },
 ]
 
-/** What a status means by itself. */
+/** The meaning of a status whose body tells nothing. */
 const KIND_OF_STATUS: Readonly<Record<number, RefusalKind>> = {
   401: 'access',
   402: 'credit',
@@ -69,30 +69,30 @@ const KIND_OF_STATUS: Readonly<Record<number, RefusalKind>> = {
   451: 'content',
 }
 
-/** May pass by itself: a time-out, a conflict, a connection or a handshake, too many calls. */
-const PASSING = new Set([408, 409, 421, 423, 425, 429])
-/** Of these only what will be the same at any other time is a refusal. */
-const FINAL_OF_TOO_MANY: readonly RefusalKind[] = ['credit', 'too-long']
+/** Transient: a time-out, a conflict, a connection or a handshake, too many requests. */
+const TRANSIENT = new Set([408, 409, 421, 423, 425, 429])
+/** With 429 only these are refusals; everything else may succeed later. */
+const FINAL_WITH_429: readonly RefusalKind[] = ['credit', 'too-long']
 /** Delta with 500 by servers whose template or whose slot cannot take the request. */
-const NOT_TAKEN = /not supported|unsupported|does not support|roles must alternate/i
+const NOT_SUPPORTED = /not supported|unsupported|does not support|roles must alternate/i
 
-/** Whether the body of an answer with this status has to be read to know what it means. */
+/** Whether the body of a response with this status tells if it is a refusal. */
 export function mayRefuse(status: number): boolean {
-  return [429, 500].includes(status) || (status >= 400 && status < 500 && !PASSING.has(status))
+  return [429, 500].includes(status) || (status >= 400 && status < 500 && !TRANSIENT.has(status))
 }
 
-/** The refusal that an answer is; undefined when the same call may succeed at another time. */
+/** Reads a refusal; undefined when the same call may succeed later. */
 export function readRefusal(status: number, body: string): Refusal | undefined {
   if (!mayRefuse(status)) return undefined
-  const said = readRefusalBody(body)
-  const kind = kindOf(status, said)
-  return isFinal(status, kind, said) ? { status, kind, said } : undefined
+  const details = readRefusalBody(body)
+  const kind = kindOf(status, details)
+  return isFinal(status, kind, details) ? { status, kind, body: details } : undefined
 }
 
 function isFinal(status: number, kind: RefusalKind, { text }: RefusalBody): boolean {
-  if (status === 429) return FINAL_OF_TOO_MANY.includes(kind)
+  if (status === 429) return FINAL_WITH_429.includes(kind)
   if (status !== 500) return true
-  return kind === 'too-long' || (kind === 'request' && NOT_TAKEN.test(text))
+  return kind === 'too-long' || (kind === 'request' && NOT_SUPPORTED.test(text))
 }
 
 function kindOf(status: number, { codes, text }: RefusalBody): RefusalKind {

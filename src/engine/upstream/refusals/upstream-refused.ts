@@ -1,7 +1,7 @@
 import { EngineFailure } from '../../engine.ts'
 import type { Refusal, RefusalKind } from './refusal.ts'
 
-/** For the operator. None repeats the upstream's own words: they may hold the user's, or the key. */
+/** For the operator's log. The upstream's own words are left out: they may hold the user's, or the key. */
 const REASONS: Readonly<Record<RefusalKind, string>> = {
   'too-long': 'the conversation is too long for the model',
   content: 'it refuses the content',
@@ -11,7 +11,7 @@ const REASONS: Readonly<Record<RefusalKind, string>> = {
   request: 'it does not take the request',
 }
 
-/** For the caller, whom keys and addresses do not concern. */
+/** For the caller, who is not told about keys and addresses. */
 const DETAILS: Readonly<Record<RefusalKind, string>> = {
   'too-long': 'The message does not fit the model, even without the earlier ones.',
   content: 'The engine behind chat refuses what the conversation contains.',
@@ -21,15 +21,15 @@ const DETAILS: Readonly<Record<RefusalKind, string>> = {
   request: 'The engine behind chat does not take the request. Its operator has to act.',
 }
 
-/** A word of a vendor's own list, and nothing that anybody typed. */
-const VENDOR_WORD = /^(?:[A-Za-z]{2,24}(?:[_.-][A-Za-z]{2,24}){0,5}|\d{3,6})$/
-const MOST_VENDOR_WORDS = 3
+/** An error code of a vendor, which cannot be text that a user wrote. */
+const VENDOR_CODE = /^(?:[A-Za-z]{2,24}(?:[_.-][A-Za-z]{2,24}){0,5}|\d{3,6})$/
+const MOST_CODES = 3
 
-/** A place in a request of ours: its parameters and the fields of its messages. */
+/** A place in a request of this server: its parameters and the fields of its messages. */
 const PARAMETER =
   /^(?:body\.)?(?:model|messages(?:[.[]\d{1,4}\]?)?(?:\.(?:role|content))?|temperature|top_p|max_tokens|max_completion_tokens|stream|stream_options(?:\.include_usage)?)$/
 
-/** The upstream refused the call, and would refuse it again. Its message is safe to log. */
+/** The upstream refused the call and would refuse it again. The message is safe to log. */
 export class UpstreamRefused extends EngineFailure {
   readonly refusal: Refusal
 
@@ -41,9 +41,9 @@ export class UpstreamRefused extends EngineFailure {
   }
 }
 
-function reasonOf({ status, kind, said }: Refusal): string {
-  const words = [...new Set(said.codes)].filter((word) => VENDOR_WORD.test(word))
-  const places = said.places.filter((place) => PARAMETER.test(place)).map((place) => `at ${place}`)
-  const told = [...words, ...places].slice(0, MOST_VENDOR_WORDS).join(', ')
-  return `the upstream answered ${status}${told && ` (${told})`}: ${REASONS[kind]}`
+function reasonOf({ status, kind, body }: Refusal): string {
+  const codes = [...new Set(body.codes)].filter((code) => VENDOR_CODE.test(code))
+  const places = body.places.filter((place) => PARAMETER.test(place)).map((place) => `at ${place}`)
+  const named = [...codes, ...places].slice(0, MOST_CODES).join(', ')
+  return `the upstream answered ${status}${named && ` (${named})`}: ${REASONS[kind]}`
 }

@@ -1,13 +1,13 @@
 import type { Turn, TurnMessage } from '../../engine.ts'
 import type { RequestPart, RequestShape } from './request-shape.ts'
 
-/** What the upstream is asked (`POST /chat/completions`), as its model wants to be asked. */
+/** The body of `POST /chat/completions`, in the shape that the model accepts. */
 export function completionRequest(turn: Turn, model: string, shape: RequestShape) {
   const { temperature, topP, maxOutputTokens } = turn.mode
   const { lengthParameter, streamUsage } = shape
   return {
     model,
-    messages: instructed(turn, shape),
+    messages: withInstructions(turn, shape),
     ...(shape.temperature && temperature !== undefined && { temperature }),
     ...(shape.topP && topP !== undefined && { top_p: topP }),
     ...(lengthParameter !== 'none' && { [lengthParameter]: maxOutputTokens }),
@@ -16,7 +16,7 @@ export function completionRequest(turn: Turn, model: string, shape: RequestShape
   }
 }
 
-/** The parts of such a request that its upstream may refuse. */
+/** The parts of such a request that the upstream may refuse. */
 export function partsSent({ mode }: Turn, shape: RequestShape): RequestPart[] {
   const { temperature, topP, lengthParameter, systemRole, streamUsage } = shape
   const isSent: Record<RequestPart, boolean> = {
@@ -29,8 +29,8 @@ export function partsSent({ mode }: Turn, shape: RequestShape): RequestPart[] {
   return (Object.keys(isSent) as RequestPart[]).filter((part) => isSent[part])
 }
 
-/** The messages in turn, with the instructions of the mode before them or in the first. */
-function instructed({ mode, messages }: Turn, { systemRole }: RequestShape) {
+/** The messages, with the mode's system prompt before them or in the first. */
+function withInstructions({ mode, messages }: Turn, { systemRole }: RequestShape) {
   const turns = alternating(messages)
   const content = mode.systemPrompt
   if (content === '') return turns
@@ -42,7 +42,7 @@ function instructed({ mode, messages }: Turn, { systemRole }: RequestShape) {
 /**
  * The messages as user and assistant in turn, the user first. The templates of many models refuse
  * anything else, and a history is not always so: an answer that was cancelled before its first word
- * leaves two questions, and a long one is cut anywhere.
+ * leaves two messages of the user, and a long history is cut anywhere.
  */
 function alternating(messages: readonly TurnMessage[]): TurnMessage[] {
   const turns: TurnMessage[] = []

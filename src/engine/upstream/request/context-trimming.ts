@@ -2,17 +2,17 @@ import type { TurnMessage } from '../../engine.ts'
 import type { RefusalBody } from '../refusals/refusal-body.ts'
 import { estimateTokens } from '../../tokens.ts'
 
-/** An estimate may be a little off for each message. */
+/** The estimate of each message may be a little low. */
 const MOST_KEPT = 0.9
 const LEAST_KEPT = 0.05
-/** Where nothing is told of how much is too much. */
+/** The share when the refusal tells no numbers. */
 const HALF = 0.5
-/** No model reads more: a longer number is something else, such as an id. */
+/** No model reads more: a larger number is something else, such as an id. */
 const MOST_TOKENS = 100_000_000
 
-/** A number of tokens, as prose writes it. */
+/** A number of tokens in prose. */
 const COUNT = '(\\d[\\d,]{1,12})'
-/** The limit in the sentences of the vendors, the surest first. */
+/** The limit in the vendors' sentences, the most reliable first. */
 const LIMITS = [
   `n_ctx\\D{1,4}${COUNT}`,
   `> ?${COUNT}`,
@@ -22,18 +22,18 @@ const LIMITS = [
   `(?:maximum|limit|allowed|cannot exceed)\\D{0,40}?${COUNT}`,
 ].map((pattern) => new RegExp(pattern, 'i'))
 
-/** How many tokens the model reads and how many it was given, as far as the refusal tells. */
-export function statedTokens(said: RefusalBody): { limit?: number; asked?: number } {
-  const found = LIMITS.map((pattern) => pattern.exec(said.text)?.[1]).find(Boolean)
-  const limit = said.limit ?? (found === undefined ? undefined : toCount(found))
+/** How many tokens the model reads and how many it was sent, as far as the refusal tells. */
+export function statedTokens(body: RefusalBody): { limit?: number; sent?: number } {
+  const found = LIMITS.map((pattern) => pattern.exec(body.text)?.[1]).find(Boolean)
+  const limit = body.limit ?? (found === undefined ? undefined : toCount(found))
   if (limit === undefined || limit === 0) return {}
-  const counts = [...said.text.matchAll(new RegExp(`\\b${COUNT}\\b`, 'g'))]
+  const counts = [...body.text.matchAll(new RegExp(`\\b${COUNT}\\b`, 'g'))]
     .map(([, digits = '']) => toCount(digits))
     .filter((count) => count < MOST_TOKENS)
-  const asked = said.asked ?? Math.max(...counts, 0)
-  // "At least so many" is said by those who stopped counting at the limit.
-  const isCounted = asked > limit && !/at least/i.test(said.text)
-  return { limit, ...(isCounted && { asked }) }
+  const sent = body.sent ?? Math.max(...counts, 0)
+  // Servers that stop counting at the limit say "at least".
+  const isCounted = sent > limit && !/at least/i.test(body.text)
+  return { limit, ...(isCounted && { sent }) }
 }
 
 function toCount(digits: string): number {
@@ -41,19 +41,19 @@ function toCount(digits: string): number {
 }
 
 /**
- * Which part of a conversation to keep, by what the refusal tells.
- * @param reserved tokens that were asked for the answer
+ * The share of a conversation that fits the model, by what the refusal tells.
+ * @param reserved the tokens reserved for the answer
  */
-export function fittingShare(said: RefusalBody, reserved: number): number {
-  const { limit, asked } = statedTokens(said)
-  if (limit === undefined || asked === undefined) return HALF
-  const share = (limit - reserved) / Math.max(asked - reserved, 1)
+export function fittingShare(body: RefusalBody, reserved: number): number {
+  const { limit, sent } = statedTokens(body)
+  if (limit === undefined || sent === undefined) return HALF
+  const share = (limit - reserved) / Math.max(sent - reserved, 1)
   return Math.min(Math.max(share, LEAST_KEPT), MOST_KEPT)
 }
 
 /**
- * The newest messages that are estimated to fit, beginning with one of the user. At least one message
- * is left out, and at least the newest is kept.
+ * The newest messages that are estimated to fit, beginning with a message of the user. At least the
+ * oldest message is dropped, and at least the newest is kept.
  * @param messages two or more, the last of the user
  */
 export function dropOldest(messages: readonly TurnMessage[], tokens: number): TurnMessage[] {

@@ -1,25 +1,26 @@
 import type { RequestShape } from './request-shape.ts'
 
-/** More than anybody's upstream has in use. */
+/** More than any upstream has in use. */
 const MOST_MODELS = 100
 
-/** How each model of one upstream wants to be asked, as far as it was found out since the start. */
+/** The request shapes that the models of one upstream accept, as learned since the start. */
 export class LearnedShapes {
-  readonly #first: RequestShape
-  readonly #found = new Map<string, Partial<RequestShape>>()
+  readonly #initial: RequestShape
+  readonly #learned = new Map<string, Partial<RequestShape>>()
 
-  /** @param first how a model is asked of which nothing is known */
-  constructor(first: RequestShape) {
-    this.#first = first
+  /** @param initial the shape for a model of which nothing is known */
+  constructor(initial: RequestShape) {
+    this.#initial = initial
   }
 
+  /** The shape to use for a model. */
   of(model: string): RequestShape {
-    return { ...this.#first, ...this.#found.get(model) }
+    return { ...this.#initial, ...this.#learned.get(model) }
   }
 
   /**
-   * Keeps what a model has taken.
-   * @returns the part of it that is new
+   * Keeps the changes after which a model accepted a request.
+   * @returns those that are new
    */
   learn(model: string, changes: Partial<RequestShape>): Partial<RequestShape> {
     const known = this.of(model)
@@ -28,11 +29,11 @@ export class LearnedShapes {
         ([name, value]) => known[name as keyof RequestShape] !== value,
       ),
     )
-    const found = { ...this.#found.get(model), ...news }
-    this.#found.delete(model)
-    this.#found.set(model, found)
-    const [oldest] = this.#found.keys()
-    if (this.#found.size > MOST_MODELS && oldest !== undefined) this.#found.delete(oldest)
+    const learned = { ...this.#learned.get(model), ...news }
+    this.#learned.delete(model)
+    this.#learned.set(model, learned)
+    const [oldest] = this.#learned.keys()
+    if (this.#learned.size > MOST_MODELS && oldest !== undefined) this.#learned.delete(oldest)
     return news
   }
 }

@@ -1,6 +1,9 @@
 import type { Clock } from '../../../ports/clock/clock.ts'
-import { readFirstModel } from '../response/completion-chunk.ts'
+import { asObject } from '../../../lib/json.ts'
 import { Deadline } from '../connection/deadline.ts'
+import { upstreamFailed } from '../connection/upstream-failures.ts'
+import { displayModel } from '../model-name.ts'
+import { requireJsonObject } from '../response/json-object.ts'
 
 interface Listing {
   readonly model: Promise<string>
@@ -12,40 +15,42 @@ interface Lister {
   listModels(signal: AbortSignal): Promise<string>
 }
 
+interface Options {
+  readonly clock: Pick<Clock, 'wait'>
+  readonly idleTimeoutMs: number
+}
+
 /**
- * The model to ask for: the one that was named, or else the first that the upstream lists. However
- * many want to know it at a moment, the upstream is asked once.
+ * The first model that the upstream lists, for an operator who has named none. Concurrent calls share
+ * one request.
  */
 export class ListedModel {
   readonly #lister: Lister
-  readonly #options: { readonly clock: Pick<Clock, 'wait'>; readonly idleTimeoutMs: number }
+  readonly #options: Options
   #known: string | undefined
   #listing: Listing | undefined
 
-  constructor(
-    lister: Lister,
-    options: { readonly clock: Pick<Clock, 'wait'>; readonly idleTimeoutMs: number },
-  ) {
+  constructor(lister: Lister, options: Options) {
     this.#lister = lister
     this.#options = options
   }
 
-  /** As far as it is known without asking. */
+  /** The model, if a list was read before. */
   get known(): string | undefined {
     return this.#known
   }
 
-  /** @throws EngineFailure, and the reason of the signal */
+  /** @throws EngineFailure, and the signal's reason */
   async find(signal: AbortSignal): Promise<string> {
     if (this.#known !== undefined) return this.#known
     signal.throwIfAborted()
-    const isLeft = this.#listing?.abort.signal.aborted ?? true
-    const listing = isLeft ? this.#list() : this.#listing!
+    const isAborted = this.#listing?.abort.signal.aborted ?? true
+    const listing = isAborted ? this.#list() : this.#listing!
     this.#listing = listing
-    return shared(listing, signal)
+    return share(listing, signal)
   }
 
-  /** The upstream does not have it any more. What another call has listed since stays. */
+  /** Drops a model that the upstream no longer has, unless another call has listed a new one since. */
   forget(model: string): void {
     if (this.#known === model) this.#known = undefined
   }
@@ -64,14 +69,14 @@ export class ListedModel {
         deadline.end()
         if (this.#listing?.abort === abort) this.#listing = undefined
       })
-    // Whoever waits hears of a failure; when the last one has left, nobody has to.
+    // The waiting callers get the error; when all have left, it must not become unhandled.
     model.catch(() => undefined)
     return { model, abort, waiting: 0 }
   }
 }
 
-/** What the listing finds, unless this caller leaves first; the last to leave takes the listing along. */
-async function shared(listing: Listing, signal: AbortSignal): Promise<string> {
+/** Waits for the listing until this caller aborts. The last caller to leave aborts the listing. */
+async function share(listing: Listing, signal: AbortSignal): Promise<string> {
   listing.waiting += 1
   let leave = () => {}
   const left = new Promise<never>((_, reject) => {
@@ -87,4 +92,13 @@ async function shared(listing: Listing, signal: AbortSignal): Promise<string> {
     listing.waiting -= 1
     if (listing.waiting === 0) listing.abort.abort(signal.reason)
   }
+}
+
+/** The first id of a `GET /models` body that can be shown. @throws EngineFailure when there is none */
+function readFirstModel(body: string): string {
+  const { data } = requireJsonObject(body)
+  const ids = Array.isArray(data) ? data.map((entry) => asObject(entry)?.['id']) : []
+  const id = ids.find((one) => displayModel(one) !== undefined)
+  if (typeof id !== 'string') throw upstreamFailed('the upstream lists no model; name one')
+  return id
 }

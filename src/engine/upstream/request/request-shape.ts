@@ -1,19 +1,19 @@
 import type { Refusal } from '../refusals/refusal.ts'
 
-/** How a model wants to be asked: what whole families of them refuse in one form or another. */
+/** The form of request that a model accepts: whole families of models refuse one part or another. */
 export interface RequestShape {
-  /** Whether the mode's own value is sent, where it has one. */
+  /** Whether the mode's temperature is sent, where it has one. */
   readonly temperature: boolean
   readonly topP: boolean
-  /** The name under which the longest answer is told. */
+  /** The parameter that limits the length of an answer. */
   readonly lengthParameter: 'max_tokens' | 'max_completion_tokens' | 'none'
-  /** `user`: the instructions come before the first message, in the same turn. */
+  /** `user`: the system prompt is put before the text of the first message. */
   readonly systemRole: 'system' | 'developer' | 'user'
-  /** Whether usage is asked for by `stream_options`. */
+  /** Whether `stream_options` asks for usage. */
   readonly streamUsage: boolean
 }
 
-/** A part of a request that an upstream may refuse. */
+/** A part of a request that the upstream may refuse. */
 export type RequestPart = 'temperature' | 'topP' | 'length' | 'system' | 'streamUsage'
 
 const NAMES: Readonly<Record<RequestPart, RegExp>> = {
@@ -32,17 +32,17 @@ const NAMES: Readonly<Record<RequestPart, RegExp>> = {
 }
 const ROLE_PLACE = /^(?:body\.)?messages\b.*\brole$/
 
-/** The parts of a refused request that its refusal names. Empty when it is about something else. */
-export function refusedParts({ said }: Refusal, sent: readonly RequestPart[]): RequestPart[] {
-  const named = sent.filter((part) => said.places.some((place) => isPlaceOf(part, place)))
+/** The parts of a request that its refusal names; empty when the reason is another. */
+export function refusedParts({ body }: Refusal, sent: readonly RequestPart[]): RequestPart[] {
+  const named = sent.filter((part) => body.places.some((place) => isPlaceOf(part, place)))
   if (named.length > 0) return named
-  // Asked for one of the two: what is refused is that there are both.
-  if (['temperature', 'topP'].every((part) => isNamed(part as RequestPart, sent, said.text))) {
+  // Some models accept either of the two, but not both.
+  if (['temperature', 'topP'].every((part) => isNamed(part as RequestPart, sent, body.text))) {
     return ['topP']
   }
-  // A sentence may go on to list what is taken: only what it names first is refused.
+  // A sentence may go on to list what is accepted: only the part that it names first is refused.
   const [first] = sent
-    .map((part) => ({ part, at: said.text.search(NAMES[part]) }))
+    .map((part) => ({ part, at: body.text.search(NAMES[part]) }))
     .filter(({ at }) => at !== -1)
     .sort((a, b) => a.at - b.at)
   return first ? [first.part] : []
@@ -54,17 +54,17 @@ function isNamed(part: RequestPart, sent: readonly RequestPart[], text: string):
 
 function isPlaceOf(part: RequestPart, place: string): boolean {
   if (part === 'system') return ROLE_PLACE.test(place)
-  // A message that is called so is not the parameter.
+  // A message may have a field of that name, which is not the parameter.
   return !place.includes('messages') && NAMES[part].test(place)
 }
 
-/** What is wrong is how much was asked for, not that it was asked. */
+/** The value was refused, not the parameter. */
 const TOO_MUCH =
   /too (?:large|high|big)|at most|less than|greater than|range|maximum|exceed|must be/i
 
 /**
- * What to change so that the part is not refused again: drop it, rename it, or fold it in.
- * @param before the shapes that were refused before this one, in this call
+ * The change after which the part is not refused again: it is dropped, renamed or moved.
+ * @param before the shapes that were refused earlier in this call
  */
 export function withoutPart(
   part: RequestPart,
@@ -83,14 +83,14 @@ export function withoutPart(
     case 'length': {
       const other = shape.lengthParameter === 'max_tokens' ? 'max_completion_tokens' : 'max_tokens'
       const isRenamed = before.some(({ lengthParameter }) => lengthParameter === other)
-      const isAmount = TOO_MUCH.test(refusal.said.text)
+      const isAmount = TOO_MUCH.test(refusal.body.text)
       return { lengthParameter: isRenamed || isAmount ? 'none' : other }
     }
   }
 }
 
-/** What is changed, for the log: only words of ours. */
-export function wordsFor(changes: Partial<RequestShape>): string[] {
+/** Describes a change for the log, without text of the upstream. */
+export function describeChanges(changes: Partial<RequestShape>): string[] {
   return [
     ...(changes.temperature === false ? ['without temperature'] : []),
     ...(changes.topP === false ? ['without top_p'] : []),

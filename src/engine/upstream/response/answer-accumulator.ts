@@ -1,123 +1,100 @@
-import { type CompletionChunk, failed } from './completion-chunk.ts'
+import { TextCleaner } from '../../clean-text.ts'
 import { EngineFailure, type EngineEnd, type Turn } from '../../engine.ts'
+import { estimateUsage } from '../../tokens.ts'
+import { upstreamFailed } from '../connection/upstream-failures.ts'
+import type { CompletionChunk } from './completion-chunk.ts'
+import { emptyAnswer } from './empty-answer.ts'
 import type { Ending } from './finish-reasons.ts'
 import { ReasoningFilter } from './reasoning-filter.ts'
-import { estimateUsage } from '../../tokens.ts'
 import { normalizeUsage, type ReportedUsage } from './reported-usage.ts'
-import { TextCleaner } from '../../clean-text.ts'
 
-/** The end of a thought whose beginning the server has cut off, on a line of its own. */
-const CUT_THOUGHT = /\n<\/think>(?:\n|$)/
-const CUT_THOUGHT_REMARK =
+/** The end of a reasoning block whose beginning the server has cut off, on a line of its own. */
+const CUT_REASONING = /\n<\/think>(?:\n|$)/
+const CUT_REASONING_REMARK =
   'the answer holds what the model thought, and </think> behind it: let the model server split thoughts off'
 
-/** What the chunks of an answer have said so far, and how it ends by that. */
+/** Accumulates the chunks of an answer, and decides how it ends. */
 export class AnswerAccumulator {
-  readonly #spoken = new ReasoningFilter()
-  readonly #whole = new TextCleaner()
+  readonly #filter = new ReasoningFilter()
+  readonly #cleaner = new TextCleaner()
   #text = ''
   #model: string
   #usage: ReportedUsage = {}
   #ending: Ending | undefined
   #isLast = false
-  #hasThought = false
-  #hasCalled = false
+  #hasReasoning = false
+  #hasToolCall = false
 
-  /** @param model as long as the upstream names none */
+  /** @param model the name for as long as the upstream sends none */
   constructor(model: string) {
     this.#model = model
   }
 
   /**
-   * Whether it has ended well: for a reason that is known, or by `[DONE]` where none was given, as
-   * many servers never give one. A reason that is not known is not undone by `[DONE]`: what ends so
-   * may be half an answer.
+   * Whether the answer is complete: by a known finish reason, or by `[DONE]` where none was sent, since
+   * many servers never send one. `[DONE]` does not outweigh an unknown reason, after which the answer
+   * may be cut off.
    */
-  get isWhole(): boolean {
+  get isComplete(): boolean {
     return this.#ending === undefined ? this.#isLast : typeof this.#ending === 'string'
   }
 
-  /** Remembers what a chunk says and gives what of its text can be shown. */
-  hear(chunk: CompletionChunk): string {
+  /** Takes over a chunk and returns the text that can be shown. */
+  add(chunk: CompletionChunk): string {
     const { model, usage, ending, text = '' } = chunk
     if (model !== undefined) this.#model = model
-    // Some tell one number at the beginning and the others at the end.
+    // Some servers send one count at the beginning and the others at the end.
     if (usage) this.#usage = { ...this.#usage, ...usage }
     if (ending !== undefined) this.#ending = ending
     if (chunk.isLast) this.#isLast = true
-    if (chunk.isThought) this.#hasThought = true
-    if (chunk.isCall) this.#hasCalled = true
-    return this.#show(this.#whole.push(this.#spoken.push(text)))
+    if (chunk.isReasoning) this.#hasReasoning = true
+    if (chunk.isToolCall) this.#hasToolCall = true
+    return this.#append(this.#cleaner.push(this.#filter.push(text)))
   }
 
-  /** What was held back, once nothing more comes. */
-  rest(): string {
-    return this.#show(this.#whole.push(this.#spoken.end()) + this.#whole.end())
+  /** Returns the text that was held back, once no chunk follows. */
+  flush(): string {
+    return this.#append(this.#cleaner.push(this.#filter.end()) + this.#cleaner.end())
   }
 
-  /** @throws EngineFailure when it is not whole, or has no text and no reason for that */
+  /** @throws EngineFailure when the answer is incomplete, or empty for no good reason */
   end(turn: Turn): EngineEnd {
-    if (!this.isWhole) throw this.#brokenOff()
+    if (!this.isComplete) throw this.#incomplete()
     const ending = this.#ending
-    if (this.#text === '' && ending !== 'contentFilter') throw this.#wordless()
+    if (this.#text === '' && ending !== 'contentFilter') throw this.#empty()
     const finishReason = typeof ending === 'string' && ending !== 'tools' ? ending : undefined
     return {
       type: 'end',
       model: this.#model,
       usage: normalizeUsage(this.#usage) ?? estimateUsage(turn, turn.mode.systemPrompt, this.#text),
       ...(finishReason && { finishReason }),
-      ...(this.#showsThought && { remark: CUT_THOUGHT_REMARK }),
+      ...(this.#showsReasoning && { remark: CUT_REASONING_REMARK }),
     }
   }
 
-  get #showsThought(): boolean {
-    return CUT_THOUGHT.test(this.#text) && !this.#text.includes('<think>')
+  get #showsReasoning(): boolean {
+    return CUT_REASONING.test(this.#text) && !this.#text.includes('<think>')
   }
 
-  #show(text: string): string {
+  #append(text: string): string {
     this.#text += text
     return text
   }
 
-  #brokenOff(): EngineFailure {
-    if (typeof this.#ending !== 'object') return failed('the stream ended before the answer did')
-    return failed(
+  #incomplete(): EngineFailure {
+    if (typeof this.#ending !== 'object') {
+      return upstreamFailed('the stream ended before the answer did')
+    }
+    return upstreamFailed(
       `the answer ended for a reason that means a failure or is not known (${this.#ending.unknown})`,
     )
   }
 
-  #wordless(): EngineFailure {
-    const hasThought = this.#hasThought || this.#spoken.hasThought
-    const why = whyWordless(hasThought, this.#hasCalled || this.#ending === 'tools', this.#ending)
-    // The same question would spend the same tokens on the same end.
-    const code = why.isFinal ? 'upstream-refused' : 'upstream-failed'
-    return new EngineFailure(code, why.log, { detail: why.detail })
+  #empty(): EngineFailure {
+    return emptyAnswer({
+      ending: this.#ending,
+      hasReasoning: this.#hasReasoning || this.#filter.hasReasoning,
+      hasToolCall: this.#hasToolCall || this.#ending === 'tools',
+    })
   }
-}
-
-type Why = { log: string; detail: string; isFinal?: true }
-
-function whyWordless(hasThought: boolean, hasCalled: boolean, ending: Ending | undefined): Why {
-  if (hasCalled) {
-    return {
-      log: 'the model called a tool and said nothing; tools are not offered here',
-      detail: 'The model asked for a tool instead of answering. No tools are available here.',
-      isFinal: true,
-    }
-  }
-  // Thoughts may be counted, and not shown.
-  if (ending === 'length') {
-    return {
-      log: 'the model thought until it had written as much as it may, and said nothing',
-      detail: 'The model spent its whole answer on thinking. Ask a smaller question.',
-      isFinal: true,
-    }
-  }
-  if (hasThought) {
-    return {
-      log: 'the model thought, and said nothing',
-      detail: 'The model ended after thinking, without an answer.',
-    }
-  }
-  return { log: 'the model said nothing', detail: 'The model ended without an answer.' }
 }

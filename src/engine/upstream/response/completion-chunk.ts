@@ -1,41 +1,46 @@
-import { readDelta, type Delta } from './delta.ts'
-import { EngineFailure } from '../../engine.ts'
-import type { ServerSentEvent } from './event-stream-parser.ts'
-import { type Ending, loggable, readEnding } from './finish-reasons.ts'
 import { asObject, hasContent, type Json } from '../../../lib/json.ts'
-import { displayModel, readUsage, type ReportedUsage } from './reported-usage.ts'
+import { upstreamFailed } from '../connection/upstream-failures.ts'
+import { displayModel } from '../model-name.ts'
+import { type Delta, readDelta } from './delta.ts'
+import type { ServerSentEvent } from './event-stream-parser.ts'
+import { type Ending, readEnding } from './finish-reasons.ts'
+import { parseJsonObject, requireJsonObject } from './json-object.ts'
+import { isError, ReportedError, requireNoError } from './reported-error.ts'
+import { readUsage, type ReportedUsage } from './reported-usage.ts'
 
-/** One event of the stream, or the whole answer at once, reduced to what we use. */
+/** One event of a stream, or a whole answer, reduced to what Parley uses. */
 export interface CompletionChunk extends Delta {
   readonly model?: string
   readonly usage?: ReportedUsage
   readonly ending?: Ending
-  /** The server has said all: `[DONE]`, or the answer came whole. */
+  /** The answer is over: the server sent `[DONE]`, or a whole answer. */
   readonly isLast?: true
-  /** False for a chunk that brings the answer no further: such chunks may come for ever. */
+  /** False for a chunk without content: a server may send such chunks for ever. */
   readonly isProgress: boolean
 }
 
-const NOTHING = { isThought: false, isCall: false, isProgress: false }
+const EMPTY_CHUNK = { isReasoning: false, isToolCall: false, isProgress: false }
 
-/** Fields of which one at least is in whatever is a part of an answer, unless it names its kind. */
-const PARTS_OF_ANSWER = ['choices', 'usage', 'x_groq']
+/** A part of an answer has at least one of these fields, unless its `object` names its kind. */
+const ANSWER_FIELDS = ['choices', 'usage', 'x_groq']
 
 /**
  * Reads one event of a stream of `chat.completion.chunk`s.
- * @throws EngineFailure for garbage, for an error in any of its forms, and for what is no part of an
+ * @throws EngineFailure for malformed data, for an error in any form, and for what is no part of an
  *   answer
  */
 export function readEvent({ name, data }: ServerSentEvent): CompletionChunk {
-  if (/error|exception|fail/i.test(name)) throw errorOf('an event', parsed(data))
-  if (data === '') return NOTHING
-  if (data === '[DONE]') return { ...NOTHING, isLast: true, isProgress: true }
-  const isOfAnswer = name === '' || name === 'message'
-  const chunk = parsed(data)
+  if (/error|exception|fail/i.test(name)) {
+    throw new ReportedError('an event', parseJsonObject(data))
+  }
+  if (data === '') return EMPTY_CHUNK
+  if (data === '[DONE]') return { ...EMPTY_CHUNK, isLast: true, isProgress: true }
+  const chunk = parseJsonObject(data)
   if (chunk && isPartOfAnswer(chunk)) return readChunk(chunk)
-  // Whoever gives events names may have some of its own, as a sign of life.
-  if (!isOfAnswer || (chunk && isSignOfLife(chunk))) return NOTHING
-  throw failed(
+  // A server that names its events may send some of its own to keep the connection open.
+  const isNamed = name !== '' && name !== 'message'
+  if (isNamed || (chunk && isKeepAlive(chunk))) return EMPTY_CHUNK
+  throw upstreamFailed(
     chunk
       ? 'the upstream sent an event that is no part of an answer'
       : 'the upstream sent something other than a JSON object',
@@ -43,14 +48,14 @@ export function readEvent({ name, data }: ServerSentEvent): CompletionChunk {
 }
 
 /**
- * Reads a whole answer, as `"stream": false` gets it.
+ * Reads a whole answer, the reply to a request with `"stream": false`.
  * @throws EngineFailure like `readEvent`
  */
 export function readWhole(body: string): CompletionChunk {
-  const completion = parseObject(body)
+  const completion = requireJsonObject(body)
   requireNoError(completion)
   const choice = firstChoice(completion['choices'])
-  if (!choice) throw failed('the upstream answered with JSON that is no answer')
+  if (!choice) throw upstreamFailed('the upstream answered with JSON that is no answer')
   const message = { ...choice, delta: choice['message'] ?? choice['delta'] }
   return { ...readChunk({ ...completion, choices: [message] }), isLast: true, isProgress: true }
 }
@@ -58,20 +63,20 @@ export function readWhole(body: string): CompletionChunk {
 function readChunk(chunk: Json): CompletionChunk {
   const choice = firstChoice(chunk['choices'])
   const groq = asObject(chunk['x_groq'])
-  for (const where of [chunk, choice, groq]) if (where) requireNoError(where)
-  const said = readDelta(asObject(choice?.['delta'] ?? wholeMessage(chunk, choice)))
+  for (const part of [chunk, choice, groq]) if (part) requireNoError(part)
+  const delta = readDelta(asObject(choice?.['delta'] ?? wholeMessage(chunk, choice)))
   const model = displayModel(chunk['model'])
   const usage = [chunk['usage'], choice?.['usage'], groq?.['usage']]
     .map(readUsage)
     .find((one) => one !== undefined)
   const ending = readEnding(choice?.['finish_reason'])
-  const hasSaid = said.text !== undefined || said.isThought || said.isCall
+  const hasDelta = delta.text !== undefined || delta.isReasoning || delta.isToolCall
   return {
-    ...said,
+    ...delta,
     ...(model !== undefined && { model }),
     ...(usage && { usage }),
     ...(ending !== undefined && { ending }),
-    isProgress: hasSaid || usage !== undefined || ending !== undefined,
+    isProgress: hasDelta || usage !== undefined || ending !== undefined,
   }
 }
 
@@ -80,7 +85,7 @@ function wholeMessage(chunk: Json, choice: Json | undefined): unknown {
   return chunk['object'] === 'chat.completion' ? choice?.['message'] : undefined
 }
 
-/** The choice that we asked for; a server that gives several numbers them. */
+/** The first choice: a server that sends several numbers them. */
 function firstChoice(choices: unknown): Json | undefined {
   if (!Array.isArray(choices)) return undefined
   return choices.map(asObject).find((choice) => choice && (choice['index'] ?? 0) === 0)
@@ -88,70 +93,9 @@ function firstChoice(choices: unknown): Json | undefined {
 
 function isPartOfAnswer(chunk: Json): boolean {
   const isChunk = String(chunk['object']).startsWith('chat.completion')
-  return isChunk || isError(chunk) || PARTS_OF_ANSWER.some((field) => field in chunk)
+  return isChunk || isError(chunk) || ANSWER_FIELDS.some((field) => field in chunk)
 }
 
-function isSignOfLife(chunk: Json): boolean {
+function isKeepAlive(chunk: Json): boolean {
   return !hasContent(chunk) || chunk['type'] === 'ping'
-}
-
-function isError({ error, object, type }: Json): boolean {
-  const isTold = typeof error === 'object' ? hasContent(error) : Boolean(error)
-  return isTold || object === 'error' || type === 'error'
-}
-
-function requireNoError(where: Json): void {
-  if (isError(where)) throw errorOf('an object', where)
-}
-
-/** An error where a part of the answer was to be. Before its first part it may be a refusal. */
-export class ReportedError extends EngineFailure {
-  /** May hold anything: never log it. */
-  readonly said: Json
-
-  constructor(message: string, said: Json) {
-    super('upstream-failed', message)
-    this.said = said
-  }
-}
-
-/** Of what it says only its name is told: the rest may hold anything. */
-function errorOf(form: string, said: Json | undefined): EngineFailure {
-  const error = asObject(said?.['error']) ?? said
-  const name = [error?.['code'], error?.['type'], said?.['code']]
-    .map(loggable)
-    .find((one) => one !== 'no name' && one !== 'error')
-  const message = `the upstream sent ${form} of an error` + (name === undefined ? '' : ` (${name})`)
-  return new ReportedError(message, said ?? {})
-}
-
-/**
- * The first id of a `GET /models` body that can be shown, as it is asked for. Throws EngineFailure
- * when there is none.
- */
-export function readFirstModel(body: string): string {
-  const { data } = parseObject(body)
-  const ids = Array.isArray(data) ? data.map((entry) => asObject(entry)?.['id']) : []
-  const id = ids.find((one) => displayModel(one) !== undefined)
-  if (typeof id !== 'string') throw failed('the upstream lists no model; name one')
-  return id
-}
-
-export function failed(message: string): EngineFailure {
-  return new EngineFailure('upstream-failed', message)
-}
-
-/** The text must not be logged: no object and no JSON are the same failure. */
-function parseObject(text: string): Json {
-  const value = parsed(text)
-  if (!value) throw failed('the upstream sent something other than a JSON object')
-  return value
-}
-
-function parsed(text: string): Json | undefined {
-  try {
-    return asObject(JSON.parse(text))
-  } catch {
-    return undefined
-  }
 }

@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream'
+import { connectionFailure, upstreamFailed } from '../connection/upstream-failures.ts'
 import { formOf } from './body-form.ts'
-import { type CompletionChunk, failed, readEvent, readWhole } from './completion-chunk.ts'
+import { type CompletionChunk, readEvent, readWhole } from './completion-chunk.ts'
 import { EventStreamParser, EventTooLarge, type ServerSentEvent } from './event-stream-parser.ts'
-import { connectionFailure } from '../connection/upstream-failures.ts'
 
-/** The longest whole answer: the contract's longest, escaped, with much thinking beside it. */
+/** The longest whole answer: the contract's longest, escaped, with much reasoning beside it. */
 const MAX_WHOLE_BYTES = 4 * 1024 * 1024
 
 /** Reads the chunks of a completion, no faster than they are asked for. */
@@ -12,7 +12,7 @@ export class CompletionReader {
   readonly #body: Readable
   readonly #pieces: AsyncIterator<Uint8Array, undefined>
   readonly #parser = new EventStreamParser()
-  /** Of what the parser does not get: the beginning, and a whole answer. */
+  /** Decodes what the parser does not get: the beginning of a body, and a whole answer. */
   readonly #decoder = new TextDecoder()
   #events: ServerSentEvent[] = []
   #hasEnded = false
@@ -24,15 +24,15 @@ export class CompletionReader {
   }
 
   /**
-   * Reads as far as the first chunk, whatever it says: from there on the call is not repeated.
-   * @param mediaType as the server calls it, which need not be true
-   * @throws EngineFailure, and what the connection fails with
+   * Reads up to the first chunk, whatever it holds: after it the call is not retried.
+   * @param mediaType the `Content-Type`, which may be wrong
+   * @throws EngineFailure, and the connection's error
    */
-  static async begin(body: Readable, mediaType: string): Promise<CompletionReader> {
+  static async open(body: Readable, mediaType: string): Promise<CompletionReader> {
     const reader = new CompletionReader(body)
     try {
-      reader.#first = await reader.#begin(/^\s*text\/event-stream\b/i.test(mediaType))
-      if (!reader.#first) throw failed('the stream ended before it began')
+      reader.#first = await reader.#readFirst(/^\s*text\/event-stream\b/i.test(mediaType))
+      if (!reader.#first) throw upstreamFailed('the stream ended before it began')
       return reader
     } catch (error) {
       reader.close()
@@ -41,8 +41,8 @@ export class CompletionReader {
   }
 
   /**
-   * The next chunk that brings the answer further; undefined at the end of the stream.
-   * Comments and empty chunks are passed over: they are no sign of an answer.
+   * Returns the next chunk with content; undefined at the end of the stream. Comments and empty chunks
+   * are skipped: they do not prove that an answer comes.
    * @throws EngineFailure, and what the body's signal aborts with
    */
   async next(): Promise<CompletionChunk | undefined> {
@@ -57,26 +57,28 @@ export class CompletionReader {
     }
   }
 
-  /** Hangs up, if it is still open. That is no mistake of anybody's. */
+  /** Closes the connection if it is open. The error that this causes in the body is expected. */
   close(): void {
     this.#body.on('error', () => undefined).destroy()
   }
 
-  async #begin(isCalledStream: boolean): Promise<CompletionChunk | undefined> {
+  async #readFirst(isDeclaredStream: boolean): Promise<CompletionChunk | undefined> {
     let beginning = ''
     for (;;) {
       const piece = await this.#piece()
       if (piece) beginning += this.#decoder.decode(piece, { stream: true })
-      const form = formOf(beginning, isCalledStream) ?? (piece ? undefined : 'neither')
-      if (form === 'whole') return this.#whole(beginning)
-      if (form === 'neither' && beginning !== '') throw failed('the upstream sent no answer')
+      const form = formOf(beginning, isDeclaredStream) ?? (piece ? undefined : 'neither')
+      if (form === 'whole') return this.#readWhole(beginning)
+      if (form === 'neither' && beginning !== '') {
+        throw upstreamFailed('the upstream sent no answer')
+      }
       if (piece) this.#parse(piece)
       if (form) return this.#nextChunk()
     }
   }
 
-  /** Its model has answered: what goes wrong from here on must not make anybody ask again. */
-  async #whole(beginning: string): Promise<CompletionChunk> {
+  /** The model has answered: a failure from here on must not cause a retry. */
+  async #readWhole(beginning: string): Promise<CompletionChunk> {
     let body = beginning
     try {
       for (let piece = await this.#piece(); piece; piece = await this.#piece()) {
@@ -84,10 +86,10 @@ export class CompletionReader {
         if (body.length > MAX_WHOLE_BYTES) break
       }
     } catch (error) {
-      throw failed(connectionFailure(error).message)
+      throw upstreamFailed(connectionFailure(error).message)
     }
-    if (body.length > MAX_WHOLE_BYTES) throw failed('the upstream sent an answer beyond 4 MB')
-    return readWhole(body)
+    if (body.length <= MAX_WHOLE_BYTES) return readWhole(body)
+    throw upstreamFailed('the upstream sent an answer beyond 4 MB')
   }
 
   async #nextChunk(): Promise<CompletionChunk | undefined> {
@@ -114,7 +116,7 @@ export class CompletionReader {
   #parse(piece: Uint8Array): void {
     try {
       const events = this.#parser.push(piece)
-      // Events without data are another way of keeping a connection open.
+      // Events with neither name nor data only keep the connection open.
       this.#events.push(
         ...events
           .map(({ name, data }) => ({ name: name.trim(), data: data.trim() }))
@@ -122,7 +124,7 @@ export class CompletionReader {
       )
     } catch (error) {
       if (!(error instanceof EventTooLarge)) throw error
-      throw failed('the upstream sent an event beyond 1 MB')
+      throw upstreamFailed('the upstream sent an event beyond 1 MB')
     }
   }
 }

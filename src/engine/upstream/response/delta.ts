@@ -1,36 +1,36 @@
 import { asObject, hasContent, type Json, readText } from '../../../lib/json.ts'
 
-/** What one piece of a message holds, whatever its form. */
+/** The content of one piece of a message, whatever its form. */
 export interface Delta {
-  /** Of the answer; a refusal is one. */
+  /** Text of the answer; a refusal of the model counts as one. */
   readonly text?: string
-  /** It holds something of what the model thinks: never shown, and a sign of life. */
-  readonly isThought: boolean
-  /** It holds something of a call of a tool. */
-  readonly isCall: boolean
+  /** Whether it holds reasoning, which is never shown but proves that the model is working. */
+  readonly isReasoning: boolean
+  /** Whether it holds a part of a tool call. */
+  readonly isToolCall: boolean
 }
 
-/** The names under which servers send thoughts beside the answer. */
-const THOUGHTS = [
+/** The fields in which servers send reasoning beside the answer. */
+const REASONING_FIELDS = [
   ...['reasoning_content', 'reasoning', 'reasoning_text', 'reasoning_details'],
   ...['thinking', 'thinking_blocks', 'thinking_content'],
 ]
-const THOUGHT_PARTS = ['thinking', 'redacted_thinking', 'reasoning', 'reasoning_text', 'think']
+const REASONING_PARTS = ['thinking', 'redacted_thinking', 'reasoning', 'reasoning_text', 'think']
 const TEXT_PARTS = [undefined, 'text', 'output_text']
 
-/** Reads a `delta` of a stream or the `message` of a whole answer. */
+/** Reads the `delta` of a chunk or the `message` of a whole answer. */
 export function readDelta(message: Json | undefined): Delta {
   const parts = partsOf(message?.['content'])
-  const isAllThought = isGoogleThought(message)
+  const isAllReasoning = isGoogleThought(message)
   const texts = [...parts.map(textOf), message?.['refusal']].map(readText)
-  const text = isAllThought ? '' : texts.map((one) => one ?? '').join('')
+  const text = isAllReasoning ? '' : texts.map((one) => one ?? '').join('')
   return {
     ...(text !== '' && { text }),
-    isThought:
-      THOUGHTS.some((name) => hasContent(message?.[name])) ||
-      parts.some(isThought) ||
-      (isAllThought && parts.length > 0),
-    isCall: hasContent(message?.['tool_calls']) || hasContent(message?.['function_call']),
+    isReasoning:
+      REASONING_FIELDS.some((name) => hasContent(message?.[name])) ||
+      parts.some(isReasoningPart) ||
+      (isAllReasoning && parts.length > 0),
+    isToolCall: hasContent(message?.['tool_calls']) || hasContent(message?.['function_call']),
   }
 }
 
@@ -45,11 +45,11 @@ function textOf(part: Json): unknown {
   return TEXT_PARTS.includes(part['type'] as string | undefined) ? part['text'] : undefined
 }
 
-function isThought(part: Json): boolean {
-  return THOUGHT_PARTS.includes(String(part['type'])) || hasContent(part['thinking'])
+function isReasoningPart(part: Json): boolean {
+  return REASONING_PARTS.includes(String(part['type'])) || hasContent(part['thinking'])
 }
 
-/** Gemini marks content that is a summary of thoughts. */
+/** Gemini marks content that summarises its reasoning. */
 function isGoogleThought(message: Json | undefined): boolean {
   const google = asObject(asObject(message?.['extra_content'])?.['google'])
   return google?.['thought'] === true

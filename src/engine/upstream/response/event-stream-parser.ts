@@ -1,21 +1,21 @@
 /** The longest event accepted, in UTF-16 code units. */
 const MAX_EVENT_LENGTH = 1024 * 1024
 
-/** An event: its name is empty where none was given. */
+/** An event of a stream. Its name is empty where none was sent. */
 export interface ServerSentEvent {
   readonly name: string
   readonly data: string
 }
 
-/** An event grew beyond 1 MB without ending. */
+/** An event has more than 1 MB. */
 export class EventTooLarge extends Error {
   override readonly name = 'EventTooLarge'
 }
 
 /**
- * Reads a `text/event-stream` body piece by piece (WHATWG HTML, 9.2.6); keeps only names and `data`.
- * Bytes may be split anywhere. An event without its closing empty line is not one, nor is one without
- * data, unless it has a name: some servers say no more of an error.
+ * Parses a `text/event-stream` body piece by piece (WHATWG HTML, 9.2.6); only `event` and `data` are
+ * kept. Bytes may be split anywhere. An event without its closing empty line is dropped, as is one
+ * without data, unless it has a name: some servers send only the name of an error.
  */
 export class EventStreamParser {
   readonly #decoder = new TextDecoder()
@@ -25,12 +25,12 @@ export class EventStreamParser {
   #dataLength = 0
   #endedWithCarriageReturn = false
 
-  /** Every event that these bytes complete. Throws EventTooLarge. */
+  /** Returns every event that these bytes complete. @throws EventTooLarge */
   push(bytes: Uint8Array): ServerSentEvent[] {
     const text = this.#decoder.decode(bytes, { stream: true })
     const events: ServerSentEvent[] = []
     const lineEnd = /\r\n?|\n/g
-    // A CR LF split over two pieces is one line end.
+    // A CR LF that is split over two pieces is one line end.
     let start = this.#endedWithCarriageReturn && text.startsWith('\n') ? 1 : 0
     if (text !== '') this.#endedWithCarriageReturn = text.endsWith('\r')
     lineEnd.lastIndex = start
@@ -40,17 +40,13 @@ export class EventStreamParser {
       start = lineEnd.lastIndex
     }
     this.#line += text.slice(start)
-    this.#bound()
+    this.#requireSize()
     return events
   }
 
   #take(line: string, events: ServerSentEvent[]): void {
     if (line === '') {
-      const event = { name: this.#name, data: this.#data.join('\n') }
-      if (event.name !== '' || this.#data.length > 0) events.push(event)
-      this.#name = ''
-      this.#data = []
-      this.#dataLength = 0
+      this.#endEvent(events)
       return
     }
     const field = /^(data|event)(?:: ?|$)/.exec(line)
@@ -62,10 +58,18 @@ export class EventStreamParser {
     }
     this.#data.push(value)
     this.#dataLength += line.length
-    this.#bound()
+    this.#requireSize()
   }
 
-  #bound(): void {
+  #endEvent(events: ServerSentEvent[]): void {
+    const event = { name: this.#name, data: this.#data.join('\n') }
+    if (event.name !== '' || this.#data.length > 0) events.push(event)
+    this.#name = ''
+    this.#data = []
+    this.#dataLength = 0
+  }
+
+  #requireSize(): void {
     if (this.#line.length + this.#name.length + this.#dataLength > MAX_EVENT_LENGTH)
       throw new EventTooLarge()
   }

@@ -1,12 +1,13 @@
 import type { FinishReason } from '../../engine.ts'
+import { loggable } from './loggable-word.ts'
 
 /**
- * How an answer ended, in the words of its upstream: for a reason that the contract has; for a tool,
- * which ends it as well and of which the contract says nothing; or for one that is not known.
+ * Why an answer ended: a reason of the contract; a tool call, of which the contract says nothing; or a
+ * reason that is not known.
  */
 export type Ending = FinishReason | 'tools' | { readonly unknown: string }
 
-/** Written where nothing has ended yet. */
+/** Sent while the answer has not ended. */
 const NOT_YET = ['', 'null', 'none', 'undefined', 'finish_reason_unspecified']
 
 const WORDS: Record<FinishReason | 'tools', readonly string[]> = {
@@ -30,8 +31,8 @@ const ENDINGS = new Map(
 )
 
 /**
- * Reads a `finish_reason`, in capitals or not; undefined while nothing has ended. A word that is not
- * among these ends nothing well: the words for a failure have no end, those for success hardly change
+ * Reads a `finish_reason`, in any case; undefined while the answer has not ended. An unknown reason
+ * counts as a failure: servers invent new words for failures, hardly ever for success
  * (docs/decisions/0021).
  */
 export function readEnding(value: unknown): Ending | undefined {
@@ -39,12 +40,4 @@ export function readEnding(value: unknown): Ending | undefined {
   const word = value.trim().toLowerCase()
   if (NOT_YET.includes(word)) return undefined
   return ENDINGS.get(word.replaceAll('-', '_')) ?? { unknown: loggable(word) }
-}
-
-/** A word of an upstream that can stand in our log: a name made of letters, and nothing else. */
-export function loggable(word: unknown): string {
-  const isName =
-    typeof word === 'string' && word.length <= 60 && /^[a-z]+([_-][a-z]+)*$/i.test(word)
-  if (isName) return word
-  return typeof word === 'number' && Number.isInteger(word) ? String(word) : 'no name'
 }

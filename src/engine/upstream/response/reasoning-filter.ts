@@ -1,82 +1,83 @@
-/** Marks that models put around what they think, where their server leaves it in the text. */
-const MARKS = new Map([
+/** The tags in which models enclose reasoning, where their server leaves it in the text. */
+const TAGS = new Map([
   ['<think>', '</think>'],
   ['<thinking>', '</thinking>'],
   ['<thought>', '</thought>'],
   ['<seed:think>', '</seed:think>'],
   ['[THINK]', '[/THINK]'],
 ])
-/** A block that its server has cut the beginning from ends with this. */
-const ENDS = ['</think>', '[/THINK]']
-/** White space at the beginning of an answer is held back so far, in UTF-16 code units. */
+/** The end of a block whose beginning the server has cut off. */
+const CLOSING_TAGS = ['</think>', '[/THINK]']
+/** White space at the beginning of an answer is held back up to this length, in UTF-16 code units. */
 const LONGEST_BLANK = 1_000
 
 /**
- * The text of an answer without what the model thinks at its beginning, wherever its pieces are cut.
- * Further on a mark is text like any other: somebody may ask for one.
+ * Removes the reasoning at the beginning of an answer, wherever its pieces are split. Later in the
+ * answer a tag is text like any other: a user may ask for one.
  */
 export class ReasoningFilter {
   #held = ''
-  #isSpeaking = false
-  /** What ends the thought that has begun; empty where none has. */
-  #end = ''
-  #hasThought = false
+  #isAnswer = false
+  /** The tag that closes the open block; empty outside a block. */
+  #closingTag = ''
+  #hasReasoning = false
 
-  get hasThought(): boolean {
-    return this.#hasThought
+  get hasReasoning(): boolean {
+    return this.#hasReasoning
   }
 
-  /** What of the text so far is spoken for sure; may be empty. */
+  /** Returns the text that is certainly part of the answer; may be empty. */
   push(piece: string): string {
-    return this.#isSpeaking ? piece : this.#listen(piece)
+    return this.#isAnswer ? piece : this.#filter(piece)
   }
 
-  /** What was held back at the end of the answer: a thought without an end is none of it. */
+  /** Returns what was held back at the end of the answer, without a block that was never closed. */
   end(): string {
-    return this.#end === '' ? this.#release() : ''
+    return this.#closingTag === '' ? this.#release() : ''
   }
 
-  #listen(piece: string): string {
+  #filter(piece: string): string {
     this.#held += piece
-    while (this.#enter() || this.#leave());
-    return this.#isSpeaking ? this.#release() : ''
+    while (this.#enterBlock() || this.#leaveBlock());
+    return this.#isAnswer ? this.#release() : ''
   }
 
-  /** Whether a block of thoughts was found, and is over or has begun. */
-  #enter(): boolean {
-    if (this.#end !== '') return false
+  /** Removes an opening tag, or a closing one whose beginning is missing. @returns whether there was one */
+  #enterBlock(): boolean {
+    if (this.#closingTag !== '') return false
     const text = this.#held.trimStart()
     if (this.#held.length - text.length > LONGEST_BLANK) {
-      this.#isSpeaking = true
+      this.#isAnswer = true
       return false
     }
-    const end = ENDS.find((one) => text.startsWith(one))
-    const mark = end ?? [...MARKS.keys()].find((one) => text.startsWith(one))
-    if (mark !== undefined) {
-      this.#hasThought = true
-      this.#end = end === undefined ? MARKS.get(mark)! : ''
-      this.#held = text.slice(mark.length)
+    const closing = CLOSING_TAGS.find((tag) => text.startsWith(tag))
+    const tag = closing ?? [...TAGS.keys()].find((one) => text.startsWith(one))
+    if (tag !== undefined) {
+      this.#hasReasoning = true
+      this.#closingTag = closing === undefined ? TAGS.get(tag)! : ''
+      this.#held = text.slice(tag.length)
       return true
     }
-    this.#isSpeaking = ![...MARKS.keys(), ...ENDS].some((one) => one.startsWith(text))
+    this.#isAnswer = ![...TAGS.keys(), ...CLOSING_TAGS].some((one) => one.startsWith(text))
     return false
   }
 
-  #leave(): boolean {
-    if (this.#end === '') return false
-    const at = this.#held.indexOf(this.#end)
+  /** Removes the block up to its closing tag. @returns whether that was found */
+  #leaveBlock(): boolean {
+    if (this.#closingTag === '') return false
+    const at = this.#held.indexOf(this.#closingTag)
     if (at === -1) {
-      this.#held = this.#held.slice(-(this.#end.length - 1))
+      this.#held = this.#held.slice(-(this.#closingTag.length - 1))
       return false
     }
-    this.#held = this.#held.slice(at + this.#end.length)
-    this.#end = ''
+    this.#held = this.#held.slice(at + this.#closingTag.length)
+    this.#closingTag = ''
     return true
   }
 
-  /** The line ends between a thought and the answer belong to neither. */
+  /** The line ends between the reasoning and the answer belong to neither. */
   #release(): string {
-    const text = this.#hasThought ? this.#held.trimStart() : this.#held
+    const text = this.#hasReasoning ? this.#held.trimStart() : this.#held
     this.#held = ''
     return text
   }

@@ -1,26 +1,21 @@
-import type { TokenUsage } from '../../engine.ts'
 import { asObject } from '../../../lib/json.ts'
-import { cleanText } from '../../clean-text.ts'
+import type { TokenUsage } from '../../engine.ts'
 
 /*
- * What an upstream says of an answer is a stranger's word. Here it becomes what the contract can say
- * and the database can keep, or nothing: what cannot be kept is not known.
+ * The usage that an upstream reports is not trusted: a count that the contract cannot express, or that
+ * the database cannot store, is unknown.
  */
 
-/** As long as the contract lets a model's name be, in UTF-16 units. */
-const LONGEST_MODEL = 200
 /**
- * More than any model reads or writes at a time. Small enough that the sum of two, in one record, fits
- * an int4, and that only 45 million such answers would bring a report beyond 2^53.
+ * More than any model reads or writes for one answer. Small enough that the sum of two, in one record,
+ * fits an int4, and that a report exceeds 2^53 only after 45 million such answers.
  */
 const MOST_TOKENS = 100_000_000
-/** C0 and C1 controls, line separators, and what turns the direction of a line. */
-const NOT_OF_A_LINE = /[\p{Cc}\u2028\u2029\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]/u
 
-/** The numbers of a usage, as the upstream said them. */
+/** The counts of a usage as the upstream reports them. */
 export type ReportedUsage = { input?: number; output?: number; total?: number; thinking?: number }
 
-/** A usage in any of its forms; undefined where it holds no count. */
+/** Reads a usage in any of its forms; undefined when it holds no count. */
 export function readUsage(value: unknown): ReportedUsage | undefined {
   const usage = asObject(value)
   if (!usage) return undefined
@@ -39,15 +34,14 @@ export function readUsage(value: unknown): ReportedUsage | undefined {
 }
 
 /**
- * The usage as far as it can be believed. A total that is less than what it is the total of is
- * unknown; where both parts are known, their sum takes its place. A total may be more: some servers
- * count what a model thinks nowhere else.
- * @returns undefined when nothing of it is known
+ * Returns the counts that are consistent. A total smaller than its parts is unknown; where both parts
+ * are known, their sum replaces it. A larger total is kept: some servers count reasoning nowhere else.
+ * @returns undefined when no count is known
  */
-export function normalizeUsage(said: ReportedUsage): TokenUsage | undefined {
-  const inputTokens = said.input
-  const outputTokens = outputOf(said)
-  const totalTokens = readTotal(said.total, inputTokens, outputTokens)
+export function normalizeUsage(reported: ReportedUsage): TokenUsage | undefined {
+  const inputTokens = reported.input
+  const outputTokens = outputOf(reported)
+  const totalTokens = totalOf(reported.total, inputTokens, outputTokens)
   if (inputTokens === undefined && outputTokens === undefined && totalTokens === undefined) return
   return {
     ...(inputTokens !== undefined && { inputTokens }),
@@ -57,7 +51,7 @@ export function normalizeUsage(said: ReportedUsage): TokenUsage | undefined {
   }
 }
 
-/** Thinking is a part of the output, but for servers that count it beside it. */
+/** Reasoning is a part of the output, except for servers that count it beside the output. */
 function outputOf({ input = 0, output, total, thinking = 0 }: ReportedUsage): number | undefined {
   if (output === undefined) return undefined
   const isBeside = thinking > output || total === input + output + thinking
@@ -65,26 +59,13 @@ function outputOf({ input = 0, output, total, thinking = 0 }: ReportedUsage): nu
   return all <= MOST_TOKENS ? all : output
 }
 
-function readTotal(total?: number, input?: number, output?: number): number | undefined {
+function totalOf(total?: number, input?: number, output?: number): number | undefined {
   if (total !== undefined && total >= (input ?? 0) + (output ?? 0)) return total
   return input !== undefined && output !== undefined ? input + output : undefined
 }
 
-/** Some servers send 0 for what they did not count: 0 is unknown. */
+/** Some servers send 0 for what they did not count, so 0 is unknown. */
 function readCount(value: unknown, most: number): number | undefined {
   if (typeof value !== 'number' || !Number.isInteger(value)) return undefined
   return value > 0 && value <= most ? value : undefined
-}
-
-/** The name of a model as it may be shown; undefined for what is none. */
-export function displayModel(value: unknown): string | undefined {
-  if (typeof value !== 'string') return undefined
-  const model = shownModel(value)
-  const isName = model !== '' && model.length <= LONGEST_MODEL && model === cleanText(model)
-  return isName && !NOT_OF_A_LINE.test(model) ? model : undefined
-}
-
-/** Some local servers call a model by the path of its file, and nobody has to know their folders. */
-function shownModel(model: string): string {
-  return /^(?:[A-Za-z]:)?[\\/]/.test(model) ? model.replace(/^.*[\\/](?=[^\\/])/, '') : model
 }
