@@ -48,47 +48,74 @@ export function createServices(
   settings: Settings,
   version: string,
 ) {
-  const { accessTokenTtlSeconds: ttlSeconds, registration } = settings.identity
-  const { refreshTokenTtlSeconds: refreshTtlSeconds } = settings.identity
-  const audit = new Audit(deps)
-  const access = new Access(deps.store)
-  const revocations = new Revocations(deps, ttlSeconds)
-  const accountStatus = new AccountStatus(deps, Math.max(ttlSeconds, KEY_CACHED_SECONDS))
-  const { overrides, maxOpenStreams } = settings.limits
-  const limits = createLimits(policies.limits, overrides, deps.limiter, accountStatus)
-  const credentials = new ApiKeyCredentials({ ...deps, limits, accountStatus })
-  const largeReads = new LargeReads(deps)
-  const generations = createGenerations(deps)
-  const stopGenerating = (accountId: string) => generations.stopOf(accountId)
-  const updates = new AccountUpdates({ ...deps, audit, accountStatus })
-  const closure = new AccountClosure({ ...deps, audit, accountStatus, stopGenerating, ttlSeconds })
-  const hashNewPassword = createNewPasswords(
-    createPasswordPolicy(deps.commonPasswords),
-    deps.passwords,
-  )
-  const shared = { ...deps, access, audit, limits, revocations, largeReads }
-  const accountParts = { ...shared, updates, closure, hashNewPassword }
+  const { registration, refreshTokenTtlSeconds: refreshTtlSeconds } = settings.identity
+  const foundations = createFoundations(deps, policies, settings)
+  const { audit, revocations, accountStatus } = foundations
+  const shared = { ...deps, ...foundations, ...createAccountParts(deps, foundations, settings) }
   return {
-    ...{ limits, revocations, accountStatus, credentials, closure, audit, generations, largeReads },
-    accessMonitor: new AccessMonitor({ ...deps, accountStatus, revocations, credentials }),
-    accounts: new Accounts({ ...accountParts, registration }),
-    apiKeys: new ApiKeys({ ...shared, credentials }),
+    accessMonitor: new AccessMonitor(shared),
+    accounts: new Accounts({ ...shared, registration }),
+    accountStatus,
+    apiKeys: new ApiKeys(shared),
+    audit,
+    closure: shared.closure,
     conversations: createConversations(shared),
+    credentials: shared.credentials,
     exports: new Exports(shared),
     feedback: createFeedback(shared),
+    generations: shared.generations,
     idempotency: createIdempotency(deps),
+    largeReads: shared.largeReads,
+    limits: shared.limits,
     openSessions: new OpenSessions(shared),
-    openStreams: createOpenStreams(deps, maxOpenStreams),
+    openStreams: createOpenStreams(deps, settings.limits.maxOpenStreams),
     passwordResets: new PasswordResets({
-      ...{ ...deps, audit },
+      ...shared,
       onRevoked: (ids, at) => ids.forEach((id) => revocations.add(id, at)),
       onChanged: (account) => accountStatus.update(statusOf(account)),
     }),
     profiles: new Profiles(shared),
-    serviceAccounts: new ServiceAccounts(accountParts),
+    revocations,
+    serviceAccounts: new ServiceAccounts(shared),
     sessions: new Sessions({ ...shared, refreshTtlSeconds }),
     status: new ServerStatus({ ...deps, version }),
     usage: new Usage(shared),
-    users: new Users(accountParts),
+    users: new Users(shared),
+  }
+}
+
+type Foundations = ReturnType<typeof createFoundations>
+
+/** What other services are built on. */
+function createFoundations(deps: Dependencies, policies: Policies, settings: Settings) {
+  const { accessTokenTtlSeconds: ttlSeconds } = settings.identity
+  const accountStatus = new AccountStatus(deps, Math.max(ttlSeconds, KEY_CACHED_SECONDS))
+  const { overrides } = settings.limits
+  const limits = createLimits(policies.limits, overrides, deps.limiter, accountStatus)
+  return {
+    access: new Access(deps.store),
+    accountStatus,
+    audit: new Audit(deps),
+    credentials: new ApiKeyCredentials({ ...deps, limits, accountStatus }),
+    generations: createGenerations(deps),
+    largeReads: new LargeReads(deps),
+    limits,
+    revocations: new Revocations(deps, ttlSeconds),
+  }
+}
+
+/** What the services for accounts share. */
+function createAccountParts(
+  deps: Dependencies,
+  { accountStatus, audit, generations }: Foundations,
+  settings: Settings,
+) {
+  const { accessTokenTtlSeconds: ttlSeconds } = settings.identity
+  const policy = createPasswordPolicy(deps.commonPasswords)
+  const stopGenerating = (accountId: string) => generations.stopOf(accountId)
+  return {
+    closure: new AccountClosure({ ...deps, audit, accountStatus, stopGenerating, ttlSeconds }),
+    hashNewPassword: createNewPasswords(policy, deps.passwords),
+    updates: new AccountUpdates({ ...deps, audit, accountStatus }),
   }
 }

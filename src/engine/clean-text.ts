@@ -1,6 +1,8 @@
 const HIGH_SURROGATE_AT_END = /[\ud800-\udbff]$/
 
-/** Cleans text that arrives in pieces. A surrogate pair that is split over two pieces stays whole. */
+/**
+ * Cleans text that arrives in pieces. A surrogate pair that is split over two pieces stays whole.
+ */
 export class TextCleaner {
   #held = ''
 

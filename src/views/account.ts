@@ -10,7 +10,7 @@ import { scopesOfAccount } from '../domain/access/scopes.ts'
 import type { Account, PersonalLimits } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 
-/** A person's account as administrators see it. */
+/** A user's account as administrators see it. */
 export function userView(account: Account): User {
   return {
     id: account.id,

@@ -19,7 +19,7 @@ export function tokenPairView(pair: TokenPair): TokenPairSchema {
   }
 }
 
-/** @param currentId the session that asks */
+/** @param currentId the session of the caller */
 export function sessionView(session: Session, currentId: string): SessionSchema {
   return {
     id: session.id,

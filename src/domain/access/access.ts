@@ -29,7 +29,10 @@ export class Access {
     return found(account.role === 'service' ? account : undefined)
   }
 
-  /** A user without scopes that the caller lacks. @throws {Problem} not-found, insufficient-scope */
+  /**
+   * A user without scopes that the caller lacks.
+   * @throws {Problem} not-found, insufficient-scope
+   */
   async userToManage(caller: Principal, id: string): Promise<Account> {
     return requireManageable(caller, await this.user(id))
   }

@@ -9,8 +9,8 @@ type Deps = { store: Pick<Store, 'standings'>; clock: Clock }
 
 /**
  * The current status of the accounts that were changed while credentials are in use that say
- * otherwise, and of those with limits of their own. It is held in memory, so that no call queries the
- * database: it grows with what administrators do, not with the number of accounts.
+ * otherwise, and of those with limits of their own. It is held in memory, so that no call queries
+ * the database: it grows with what administrators do, not with the number of accounts.
  */
 export class AccountStatus {
   readonly #store: Deps['store']

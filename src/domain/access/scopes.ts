@@ -26,7 +26,9 @@ export function scopesOf(role: 'user' | 'admin'): readonly Scope[] {
   return role === 'admin' ? ADMIN_SCOPES : USER_SCOPES
 }
 
-/** The scopes of an account: a user's follow from the role, a service account's were given to it. */
+/**
+ * The scopes of an account: a user's follow from the role, a service account's were given to it.
+ */
 export function scopesOfAccount(account: {
   role: 'user' | 'admin' | 'service'
   scopes: readonly string[]

@@ -31,7 +31,9 @@ export class AccountClosure {
     this.#deps = deps
   }
 
-  /** @throws {Problem} not-found, precondition-failed; invalid-request for the last administrator */
+  /**
+   * @throws {Problem} not-found, precondition-failed; invalid-request for the last administrator
+   */
   async close(account: Account, closure: Closure): Promise<void> {
     const { store, accountStatus, stopGenerating, log } = this.#deps
     const { id } = account
@@ -44,7 +46,9 @@ export class AccountClosure {
     })
   }
 
-  /** Removes the remaining data of closed accounts, and their rows once no credential can name them. */
+  /**
+   * Removes the remaining data of closed accounts, and their rows once no credential can name them.
+   */
   async sweepAll(): Promise<void> {
     const { store, clock, ttlSeconds } = this.#deps
     const oldestMs = clock.now().getTime() - KEEP_ROW_MS - ttlSeconds * 1000

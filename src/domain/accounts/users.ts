@@ -76,8 +76,8 @@ export class Users {
   }
 
   /**
-   * @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the last
-   *   administrator
+   * @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the
+   *   last administrator
    */
   async change(caller: Principal, id: string, asked: UserChanges, how: How): Promise<Account> {
     const { access, updates } = this.#deps
@@ -101,8 +101,8 @@ export class Users {
   }
 
   /**
-   * @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the last
-   *   administrator
+   * @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the
+   *   last administrator
    */
   async remove(caller: Principal, id: string, how: How): Promise<void> {
     const user = await this.#deps.access.userToManage(caller, id)

@@ -3,7 +3,9 @@ import { invalidRequest, Problem } from '../problem.ts'
 /** RFC 9110 8.8.3; a tag may hold a comma. */
 const ENTITY_TAG = /(?:W\/)?"[\x21\x23-\x7e]*"/g
 const ENTITY_TAGS = new RegExp(`^ *${ENTITY_TAG.source}(?: *, *${ENTITY_TAG.source})* *$`)
-/** Compressing proxies append it within the quotes: Apache, Caddy, lighttpd; Jetty with two hyphens. */
+/**
+ * Compressing proxies append it within the quotes: Apache, Caddy, lighttpd; Jetty with two hyphens.
+ */
 const CODING_MARK = /--?(?:gzip|br|zstd|deflate)"$/
 /** A tag as `etagOf` writes it. */
 const OURS = /^"([1-9]\d{0,8})"$/
@@ -36,7 +38,8 @@ export function withoutCodingMark(tag: string): string {
 
 /**
  * Refuses a change of a resource that has another version than expected.
- * @param expected the versions of `If-Match`; when it is empty, reading the resource again cannot help
+ * @param expected the versions of `If-Match`; when it is empty, reading the resource again cannot
+ *   help
  * @throws {Problem} precondition-failed, with the current version; not-found
  */
 export function refuseStale(

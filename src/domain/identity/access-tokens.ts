@@ -50,7 +50,10 @@ export interface AccessGrant {
   notAfter?: Date
 }
 
-/** Claims that were verified, and the key that verified them: they are cached as long as it is valid. */
+/**
+ * Claims that were verified, and the key that verified them: they are cached as long as it is
+ * valid.
+ */
 type VerifiedToken = { readonly claims: AccessClaims; readonly kid: string }
 
 /**
@@ -144,8 +147,9 @@ export class AccessTokens {
   }
 
   /**
-   * Whether a token of an unknown key has expired by its own claim. The claim is unverified and grants
-   * nothing: it only tells a client that returns after a key rotation to refresh, not to log in again.
+   * Whether a token of an unknown key has expired by its own claim. The claim is unverified and
+   * grants nothing: it only tells a client that returns after a key rotation to refresh, not to log
+   * in again.
    */
   #claimsToHaveExpired(token: string): boolean {
     const { clock, issuer } = this.#options

@@ -25,8 +25,8 @@ type Deps = Pick<Dependencies, 'store' | 'clock' | 'apiKeys'> & {
 }
 
 /**
- * Checks API keys. A key is read from the database once and then cached by its hash, until a change of
- * it is noticed, on this instance or another.
+ * Checks API keys. A key is read from the database once and then cached by its hash, until a change
+ * of it is noticed, on this instance or another.
  */
 export class ApiKeyCredentials {
   readonly #deps: Deps
@@ -59,7 +59,9 @@ export class ApiKeyCredentials {
     }
   }
 
-  /** Drops a key from the cache that was revoked or rotated, after the transaction has committed. */
+  /**
+   * Drops a key from the cache that was revoked or rotated, after the transaction has committed.
+   */
   invalidate(keyId: string, at: Date): void {
     if (this.#changes.get(keyId)?.at === at.getTime()) return
     const noticedAtMs = this.#deps.clock.monotonicMs()

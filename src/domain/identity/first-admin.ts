@@ -35,10 +35,10 @@ type Deps = Pick<Dependencies, 'store' | 'passwords' | 'ids' | 'clock'> & {
 }
 
 /**
- * Creates an administrator where there is none: from the configuration, or with a random password. The
- * password is shown within the transaction that creates the account: whenever the start is interrupted,
- * either the account exists and its password was shown, or the next start creates it. Of instances
- * that start at the same moment one creates it, and the others wait for that.
+ * Creates an administrator where there is none: from the configuration, or with a random password.
+ * The password is shown within the transaction that creates the account: whenever the start is
+ * interrupted, either the account exists and its password was shown, or the next start creates it.
+ * Of instances that start at the same moment one creates it, and the others wait for that.
  */
 export async function provideAdmin(deps: Deps, given: Given): Promise<AdminAccess> {
   if (await deps.store.accounts.hasAdmin()) return checkGiven(deps, given)

@@ -32,7 +32,9 @@ export class PasswordResets {
     this.#deps = deps
   }
 
-  /** Revokes every session of the account. A disabled account stays disabled unless `enable` is set. */
+  /**
+   * Revokes every session of the account. A disabled account stays disabled unless `enable` is set.
+   */
   async reset(asked: PasswordReset): Promise<ResetOutcome> {
     const { store, clock, onRevoked, onChanged } = this.#deps
     const now = clock.now()

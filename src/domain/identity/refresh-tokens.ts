@@ -30,7 +30,9 @@ export class RefreshTokens {
     return PREFIX + Buffer.concat([signed, crcOf(signed)]).toString('base64url')
   }
 
-  /** What a token stands for; undefined for a text that `mint` did not make. Queries no database. */
+  /**
+   * What a token stands for; undefined for a text that `mint` did not make. Queries no database.
+   */
   read(token: string): { sessionId: string; counter: number } | undefined {
     const bytes = decode(token)
     if (!bytes?.subarray(MAC_END).equals(crcOf(bytes.subarray(0, MAC_END)))) return undefined

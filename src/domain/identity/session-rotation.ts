@@ -12,8 +12,8 @@ type Deps = Pick<Dependencies, 'store' | 'clock'> & { revocations: Revocations; 
 type RefreshToken = { sessionId: string; counter: number }
 
 /**
- * Advances the session of a refresh token, so that the token cannot be used again. Returns the session
- * after that, or after the rotation that another call made with the same token.
+ * Advances the session of a refresh token, so that the token cannot be used again. Returns the
+ * session after that, or after the rotation that another call made with the same token.
  * @param slide the new end of the session's idle time
  * @throws {Problem} token-invalid, token-expired, account-disabled; refresh-token-reused, after the
  *   session was revoked
@@ -33,7 +33,8 @@ export async function rotateSession(
     throw new Problem('token-invalid')
   }
   if (session.expiresAt <= now) throw new Problem('token-expired')
-  // Only a disabled account keeps the current token from rotating. It is valid again once the account is enabled.
+  // Only a disabled account keeps the current token from rotating. It is valid again once the
+  // account is enabled.
   if (counter === session.refreshCounter) throw new Problem('account-disabled')
   if (isWithinGrace(session, counter, now)) return session
   await revokeReused(deps, session, call)

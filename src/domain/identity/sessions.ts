@@ -47,8 +47,8 @@ export class Sessions {
   }
 
   /**
-   * @throws {Problem} token-invalid, token-expired, account-disabled; refresh-token-reused, after the
-   *   session was revoked
+   * @throws {Problem} token-invalid, token-expired, account-disabled; refresh-token-reused, after
+   *   the session was revoked
    */
   async refresh(refreshToken: string, call: Call): Promise<TokenPair> {
     try {
@@ -73,7 +73,10 @@ export class Sessions {
     )
   }
 
-  /** Opens a session, unless the account was disabled, closed or given another password since the check. */
+  /**
+   * Opens a session, unless the account was disabled, closed or given another password since the
+   * check.
+   */
   #open(
     { id, passwordHash }: Account,
     call: Call,

@@ -8,7 +8,10 @@ const MAC_BYTES = 16
 /** The sort key of the last item of a page. */
 export type CursorPosition = readonly (string | number)[]
 
-/** A cursor that this server has not issued (`malformed`), or that belongs to another list (`mismatch`). */
+/**
+ * A cursor that this server has not issued (`malformed`), or that belongs to another list
+ * (`mismatch`).
+ */
 export class CursorRejected extends Error {
   override readonly name = 'CursorRejected'
   readonly code: 'malformed' | 'mismatch'

@@ -4,7 +4,10 @@ import type { Call } from '../calls/call.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { Problem } from '../problem.ts'
 
-/** The limit that a refusal names. It is no policy of the contract, since it counts nothing over time. */
+/**
+ * The limit that a refusal names. It is no policy of the contract, since it counts nothing over
+ * time.
+ */
 export const EXPORTS_LIMIT = 'exports'
 /** Concurrent exports of one caller (CONTRACT: limits). */
 const MOST_EXPORTS = 4
@@ -30,10 +33,10 @@ export type Reader = {
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'>
 
 /**
- * Reads that may be large: pages of text, and exports, which consist of many. A few pages are read at
- * a time, the callers in turn, and each large one is processed in a turn of the event loop of its own,
- * so that a caller that reads much does not make others wait. A place is held while a page is read and
- * not while it is sent: a slow client holds up no other.
+ * Reads that may be large: pages of text, and exports, which consist of many. A few pages are read
+ * at a time, the callers in turn, and each large one is processed in a turn of the event loop of
+ * its own, so that a caller that reads much does not make others wait. A place is held while a page
+ * is read and not while it is sent: a slow client holds up no other.
  */
 export class LargeReads {
   readonly #clock: Deps['clock']
@@ -51,7 +54,8 @@ export class LargeReads {
   /**
    * Reads one page of a list when it is the caller's turn.
    * @param sizeOf the bytes of text in a page
-   * @throws {Problem} export-busy when too many large reads of the caller are in progress; unavailable
+   * @throws {Problem} export-busy when too many large reads of the caller are in progress;
+   *   unavailable
    */
   async list<T>(
     { caller, call }: Reader,
@@ -75,7 +79,10 @@ export class LargeReads {
     }
   }
 
-  /** Admits an export, which counts as in progress until the call is over. @throws {Problem} export-busy */
+  /**
+   * Admits an export, which counts as in progress until the call is over.
+   * @throws {Problem} export-busy
+   */
   startExport({ caller, call }: Reader): void {
     const current = this.#exporting.get(caller.id) ?? 0
     if (current >= MOST_EXPORTS) throw busy()

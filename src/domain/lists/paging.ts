@@ -19,8 +19,8 @@ export type List<T> = {
 
 /**
  * Returns one page of a list. One item more than asked for is read, to know whether another page
- * follows. A search that has examined many rows returns what it found, possibly nothing, and a cursor
- * to continue from.
+ * follows. A search that has examined many rows returns what it found, possibly nothing, and a
+ * cursor to continue from.
  * @throws {Problem} cursor-mismatch for a cursor of another list; invalid-request for one that this
  *   server has not issued
  */

@@ -42,7 +42,8 @@ export class Exports {
   }
 
   /**
-   * Everything that is stored of the caller. The export is recorded before its first record is sent.
+   * Everything that is stored of the caller. The export is recorded before its first record is
+   * sent.
    * @throws {Problem} export-busy
    */
   async account(caller: Principal, call: Call): Promise<AsyncIterable<ExportRecord>> {

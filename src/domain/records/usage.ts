@@ -54,7 +54,10 @@ export class Usage {
     return { limits: await limits.peek([charge]), readAt: clock.now() }
   }
 
-  /** The usage of one account, or of all, closed ones included. @throws {Problem} invalid-request */
+  /**
+   * The usage of one account, or of all, closed ones included.
+   * @throws {Problem} invalid-request
+   */
   reportAll({ accountId, ...span }: UsageSpan & { accountId?: string }): Promise<UsageSums> {
     return this.#sumUp(span, accountId === undefined ? {} : { accountId })
   }

@@ -5,8 +5,8 @@ import { DatabaseUnavailable } from '../../store/store.ts'
 export const RETRIES_MS = [100, 500, 2_000, 5_000]
 
 /**
- * Retries for some seconds while the database is unavailable. A commit that failed may have succeeded:
- * use it for idempotent work only, such as ending a generation.
+ * Retries for some seconds while the database is unavailable. A commit that failed may have
+ * succeeded: use it for idempotent work only, such as ending a generation.
  * @throws DatabaseUnavailable when it stays unavailable; any other error immediately
  */
 export async function retrying<T>(clock: Clock, attempt: () => Promise<T>): Promise<T> {

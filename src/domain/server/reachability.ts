@@ -2,16 +2,17 @@ import type { Dependencies } from '../dependencies.ts'
 
 const PING_EVERY_MS = 5_000
 /**
- * The longest time between two pings. An outage between them leaves an instance that was alive before
- * it enough of a lease to renew it, although a statement that was on its way takes 8 s to fail.
+ * The longest time between two pings. An outage between them leaves an instance that was alive
+ * before it enough of a lease to renew it, although a statement that was on its way takes 8 s to
+ * fail.
  */
 const LONGEST_GAP_MS = 11_000
 
 /**
- * Whether an expired lease means that its holder has died. While the database is unavailable no lease
- * can be renewed, and the first instance to return may not be its holder: only an instance that has
- * reached the database for the length of a lease, without a gap, knows that others have failed to
- * renew. A start counts as a gap.
+ * Whether an expired lease means that its holder has died. While the database is unavailable no
+ * lease can be renewed, and the first instance to return may not be its holder: only an instance
+ * that has reached the database for the length of a lease, without a gap, knows that others have
+ * failed to renew. A start counts as a gap.
  */
 export class Reachability {
   readonly #store: Dependencies['store']

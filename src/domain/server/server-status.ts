@@ -6,6 +6,12 @@ const CHECK_TIMEOUT_MS = 2_000
 
 export type CheckName = 'database' | 'schema' | 'limits' | 'engine' | 'listener'
 type CheckStatus = 'up' | 'down'
+export type ServerDescription = {
+  version: string
+  startedAt: Date
+  uptimeSeconds: number
+  engine: Pick<Dependencies['engine'], 'kind' | 'model' | 'ruleBased'>
+}
 export type Readiness = {
   status: 'ready' | 'degraded' | 'unavailable'
   checks: { name: CheckName; status: CheckStatus }[]
@@ -26,7 +32,7 @@ export class ServerStatus {
     this.#schema = deps.store.newerMigrations().length === 0 ? 'up' : 'down'
   }
 
-  describe() {
+  describe(): ServerDescription {
     const { clock, version } = this.#deps
     const { kind, model, ruleBased } = this.#deps.engine
     const startedAt = this.#startedAt
@@ -40,8 +46,9 @@ export class ServerStatus {
   }
 
   /**
-   * The server is unavailable without its database or its rate limits. Without the engine everything
-   * but chat works, and on the schema of a newer version everything that it has left unchanged.
+   * The server is unavailable without its database or its rate limits. Without the engine
+   * everything but chat works, and on the schema of a newer version everything that it has left
+   * unchanged.
    */
   async readiness(): Promise<Readiness> {
     const { store, limiter, engine } = this.#deps

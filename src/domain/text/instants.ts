@@ -2,8 +2,8 @@
 export const LAST_INSTANT = new Date('9999-12-31T23:59:59.999Z')
 
 /**
- * The `date-time` of RFC 3339 5.6, as far as a pattern can express it. `T` and `Z` may be in lower case;
- * an offset has hours, a colon and minutes.
+ * The `date-time` of RFC 3339 5.6, as far as a pattern can express it. `T` and `Z` may be in lower
+ * case; an offset has hours, a colon and minutes.
  */
 export const INSTANT_FORM =
   /^(\d{4}-(?:0[1-9]|1[0-2])-(\d\d))T((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(\.\d+)?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/i
@@ -14,8 +14,8 @@ const LEAP_SECOND = /^\d{4}-(?:06-30|12-31)T23:59:59/
 const SECOND_MS = 1_000
 
 /**
- * Reads an RFC 3339 time from 1970 to 9999. JavaScript accepts more: an hour 24, a 30th of February. A
- * leap second becomes the second after it.
+ * Reads an RFC 3339 time from 1970 to 9999. JavaScript accepts more: an hour 24, a 30th of
+ * February. A leap second becomes the second after it.
  */
 export function readInstant(text: string): Date | undefined {
   const time = instantOf(text)

@@ -10,38 +10,41 @@ import { languageOf, readSentences } from './message.ts'
 import { EDGE } from './sentence.ts'
 import type { Language } from './sentence.ts'
 
-/** Earlier messages that are heard again when nothing is kept of a conversation. */
+/** Earlier messages that are replayed when the memory of a conversation is not cached. */
 const MAX_EARLIER = 40
-/** The window moves in steps, so that between two steps what is kept equals what would be heard again. */
+/** The window moves in steps: between two steps a cached memory equals a replayed one. */
 const WINDOW_STEP = 20
-const KEPT_CONVERSATIONS = 500
+const CACHED_CONVERSATIONS = 500
 const REPLIES_JOINED = 2
 
-/** A reply with its marks, and the language that it is in. */
+/** A reply with its marks, and its language. */
 export interface RawReply {
   readonly text: string
   readonly language: Language
 }
 
-/** The built-in conversation: what it answers depends on the turn alone, on whichever instance. */
-export class Conversation {
+/**
+ * The built-in dialogue. A reply depends on the turn alone, so every instance gives the same one.
+ */
+export class Dialogue {
   readonly #brains: Record<Language, Brain> = {
     english: new Brain('english'),
     korean: new Brain('korean'),
   }
-  readonly #kept = new LRUCache<string, Memory>({ max: KEPT_CONVERSATIONS })
+  readonly #cache = new LRUCache<string, Memory>({ max: CACHED_CONVERSATIONS })
 
-  /** The reply to the last message of the turn. */
+  /** Replies to the last message of the turn. */
   async reply(turn: Turn, signal: AbortSignal): Promise<RawReply> {
     const said = turn.messages.filter(({ role }) => role === 'user').map(({ content }) => content)
     const message = said.pop() ?? ''
     const first = Math.max(0, Math.ceil((said.length - MAX_EARLIER) / WINDOW_STEP) * WINDOW_STEP)
     const earlier = said.slice(first)
-    // The window's first message is part of the seed: a caller that moves its own window gets new turns too.
+    // The seed includes the window's first message: a caller that moves its own window gets new
+    // variants.
     const seed = hash(turn.conversationId + (earlier[0] ?? message))
     const memory = await this.#recall(turn.conversationId, earlier, seed, signal)
-    const reply = await this.#hear(message, memory)
-    this.#kept.set(keyOf(turn.conversationId, [...earlier, message]), memory)
+    const reply = await this.#process(message, memory)
+    this.#cache.set(keyOf(turn.conversationId, [...earlier, message]), memory)
     return reply
   }
 
@@ -51,19 +54,19 @@ export class Conversation {
     seed: number,
     signal: AbortSignal,
   ): Promise<Memory> {
-    const kept = this.#kept.get(keyOf(id, earlier))
-    if (kept) return copyMemory(kept)
+    const cached = this.#cache.get(keyOf(id, earlier))
+    if (cached) return copyMemory(cached)
     const memory = emptyMemory(seed)
     for (const message of earlier) {
-      await this.#hear(message, memory)
-      // Others wait while a long conversation is heard again.
+      await this.#process(message, memory)
+      // Replaying a long conversation must not block other calls.
       await setImmediate()
       signal.throwIfAborted()
     }
     return memory
   }
 
-  async #hear(message: string, memory: Memory): Promise<RawReply> {
+  async #process(message: string, memory: Memory): Promise<RawReply> {
     memory.language = languageOf(message.slice(0, 1_000)) ?? memory.language
     const { language } = memory
     const sentences = readSentences(message, language)
@@ -78,7 +81,7 @@ export class Conversation {
   }
 }
 
-/** What the message is when there is nothing in it that a rule could match. */
+/** The occasion of a message that holds nothing for a rule to match. */
 function occasionOf(message: string, sentences: number): Occasion | undefined {
   const read = message.slice(0, 1_000)
   if (sentences > 0) {
@@ -88,7 +91,10 @@ function occasionOf(message: string, sentences: number): Occasion | undefined {
   return /\p{Extended_Pictographic}/u.test(read) ? 'emoji' : 'silence'
 }
 
-/** What is grave is answered alone. Otherwise several sentences get at most two replies: those that mean something, a greeting only when it is all there is. */
+/**
+ * A reply to something grave stands alone. Otherwise at most two replies are joined: those to known
+ * sentences, and a greeting only when there is no other.
+ */
 function joinReplies(replies: readonly string[]): string {
   const grave = replies.find((reply) => reply.includes('‹grave›'))
   if (grave !== undefined) return grave
@@ -101,14 +107,17 @@ function joinReplies(replies: readonly string[]): string {
     .join(' ')
 }
 
-/** A reply without the question at its end, which only the last one may ask; a reply that is all question stays. */
+/**
+ * Drops the question at the end of a reply, since only the last one may ask; a reply that is only a
+ * question stays.
+ */
 function withoutQuestion(reply: string): string {
   return reply.replace(/(?<=[.!?])\s+[^.!?]*\?(?:\s*‹[^›]*›)*$/u, '')
 }
 
 function keyOf(id: string, messages: readonly string[]): string {
   const digest = createHash('sha256').update(id)
-  // A length before each text: no two lists make the same bytes.
+  // The length before each text keeps two lists from giving the same bytes.
   for (const message of messages) digest.update(`\n${message.length}\n`).update(message)
   return digest.digest('base64')
 }

@@ -33,7 +33,9 @@ export class CircuitBreaker {
     )
   }
 
-  /** Whether the upstream is considered failed: open, or half open with the probe's result unknown. */
+  /**
+   * Whether the upstream is considered failed: open, or half open with the probe's result unknown.
+   */
   get isBroken(): boolean {
     return this.#policy.state !== CircuitState.Closed
   }
@@ -53,7 +55,9 @@ export class CircuitBreaker {
     }
   }
 
-  /** A call that its caller aborted proves nothing; while half open it must not close the circuit. */
+  /**
+   * A call that its caller aborted proves nothing; while half open it must not close the circuit.
+   */
   #counts(error: Error): boolean {
     if (error instanceof EngineFailure) return !error.isOfRequest
     return this.#policy.state === CircuitState.HalfOpen

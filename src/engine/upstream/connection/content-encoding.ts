@@ -2,8 +2,8 @@ import { pipeline, type Readable } from 'node:stream'
 import { createBrotliDecompress, createUnzip } from 'node:zlib'
 
 /**
- * Decodes a body that an upstream has compressed although no encoding was asked for (RFC 9110 8.4). An
- * unknown encoding is left as it is: the body then fails to parse.
+ * Decodes a body that an upstream has compressed although no encoding was asked for (RFC 9110 8.4).
+ * An unknown encoding is left as it is: the body then fails to parse.
  */
 export function decoded(body: Readable, encoding: string): Readable {
   const decoder = decoderOf(encoding.trim().toLowerCase())

@@ -2,8 +2,9 @@ import type { Clock } from '../../../ports/clock/clock.ts'
 import { EngineFailure } from '../../engine.ts'
 
 /**
- * One signal for everything that an answer opens. It aborts with the caller's reason when the caller
- * aborts, and with EngineFailure `upstream-timeout` when a step takes longer than the idle timeout.
+ * One signal for everything that an answer opens. It aborts with the caller's reason when the
+ * caller aborts, and with EngineFailure `upstream-timeout` when a step takes longer than the idle
+ * timeout.
  */
 export class Deadline {
   readonly #controller = new AbortController()
@@ -24,7 +25,9 @@ export class Deadline {
     return this.#controller.signal
   }
 
-  /** Runs one step. Between steps the time does not count: then the consumer of the answer is slow. */
+  /**
+   * Runs one step. Between steps the time does not count: then the consumer of the answer is slow.
+   */
   async within<T>(step: () => Promise<T>): Promise<T> {
     this.signal.throwIfAborted()
     const done = new AbortController()

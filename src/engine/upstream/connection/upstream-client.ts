@@ -40,8 +40,8 @@ type UpstreamResponse = Dispatcher.ResponseData
 type UpstreamRequest = { method: 'GET' | 'POST'; accept: string; body?: string }
 
 /**
- * An HTTP client of an OpenAI-compatible server. Everything that it throws is an EngineFailure or the
- * signal's reason.
+ * An HTTP client of an OpenAI-compatible server. Everything that it throws is an EngineFailure or
+ * the signal's reason.
  */
 export class UpstreamClient {
   readonly #options: UpstreamClientOptions
@@ -131,8 +131,8 @@ export class UpstreamClient {
   }
 
   /**
-   * Not by fetch, which costs 20 kB more for as long as an answer is open. Redirects are not followed:
-   * they would send the conversation to a server that the operator has not configured.
+   * Not by fetch, which costs 20 kB more for as long as an answer is open. Redirects are not
+   * followed: they would send the conversation to a server that the operator has not configured.
    */
   #send(
     path: string,

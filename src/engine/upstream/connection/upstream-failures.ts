@@ -28,8 +28,8 @@ export function statusFailure(response: ResponseHead, body: string, now: Date): 
 }
 
 /**
- * The failure of a connection that could not be made or broke off. The messages of such errors may hold
- * addresses: only their codes are kept.
+ * The failure of a connection that could not be made or broke off. The messages of such errors may
+ * hold addresses: only their codes are kept.
  */
 export function connectionFailure(error: unknown): EngineFailure {
   if (error instanceof EngineFailure) return error

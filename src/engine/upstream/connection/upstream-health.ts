@@ -2,7 +2,10 @@ import type { RefusalKind } from '../refusals/refusal.ts'
 
 /** Refusals that every other call would get, too. */
 const AFFECTS_EVERY_CALL: readonly RefusalKind[] = ['access', 'credit', 'unknown-model']
-/** After this many refused requests in a row, none of them for its content, the cause is not the request. */
+/**
+ * After this many refused requests in a row, none of them for its content, the cause is not the
+ * request.
+ */
 const REFUSALS_IN_A_ROW = 5
 
 type Outcome = 'unknown' | 'accepted' | 'refused'

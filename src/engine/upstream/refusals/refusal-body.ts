@@ -1,4 +1,6 @@
-/** The content of a refusal, whatever its form. All of it may hold the user's words: never log it. */
+/**
+ * The content of a refusal, whatever its form. All of it may hold the user's words: never log it.
+ */
 export interface RefusalBody {
   /** Its sentences, one a line. */
   readonly text: string
@@ -31,7 +33,9 @@ interface Findings {
   sent: number | undefined
 }
 
-/** Reads the body of a refusal: JSON in any vendor's form, JSON within its sentences, or plain text. */
+/**
+ * Reads the body of a refusal: JSON in any vendor's form, JSON within its sentences, or plain text.
+ */
 export function readRefusalBody(body: string): RefusalBody {
   const found: Findings = { texts: [], codes: [], places: [], limit: undefined, sent: undefined }
   const value = parse(body)

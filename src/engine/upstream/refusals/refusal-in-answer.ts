@@ -6,9 +6,10 @@ const OK = 200
 const BAD_REQUEST = 400
 
 /**
- * Reads the refusal that came with 200, as the first event of a stream or in the place of the answer.
- * @returns undefined for an error that may be transient or does not tell its reason, and for a part of
- *   an answer
+ * Reads the refusal that came with 200, as the first event of a stream or in the place of the
+ * answer.
+ * @returns undefined for an error that may be transient or does not tell its reason, and for a part
+ *   of an answer
  */
 export function findRefusal(reported: Json): Refusal | undefined {
   if (Array.isArray(reported['choices']) && reported['choices'].length > 0) return undefined

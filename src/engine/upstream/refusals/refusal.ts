@@ -1,8 +1,9 @@
 import { readRefusalBody, type RefusalBody } from './refusal-body.ts'
 
 /**
- * Why an upstream refuses a call: the conversation is too long, its content is not allowed, the account
- * has no credit, the model does not exist, the key is not accepted, or the request is at fault otherwise.
+ * Why an upstream refuses a call: the conversation is too long, its content is not allowed, the
+ * account has no credit, the model does not exist, the key is not accepted, or the request is at
+ * fault otherwise.
  */
 export type RefusalKind = 'too-long' | 'content' | 'credit' | 'unknown-model' | 'access' | 'request'
 
@@ -58,7 +59,7 @@ const SIGNS: readonly Signs[] = [
   },
 ]
 
-/** The meaning of a status whose body tells nothing. */
+/** The meaning of a status whose body gives no reason. */
 const KIND_OF_STATUS: Readonly<Record<number, RefusalKind>> = {
   401: 'access',
   402: 'credit',
@@ -76,7 +77,7 @@ const FINAL_WITH_429: readonly RefusalKind[] = ['credit', 'too-long']
 /** Delta with 500 by servers whose template or whose slot cannot take the request. */
 const NOT_SUPPORTED = /not supported|unsupported|does not support|roles must alternate/i
 
-/** Whether the body of a response with this status tells if it is a refusal. */
+/** Whether the body has to be read to know if a response with this status is a refusal. */
 export function mayRefuse(status: number): boolean {
   return [429, 500].includes(status) || (status >= 400 && status < 500 && !TRANSIENT.has(status))
 }

@@ -1,7 +1,10 @@
 import { EngineFailure } from '../../engine.ts'
 import type { Refusal, RefusalKind } from './refusal.ts'
 
-/** For the operator's log. The upstream's own words are left out: they may hold the user's, or the key. */
+/**
+ * For the operator's log. The upstream's own words are left out: they may hold the user's, or the
+ * key.
+ */
 const REASONS: Readonly<Record<RefusalKind, string>> = {
   'too-long': 'the conversation is too long for the model',
   content: 'it refuses the content',

@@ -5,7 +5,7 @@ import { estimateTokens } from '../../tokens.ts'
 /** The estimate of each message may be a little low. */
 const MOST_KEPT = 0.9
 const LEAST_KEPT = 0.05
-/** The share when the refusal tells no numbers. */
+/** The share when the refusal states no numbers. */
 const HALF = 0.5
 /** No model reads more: a larger number is something else, such as an id. */
 const MOST_TOKENS = 100_000_000
@@ -22,7 +22,7 @@ const LIMITS = [
   `(?:maximum|limit|allowed|cannot exceed)\\D{0,40}?${COUNT}`,
 ].map((pattern) => new RegExp(pattern, 'i'))
 
-/** How many tokens the model reads and how many it was sent, as far as the refusal tells. */
+/** How many tokens the model reads and how many it was sent, as far as the refusal states it. */
 export function statedTokens(body: RefusalBody): { limit?: number; sent?: number } {
   const found = LIMITS.map((pattern) => pattern.exec(body.text)?.[1]).find(Boolean)
   const limit = body.limit ?? (found === undefined ? undefined : toCount(found))
@@ -41,7 +41,7 @@ function toCount(digits: string): number {
 }
 
 /**
- * The share of a conversation that fits the model, by what the refusal tells.
+ * The share of a conversation that fits the model, by the numbers that the refusal states.
  * @param reserved the tokens reserved for the answer
  */
 export function fittingShare(body: RefusalBody, reserved: number): number {

@@ -21,8 +21,8 @@ interface Options {
 }
 
 /**
- * The first model that the upstream lists, for an operator who has named none. Concurrent calls share
- * one request.
+ * The first model that the upstream lists, for an operator who has named none. Concurrent calls
+ * share one request.
  */
 export class ListedModel {
   readonly #lister: Lister
@@ -50,7 +50,9 @@ export class ListedModel {
     return share(listing, signal)
   }
 
-  /** Drops a model that the upstream no longer has, unless another call has listed a new one since. */
+  /**
+   * Drops a model that the upstream no longer has, unless another call has listed a new one since.
+   */
   forget(model: string): void {
     if (this.#known === model) this.#known = undefined
   }
@@ -94,7 +96,10 @@ async function share(listing: Listing, signal: AbortSignal): Promise<string> {
   }
 }
 
-/** The first id of a `GET /models` body that can be shown. @throws EngineFailure when there is none */
+/**
+ * The first id of a `GET /models` body that can be shown.
+ * @throws EngineFailure when there is none
+ */
 function readFirstModel(body: string): string {
   const { data } = requireJsonObject(body)
   const ids = Array.isArray(data) ? data.map((entry) => asObject(entry)?.['id']) : []

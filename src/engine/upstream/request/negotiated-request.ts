@@ -10,7 +10,9 @@ import { refusedParts, type RequestShape, withoutPart } from './request-shape.ts
 
 /** The last of these cuts leaves only the newest message. */
 const MOST_CUTS = 4
-/** If a larger share of the context is reserved for the answer, the length parameter is at fault. */
+/**
+ * If a larger share of the context is reserved for the answer, the length parameter is at fault.
+ */
 const MOST_FOR_ANSWER = 0.75
 
 /** What a request is changed by. */

@@ -13,8 +13,8 @@ export interface NegotiationDeps extends RequestDeps {
 }
 
 /**
- * Sends the request, changed after each refusal, until the upstream accepts it or nothing is left to
- * change. It is repeated only after a refusal, so that no model processes it twice.
+ * Sends the request, changed after each refusal, until the upstream accepts it or nothing is left
+ * to change. It is repeated only after a refusal, so that no model processes it twice.
  * @throws EngineFailure, and the signal's reason
  */
 export async function negotiate(

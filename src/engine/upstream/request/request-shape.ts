@@ -1,6 +1,8 @@
 import type { Refusal } from '../refusals/refusal.ts'
 
-/** The form of request that a model accepts: whole families of models refuse one part or another. */
+/**
+ * The form of request that a model accepts: whole families of models refuse one part or another.
+ */
 export interface RequestShape {
   /** Whether the mode's temperature is sent, where it has one. */
   readonly temperature: boolean

@@ -31,9 +31,9 @@ export class AnswerAccumulator {
   }
 
   /**
-   * Whether the answer is complete: by a known finish reason, or by `[DONE]` where none was sent, since
-   * many servers never send one. `[DONE]` does not outweigh an unknown reason, after which the answer
-   * may be cut off.
+   * Whether the answer is complete: by a known finish reason, or by `[DONE]` where none was sent,
+   * since many servers never send one. `[DONE]` does not outweigh an unknown reason, after which
+   * the answer may be cut off.
    */
   get isComplete(): boolean {
     return this.#ending === undefined ? this.#isLast : typeof this.#ending === 'string'

@@ -6,7 +6,9 @@ import { AnswerAccumulator } from './answer-accumulator.ts'
 import type { CompletionChunk } from './completion-chunk.ts'
 import type { CompletionReader } from './completion-reader.ts'
 
-/** After the end of an answer only usage and [DONE] follow; some servers send neither and stay open. */
+/**
+ * After the end of an answer only usage and [DONE] follow; some servers send neither and stay open.
+ */
 const TRAILER_MS = 1_000
 /** The longest time for a whole answer: a model that reasons for ever is given up. */
 const LONGEST_ANSWER_MS = 30 * 60_000

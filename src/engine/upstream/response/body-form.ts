@@ -8,8 +8,8 @@ const LONGEST_BLANK = 1_024
 
 /**
  * Tells a stream of events from JSON, which is a whole answer.
- * @param isDeclaredStream the `Content-Type` says so: then lines of any kind may come before the first
- *   event
+ * @param isDeclaredStream the `Content-Type` says so: then lines of any kind may come before the
+ *   first event
  * @returns undefined as long as the body can be either
  */
 export function formOf(beginning: string, isDeclaredStream: boolean): BodyForm | undefined {

@@ -41,8 +41,8 @@ export class CompletionReader {
   }
 
   /**
-   * Returns the next chunk with content; undefined at the end of the stream. Comments and empty chunks
-   * are skipped: they do not prove that an answer comes.
+   * Returns the next chunk with content; undefined at the end of the stream. Comments and empty
+   * chunks are skipped: they do not prove that an answer comes.
    * @throws EngineFailure, and what the body's signal aborts with
    */
   async next(): Promise<CompletionChunk | undefined> {

@@ -13,9 +13,9 @@ export class EventTooLarge extends Error {
 }
 
 /**
- * Parses a `text/event-stream` body piece by piece (WHATWG HTML, 9.2.6); only `event` and `data` are
- * kept. Bytes may be split anywhere. An event without its closing empty line is dropped, as is one
- * without data, unless it has a name: some servers send only the name of an error.
+ * Parses a `text/event-stream` body piece by piece (WHATWG HTML, 9.2.6); only `event` and `data`
+ * are kept. Bytes may be split anywhere. An event without its closing empty line is dropped, as is
+ * one without data, unless it has a name: some servers send only the name of an error.
  */
 export class EventStreamParser {
   readonly #decoder = new TextDecoder()

@@ -2,8 +2,8 @@ import type { FinishReason } from '../../engine.ts'
 import { loggable } from './loggable-word.ts'
 
 /**
- * Why an answer ended: a reason of the contract; a tool call, of which the contract says nothing; or a
- * reason that is not known.
+ * Why an answer ended: a reason of the contract; a tool call, of which the contract says nothing;
+ * or a reason that is not known.
  */
 export type Ending = FinishReason | 'tools' | { readonly unknown: string }
 

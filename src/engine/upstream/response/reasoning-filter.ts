@@ -8,7 +8,9 @@ const TAGS = new Map([
 ])
 /** The end of a block whose beginning the server has cut off. */
 const CLOSING_TAGS = ['</think>', '[/THINK]']
-/** White space at the beginning of an answer is held back up to this length, in UTF-16 code units. */
+/**
+ * White space at the beginning of an answer is held back up to this length, in UTF-16 code units.
+ */
 const LONGEST_BLANK = 1_000
 
 /**
@@ -42,7 +44,10 @@ export class ReasoningFilter {
     return this.#isAnswer ? this.#release() : ''
   }
 
-  /** Removes an opening tag, or a closing one whose beginning is missing. @returns whether there was one */
+  /**
+   * Removes an opening tag, or a closing one whose beginning is missing.
+   * @returns whether there was one
+   */
   #enterBlock(): boolean {
     if (this.#closingTag !== '') return false
     const text = this.#held.trimStart()

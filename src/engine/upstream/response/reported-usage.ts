@@ -2,13 +2,13 @@ import { asObject } from '../../../lib/json.ts'
 import type { TokenUsage } from '../../engine.ts'
 
 /*
- * The usage that an upstream reports is not trusted: a count that the contract cannot express, or that
- * the database cannot store, is unknown.
+ * The usage that an upstream reports is not trusted: a count that the contract cannot express, or
+ * that the database cannot store, is unknown.
  */
 
 /**
- * More than any model reads or writes for one answer. Small enough that the sum of two, in one record,
- * fits an int4, and that a report exceeds 2^53 only after 45 million such answers.
+ * More than any model reads or writes for one answer. Small enough that the sum of two, in one
+ * record, fits an int4, and that a report exceeds 2^53 only after 45 million such answers.
  */
 const MOST_TOKENS = 100_000_000
 
@@ -34,8 +34,9 @@ export function readUsage(value: unknown): ReportedUsage | undefined {
 }
 
 /**
- * Returns the counts that are consistent. A total smaller than its parts is unknown; where both parts
- * are known, their sum replaces it. A larger total is kept: some servers count reasoning nowhere else.
+ * Returns the counts that are consistent. A total smaller than its parts is unknown; where both
+ * parts are known, their sum replaces it. A larger total is kept: some servers count reasoning
+ * nowhere else.
  * @returns undefined when no count is known
  */
 export function normalizeUsage(reported: ReportedUsage): TokenUsage | undefined {
