@@ -4,11 +4,11 @@ import type { Limits } from '../limits/limits.ts'
 import { Problem } from '../problem.ts'
 
 /**
- * Lets somebody try a password, counted before it is hashed, by address and by account and address,
- * so that guessing is bounded and the account's owner at another address is not locked out. A right
- * password clears what was counted, and a try that could not be checked is given back.
- * @param email of the account, whether or not there is one
- * @param check gives what the right password opens, and undefined for a wrong one
+ * Checks a password. The attempt is counted before the password is hashed, by address and by account
+ * and address, so that guessing is limited and the account's owner at another address is not locked
+ * out. A correct password clears the count, and an attempt that could not be checked is refunded.
+ * @param email of the account, whether or not it exists
+ * @param check returns what the password grants, or undefined for a wrong one
  * @param onWrong runs before a wrong password is refused
  * @throws {Problem} quota-exceeded, and invalid-credentials for a wrong password
  */
@@ -36,10 +36,10 @@ export async function tryPassword<T>(
 }
 
 /**
- * Lets somebody show a secret that cannot be guessed, such as an API key. It is counted by address
- * before it is looked up and given back if it is right, but never refused for what failed before:
- * whoever shares an address with an attacker must get in.
- * @param check gives what the secret opens, and undefined for a wrong one
+ * Checks a secret that cannot be guessed, such as an API key. The attempt is counted by address before
+ * the lookup and refunded if the secret is correct, but it is never refused for earlier failures: a
+ * client that shares an address with an attacker must get in.
+ * @param check returns what the secret grants, or undefined for a wrong one
  */
 export async function trySecret<T>(
   limits: Limits,
