@@ -8,8 +8,8 @@ const HOUR_MS = 3_600_000
 const AGREE_EVERY_MS = 10_000
 
 /** What this instance hears of the others. */
-export function feedsOf({ revocations, standing, credentials }: Services) {
-  return [revocations, standing, credentials]
+export function feedsOf({ revocations, accountStatus, credentials }: Services) {
+  return [revocations.feed, accountStatus.feed, credentials.feed]
 }
 
 /**
@@ -23,7 +23,7 @@ export function startJobs(services: Services, deps: World): () => void {
   }
   const prune = async () => {
     await store.sessions.deleteExpired(clock.now())
-    await services.closing.sweepAll()
+    await services.closure.sweepAll()
     await services.idempotency.prune()
     await services.openStreams.prune()
     await limiter.prune()

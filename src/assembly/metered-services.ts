@@ -1,6 +1,6 @@
 import type { Policies } from '../contract/policy.ts'
 import type { World } from './world.ts'
-import { EXPORTS_LIMIT } from '../domain/records/large-reads.ts'
+import { EXPORTS_LIMIT } from '../domain/lists/large-reads.ts'
 import { STREAMS_LIMIT } from '../domain/chat/open-streams.ts'
 import type { Services } from '../domain/services.ts'
 import { ENGINE_FAILURE_CODES } from '../engine/engine.ts'

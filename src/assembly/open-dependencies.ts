@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { dictionary } from '@zxcvbn-ts/language-common'
 import type { Config } from '../config/config.ts'
-import { createAccessTokens } from '../domain/identity/access-tokens.ts'
-import { createApiKeyFormat } from '../domain/identity/api-key-format.ts'
-import { createCursors } from '../domain/lists/cursors.ts'
-import { createRefreshTokens } from '../domain/identity/refresh-tokens.ts'
+import { AccessTokens } from '../domain/identity/access-tokens.ts'
+import { ApiKeyFormat } from '../domain/identity/api-key-format.ts'
+import { Cursors } from '../domain/lists/cursors.ts'
+import { RefreshTokens } from '../domain/identity/refresh-tokens.ts'
 import { createEngine } from '../engine/create-engine.ts'
 import { createAgreedClock } from '../ports/clock/agreed-clock.ts'
 import { type Clock, systemClock } from '../ports/clock/clock.ts'
@@ -63,16 +63,16 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
     ids: createIds(clock),
     passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
     commonPasswords: dictionary['passwords-common'],
-    accessTokens: createAccessTokens({
+    accessTokens: new AccessTokens({
       keys,
       clock,
       issuer: ISSUER,
       audience: AUDIENCE,
       ttlSeconds: identity.accessTokenTtlSeconds,
     }),
-    refreshTokens: createRefreshTokens(deriveKey(secret, 'refresh-tokens')),
-    apiKeys: createApiKeyFormat(deriveKey(secret, 'api-keys')),
-    cursors: createCursors(deriveKey(secret, 'cursors')),
+    refreshTokens: new RefreshTokens(deriveKey(secret, 'refresh-tokens')),
+    apiKeys: new ApiKeyFormat(deriveKey(secret, 'api-keys')),
+    cursors: new Cursors(deriveKey(secret, 'cursors')),
     engine: createEngine(engine, { clock, random: Math.random, log }),
     store: given.store ?? (await openStore(storeOptions(where))),
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),

@@ -4,13 +4,13 @@ import { parseArgs } from 'node:util'
 import { dictionary } from '@zxcvbn-ts/language-common'
 import type { Config } from '../config/config.ts'
 import { agreeOnTime, openOperatorRequests } from '../assembly/open-dependencies.ts'
-import { createAudit } from '../domain/records/audit.ts'
-import { createCursors } from '../domain/lists/cursors.ts'
+import { Audit } from '../domain/records/audit.ts'
+import { Cursors } from '../domain/lists/cursors.ts'
 import { normaliseEmail } from '../domain/identity/emails.ts'
 import { createNewPasswords } from '../domain/identity/new-passwords.ts'
 import { createPasswordPolicy } from '../domain/identity/password-policy.ts'
 import {
-  createPasswordResets,
+  PasswordResets,
   type PasswordReset,
   type ResetOutcome,
 } from '../domain/identity/password-resets.ts'
@@ -117,11 +117,12 @@ async function applyHere(
   try {
     const clock = createAgreedClock(systemClock)
     await agreeOnTime({ clock, store })
-    const cursors = createCursors(deriveKey(secret, 'cursors'))
-    const audit = createAudit({ store, clock, ids: createIds(clock), cursors })
+    const cursors = new Cursors(deriveKey(secret, 'cursors'))
+    const audit = new Audit({ store, clock, ids: createIds(clock), cursors })
     // Servers that run look for what has changed, every two seconds.
-    const note = { ended: () => {}, changed: () => {} }
-    return await createPasswordResets({ store, clock, audit, note }).reset(reset)
+    const [onRevoked, onChanged] = [() => {}, () => {}]
+    const resets = new PasswordResets({ store, clock, audit, onRevoked, onChanged })
+    return await resets.reset(reset)
   } finally {
     await store.close()
   }

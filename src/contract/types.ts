@@ -1,7 +1,7 @@
 import type { operations } from '../../generated/api.ts'
 import type { policies } from '../../generated/policies.ts'
 import type { Call } from '../domain/calls/call.ts'
-import type { Principal, SessionPrincipal } from '../domain/principal.ts'
+import type { Principal, SessionPrincipal } from '../domain/access/principal.ts'
 
 /*
  * What a handler receives and may answer, derived from the generated types alone. A handler that

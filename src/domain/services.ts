@@ -1,35 +1,35 @@
 import type { Policies } from '../contract/policy.ts'
-import type { Dependencies } from './dependencies.ts'
-import { createAccess } from './access.ts'
-import { createAccountChanges, noteChange } from './accounts/account-changes.ts'
-import { createAccountClosing } from './accounts/account-closing.ts'
-import { createAccounts } from './accounts/accounts.ts'
-import { createApiKeyCredentials, KEY_BELIEVED_SECONDS } from './identity/api-key-credentials.ts'
-import { createApiKeys } from './identity/api-keys.ts'
-import { createAudit } from './records/audit.ts'
-import { createCallerWatch } from './identity/caller-watch.ts'
-import { createConversations } from './conversations/conversations.ts'
-import { createExports } from './records/exports.ts'
-import { createFeedback } from './conversations/feedback.ts'
-import { createGenerations } from './chat/generations.ts'
+import { Access } from './access/access.ts'
+import { AccessMonitor } from './access/access-monitor.ts'
+import { AccountStatus, statusOf } from './access/account-status.ts'
+import { Revocations } from './access/revocations.ts'
+import { AccountClosure } from './accounts/account-closure.ts'
+import { AccountUpdates } from './accounts/account-updates.ts'
+import { Accounts } from './accounts/accounts.ts'
+import { Profiles } from './accounts/profiles.ts'
+import { ServiceAccounts } from './accounts/service-accounts.ts'
+import { Users } from './accounts/users.ts'
 import { createIdempotency } from './calls/idempotency.ts'
-import { createLargeReads } from './records/large-reads.ts'
-import { createLimits, type LimitOverrides } from './limits/limits.ts'
-import { createNewPasswords } from './identity/new-passwords.ts'
-import { createOpenSessions } from './identity/open-sessions.ts'
+import { createGenerations } from './chat/generations.ts'
 import { createOpenStreams } from './chat/open-streams.ts'
+import { createConversations } from './conversations/conversations.ts'
+import { createFeedback } from './conversations/feedback.ts'
+import type { Dependencies } from './dependencies.ts'
+import { ApiKeyCredentials, KEY_CACHED_SECONDS } from './identity/api-key-credentials.ts'
+import { ApiKeys } from './identity/api-keys.ts'
+import { createNewPasswords } from './identity/new-passwords.ts'
+import { OpenSessions } from './identity/open-sessions.ts'
 import { createPasswordPolicy } from './identity/password-policy.ts'
-import { createPasswordResets } from './identity/password-resets.ts'
-import { createProfiles } from './accounts/profiles.ts'
-import { createRevocations } from './identity/revocations.ts'
-import { createServerStatus } from './server/server-status.ts'
-import { createServiceAccounts } from './accounts/service-accounts.ts'
-import { createSessions } from './identity/sessions.ts'
-import { createStanding } from './accounts/standing.ts'
-import { createUsage } from './records/usage.ts'
-import { createUsers } from './accounts/users.ts'
+import { PasswordResets } from './identity/password-resets.ts'
+import { Sessions } from './identity/sessions.ts'
+import { createLimits, type LimitOverrides } from './limits/limits.ts'
+import { LargeReads } from './lists/large-reads.ts'
+import { Audit } from './records/audit.ts'
+import { Exports } from './records/exports.ts'
+import { Usage } from './records/usage.ts'
+import { ServerStatus } from './server/server-status.ts'
 
-/** What the operator decides of the domain. Source: the configuration. */
+/** What the operator decides about the domain, from the configuration. */
 export type Settings = {
   identity: {
     accessTokenTtlSeconds: number
@@ -39,7 +39,7 @@ export type Settings = {
   limits: { overrides: LimitOverrides; maxOpenStreams: number }
 }
 
-/** What the program does, one service for each noun. */
+/** What the program does: one service for each noun. */
 export type Services = ReturnType<typeof createServices>
 
 export function createServices(
@@ -48,55 +48,74 @@ export function createServices(
   settings: Settings,
   version: string,
 ) {
-  const { accessTokenTtlSeconds: ttlSeconds, ...identity } = settings.identity
-  const access = createAccess(deps.store)
-  const audit = createAudit(deps)
-  const revocations = createRevocations(deps, ttlSeconds)
-  const standing = createStanding(deps, Math.max(ttlSeconds, KEY_BELIEVED_SECONDS))
-  const limits = createLimits(policies.limits, settings.limits.overrides, deps.limiter, standing)
-  const largeReads = createLargeReads(deps)
-  const credentials = createApiKeyCredentials({ ...deps, limits, standing })
-  const generations = createGenerations(deps)
-  const { stopOf: stopGenerating } = generations
-  const closing = createAccountClosing({ ...deps, audit, standing, stopGenerating, ttlSeconds })
-  const hashNewPassword = createNewPasswords(
-    createPasswordPolicy(deps.commonPasswords),
-    deps.passwords,
-  )
-  const changes = createAccountChanges({ ...deps, audit, standing })
-  const identityParts = { access, audit, limits, revocations, closing, changes, hashNewPassword }
-  const shared = { ...deps, ...identityParts, largeReads }
+  const { registration, refreshTokenTtlSeconds: refreshTtlSeconds } = settings.identity
+  const foundations = createFoundations(deps, policies, settings)
+  const { audit, revocations, accountStatus } = foundations
+  const shared = { ...deps, ...foundations, ...createAccountParts(deps, foundations, settings) }
   return {
-    limits,
-    revocations,
-    standing,
-    credentials,
-    closing,
+    accessMonitor: new AccessMonitor(shared),
+    accounts: new Accounts({ ...shared, registration }),
+    accountStatus,
+    apiKeys: new ApiKeys(shared),
     audit,
-    generations,
-    idempotency: createIdempotency(deps),
-    openStreams: createOpenStreams(deps, settings.limits.maxOpenStreams),
-    callerWatch: createCallerWatch({ ...deps, standing, revocations, credentials }),
-    status: createServerStatus({ ...deps, version }),
-    sessions: createSessions({ ...shared, refreshTtlSeconds: identity.refreshTokenTtlSeconds }),
-    openSessions: createOpenSessions(shared),
-    passwordResets: createPasswordResets({
-      ...deps,
-      audit,
-      note: {
-        ended: (ids, at) => ids.forEach((id) => revocations.note(id, at)),
-        changed: (account) => noteChange(standing, account),
-      },
-    }),
-    accounts: createAccounts({ ...shared, registration: identity.registration }),
-    users: createUsers(shared),
-    serviceAccounts: createServiceAccounts(shared),
-    apiKeys: createApiKeys({ ...shared, credentials }),
+    closure: shared.closure,
     conversations: createConversations(shared),
-    exports: createExports(shared),
-    largeReads,
+    credentials: shared.credentials,
+    exports: new Exports(shared),
     feedback: createFeedback(shared),
-    profiles: createProfiles(shared),
-    usage: createUsage(shared),
+    generations: shared.generations,
+    idempotency: createIdempotency(deps),
+    largeReads: shared.largeReads,
+    limits: shared.limits,
+    openSessions: new OpenSessions(shared),
+    openStreams: createOpenStreams(deps, settings.limits.maxOpenStreams),
+    passwordResets: new PasswordResets({
+      ...shared,
+      onRevoked: (ids, at) => ids.forEach((id) => revocations.add(id, at)),
+      onChanged: (account) => accountStatus.update(statusOf(account)),
+    }),
+    profiles: new Profiles(shared),
+    revocations,
+    serviceAccounts: new ServiceAccounts(shared),
+    sessions: new Sessions({ ...shared, refreshTtlSeconds }),
+    status: new ServerStatus({ ...deps, version }),
+    usage: new Usage(shared),
+    users: new Users(shared),
+  }
+}
+
+type Foundations = ReturnType<typeof createFoundations>
+
+/** What other services are built on. */
+function createFoundations(deps: Dependencies, policies: Policies, settings: Settings) {
+  const { accessTokenTtlSeconds: ttlSeconds } = settings.identity
+  const accountStatus = new AccountStatus(deps, Math.max(ttlSeconds, KEY_CACHED_SECONDS))
+  const { overrides } = settings.limits
+  const limits = createLimits(policies.limits, overrides, deps.limiter, accountStatus)
+  return {
+    access: new Access(deps.store),
+    accountStatus,
+    audit: new Audit(deps),
+    credentials: new ApiKeyCredentials({ ...deps, limits, accountStatus }),
+    generations: createGenerations(deps),
+    largeReads: new LargeReads(deps),
+    limits,
+    revocations: new Revocations(deps, ttlSeconds),
+  }
+}
+
+/** What the services for accounts share. */
+function createAccountParts(
+  deps: Dependencies,
+  { accountStatus, audit, generations }: Foundations,
+  settings: Settings,
+) {
+  const { accessTokenTtlSeconds: ttlSeconds } = settings.identity
+  const policy = createPasswordPolicy(deps.commonPasswords)
+  const stopGenerating = (accountId: string) => generations.stopOf(accountId)
+  return {
+    closure: new AccountClosure({ ...deps, audit, accountStatus, stopGenerating, ttlSeconds }),
+    hashNewPassword: createNewPasswords(policy, deps.passwords),
+    updates: new AccountUpdates({ ...deps, audit, accountStatus }),
   }
 }

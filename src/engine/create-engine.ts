@@ -3,15 +3,15 @@ import type { Log } from '../ports/observability/log.ts'
 import { BuiltinEngine } from './builtin/builtin.ts'
 import type { Engine } from './engine.ts'
 import { OpenAiCompatibleEngine } from './upstream/openai-compatible.ts'
-import type { RequestShape } from './upstream/request-shape.ts'
+import type { RequestShape } from './upstream/request/request-shape.ts'
 
-/** What the environment says about answering. */
+/** The settings of the engine. */
 export interface EngineConfig {
   /** The base URL of an OpenAI-compatible server; without it the built-in rules answer. */
   readonly url: string | undefined
   readonly key: string | undefined
   readonly model: string | undefined
-  /** What the upstream is asked at first, in the words of the settings. */
+  /** The initial shape of requests to the upstream, in the terms of the settings. */
   readonly shape?: {
     readonly sampling: 'mode' | 'none'
     readonly lengthParameter: RequestShape['lengthParameter']
@@ -24,14 +24,14 @@ export interface EngineConfig {
 
 export interface EngineDependencies {
   readonly clock: Pick<Clock, 'wait' | 'now' | 'monotonicMs'>
-  /** From 0 to below 1; spreads retries. */
+  /** From 0 to below 1, for the jitter of retries. */
   readonly random: () => number
   readonly log?: Pick<Log, 'info'>
-  /** Between two words of the built-in engine. Default 15 ms. */
+  /** The pause between two words of the built-in engine. Default: 15 ms. */
   readonly wordDelayMs?: number
 }
 
-/** The engine that the configuration asks for. */
+/** Creates the engine of the configuration. */
 export function createEngine(config: EngineConfig, dependencies: EngineDependencies): Engine {
   const { clock, random, log, wordDelayMs } = dependencies
   if (config.url === undefined) {

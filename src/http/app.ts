@@ -90,7 +90,7 @@ export async function createApp(parts: AppParts): Promise<App> {
       accessTokens: deps.accessTokens,
       apiKeys: services.credentials,
       revocations: services.revocations,
-      standing: services.standing,
+      accountStatus: services.accountStatus,
     },
     limits,
     idempotency: services.idempotency,

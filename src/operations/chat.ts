@@ -4,31 +4,31 @@ import type { Call } from '../domain/calls/call.ts'
 import { eventIdOf } from '../domain/chat/event-ids.ts'
 import type { Streamed } from '../domain/chat/generations.ts'
 import type { Problem } from '../domain/problem.ts'
-import type { Principal } from '../domain/principal.ts'
+import type { Principal } from '../domain/access/principal.ts'
 import type { Services } from '../domain/services.ts'
 import { chatReplyView, chatStreamEventView } from '../views/chat.ts'
 import { generationView } from '../views/generation.ts'
 import { messageView } from '../views/message.ts'
 
-export const chatOperations = ({ generations, openStreams, callerWatch }: Services) => {
+export const chatOperations = ({ generations, openStreams, accessMonitor }: Services) => {
   /** The events of a stream as frames, for as long as the client listens and may. */
   async function* framesOf(
     { id, events, stop }: Streamed,
     caller: Principal,
     call: Call,
   ): AsyncGenerator<Frame<ChatStreamEvent>> {
-    const watch = callerWatch.begin(caller)
+    const watch = accessMonitor.watch(caller)
     let lastSeq = 0
     let isOver = false
     try {
-      for await (const { seq, event } of events(AbortSignal.any([call.hungUp, watch.ended]))) {
+      for await (const { seq, event } of events(AbortSignal.any([call.hungUp, watch.lost]))) {
         lastSeq = seq
         isOver = event.type === 'end'
         yield { id: eventIdOf(id, seq), event: chatStreamEventView(id, event, call) }
       }
-      if (isOver || !watch.ended.aborted) return
+      if (isOver || !watch.lost.aborted) return
       stop?.()
-      const event = { type: 'end', problem: watch.ended.reason as Problem } as const
+      const event = { type: 'end', problem: watch.lost.reason as Problem } as const
       // Not an event of the generation: whoever comes back goes on behind the last one.
       yield { id: eventIdOf(id, lastSeq), event: chatStreamEventView(id, event, call) }
     } finally {

@@ -1,6 +1,6 @@
 import type { Group } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
-import { etagOf, expectedVersions } from '../domain/versions.ts'
+import { etagOf, expectedVersions } from '../domain/calls/entity-tags.ts'
 import { serviceAccountPageView, serviceAccountView } from '../views/account.ts'
 import { apiKeyPageView, newApiKeyView } from '../views/api-key.ts'
 

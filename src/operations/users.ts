@@ -1,6 +1,6 @@
 import type { Group } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
-import { etagOf, expectedVersions } from '../domain/versions.ts'
+import { etagOf, expectedVersions } from '../domain/calls/entity-tags.ts'
 import { exportRecordViews } from '../views/export.ts'
 import { profileView } from '../views/profile.ts'
 import { usageReportView } from '../views/usage.ts'

@@ -6,11 +6,11 @@ import type {
   UserPage,
 } from '../../generated/api.ts'
 import type { Page } from '../domain/lists/paging.ts'
-import { scopesOfAccount } from '../domain/identity/roles.ts'
+import { scopesOfAccount } from '../domain/access/scopes.ts'
 import type { Account, PersonalLimits } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 
-/** A person's account as administrators see it. */
+/** A user's account as administrators see it. */
 export function userView(account: Account): User {
   return {
     id: account.id,

@@ -19,7 +19,7 @@ export function apiKeyView({ key, scopes }: KeyOfAccount): ApiKeySchema {
   }
 }
 
-/** A key that was just made: the only answer that shows its secret. */
+/** A new key: the only response that holds its secret. */
 export function newApiKeyView({ key, scopes, secret }: NewKeyOfAccount): ApiKeyWithSecret {
   const { id, name, prefix, createdAt, expiresAt } = apiKeyView({ key, scopes })
   return {

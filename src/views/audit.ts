@@ -7,14 +7,14 @@ import type { Page } from '../domain/lists/paging.ts'
 import type { AuditEvent } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 
-/** The events that say that somebody was turned away; all others were done. */
+/** The events of acts that were refused; all others were carried out. */
 const REFUSALS: readonly string[] = [
   'password.refused',
   'refresh-token.reused',
   'session.refused',
 ] satisfies AuditEventName[]
 
-/** The names and kinds are the contract's own: `domain/records/audit.ts` writes no others. */
+/** The casts are safe: `domain/records/audit.ts` records only the contract's names and kinds. */
 export function auditEventView(event: AuditEvent): AuditEventSchema {
   const { actorKind, actorId, targetKind, targetId, accountId, changed, address } = event
   return {

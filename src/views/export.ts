@@ -9,7 +9,7 @@ import { profileView } from './profile.ts'
 import { sessionView } from './session.ts'
 import { timestampView } from './timestamp.ts'
 
-/** The records of an export as its lines show them, one at a time. */
+/** Renders the records of an export one at a time. */
 export async function* exportRecordViews(
   records: AsyncIterable<ExportRecord>,
 ): AsyncGenerator<RecordSchema> {

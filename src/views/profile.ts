@@ -1,5 +1,5 @@
 import type { Profile } from '../../generated/api.ts'
-import { scopesOfAccount } from '../domain/identity/roles.ts'
+import { scopesOfAccount } from '../domain/access/scopes.ts'
 import type { Account } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 

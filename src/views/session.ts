@@ -4,7 +4,7 @@ import type {
   TokenPair as TokenPairSchema,
 } from '../../generated/api.ts'
 import type { Page } from '../domain/lists/paging.ts'
-import type { TokenPair } from '../domain/identity/sessions.ts'
+import type { TokenPair } from '../domain/identity/token-pairs.ts'
 import type { Session } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 
@@ -19,7 +19,7 @@ export function tokenPairView(pair: TokenPair): TokenPairSchema {
   }
 }
 
-/** @param currentId the session that asks */
+/** @param currentId the session of the caller */
 export function sessionView(session: Session, currentId: string): SessionSchema {
   return {
     id: session.id,

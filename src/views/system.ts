@@ -6,7 +6,7 @@ import type {
 } from '../../generated/api.ts'
 import type { LimitState } from '../domain/limits/limits.ts'
 import type { Mode } from '../domain/chat/modes.ts'
-import type { Readiness, ServerStatus } from '../domain/server/server-status.ts'
+import type { Readiness, ServerDescription } from '../domain/server/server-status.ts'
 import { timestampView } from './timestamp.ts'
 import { limitView } from './usage.ts'
 
@@ -14,7 +14,7 @@ export function readinessView({ status, checks }: Readiness): ReadinessSchema {
   return { status, checks: checks.map((check) => ({ name: check.name, status: check.status })) }
 }
 
-export function statusView(status: ReturnType<ServerStatus['describe']>): Status {
+export function statusView(status: ServerDescription): Status {
   const { kind, model, ruleBased } = status.engine
   return {
     name: 'Parley',
@@ -25,7 +25,7 @@ export function statusView(status: ReturnType<ServerStatus['describe']>): Status
   }
 }
 
-/** A mode's system prompt and sampling stay with the server. */
+/** A mode's system prompt and sampling parameters are not shown. */
 export function modeListView(modes: readonly Mode[]): ModeList {
   return {
     data: modes.map((mode) => ({
@@ -37,7 +37,7 @@ export function modeListView(modes: readonly Mode[]): ModeList {
   }
 }
 
-/** @param readAt when the limits were read: their windows end so long after */
+/** @param readAt when the limits were read; `resetsInMs` counts from then */
 export function limitListView(limits: readonly LimitState[], readAt: Date): LimitStateList {
   return { data: limits.map((limit) => limitView(limit, readAt)) }
 }

@@ -9,7 +9,7 @@ import type { UsageReport, UsageSums, UsageTotals } from '../domain/records/usag
 import type { TokenUsage } from '../engine/engine.ts'
 import { timestampView } from './timestamp.ts'
 
-/** The tokens of one answer; a number that is not known is left out. */
+/** The tokens of one answer; a count that is unknown is left out. */
 export function usageView({ inputTokens, outputTokens, totalTokens, source }: TokenUsage): Usage {
   return {
     ...(inputTokens !== undefined && { inputTokens }),

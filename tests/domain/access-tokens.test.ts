@@ -2,8 +2,8 @@ import { createHmac, randomUUID, sign as signBytes, generateKeyPairSync } from '
 import fc from 'fast-check'
 import { exportJWK, SignJWT, UnsecuredJWT, type CryptoKey, type JWTPayload } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createAccessTokens, TokenRejected } from '../../src/domain/identity/access-tokens.ts'
-import { createRefreshTokens } from '../../src/domain/identity/refresh-tokens.ts'
+import { AccessTokens, TokenRejected } from '../../src/domain/identity/access-tokens.ts'
+import { RefreshTokens } from '../../src/domain/identity/refresh-tokens.ts'
 import { newSigningKeysText, parseSigningKeys } from '../../src/ports/keys/signing-keys.ts'
 import { TestClock } from '../support/clock/clock.ts'
 
@@ -18,11 +18,11 @@ const strangers = await parseSigningKeys(await newSigningKeysText(), 'others.jso
 const server = { issuer: 'https://parley.test', audience: 'https://parley.test/api' }
 
 let clock: TestClock
-let tokens: ReturnType<typeof createAccessTokens>
+let tokens: AccessTokens
 
 beforeEach(() => {
   clock = new TestClock()
-  tokens = createAccessTokens({ keys, clock, ttlSeconds: TTL, ...server })
+  tokens = new AccessTokens({ keys, clock, ttlSeconds: TTL, ...server })
 })
 
 const issue = async () => {
@@ -133,7 +133,7 @@ describe('an access token', () => {
     const [current] = (JSON.parse(keysText) as { keys: object[] }).keys
     const rotated = await parseSigningKeys(JSON.stringify({ keys: [next, current] }), 'keys.json')
     const token = await issue()
-    tokens = createAccessTokens({ keys: rotated, clock, ttlSeconds: TTL, ...server })
+    tokens = new AccessTokens({ keys: rotated, clock, ttlSeconds: TTL, ...server })
     expect(await codeOf(token)).toBe('accepted')
     expect(await codeOf(await issue())).toBe('accepted')
   })
@@ -310,7 +310,7 @@ describe('a token is refused', () => {
   })
 
   test('for being another kind of secret, or nothing', async () => {
-    const refresh = createRefreshTokens(Buffer.alloc(32)).mint(SESSION, 0)
+    const refresh = new RefreshTokens(Buffer.alloc(32)).mint(SESSION, 0)
     const { privateKey } = generateKeyPairSync('ed25519')
     const jwk = JSON.stringify(await exportJWK(privateKey))
     for (const text of [refresh, '', '.', '..', 'parley_live_abc', jwk]) {

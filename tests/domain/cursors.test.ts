@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createCursors, CursorRejected } from '../../src/domain/lists/cursors.ts'
+import { Cursors, CursorRejected } from '../../src/domain/lists/cursors.ts'
 
-const cursors = createCursors(randomBytes(32))
+const cursors = new Cursors(randomBytes(32))
 const filters = { list: 'conversations', userId: 'u1', q: 'tea', archived: false }
 const position = ['2026-01-01T00:00:00.000Z', 42, 'id']
 const cursor = cursors.seal(position, filters)
@@ -56,7 +56,7 @@ test.each([
   ['cut short', cursor.slice(0, 30)],
   ['cut to less than its seal', cursor.slice(0, 8)],
   ['too long', 'A'.repeat(100_000)],
-  ['of another server', createCursors(randomBytes(32)).seal(position, filters)],
+  ['of another server', new Cursors(randomBytes(32)).seal(position, filters)],
 ])('%s is malformed', (_what, text) => {
   expect(codeOf(text)).toBe('malformed')
 })

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { eventIdOf, requireEventId } from '../../src/domain/chat/event-ids.ts'
 import { Problem } from '../../src/domain/problem.ts'
-import { expectedVersions } from '../../src/domain/versions.ts'
+import { expectedVersions } from '../../src/domain/calls/entity-tags.ts'
 
 /** What it is refused with: the code, and the header it names. */
 function refusalOf(work: () => unknown): unknown {

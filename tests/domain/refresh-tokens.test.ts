@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createRefreshTokens } from '../../src/domain/identity/refresh-tokens.ts'
+import { RefreshTokens } from '../../src/domain/identity/refresh-tokens.ts'
 
 const SESSION = '0198c0de-0000-7000-8000-00000000abcd'
 const PREFIX = 'parley_refresh_'
-const tokens = createRefreshTokens(randomBytes(32))
+const tokens = new RefreshTokens(randomBytes(32))
 const token = tokens.mint(SESSION, 7)
 
 const bytesOf = (text: string) => Buffer.from(text.slice(PREFIX.length), 'base64url')
@@ -31,7 +31,7 @@ test('the same successor can be given twice', () => {
 })
 
 test('a token of another key is junk', () => {
-  expect(createRefreshTokens(randomBytes(32)).read(token)).toBeUndefined()
+  expect(new RefreshTokens(randomBytes(32)).read(token)).toBeUndefined()
 })
 
 test('no bit of a token can be changed, even with the checksum put right', () => {

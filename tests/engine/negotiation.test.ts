@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { defaultMode, modes } from '../../src/domain/chat/modes.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import type { EnginePart, Turn, TurnMessage } from '../../src/engine/engine.ts'
-import { KnownShapes } from '../../src/engine/upstream/known-shapes.ts'
+import { LearnedShapes } from '../../src/engine/upstream/request/learned-shapes.ts'
 import { OpenAiCompatibleEngine } from '../../src/engine/upstream/openai-compatible.ts'
 import type { OpenAiCompatibleOptions } from '../../src/engine/upstream/openai-compatible.ts'
-import type { RequestShape } from '../../src/engine/upstream/request-shape.ts'
+import type { RequestShape } from '../../src/engine/upstream/request/request-shape.ts'
 import { systemClock } from '../../src/ports/clock/clock.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { until } from '../support/clock/until.ts'
@@ -207,7 +207,7 @@ describe('a parameter that an upstream refuses', () => {
   })
 
   it('is found out for so many models and no more', () => {
-    const shapes = new KnownShapes(USUAL)
+    const shapes = new LearnedShapes(USUAL)
     for (let n = 0; n <= 100; n++) shapes.learn(`model-${n}`, { temperature: false })
     expect(shapes.of('model-0').temperature).toBe(true)
     expect(shapes.of('model-1').temperature).toBe(false)

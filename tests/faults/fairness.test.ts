@@ -134,7 +134,7 @@ describe('lists of one caller', () => {
       return real()
     })
     const asked = Array.from({ length: count }, ask)
-    const { load } = server.parley.services.largeReads
+    const load = () => server.parley.services.largeReads.load()
     await until(() => load().running + load().waiting === count)
     come.resolve(undefined)
     const answers = await Promise.all(asked).finally(over)

@@ -397,7 +397,7 @@ describe('what an instance knows', () => {
     const late = elsewhere.call('listConversations')
     await read
     await admin.expect(204, 'revokeApiKey', { path })
-    await there.parley.services.credentials.refresh()
+    await there.parley.services.credentials.feed.refresh()
     letGo()
     await late
     await elsewhere.refused('token-invalid', 'listConversations')

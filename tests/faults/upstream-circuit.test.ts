@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
-/** As many failures in a row as open the circuit, and for how long (src/engine/upstream/circuit.ts). */
+/** As many failures in a row as open the circuit, and for how long (src/engine/upstream/connection/circuit-breaker.ts). */
 const FAILURES = 5
 const OPEN_MS = 15_000
 

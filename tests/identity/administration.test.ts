@@ -349,7 +349,7 @@ describe('DELETE /admin/users/{userId}', () => {
     await admin.expect(204, 'deleteUser', { path })
     const { prisma } = testStore.database
     clock.jump(DAY_MS + HOUR_MS)
-    await server.parley.services.closing.sweepAll()
+    await server.parley.services.closure.sweepAll()
     admin = await server.admin()
     expect(await prisma.account.count({ where: { id: path.userId } })).toBe(0)
     const where = { generationId: generationId! }

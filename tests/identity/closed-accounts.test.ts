@@ -243,7 +243,7 @@ describe('an account that ends while everything is done for it on two instances 
       const refusals = isClosed ? [401] : [401, 403]
       // Two seconds later every instance has heard of it.
       await clock.advance(2 * SECOND_MS)
-      await there.parley.services.standing.refresh()
+      await there.parley.services.accountStatus.feed.refresh()
       const late = await startOn(testStore.store)
       for (const server of [here, there, late]) {
         expect(refusals).toEqual(expect.arrayContaining(await credentials.tryAll(server)))
@@ -254,7 +254,7 @@ describe('an account that ends while everything is done for it on two instances 
         expect(refusals).toEqual(expect.arrayContaining(await credentials.tryAll(server)))
       }
       for (const server of [late, later]) await server.close()
-      await here.parley.services.closing.sweepAll()
+      await here.parley.services.closure.sweepAll()
       if (isClosed) expect(await addressesLeft(subject.id)).toBe(0)
       expect(isClosed ? await rowsLeft(testStore.database, subject.id) : {}).toEqual({})
     },

@@ -523,7 +523,7 @@ describe('a closed account that could not be swept', () => {
       clock,
       instead: { deps: { store: watched.store } },
     })
-    const calls = await watched.during(() => later.parley.services.closing.sweepAll())
+    const calls = await watched.during(() => later.parley.services.closure.sweepAll())
     const of = (name: string) => calls.filter((call) => call === `closedAccounts.${name}`).length
     // Once for alice's usage, and once for everybody to see that there is no more.
     expect(of('disownUsage')).toBeGreaterThan(of('remove'))

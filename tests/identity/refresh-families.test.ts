@@ -176,7 +176,7 @@ describe('a token that is used again', () => {
       const third = await refresh(second.refreshToken)
       await refused('refresh-token-reused', first.refreshToken, other)
       await refused('token-invalid', third.refreshToken)
-      await server.parley.services.revocations.refresh()
+      await server.parley.services.revocations.feed.refresh()
       await expectDead(third)
     })
   })

@@ -295,7 +295,7 @@ describe('logging out', () => {
     const alice = await server.newUser()
     await fetch(`${second.url}/api/v1/users/profile`, { headers: alice.credentials })
     await alice.expect(204, 'logOut', { body: { scope: 'current' } })
-    await second.parley.services.revocations.refresh()
+    await second.parley.services.revocations.feed.refresh()
     const third = await startServer({ testStore, clock })
     for (const { url } of [second, third]) {
       const response = await fetch(`${url}/api/v1/users/profile`, { headers: alice.credentials })

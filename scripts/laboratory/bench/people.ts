@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { createAccessTokens } from '../../../src/domain/identity/access-tokens.ts'
-import { scopesOf } from '../../../src/domain/identity/roles.ts'
+import { AccessTokens } from '../../../src/domain/identity/access-tokens.ts'
+import { scopesOf } from '../../../src/domain/access/scopes.ts'
 import { systemClock } from '../../../src/ports/clock/clock.ts'
 import { parseSigningKeys } from '../../../src/ports/keys/signing-keys.ts'
 import { TOKEN_SECONDS } from './contenders.ts'
@@ -9,7 +9,7 @@ import type { Person } from './operations.ts'
 
 /** Gives each a token of Parley's, which all servers can verify. */
 export async function withTokens(owners: readonly Owner[], keysText: string): Promise<Person[]> {
-  const tokens = createAccessTokens({
+  const tokens = new AccessTokens({
     keys: await parseSigningKeys(keysText, 'the bench'),
     clock: systemClock,
     issuer: 'parley',

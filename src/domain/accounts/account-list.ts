@@ -3,7 +3,10 @@ import type { Account, Role } from '../../store/store.ts'
 import type { CursorPosition } from '../lists/cursors.ts'
 import { type Page, type PageRequest, readPage } from '../lists/paging.ts'
 
-/** One page of accounts, the newest first. @param asked.list what binds its cursors */
+/**
+ * One page of accounts, the newest first.
+ * @param asked.list the name of the list, which binds its cursors
+ */
 export function listAccounts(
   { store, cursors }: Pick<Dependencies, 'store' | 'cursors'>,
   asked: PageRequest & { list: string; roles: readonly Role[]; q?: string; disabled?: boolean },

@@ -2,9 +2,9 @@ import type { Nouns } from '../../store/store.ts'
 import { Problem } from '../problem.ts'
 
 /**
- * Refuses what would leave nobody to administer the server. The administrators are locked until the
- * transaction ends, so that two of them cannot remove each other at once.
- * @param id of the account that stops being an administrator who may sign in
+ * Refuses to leave the server without an enabled administrator. The administrators are locked until
+ * the transaction ends, so that two of them cannot remove each other concurrently.
+ * @param id of the account that is about to be closed, disabled or made a user
  * @throws {Problem} invalid-request
  */
 export async function keepAnAdmin(nouns: Pick<Nouns, 'standings'>, id: string): Promise<void> {

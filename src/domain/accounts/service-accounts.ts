@@ -1,92 +1,96 @@
 import type { Scope } from '../../../generated/api.ts'
-import type { Dependencies } from '../dependencies.ts'
 import type { Account } from '../../store/store.ts'
-import type { AccountChanges } from './account-changes.ts'
-import type { AccountClosing } from './account-closing.ts'
-import type { Access } from '../access.ts'
-import { listAccounts } from './account-list.ts'
-import { actorOf, type Audit } from '../records/audit.ts'
+import type { Access } from '../access/access.ts'
+import type { Principal } from '../access/principal.ts'
+import { requireScopes } from '../access/scopes.ts'
 import type { Call } from '../calls/call.ts'
+import { refuseStale } from '../calls/entity-tags.ts'
+import type { Dependencies } from '../dependencies.ts'
 import type { Page, PageRequest } from '../lists/paging.ts'
-import type { Principal } from '../principal.ts'
-import { requireScopes } from '../identity/roles.ts'
+import { actorOf, type Audit } from '../records/audit.ts'
 import { cutLine } from '../text/single-line.ts'
-import { refuseStale } from '../versions.ts'
+import type { AccountClosure } from './account-closure.ts'
+import { listAccounts } from './account-list.ts'
+import type { AccountUpdates } from './account-updates.ts'
 
 export type ServiceAccountChanges = { name?: string; scopes?: Scope[]; disabled?: boolean }
+type How = { expectedVersions: readonly number[] | undefined; call: Call }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
   access: Access
   audit: Audit
-  changes: AccountChanges
-  closing: AccountClosing
+  updates: AccountUpdates
+  closure: AccountClosure
 }
-type Versions = readonly number[] | undefined
 
-/** Administering the programs that call with API keys. */
-export function createServiceAccounts(deps: Deps) {
-  const { store, clock, access, audit } = deps
+/** Administers the accounts of programs that call with API keys. */
+export class ServiceAccounts {
+  readonly #deps: Deps
 
-  return {
-    read: (id: string): Promise<Account> => access.serviceAccount(id),
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
 
-    /** The newest first. */
-    list: (asked: PageRequest & { q?: string; disabled?: boolean }): Promise<Page<Account>> =>
-      listAccounts(deps, { list: 'service-accounts', roles: ['service'], ...asked }),
+  /** @throws {Problem} not-found */
+  read(id: string): Promise<Account> {
+    return this.#deps.access.serviceAccount(id)
+  }
 
-    /** @throws {Problem} insufficient-scope for a scope that the caller lacks */
-    async create(
-      caller: Principal,
-      { name, scopes }: { name: string; scopes: Scope[] },
-      call: Call,
-    ): Promise<Account> {
-      requireScopes(caller, scopes)
-      const id = deps.ids.next()
-      return store.atomically(async (nouns) => {
-        const fresh = { id, role: 'service', displayName: cutLine(name), scopes } as const
-        const account = await nouns.accounts.create({ ...fresh, now: clock.now() })
-        if (account === 'email-taken') throw new Error('A service account has no email')
-        const [actor, target] = [actorOf(caller), actorOf(account)]
-        await audit.record(nouns, call, { event: 'service-account.created', actor, target })
-        return account
-      })
-    },
+  /** The newest first. */
+  list(asked: PageRequest & { q?: string; disabled?: boolean }): Promise<Page<Account>> {
+    return listAccounts(this.#deps, { list: 'service-accounts', roles: ['service'], ...asked })
+  }
 
-    /** @throws {Problem} not-found, insufficient-scope, precondition-failed */
-    async change(
-      caller: Principal,
-      id: string,
-      asked: ServiceAccountChanges,
-      how: { expectedVersions: Versions; call: Call },
-    ): Promise<Account> {
-      const account = await access.serviceAccountToManage(caller, id)
-      requireScopes(caller, asked.scopes ?? [])
-      const { name, ...rest } = asked
-      const changes = { ...rest, ...(name !== undefined && { displayName: cutLine(name) }) }
-      const changed = await deps.changes.apply(account.id, {
-        ...how,
-        changes,
-        act: {
-          event: 'service-account.changed',
-          actor: actorOf(caller),
-          target: actorOf(account),
-          changed: Object.keys(asked),
-        },
-      })
-      if (!changed) return refuseStale(await access.serviceAccount(id), how.expectedVersions)
-      return changed
-    },
-
-    /** @throws {Problem} not-found, insufficient-scope, precondition-failed */
-    async remove(
-      caller: Principal,
-      id: string,
-      how: { expectedVersions: Versions; call: Call },
-    ): Promise<void> {
-      const account = await access.serviceAccountToManage(caller, id)
+  /** @throws {Problem} insufficient-scope for a scope that the caller lacks */
+  async create(
+    caller: Principal,
+    { name, scopes }: { name: string; scopes: Scope[] },
+    call: Call,
+  ): Promise<Account> {
+    const { store, clock, ids, audit } = this.#deps
+    requireScopes(caller, scopes)
+    const id = ids.next()
+    return store.atomically(async (nouns) => {
+      const fresh = { id, role: 'service', displayName: cutLine(name), scopes } as const
+      const account = await nouns.accounts.create({ ...fresh, now: clock.now() })
+      if (account === 'email-taken') throw new Error('A service account has no email')
       const [actor, target] = [actorOf(caller), actorOf(account)]
-      const act = { event: 'service-account.deleted', actor, target } as const
-      await deps.closing.close(account, { ...how, act })
-    },
+      await audit.record(nouns, call, { event: 'service-account.created', actor, target })
+      return account
+    })
+  }
+
+  /** @throws {Problem} not-found, insufficient-scope, precondition-failed */
+  async change(
+    caller: Principal,
+    id: string,
+    asked: ServiceAccountChanges,
+    how: How,
+  ): Promise<Account> {
+    const { access, updates } = this.#deps
+    const account = await access.serviceAccountToManage(caller, id)
+    requireScopes(caller, asked.scopes ?? [])
+    const { name, ...rest } = asked
+    const changed = await updates.apply(account.id, {
+      ...how,
+      changes: { ...rest, ...(name !== undefined && { displayName: cutLine(name) }) },
+      act: {
+        event: 'service-account.changed',
+        actor: actorOf(caller),
+        target: actorOf(account),
+        changed: Object.keys(asked),
+      },
+    })
+    if (!changed) return refuseStale(await access.serviceAccount(id), how.expectedVersions)
+    return changed
+  }
+
+  /** @throws {Problem} not-found, insufficient-scope, precondition-failed */
+  async remove(caller: Principal, id: string, how: How): Promise<void> {
+    const { access, closure } = this.#deps
+    const account = await access.serviceAccountToManage(caller, id)
+    const [actor, target] = [actorOf(caller), actorOf(account)]
+    const act = { event: 'service-account.deleted', actor, target } as const
+    await closure.close(account, { ...how, act })
   }
 }

@@ -1,20 +1,20 @@
-import type { Dependencies } from '../dependencies.ts'
-import type { Account, AccountChanges as Changes, PersonalLimits } from '../../store/store.ts'
-import type { AccountChanges } from './account-changes.ts'
-import type { AccountClosing } from './account-closing.ts'
-import type { Access } from '../access.ts'
-import { listAccounts } from './account-list.ts'
-import { actorOf, type Audit } from '../records/audit.ts'
+import type { Account, AccountChanges, PersonalLimits } from '../../store/store.ts'
+import type { Access } from '../access/access.ts'
+import type { Principal } from '../access/principal.ts'
+import { requireScopes, scopesOf } from '../access/scopes.ts'
 import type { Call } from '../calls/call.ts'
+import { refuseStale } from '../calls/entity-tags.ts'
+import type { Dependencies } from '../dependencies.ts'
 import { requireEmail } from '../identity/emails.ts'
-import { keepAnAdmin } from './last-admin.ts'
 import type { HashNewPassword } from '../identity/new-passwords.ts'
 import type { Page, PageRequest } from '../lists/paging.ts'
-import type { Principal } from '../principal.ts'
 import { Problem } from '../problem.ts'
-import { requireScopes, scopesOf } from '../identity/roles.ts'
+import { actorOf, type Audit } from '../records/audit.ts'
 import { cutLine } from '../text/single-line.ts'
-import { refuseStale } from '../versions.ts'
+import type { AccountClosure } from './account-closure.ts'
+import { listAccounts } from './account-list.ts'
+import type { AccountUpdates } from './account-updates.ts'
+import { keepAnAdmin } from './last-admin.ts'
 
 export type UserRole = 'user' | 'admin'
 export type NewUser = { email: string; password: string; displayName: string; role: UserRole }
@@ -24,91 +24,93 @@ export type UserChanges = {
   disabled?: boolean
   limits?: PersonalLimits
 }
+type UserFilter = { q?: string; role?: UserRole; disabled?: boolean }
+type How = { expectedVersions: readonly number[] | undefined; call: Call }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
   access: Access
   audit: Audit
-  changes: AccountChanges
-  closing: AccountClosing
+  updates: AccountUpdates
+  closure: AccountClosure
   hashNewPassword: HashNewPassword
 }
-type Versions = readonly number[] | undefined
 
-/** Administering those who can log in. */
-export function createUsers(deps: Deps) {
-  const { store, clock, access, audit } = deps
+/** Administers users. */
+export class Users {
+  readonly #deps: Deps
 
-  return {
-    read: (id: string): Promise<Account> => access.user(id),
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
 
-    /** The newest first. */
-    list: (
-      asked: PageRequest & { q?: string; role?: UserRole; disabled?: boolean },
-    ): Promise<Page<Account>> => {
-      const { role, ...rest } = asked
-      const roles = role === undefined ? (['user', 'admin'] as const) : [role]
-      return listAccounts(deps, { list: 'users', roles, ...rest })
-    },
+  /** @throws {Problem} not-found */
+  read(id: string): Promise<Account> {
+    return this.#deps.access.user(id)
+  }
 
-    /** @throws {Problem} insufficient-scope, email-taken, weak-password */
-    async create(caller: Principal, asked: NewUser, call: Call): Promise<Account> {
-      requireScopes(caller, scopesOf(asked.role))
-      const account = {
-        id: deps.ids.next(),
-        role: asked.role,
-        email: requireEmail(asked.email),
-        displayName: cutLine(asked.displayName),
-        passwordHash: await deps.hashNewPassword(asked.password, call.hungUp),
-        now: clock.now(),
-      }
-      return store.atomically(async (nouns) => {
-        const user = await nouns.accounts.create(account)
-        if (user === 'email-taken') throw new Problem('email-taken')
-        const [actor, target] = [actorOf(caller), actorOf(user)]
-        await audit.record(nouns, call, { event: 'user.created', actor, target })
-        return user
-      })
-    },
+  /** The newest first. */
+  list({ role, ...rest }: PageRequest & UserFilter): Promise<Page<Account>> {
+    const roles = role === undefined ? (['user', 'admin'] as const) : [role]
+    return listAccounts(this.#deps, { list: 'users', roles, ...rest })
+  }
 
-    /** @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the last administrator */
-    async change(
-      caller: Principal,
-      id: string,
-      asked: UserChanges,
-      how: { expectedVersions: Versions; call: Call },
-    ): Promise<Account> {
-      const user = await access.userToManage(caller, id)
-      if (asked.role !== undefined) requireScopes(caller, scopesOf(asked.role))
-      const changed = await deps.changes.apply(user.id, {
-        ...how,
-        changes: trimmed(asked),
-        act: {
-          event: 'user.changed',
-          actor: actorOf(caller),
-          target: actorOf(user),
-          changed: Object.keys(asked),
-        },
-        async require(nouns) {
-          if (asked.role === 'user' || asked.disabled === true) await keepAnAdmin(nouns, user.id)
-        },
-      })
-      if (!changed) return refuseStale(await access.user(id), how.expectedVersions)
-      return changed
-    },
+  /** @throws {Problem} insufficient-scope, email-taken, weak-password */
+  async create(caller: Principal, asked: NewUser, call: Call): Promise<Account> {
+    const { store, clock, ids, audit, hashNewPassword } = this.#deps
+    requireScopes(caller, scopesOf(asked.role))
+    const account = {
+      id: ids.next(),
+      role: asked.role,
+      email: requireEmail(asked.email),
+      displayName: cutLine(asked.displayName),
+      passwordHash: await hashNewPassword(asked.password, call.hungUp),
+      now: clock.now(),
+    }
+    return store.atomically(async (nouns) => {
+      const user = await nouns.accounts.create(account)
+      if (user === 'email-taken') throw new Problem('email-taken')
+      const [actor, target] = [actorOf(caller), actorOf(user)]
+      await audit.record(nouns, call, { event: 'user.created', actor, target })
+      return user
+    })
+  }
 
-    /** @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the last administrator */
-    async remove(
-      caller: Principal,
-      id: string,
-      how: { expectedVersions: Versions; call: Call },
-    ): Promise<void> {
-      const user = await access.userToManage(caller, id)
-      const act = { event: 'user.deleted', actor: actorOf(caller), target: actorOf(user) } as const
-      await deps.closing.close(user, { ...how, act })
-    },
+  /**
+   * @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the
+   *   last administrator
+   */
+  async change(caller: Principal, id: string, asked: UserChanges, how: How): Promise<Account> {
+    const { access, updates } = this.#deps
+    const user = await access.userToManage(caller, id)
+    if (asked.role !== undefined) requireScopes(caller, scopesOf(asked.role))
+    const changed = await updates.apply(user.id, {
+      ...how,
+      changes: trimmed(asked),
+      act: {
+        event: 'user.changed',
+        actor: actorOf(caller),
+        target: actorOf(user),
+        changed: Object.keys(asked),
+      },
+      async require(nouns) {
+        if (asked.role === 'user' || asked.disabled === true) await keepAnAdmin(nouns, user.id)
+      },
+    })
+    if (!changed) return refuseStale(await access.user(id), how.expectedVersions)
+    return changed
+  }
+
+  /**
+   * @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the
+   *   last administrator
+   */
+  async remove(caller: Principal, id: string, how: How): Promise<void> {
+    const user = await this.#deps.access.userToManage(caller, id)
+    const act = { event: 'user.deleted', actor: actorOf(caller), target: actorOf(user) } as const
+    await this.#deps.closure.close(user, { ...how, act })
   }
 }
 
-function trimmed({ displayName, ...changes }: UserChanges): Changes {
+function trimmed({ displayName, ...changes }: UserChanges): AccountChanges {
   return { ...changes, ...(displayName !== undefined && { displayName: cutLine(displayName) }) }
 }

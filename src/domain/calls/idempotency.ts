@@ -3,9 +3,9 @@ import type { Dependencies } from '../dependencies.ts'
 import type { KeptAnswer, KeptCall, KeyName } from '../../store/store.ts'
 import type { Joined } from './call.ts'
 import { canonicalJson } from '../../lib/canonical-json.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { invalidRequest, Problem } from '../problem.ts'
-import { retrying } from '../retry.ts'
+import { retrying } from '../server/database-retry.ts'
 
 /** A call whose process does not say for so long that it lives is taken for dead. */
 const LEASE_MS = 20_000

@@ -1,9 +1,9 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { TokenUsage } from '../../engine/engine.ts'
 import type { Generation, KeptGeneration, Message } from '../../store/store.ts'
-import { found } from '../access.ts'
+import { found } from '../access/access.ts'
 import type { GenerationRun } from './generation-run.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { Problem } from '../problem.ts'
 
 /** Another instance hears of a cancel within a second; it is given so long to end. */

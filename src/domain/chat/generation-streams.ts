@@ -1,15 +1,15 @@
 import type { ProblemCode } from '../../../generated/api.ts'
 import type { Dependencies } from '../dependencies.ts'
 import type { KeptGeneration } from '../../store/store.ts'
-import { found } from '../access.ts'
+import { found } from '../access/access.ts'
 import type { Joined } from '../calls/call.ts'
 import type { NumberedEvent } from './event-log.ts'
 import { relayedEvents } from './generation-relay.ts'
 import type { GenerationRun } from './generation-run.ts'
 import { BROKEN_OFF_SEQ, requireEventId } from './event-ids.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { Problem } from '../problem.ts'
-import { retrying } from '../retry.ts'
+import { retrying } from '../server/database-retry.ts'
 
 /** How long a stream can be followed after its end (CONTRACT: streams). */
 const FOLLOWABLE_MS = 10 * 60_000

@@ -1,7 +1,7 @@
 import type { Dependencies } from '../dependencies.ts'
 import { DatabaseUnavailable, type Renewed } from '../../store/store.ts'
 import type { GenerationRun } from './generation-run.ts'
-import { createReachability } from '../server/reachability.ts'
+import { Reachability } from '../server/reachability.ts'
 
 /** Text so far is saved, and leases are renewed, so often. */
 const SAVE_EVERY_MS = 500
@@ -20,7 +20,7 @@ export function createGenerationUpkeep(
   { store, clock, log }: Pick<Dependencies, 'store' | 'clock' | 'log'>,
   running: ReadonlyMap<string, GenerationRun>,
 ) {
-  const reachability = createReachability({ store, clock }, LEASE_MS)
+  const reachability = new Reachability({ store, clock }, LEASE_MS)
   let isAway = false
   const onMistake = (error: unknown) => {
     if (error instanceof DatabaseUnavailable) isAway = true

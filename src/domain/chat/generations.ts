@@ -9,7 +9,7 @@ import { createGenerationRun, type GenerationRun } from './generation-run.ts'
 import { createGenerationStreams, type EventSource } from './generation-streams.ts'
 import { createGenerationUpkeep, leaseFrom } from './generation-upkeep.ts'
 import { defaultMode, findMode, requireMode } from './modes.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { Problem } from '../problem.ts'
 import { createUnwritten } from './unwritten.ts'
 

@@ -1,5 +1,5 @@
 import type { TokenUsage } from '../../engine/engine.ts'
-import { cleanText } from '../../engine/upstream/whole-text.ts'
+import { cleanText } from '../../engine/clean-text.ts'
 import { DatabaseUnavailable, type Ending, type Message, type Store } from '../../store/store.ts'
 import type { Unwritten } from './unwritten.ts'
 

@@ -1,6 +1,6 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Call } from '../calls/call.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { Problem } from '../problem.ts'
 
 /** What a refusal names: it is no policy of the contract, for it counts nothing over time. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Log } from '../../ports/observability/log.ts'
 import { DatabaseUnavailable } from '../../store/store.ts'
-import { RETRIES_MS } from '../retry.ts'
+import { RETRIES_MS } from '../server/database-retry.ts'
 
 /** How often it is tried after the first seconds, in milliseconds: well within a lease. */
 const LATER_EVERY_MS = 5_000

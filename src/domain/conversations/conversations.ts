@@ -1,10 +1,10 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Conversation, Message } from '../../store/store.ts'
-import { type Access, found } from '../access.ts'
+import { type Access, found } from '../access/access.ts'
 import { UNTITLED } from '../chat/answer-text.ts'
 import type { Call } from '../calls/call.ts'
 import type { CursorPosition } from '../lists/cursors.ts'
-import { bytesOf, type LargeReads } from '../records/large-reads.ts'
+import { bytesOf, type LargeReads } from '../lists/large-reads.ts'
 import { defaultMode, requireMode } from '../chat/modes.ts'
 import {
   afterChange,
@@ -13,9 +13,9 @@ import {
   positionByChange,
   readPage,
 } from '../lists/paging.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 import { cutLine } from '../text/single-line.ts'
-import { refuseStale } from '../versions.ts'
+import { refuseStale } from '../calls/entity-tags.ts'
 
 /** How many messages a conversation shows with itself; the contract's `maxItems`. */
 const LATEST_MESSAGES = 50

@@ -1,8 +1,8 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Feedback } from '../../store/store.ts'
-import { found } from '../access.ts'
+import { found } from '../access/access.ts'
 import type { Call } from '../calls/call.ts'
-import { bytesOf, type LargeReads } from '../records/large-reads.ts'
+import { bytesOf, type LargeReads } from '../lists/large-reads.ts'
 import {
   afterChange,
   type Page,
@@ -10,7 +10,7 @@ import {
   positionByChange,
   readPage,
 } from '../lists/paging.ts'
-import type { Principal } from '../principal.ts'
+import type { Principal } from '../access/principal.ts'
 
 export type NewFeedback = {
   messageId: string

@@ -2,13 +2,13 @@ import type { JWTPayload } from 'jose'
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** RFC 6749 3.3: scope tokens, one space apart. */
+/** RFC 6749 3.3: scope tokens, separated by one space. */
 const SCOPE = /^(?:[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*)?$/
 
-/** The roles of those who sign in. */
+/** The roles of users; a service account has no access token. */
 export type AccessRole = 'user' | 'admin'
 
-/** What a verified access token says. */
+/** The claims of a verified access token. */
 export interface AccessClaims {
   readonly subject: string
   readonly sessionId: string
@@ -16,11 +16,11 @@ export interface AccessClaims {
   readonly scopes: readonly string[]
   readonly role: AccessRole | undefined
   readonly issuedAt: Date
-  /** The end by the token's own word, or sooner if tokens have since been given less time. */
+  /** The token's `exp`, or earlier if the configured lifetime was shortened since. */
   readonly expiresAt: Date
 }
 
-/** The claims of a payload whose signature is right, or undefined if one has the wrong shape. */
+/** The claims of a verified payload, or undefined if one of them is malformed. */
 export function readAccessClaims(
   payload: JWTPayload,
   ttlSeconds: number,

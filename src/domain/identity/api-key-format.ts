@@ -11,41 +11,43 @@ const CHECKSUM_LENGTH = 6
 const KEY = /^parley_live_([0-9A-Za-z]{12})_[0-9A-Za-z]{49}$/
 
 /** API keys: `parley_live_<id>_<secret><checksum>`, letters and digits only. */
-export interface ApiKeyFormat {
-  /** A new key. Nothing of its secret can be found again. */
-  mint(): { publicId: string; secret: string }
-  /** The id in a key, or undefined for anything that `mint` did not make. Asks no database. */
-  read(key: string): string | undefined
-  /** HMAC-SHA-256 of the whole key: all that is kept of it. */
-  hash(key: string): Buffer
+export class ApiKeyFormat {
+  readonly #hashKey: Buffer
+
+  /** @param hashKey the derived key for `api-keys` */
+  constructor(hashKey: Buffer) {
+    this.#hashKey = hashKey
+  }
+
+  /** Returns a new key. Its secret cannot be recovered from what is stored. */
+  mint(): { publicId: string; secret: string } {
+    const publicId = randomDigits(ID_LENGTH)
+    const body = `${apiKeyPrefix(publicId)}_${randomDigits(SECRET_LENGTH)}`
+    return { publicId, secret: body + checksumOf(body) }
+  }
+
+  /** The public id of a key; undefined for a text that `mint` did not make. Queries no database. */
+  read(key: string): string | undefined {
+    const publicId = KEY.exec(key)?.[1]
+    if (publicId === undefined) return undefined
+    const body = key.slice(0, -CHECKSUM_LENGTH)
+    return key.endsWith(checksumOf(body)) ? publicId : undefined
+  }
+
+  /** HMAC-SHA-256 of the whole key: all that is stored of it. */
+  hash(key: string): Buffer {
+    return createHmac('sha256', this.#hashKey).update('api-key/v1|').update(key).digest()
+  }
 }
 
-/** What a key begins with: enough to know it by, not to use it. */
+/** The beginning of a key: enough to recognise it, not to use it. */
 export function apiKeyPrefix(publicId: string): string {
   return PREFIX + publicId
 }
 
-/** Whether a credential calls itself an API key. */
+/** Whether a credential has the prefix of an API key. */
 export function looksLikeApiKey(credential: string): boolean {
-  return credential.startsWith('parley_live_')
-}
-
-/** @param hashKey the derived key for `api-keys` */
-export function createApiKeyFormat(hashKey: Buffer): ApiKeyFormat {
-  return {
-    mint() {
-      const publicId = randomDigits(ID_LENGTH)
-      const body = `${apiKeyPrefix(publicId)}_${randomDigits(SECRET_LENGTH)}`
-      return { publicId, secret: body + checksumOf(body) }
-    },
-    read(key) {
-      const publicId = KEY.exec(key)?.[1]
-      if (publicId === undefined) return undefined
-      const body = key.slice(0, -CHECKSUM_LENGTH)
-      return key.endsWith(checksumOf(body)) ? publicId : undefined
-    },
-    hash: (key) => createHmac('sha256', hashKey).update('api-key/v1|').update(key).digest(),
-  }
+  return credential.startsWith(PREFIX)
 }
 
 function randomDigits(length: number): string {

@@ -10,8 +10,8 @@ const ADDRESS =
   /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
 
 /**
- * The one spelling under which an address is kept and compared: trimmed and in lower case.
- * Undefined for what is not an ASCII address with a domain.
+ * The spelling in which an address is stored and compared: trimmed and in lower case.
+ * Undefined for anything but an ASCII address with a domain.
  */
 export function normaliseEmail(text: string): string | undefined {
   const address = cutLine(text)
@@ -21,7 +21,7 @@ export function normaliseEmail(text: string): string | undefined {
   return ADDRESS.test(address) ? address.toLowerCase() : undefined
 }
 
-/** The same for an email in a request body. @throws {Problem} invalid-request at /email */
+/** Normalises the `email` of a request body. @throws {Problem} invalid-request at /email */
 export function requireEmail(text: string): string {
   const email = normaliseEmail(text)
   if (email !== undefined) return email

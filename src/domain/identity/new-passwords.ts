@@ -9,9 +9,10 @@ const FAULTS: Readonly<Record<PasswordFault, string>> = {
   'unusable-character': 'It contains a character that cannot be typed.',
 }
 
-/** Hashes a password that somebody chose. @throws {Problem} weak-password; what `signal` aborts with */
+/** Hashes a new password. @throws {Problem} weak-password; what `signal` aborts with */
 export type HashNewPassword = (password: string, signal?: AbortSignal) => Promise<string>
 
+/** Returns the function that checks a new password against the policy and hashes it. */
 export function createNewPasswords(policy: PasswordPolicy, passwords: Passwords): HashNewPassword {
   return async (password, signal) => {
     const fault = policy(password)

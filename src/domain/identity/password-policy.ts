@@ -1,16 +1,16 @@
-/** The least and the most characters (code points after NFC) of a password. */
+/** The length of a password in characters (code points after NFC). */
 export const PASSWORD_LENGTH = { least: 8, most: 256 } as const
 
 /** Why a password is refused. */
 export type PasswordFault = 'too-short' | 'too-long' | 'unusable-character' | 'too-common'
 
-/** Says what is wrong with a password that someone wants, or nothing. */
+/** Returns why a new password is refused, or undefined. */
 export type PasswordPolicy = (password: string) => PasswordFault | undefined
 
 /**
- * The policy of NIST SP 800-63B 5.1.1.2: length and a list of known passwords, no rules of
- * composition.
- * @param commonPasswords compared without regard to case; those below the least length are dropped
+ * The policy of NIST SP 800-63B 5.1.1.2: a length and a list of common passwords, no composition
+ * rules.
+ * @param commonPasswords compared case-insensitively; those below the minimum length are dropped
  */
 export function createPasswordPolicy(commonPasswords: Iterable<string>): PasswordPolicy {
   const common = new Set<string>()
@@ -24,11 +24,11 @@ export function createPasswordPolicy(commonPasswords: Iterable<string>): Passwor
   }
 }
 
-/** What is wrong with a password, the list of common ones apart. */
+/** Returns why a password is refused, regardless of the list of common ones. */
 export function findPasswordFault(
   password: string,
 ): Exclude<PasswordFault, 'too-common'> | undefined {
-  // A lone surrogate has no UTF-8 and would be hashed as U+FFFD, like every other one.
+  // A lone surrogate has no UTF-8 form: each would be hashed as U+FFFD, like all others.
   if (password.includes('\0') || !password.isWellFormed()) return 'unusable-character'
   const characters = Array.from(password.normalize('NFC')).length
   if (characters < PASSWORD_LENGTH.least) return 'too-short'

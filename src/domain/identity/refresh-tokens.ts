@@ -10,38 +10,40 @@ const ID_END = 16
 const COUNTER_END = 20
 const MAC_END = 52
 
-/** Refresh tokens: made from the session and its counter alone, so nothing is kept in clear. */
-export interface RefreshTokens {
+/** Refresh tokens: derived from the session and its counter, so that no token has to be stored. */
+export class RefreshTokens {
+  readonly #key: Buffer
+
+  /** @param key the derived key for `refresh-tokens` */
+  constructor(key: Buffer) {
+    this.#key = key
+  }
+
   /**
-   * The token of a session's nth refresh. The same input always gives the same token.
+   * Returns the token of a session's nth refresh. The same input always gives the same token.
    * @param sessionId a UUID in lower case
    * @throws RangeError if the id is no UUID or the counter does not fit 32 bits
    */
-  mint(sessionId: string, counter: number): string
-  /** What a token says, or undefined for anything that `mint` did not make. Asks no database. */
-  read(token: string): { sessionId: string; counter: number } | undefined
-}
+  mint(sessionId: string, counter: number): string {
+    const subject = encodeSubject(sessionId, counter)
+    const signed = Buffer.concat([subject, macOf(this.#key, subject)])
+    return PREFIX + Buffer.concat([signed, crcOf(signed)]).toString('base64url')
+  }
 
-/** @param key the derived key for `refresh-tokens` */
-export function createRefreshTokens(key: Buffer): RefreshTokens {
-  return {
-    mint(sessionId, counter) {
-      const subject = encodeSubject(sessionId, counter)
-      const signed = Buffer.concat([subject, macOf(key, subject)])
-      return PREFIX + Buffer.concat([signed, crcOf(signed)]).toString('base64url')
-    },
-    read(token) {
-      const bytes = decode(token)
-      if (!bytes?.subarray(MAC_END).equals(crcOf(bytes.subarray(0, MAC_END)))) return undefined
-      const subject = bytes.subarray(0, COUNTER_END)
-      const mac = bytes.subarray(COUNTER_END, MAC_END)
-      if (!timingSafeEqual(mac, macOf(key, subject))) return undefined
-      return decodeSubject(subject)
-    },
+  /**
+   * What a token stands for; undefined for a text that `mint` did not make. Queries no database.
+   */
+  read(token: string): { sessionId: string; counter: number } | undefined {
+    const bytes = decode(token)
+    if (!bytes?.subarray(MAC_END).equals(crcOf(bytes.subarray(0, MAC_END)))) return undefined
+    const subject = bytes.subarray(0, COUNTER_END)
+    const mac = bytes.subarray(COUNTER_END, MAC_END)
+    if (!timingSafeEqual(mac, macOf(this.#key, subject))) return undefined
+    return decodeSubject(subject)
   }
 }
 
-/** 75 characters carry two bits too many: only the spelling that `mint` gives is a token. */
+/** 75 characters carry two spare bits: only the spelling that `mint` gives is a token. */
 function decode(token: string): Buffer | undefined {
   const text = token.startsWith(PREFIX) ? token.slice(PREFIX.length) : ''
   if (!BODY.test(text)) return undefined
@@ -51,7 +53,7 @@ function decode(token: string): Buffer | undefined {
 
 function encodeSubject(sessionId: string, counter: number): Buffer {
   if (!UUID.test(sessionId)) throw new RangeError('A session id is a UUID in lower case.')
-  // Written as it is, NaN or a fraction would silently become another counter.
+  // `writeUInt32BE` turns NaN and fractions into another counter without an error.
   if (!Number.isInteger(counter)) throw new RangeError('A counter is a whole number.')
   const subject = Buffer.alloc(COUNTER_END)
   subject.write(sessionId.replaceAll('-', ''), 'hex')

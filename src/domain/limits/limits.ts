@@ -1,7 +1,7 @@
 import type { LimitPolicy } from '../../contract/extensions.ts'
 import type { Limiter, TakeOptions, Tally } from '../../ports/limiter/limiter.ts'
 import { Problem } from '../problem.ts'
-import type { Standing } from '../accounts/standing.ts'
+import type { AccountStatus } from '../access/account-status.ts'
 
 /** What a policy counts: its name and whom. */
 export type Charge = { policy: string; subject: string }
@@ -31,7 +31,7 @@ export function createLimits(
   policies: Readonly<Record<string, LimitPolicy>>,
   overrides: LimitOverrides,
   limiter: Limiter,
-  standing: Pick<Standing, 'limitsOf'>,
+  accountStatus: Pick<AccountStatus, 'limitsOf'>,
 ) {
   const quotas = new Map(
     Object.entries(policies).map(([name, policy]) => [name, { ...policy, ...overrides[name] }]),
@@ -49,7 +49,7 @@ export function createLimits(
   const personalQuota = (policy: string, accountId: string) => {
     const personal = PERSONAL[policy]
     if (!personal) return undefined
-    const quota = standing.limitsOf(accountId)?.[personal.limit]
+    const quota = accountStatus.limitsOf(accountId)?.[personal.limit]
     return quota === undefined ? undefined : { quota, windowSeconds: personal.windowSeconds }
   }
 

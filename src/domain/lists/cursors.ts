@@ -5,10 +5,13 @@ const LONGEST_CURSOR = 512
 const FILTERS_BYTES = 12
 const MAC_BYTES = 16
 
-/** The values of the sort key that a page ended at. */
+/** The sort key of the last item of a page. */
 export type CursorPosition = readonly (string | number)[]
 
-/** A cursor that is not ours (`malformed`), or that belongs to another list (`mismatch`). */
+/**
+ * A cursor that this server has not issued (`malformed`), or that belongs to another list
+ * (`mismatch`).
+ */
 export class CursorRejected extends Error {
   override readonly name = 'CursorRejected'
   readonly code: 'malformed' | 'mismatch'
@@ -19,42 +22,44 @@ export class CursorRejected extends Error {
   }
 }
 
-/** Opaque page cursors that only continue the list they came from. */
-export interface Cursors {
-  /**
-   * A cursor of at most 512 characters. A filter that is undefined counts as not given. Let the
-   * filters name the list and the caller, or one list's cursor opens another.
-   * @throws RangeError if the position is too long or holds a number that JSON has not
-   */
-  seal(position: CursorPosition, filters: Readonly<Record<string, unknown>>): string
-  /**
-   * The position that was sealed.
-   * @throws CursorRejected
-   */
-  open(cursor: string, filters: Readonly<Record<string, unknown>>): CursorPosition
-}
+type Filters = Readonly<Record<string, unknown>>
 
-/** @param key the derived key for `cursors` */
-export function createCursors(key: Buffer): Cursors {
-  const filtersDigest = (filters: Readonly<Record<string, unknown>>) =>
-    digest(key, 'filters', canonicalJson(filters), FILTERS_BYTES)
+/** Opaque page cursors, each valid only for the list that it was made for. */
+export class Cursors {
+  readonly #key: Buffer
 
-  return {
-    seal(position, filters) {
-      const sealed = Buffer.concat([filtersDigest(filters), encodePosition(position)])
-      const mac = digest(key, 'cursor', sealed, MAC_BYTES)
-      const cursor = Buffer.concat([mac, sealed]).toString('base64url')
-      if (cursor.length <= LONGEST_CURSOR) return cursor
-      throw new RangeError(`A cursor has at most ${LONGEST_CURSOR} characters.`)
-    },
-    open(cursor, filters) {
-      const { mac, sealed } = decode(cursor)
-      const isOurs = timingSafeEqual(mac, digest(key, 'cursor', sealed, MAC_BYTES))
-      if (!isOurs) throw new CursorRejected('malformed')
-      const isForThese = sealed.subarray(0, FILTERS_BYTES).equals(filtersDigest(filters))
-      if (!isForThese) throw new CursorRejected('mismatch')
-      return JSON.parse(sealed.toString('utf8', FILTERS_BYTES)) as CursorPosition
-    },
+  /** @param key the derived key for `cursors` */
+  constructor(key: Buffer) {
+    this.#key = key
+  }
+
+  /**
+   * Returns a cursor of at most 512 characters. A filter that is undefined counts as absent. The
+   * filters have to include the list's name and the caller, or a cursor of one list opens another.
+   * @throws RangeError if the position is too long or holds a number that JSON cannot express
+   */
+  seal(position: CursorPosition, filters: Filters): string {
+    const sealed = Buffer.concat([this.#digestOf(filters), encodePosition(position)])
+    const cursor = Buffer.concat([this.#macOf(sealed), sealed]).toString('base64url')
+    if (cursor.length <= LONGEST_CURSOR) return cursor
+    throw new RangeError(`A cursor has at most ${LONGEST_CURSOR} characters.`)
+  }
+
+  /** Returns the position that was sealed. @throws CursorRejected */
+  open(cursor: string, filters: Filters): CursorPosition {
+    const { mac, sealed } = decode(cursor)
+    if (!timingSafeEqual(mac, this.#macOf(sealed))) throw new CursorRejected('malformed')
+    const isForThese = sealed.subarray(0, FILTERS_BYTES).equals(this.#digestOf(filters))
+    if (!isForThese) throw new CursorRejected('mismatch')
+    return JSON.parse(sealed.toString('utf8', FILTERS_BYTES)) as CursorPosition
+  }
+
+  #macOf(sealed: Buffer): Buffer {
+    return digest(this.#key, 'cursor', sealed, MAC_BYTES)
+  }
+
+  #digestOf(filters: Filters): Buffer {
+    return digest(this.#key, 'filters', canonicalJson(filters), FILTERS_BYTES)
   }
 }
 

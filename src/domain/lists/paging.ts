@@ -2,26 +2,27 @@ import { type CursorPosition, CursorRejected, type Cursors } from './cursors.ts'
 import type { Searched } from '../../store/store.ts'
 import { invalidRequest, Problem } from '../problem.ts'
 
-/** How many things a page holds if the caller does not say; the contract's default. */
+/** The contract's default page size. */
 const DEFAULT_LIMIT = 20
 
 export type PageRequest = { limit?: number; cursor?: string }
 export type Page<T> = { data: T[]; nextCursor?: string }
 
-/** A list that is read page by page. Its name, its owner and its filters bind its cursors. */
+/** A list that is read page by page. Its filters, with its name and owner, bind its cursors. */
 export type List<T> = {
   filters: Readonly<Record<string, unknown>>
-  /** Reads up to `limit` things that come after the position; a search, as far as it looks at once. */
+  /** Reads up to `limit` items after the position; a search may stop earlier. */
   read: (limit: number, after: CursorPosition | undefined) => Promise<T[] | Searched<T>>
-  /** Where a thing stands in the list. */
-  positionOf: (thing: T) => CursorPosition
+  /** The sort key of an item. */
+  positionOf: (item: T) => CursorPosition
 }
 
 /**
- * One page of a list. One thing more than asked for is read, to know whether there is another page.
- * A search that has looked at much and found little gives what it found, if only nothing, and where to
- * go on.
- * @throws {Problem} cursor-mismatch for a cursor of another list, invalid-request for one of nobody
+ * Returns one page of a list. One item more than asked for is read, to know whether another page
+ * follows. A search that has examined many rows returns what it found, possibly nothing, and a
+ * cursor to continue from.
+ * @throws {Problem} cursor-mismatch for a cursor of another list; invalid-request for one that this
+ *   server has not issued
  */
 export async function readPage<T>(
   cursors: Cursors,
@@ -52,12 +53,12 @@ function openCursor(
   }
 }
 
-/** The position of a row in a list that is ordered by its last change, newest first. */
+/** The position of a row in a list that is ordered by last change, the newest first. */
 export function positionByChange(row: { updatedAt: Date; id: string }): CursorPosition {
   return [row.updatedAt.getTime(), row.id]
 }
 
-/** @see positionByChange */
+/** Reads a position of `positionByChange`. */
 export function afterChange(position: CursorPosition): { updatedAt: Date; id: string } {
   const [time, id] = position
   return { updatedAt: new Date(Number(time)), id: String(id) }

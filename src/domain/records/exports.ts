@@ -1,4 +1,3 @@
-import type { Dependencies } from '../dependencies.ts'
 import type {
   Account,
   AuditEvent,
@@ -8,14 +7,13 @@ import type {
   Session,
   UsageRecord,
 } from '../../store/store.ts'
-import type { Access } from '../access.ts'
-import { actorOf, type Audit } from './audit.ts'
+import type { Access } from '../access/access.ts'
+import type { Principal } from '../access/principal.ts'
 import type { Call } from '../calls/call.ts'
-import { bytesOf, type LargeReads, type Reader } from './large-reads.ts'
-import type { Principal } from '../principal.ts'
-
-/** Rows that are held at a time, at the most: of long texts fewer. */
-const AT_ONCE = 200
+import type { Dependencies } from '../dependencies.ts'
+import type { LargeReads, Reader } from '../lists/large-reads.ts'
+import { actorOf, type Audit } from './audit.ts'
+import { ExportPages } from './export-pages.ts'
 
 /** One line of an export. */
 export type ExportRecord =
@@ -26,7 +24,7 @@ export type ExportRecord =
   | { type: 'feedback'; feedback: Feedback }
   | { type: 'usage'; usage: UsageRecord }
   | { type: 'audit-event'; event: AuditEvent }
-  /** The last one: how many came before it. */
+  /** The last one, with the number of those before it. */
   | { type: 'end'; records: number }
 
 type Deps = Pick<Dependencies, 'store' | 'clock'> & {
@@ -35,110 +33,70 @@ type Deps = Pick<Dependencies, 'store' | 'clock'> & {
   largeReads: LargeReads
 }
 
-/** Everything of somebody, a few rows at a time: however much it is, memory holds little of it. */
-export function createExports({ store, clock, access, audit, largeReads }: Deps) {
-  /** The rows of a list, page by page, each read in its turn. @param read the rows after the last */
-  async function* pagesOf<T>(
-    reader: Reader,
-    read: (last: T | undefined) => Promise<T[]>,
-    textOf: (row: T) => string | undefined = () => undefined,
-  ): AsyncGenerator<T> {
-    let last: T | undefined
-    const sizeOf = (page: T[]) => bytesOf(page.map(textOf))
-    do {
-      const page: T[] = await largeReads.page(reader, () => read(last), sizeOf)
-      yield* page
-      last = page.at(-1)
-    } while (last !== undefined)
+/** Exports what is stored of a caller, a few rows at a time, so that memory holds little of it. */
+export class Exports {
+  readonly #deps: Deps
+
+  constructor(deps: Deps) {
+    this.#deps = deps
   }
 
-  async function* messagesOf(
-    conversation: Conversation,
-    reader: Reader,
+  /**
+   * Everything that is stored of the caller. The export is recorded before its first record is
+   * sent.
+   * @throws {Problem} export-busy
+   */
+  async account(caller: Principal, call: Call): Promise<AsyncIterable<ExportRecord>> {
+    const { access, audit } = this.#deps
+    const pages = this.#start({ caller, call })
+    const account = await access.account(caller)
+    const [actor, target] = [actorOf(caller), actorOf(caller)]
+    await audit.recordAlone(call, { event: 'data.exported', actor, target })
+    return counted(this.#accountRecords(account, pages, caller.sessionId))
+  }
+
+  /** @throws {Problem} not-found, export-busy */
+  async conversation(
+    caller: Principal,
+    id: string,
+    call: Call,
+  ): Promise<AsyncIterable<ExportRecord>> {
+    const pages = this.#start({ caller, call })
+    return counted(conversationRecords(await this.#deps.access.conversation(caller, id), pages))
+  }
+
+  #start(reader: Reader): ExportPages {
+    const { store, largeReads } = this.#deps
+    largeReads.startExport(reader)
+    return new ExportPages(store, largeReads, reader)
+  }
+
+  async *#accountRecords(
+    account: Account,
+    pages: ExportPages,
+    currentSessionId: string | undefined,
   ): AsyncGenerator<ExportRecord> {
-    yield { type: 'conversation', conversation }
-    const { id: conversationId, messageCount } = conversation
-    const read = async (last?: Message) => {
-      const after = last && { after: last.position }
-      const { found } = await store.messages.list({ conversationId, limit: AT_ONCE, ...after })
-      return found.filter(({ position }) => position <= messageCount)
-    }
-    const contentOf = ({ content }: Message) => content
-    for await (const message of pagesOf(reader, read, contentOf)) yield { type: 'message', message }
-  }
-
-  async function* recordsOf(account: Account, reader: Reader): AsyncGenerator<ExportRecord> {
     const { id } = account
-    const { sessionId } = reader.caller
     yield { type: 'profile', account }
-    const now = clock.now()
-    for await (const session of pagesOf(reader, (last?: Session) =>
-      store.sessions.walkLive({ accountId: id, now, limit: AT_ONCE, ...afterId(last) }),
-    )) {
-      yield { type: 'session', session, isCurrent: session.id === sessionId }
+    const now = this.#deps.clock.now()
+    for await (const session of pages.sessions(id, now)) {
+      yield { type: 'session', session, isCurrent: session.id === currentSessionId }
     }
-    // What comes while it is read is left out, or an owner who goes on adding would never see its end.
-    const begunBy = ({ createdAt }: Conversation) => createdAt <= now
-    for await (const conversation of pagesOf(reader, async (last?: Conversation) =>
-      (await store.conversations.walk({ ownerId: id, limit: AT_ONCE, ...afterId(last) })).filter(
-        begunBy,
-      ),
-    )) {
-      yield* messagesOf(conversation, reader)
+    for await (const conversation of pages.conversations(id, now)) {
+      yield* conversationRecords(conversation, pages)
     }
-    for await (const feedback of pagesOf(
-      reader,
-      (last?: Feedback) =>
-        store.feedback.walk({
-          accountId: id,
-          limit: AT_ONCE,
-          ...(last && { afterMessageId: last.messageId }),
-        }),
-      ({ comment }) => comment,
-    )) {
-      yield { type: 'feedback', feedback }
-    }
-    for await (const usage of pagesOf(reader, (last?: UsageRecord) =>
-      store.usage.list({ accountId: id, limit: AT_ONCE, ...(last && { after: last }) }),
-    )) {
-      yield { type: 'usage', usage }
-    }
-    for await (const event of pagesOf(reader, (last?: AuditEvent) =>
-      store.auditEvents.list({ actorId: id, limit: AT_ONCE, ...(last && { after: last }) }),
-    )) {
-      yield { type: 'audit-event', event }
-    }
-  }
-
-  return {
-    /**
-     * All that is kept of the caller. It is recorded before the first record is given out.
-     * @throws {Problem} export-busy
-     */
-    async account(caller: Principal, call: Call): Promise<AsyncIterable<ExportRecord>> {
-      const reader = { caller, call }
-      largeReads.beginExport(reader)
-      const account = await access.account(caller)
-      const [actor, target] = [actorOf(caller), actorOf(caller)]
-      await audit.recordAlone(call, { event: 'data.exported', actor, target })
-      return counted(recordsOf(account, reader))
-    },
-
-    /** @throws {Problem} not-found, export-busy */
-    async conversation(
-      caller: Principal,
-      id: string,
-      call: Call,
-    ): Promise<AsyncIterable<ExportRecord>> {
-      const reader = { caller, call }
-      largeReads.beginExport(reader)
-      return counted(messagesOf(await access.conversation(caller, id), reader))
-    },
+    for await (const feedback of pages.feedback(id)) yield { type: 'feedback', feedback }
+    for await (const usage of pages.usage(id)) yield { type: 'usage', usage }
+    for await (const event of pages.auditEvents(id)) yield { type: 'audit-event', event }
   }
 }
 
-function afterId(last: { id: string } | undefined): { afterId?: string } {
-  return last ? { afterId: last.id } : {}
+async function* conversationRecords(
+  conversation: Conversation,
+  pages: ExportPages,
+): AsyncGenerator<ExportRecord> {
+  yield { type: 'conversation', conversation }
+  for await (const message of pages.messages(conversation)) yield { type: 'message', message }
 }
 
 async function* counted(records: AsyncIterable<ExportRecord>): AsyncGenerator<ExportRecord> {

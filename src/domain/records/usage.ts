@@ -1,17 +1,17 @@
-import type { Dependencies } from '../dependencies.ts'
 import type { UsageBucket } from '../../store/store.ts'
+import type { Principal } from '../access/principal.ts'
 import type { Call } from '../calls/call.ts'
+import type { Dependencies } from '../dependencies.ts'
 import { addressSubject } from '../limits/limit-subjects.ts'
-import { readInstant } from '../text/instants.ts'
 import type { LimitState, Limits } from '../limits/limits.ts'
-import type { Principal } from '../principal.ts'
 import { invalidRequest } from '../problem.ts'
+import { readInstant } from '../text/instants.ts'
 
 const DAY_MS = 86_400_000
 const DEFAULT_SPAN_MS = 30 * DAY_MS
-/** How far `from` and `to` may lie apart, in milliseconds, by granularity. */
+/** The longest time between `from` and `to`, by granularity. */
 const LONGEST_SPAN_MS = { hour: 31 * DAY_MS, day: 366 * DAY_MS } as const
-/** The limits that belong to a principal. */
+/** The rate limits that count by principal. */
 const PERSONAL_LIMITS = ['user', 'chat'] as const
 
 export type UsageTotals = Omit<UsageBucket, 'startAt'>
@@ -23,55 +23,62 @@ export type UsageSums = {
   totals: UsageTotals
   buckets: UsageBucket[]
 }
-export type UsageReport = UsageSums & {
-  limits: LimitState[]
-  /** When the limits were read: their windows end so long after. */
-  readAt: Date
-}
+/** The limits as they were at `readAt`; their `resetsInMs` count from then. */
+export type LimitsReport = { limits: LimitState[]; readAt: Date }
+export type UsageReport = UsageSums & LimitsReport
 
-/** What was used, and what is left. */
-export function createUsage({
-  store,
-  clock,
-  limits,
-}: Pick<Dependencies, 'store' | 'clock'> & { limits: Limits }) {
-  const sumUp = async (asked: UsageSpan, accountId?: string): Promise<UsageSums> => {
+type Deps = Pick<Dependencies, 'store' | 'clock'> & { limits: Limits }
+
+/** Reports usage, and what remains of the rate limits. */
+export class Usage {
+  readonly #deps: Deps
+
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
+
+  /** The usage and the limits of the caller. @throws {Problem} invalid-request */
+  async report(caller: Principal, asked: UsageSpan): Promise<UsageReport> {
+    const sums = await this.#sumUp(asked, { accountId: caller.id })
+    return { ...sums, ...(await this.#personalLimits(caller)) }
+  }
+
+  /** The limits of a caller, or of an address without one. Counts nothing. */
+  async limitsOf(
+    caller: Principal | null,
+    { address }: Pick<Call, 'address'>,
+  ): Promise<LimitsReport> {
+    if (caller) return this.#personalLimits(caller)
+    const { limits, clock } = this.#deps
+    const charge = { policy: 'anonymous', subject: addressSubject(address) }
+    return { limits: await limits.peek([charge]), readAt: clock.now() }
+  }
+
+  /**
+   * The usage of one account, or of all, closed ones included.
+   * @throws {Problem} invalid-request
+   */
+  reportAll({ accountId, ...span }: UsageSpan & { accountId?: string }): Promise<UsageSums> {
+    return this.#sumUp(span, accountId === undefined ? {} : { accountId })
+  }
+
+  async #sumUp(asked: UsageSpan, of: { accountId?: string }): Promise<UsageSums> {
+    const { store, clock } = this.#deps
     const { granularity = 'day' } = asked
     const to = asked.to === undefined ? clock.now() : timeOf(asked.to, 'to')
     const from =
       asked.from === undefined
         ? new Date(to.getTime() - DEFAULT_SPAN_MS)
         : timeOf(asked.from, 'from')
-    checkSpan(from, to, granularity)
-    const whose = accountId === undefined ? {} : { accountId }
-    const buckets = await store.usage.report({ ...whose, from, to, granularity })
+    requireSpan(from, to, granularity)
+    const buckets = await store.usage.report({ ...of, from, to, granularity })
     return { from, to, granularity, totals: sum(buckets), buckets }
   }
 
-  const personal = async ({ id: subject }: Principal) => {
+  async #personalLimits({ id: subject }: Principal): Promise<LimitsReport> {
+    const { limits, clock } = this.#deps
     const charges = PERSONAL_LIMITS.map((policy) => ({ policy, subject }))
     return { limits: await limits.peek(charges), readAt: clock.now() }
-  }
-
-  return {
-    async report(caller: Principal, asked: UsageSpan): Promise<UsageReport> {
-      const sums = await sumUp(asked, caller.id)
-      return { ...sums, ...(await personal(caller)) }
-    },
-
-    /** What is left to a caller, or to an address without one; nothing is counted. */
-    async limitsOf(
-      caller: Principal | null,
-      { address }: Pick<Call, 'address'>,
-    ): Promise<{ limits: LimitState[]; readAt: Date }> {
-      if (caller) return personal(caller)
-      const charge = { policy: 'anonymous', subject: addressSubject(address) }
-      return { limits: await limits.peek([charge]), readAt: clock.now() }
-    },
-
-    /** Of everybody, closed accounts included, or of one account. */
-    reportAll: ({ accountId, ...span }: UsageSpan & { accountId?: string }): Promise<UsageSums> =>
-      sumUp(span, accountId),
   }
 }
 
@@ -82,12 +89,12 @@ function timeOf(text: string, pointer: string): Date {
   throw invalidRequest({ in: 'query', pointer, code: 'format', detail })
 }
 
-function checkSpan(from: Date, to: Date, granularity: 'hour' | 'day'): void {
-  const span = to.getTime() - from.getTime()
-  if (span >= 0 && span <= LONGEST_SPAN_MS[granularity]) return
+function requireSpan(from: Date, to: Date, granularity: 'hour' | 'day'): void {
+  const spanMs = to.getTime() - from.getTime()
+  if (spanMs >= 0 && spanMs <= LONGEST_SPAN_MS[granularity]) return
   const days = LONGEST_SPAN_MS[granularity] / DAY_MS
   const detail =
-    span < 0
+    spanMs < 0
       ? 'must not be after to'
       : `must be at most ${days} days before to for granularity ${granularity}`
   throw invalidRequest({ in: 'query', pointer: 'from', code: 'span', detail })

@@ -1,55 +1,62 @@
 import type { Dependencies } from '../dependencies.ts'
 
-/** How often the database is looked for. */
-const LOOK_EVERY_MS = 5_000
+const PING_EVERY_MS = 5_000
 /**
- * So far apart two looks may be. An outage between them leaves whoever lived before it enough of a lease
- * to renew it, though the statement that was on its way takes 8 s to fail.
+ * The longest time between two pings. An outage between them leaves an instance that was alive
+ * before it enough of a lease to renew it, although a statement that was on its way takes 8 s to
+ * fail.
  */
 const LONGEST_GAP_MS = 11_000
 
-export type Reachability = ReturnType<typeof createReachability>
-
 /**
- * Whether a lease that is over says anything. While the database is away nobody can renew one, and
- * the first to come when it is back may not be the one whose lease it is: only who has reached the
- * database for the length of a lease, without a gap, has seen others miss their turns. To start is to
- * begin after a gap.
- * @param leaseMs how long a lease is that is not renewed
+ * Whether an expired lease means that its holder has died. While the database is unavailable no
+ * lease can be renewed, and the first instance to return may not be its holder: only an instance
+ * that has reached the database for the length of a lease, without a gap, knows that others have
+ * failed to renew. A start counts as a gap.
  */
-export function createReachability(
-  { store, clock }: Pick<Dependencies, 'store' | 'clock'>,
-  leaseMs: number,
-) {
-  let sinceMs = clock.now().getTime()
-  let seenMs = sinceMs
+export class Reachability {
+  readonly #store: Dependencies['store']
+  readonly #clock: Dependencies['clock']
+  readonly #leaseMs: number
+  #sinceMs: number
+  #lastMs: number
 
-  // Who slept has seen nothing in the meantime, and a clock may be set.
-  const isGap = (nowMs: number) => nowMs < seenMs || nowMs - seenMs > LONGEST_GAP_MS
-
-  const look = async (): Promise<void> => {
-    try {
-      await store.ping()
-    } catch (error) {
-      sinceMs = Infinity
-      throw error
-    }
-    const nowMs = clock.now().getTime()
-    if (sinceMs === Infinity || isGap(nowMs)) sinceMs = nowMs
-    seenMs = nowMs
+  /** @param leaseMs the duration of a lease that is not renewed */
+  constructor({ store, clock }: Pick<Dependencies, 'store' | 'clock'>, leaseMs: number) {
+    this.#store = store
+    this.#clock = clock
+    this.#leaseMs = leaseMs
+    this.#sinceMs = clock.now().getTime()
+    this.#lastMs = this.#sinceMs
   }
 
-  return {
-    /** Looks, until the returned function is called. */
-    keepUp: (onError: (error: unknown) => void): (() => void) =>
-      clock.every(LOOK_EVERY_MS, look, onError),
+  /** Pings the database until the returned function is called. */
+  keepUp(onError: (error: unknown) => void): () => void {
+    return this.#clock.every(PING_EVERY_MS, () => this.#ping(), onError)
+  }
 
-    /** Whether what has a lease that is over now was left behind. */
-    canJudge(): boolean {
-      // The embedded database serves one process: there is nobody to be mistaken about.
-      if (store.embedded) return true
-      const nowMs = clock.now().getTime()
-      return !isGap(nowMs) && nowMs - sinceMs >= leaseMs
-    },
+  /** Whether a lease that has expired now was abandoned. */
+  canJudge(): boolean {
+    // An embedded database serves one process: no other can hold a lease.
+    if (this.#store.embedded) return true
+    const nowMs = this.#clock.now().getTime()
+    return !this.#isGap(nowMs) && nowMs - this.#sinceMs >= this.#leaseMs
+  }
+
+  async #ping(): Promise<void> {
+    try {
+      await this.#store.ping()
+    } catch (error) {
+      this.#sinceMs = Infinity
+      throw error
+    }
+    const nowMs = this.#clock.now().getTime()
+    if (this.#sinceMs === Infinity || this.#isGap(nowMs)) this.#sinceMs = nowMs
+    this.#lastMs = nowMs
+  }
+
+  /** A machine that has slept has noticed nothing in the meantime, and a clock may be set back. */
+  #isGap(nowMs: number): boolean {
+    return nowMs < this.#lastMs || nowMs - this.#lastMs > LONGEST_GAP_MS
   }
 }

@@ -1,72 +1,88 @@
-import type { Dependencies } from '../dependencies.ts'
 import { inTime } from '../../ports/clock/in-time.ts'
+import type { Dependencies } from '../dependencies.ts'
 
-/** Each thing the server depends on gets so long to answer, in milliseconds. */
+/** Each dependency has this long to respond. */
 const CHECK_TIMEOUT_MS = 2_000
 
-export type ServerStatus = ReturnType<typeof createServerStatus>
 export type CheckName = 'database' | 'schema' | 'limits' | 'engine' | 'listener'
+type CheckStatus = 'up' | 'down'
+export type ServerDescription = {
+  version: string
+  startedAt: Date
+  uptimeSeconds: number
+  engine: Pick<Dependencies['engine'], 'kind' | 'model' | 'ruleBased'>
+}
 export type Readiness = {
   status: 'ready' | 'degraded' | 'unavailable'
-  checks: { name: CheckName; status: 'up' | 'down' }[]
+  checks: { name: CheckName; status: CheckStatus }[]
 }
 
 type Deps = Pick<Dependencies, 'store' | 'limiter' | 'engine' | 'clock'> & { version: string }
 
-/** What the server is, and whether it can serve. */
-export function createServerStatus({ store, limiter, engine, clock, version }: Deps) {
-  const startedAt = clock.now()
-  const schema = store.newerMigrations().length === 0 ? 'up' : 'down'
-  let draining = false
+/** Describes the server, and whether it can serve calls. */
+export class ServerStatus {
+  readonly #deps: Deps
+  readonly #startedAt: Date
+  readonly #schema: CheckStatus
+  #isDraining = false
 
-  const check = async (probe: () => Promise<unknown>): Promise<'up' | 'down'> => {
-    try {
-      return (await inTime(probe(), CHECK_TIMEOUT_MS, clock)) === 'down' ? 'down' : 'up'
-    } catch {
-      return 'down'
+  constructor(deps: Deps) {
+    this.#deps = deps
+    this.#startedAt = deps.clock.now()
+    this.#schema = deps.store.newerMigrations().length === 0 ? 'up' : 'down'
+  }
+
+  describe(): ServerDescription {
+    const { clock, version } = this.#deps
+    const { kind, model, ruleBased } = this.#deps.engine
+    const startedAt = this.#startedAt
+    const uptimeMs = clock.now().getTime() - startedAt.getTime()
+    return {
+      version,
+      startedAt,
+      uptimeSeconds: Math.max(0, Math.floor(uptimeMs / 1000)),
+      engine: { kind, model, ruleBased },
     }
   }
 
-  return {
-    describe() {
-      const { kind, model, ruleBased } = engine
-      const uptimeMs = clock.now().getTime() - startedAt.getTime()
-      return {
-        version,
-        startedAt,
-        uptimeSeconds: Math.max(0, Math.floor(uptimeMs / 1000)),
-        engine: { kind, model, ruleBased },
-      }
-    },
+  /**
+   * The server is unavailable without its database or its rate limits. Without the engine
+   * everything but chat works, and on the schema of a newer version everything that it has left
+   * unchanged.
+   */
+  async readiness(): Promise<Readiness> {
+    const { store, limiter, engine } = this.#deps
+    const [database, limits, answers] = await Promise.all([
+      this.#check(() => store.ping()),
+      this.#check(() => limiter.check()),
+      this.#check(() => engine.check()),
+    ])
+    const schema = this.#schema
+    const canServe = database === 'up' && limits === 'up' && !this.#isDraining
+    const degraded = [answers, schema].includes('down') ? 'degraded' : 'ready'
+    return {
+      status: canServe ? degraded : 'unavailable',
+      checks: [
+        { name: 'database', status: database },
+        { name: 'schema', status: schema },
+        { name: 'limits', status: limits },
+        { name: 'engine', status: answers },
+        { name: 'listener', status: this.#isDraining ? 'down' : 'up' },
+      ],
+    }
+  }
 
-    /**
-     * The database and the limits decide; without the engine everything but chat works, and on the
-     * schema of a newer version all that it has left alone.
-     */
-    async readiness(): Promise<Readiness> {
-      const [database, limits, answers] = await Promise.all([
-        check(() => store.ping()),
-        check(() => limiter.check()),
-        check(() => engine.check()),
-      ])
-      const listener = draining ? 'down' : 'up'
-      const serves = database === 'up' && limits === 'up' && !draining
-      const degraded = [answers, schema].includes('down') ? 'degraded' : 'ready'
-      return {
-        status: serves ? degraded : 'unavailable',
-        checks: [
-          { name: 'database', status: database },
-          { name: 'schema', status: schema },
-          { name: 'limits', status: limits },
-          { name: 'engine', status: answers },
-          { name: 'listener', status: listener },
-        ],
-      }
-    },
+  /** From now on the server is unavailable: it is about to stop. */
+  drain(): void {
+    this.#isDraining = true
+  }
 
-    /** From now on the server is not ready: it is about to stop. */
-    drain(): void {
-      draining = true
-    },
+  async #check(probe: () => Promise<unknown>): Promise<CheckStatus> {
+    try {
+      const result = await inTime(probe(), CHECK_TIMEOUT_MS, this.#deps.clock)
+      return result === 'down' ? 'down' : 'up'
+    } catch {
+      return 'down'
+    }
   }
 }

@@ -1,4 +1,4 @@
-/** What is left of a question once its words are gone must be this, with an operator between two numbers. */
+/** What remains of a question without its words: an operator between two numbers. */
 const EXPRESSION = /^(?=.*[\d)]\s*[-+*/^]\s*[-(]?\s*[\d(])[\d\s.+\-*/^()]{3,200}$/
 const DATE_OR_PHONE = /^\d{2,4}-\d{1,4}-\d{1,4}$/
 const MAX_DEPTH = 50
@@ -18,7 +18,7 @@ const SPOKEN: readonly (readonly [RegExp, string])[] = [
 const AROUND =
   /^(?:so|ok|okay|hey|please|and|then|now|can you|could you|tell me|what is|what's|whats|what are|how much is|calculate|compute|solve|그럼|그러면|혹시|계산|해줘)\s+|(?:\s*(?:please|is|equals|는|은|이|가|을|를|좀|뭐|얼마|몇|무엇|답|계산|해|해봐|해줘|주세요|주실래요|인가요|일까요|이에요|예요|이야|야|입니까|알려|지|죠|니))+$/
 
-/** The arithmetic in a sentence, with signs instead of words, or undefined if it asks for none. */
+/** The arithmetic expression in a sentence, with signs for words; undefined if there is none. */
 export function findArithmetic(sentence: string): string | undefined {
   if (sentence.length > 200 || !/\d/.test(sentence)) return undefined
   let text = sentence.toLowerCase().replace(/[?!~]|=\s*\??\s*$/g, ' ')
@@ -30,20 +30,24 @@ export function findArithmetic(sentence: string): string | undefined {
   return EXPRESSION.test(text) && !DATE_OR_PHONE.test(text) ? text.replace(/\s+/g, ' ') : undefined
 }
 
-/** The value, or undefined for something that is no expression. Infinity and NaN are values: division by zero. */
+/**
+ * Evaluates an expression; undefined if it is malformed. A division by zero gives Infinity or NaN.
+ */
 export function evaluate(expression: string): number | undefined {
   const tokens = expression.match(/\d+(?:\.\d+)?|\.\d+|[-+*/^()]|[^\s]/g) ?? []
   const parser = new ExpressionParser(tokens)
   return parser.parse()
 }
 
-/** A result as a person would write it: no more than 12 digits, no floating-point dust. */
+/** Formats a result as a person writes it: at most 12 digits, without floating-point noise. */
 export function formatNumber(value: number): string {
   const rounded = Number(value.toPrecision(12))
   return Math.abs(rounded) < 1e15 ? String(rounded) : rounded.toExponential(6)
 }
 
-/** Recursive descent: sums of products of powers; `^` binds to the right and above a leading minus. */
+/**
+ * Recursive descent: sums of products of powers; `^` binds to the right and above a leading minus.
+ */
 class ExpressionParser {
   readonly #tokens: readonly string[]
   #position = 0

@@ -10,10 +10,13 @@ import type { Language, Sentence } from './sentence.ts'
 
 const USER = 'user'
 
-/** Answers of the program itself, for what is no sentence. */
+/** What the program replies to by itself when there is no sentence. */
 export type Occasion = 'silence' | 'emoji' | 'foreign' | 'arithmetic'
 
-/** The rules of one language. Answers one sentence at a time: RiveScript keeps the current user in one place. */
+/**
+ * The rules of one language. Replies to one sentence at a time: RiveScript holds a single current
+ * user.
+ */
 export class Brain {
   readonly #rules: RiveScript
   readonly #language: Language
@@ -25,7 +28,7 @@ export class Brain {
     this.#rules = new RiveScript({
       utf8: true,
       sessionManager: this.#session() as never,
-      // The default is standard error, with the user's text in it.
+      // The default writes the user's text to standard error.
       onDebug: () => undefined,
     })
     const mistakes: string[] = []
@@ -33,11 +36,11 @@ export class Brain {
     if (mistakes.length > 0) throw new Error(`The ${language} rules: ${mistakes.join('; ')}`)
     this.#addMacros()
     this.#rules.sortReplies()
-    this.#rememberPatterns()
-    this.#takeTurns()
+    this.#cachePatterns()
+    this.#rotateAnswers()
   }
 
-  /** The raw reply, with its marks; changes the memory. */
+  /** Returns the raw reply, with its marks, and updates the memory. */
   reply(what: Sentence | Occasion, memory: Memory, original = ''): Promise<string> {
     const answer = this.#last.then(() => this.#reply(what, memory, original))
     this.#last = answer.catch(() => undefined)
@@ -64,7 +67,7 @@ export class Brain {
     return this.#moment
   }
 
-  /** RiveScript's own memory is ours: facts to read, the last reply, and nothing else. */
+  /** Replaces RiveScript's own memory: it reads facts and the last reply, and stores nothing. */
   #session() {
     return {
       get: async (_user: string, key: string): Promise<unknown> => {
@@ -89,20 +92,26 @@ export class Brain {
     }
   }
 
-  /** RiveScript makes the expression of each rule anew for each message: most of its time. Ours depend on nothing but the rule. */
-  #rememberPatterns(): void {
+  /**
+   * RiveScript compiles the expression of each rule for each message, which takes most of its time.
+   * Here an expression depends on the rule alone.
+   */
+  #cachePatterns(): void {
     const { brain } = this.#rules
-    const make = brain.triggerRegexp.bind(brain)
-    const made = new Map<string, Promise<string>>()
+    const compile = brain.triggerRegexp.bind(brain)
+    const cached = new Map<string, Promise<string>>()
     brain.triggerRegexp = (user: string, pattern: string) => {
-      const known = made.get(pattern) ?? make(user, pattern)
-      made.set(pattern, known)
-      return known
+      const expression = cached.get(pattern) ?? compile(user, pattern)
+      cached.set(pattern, expression)
+      return expression
     }
   }
 
-  /** RiveScript picks an answer with Math.random. Here each rule offers one at a time, in turns that the conversation begins. */
-  #takeTurns(): void {
+  /**
+   * RiveScript picks an answer with Math.random. Here each rule offers one at a time, in an order
+   * that the conversation's seed starts.
+   */
+  #rotateAnswers(): void {
     const topics = (this.#rules as unknown as { _topics: Record<string, RuleObject[]> })._topics
     for (const [rule, object] of (topics['random'] ?? []).entries()) {
       const answers = object.reply

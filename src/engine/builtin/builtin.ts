@@ -1,27 +1,30 @@
-import { Conversation } from './conversation.ts'
+import { Dialogue } from './dialogue.ts'
 import { hash } from './memory.ts'
 import { styleReply } from './style.ts'
 import type { Engine, EnginePart, Turn } from '../engine.ts'
 import { estimateUsage } from '../tokens.ts'
-import type { Wait } from '../upstream/wait.ts'
-import { cleanText } from '../upstream/whole-text.ts'
+import type { Clock } from '../../ports/clock/clock.ts'
+import { cleanText } from '../clean-text.ts'
 
 const MODEL = 'parley-rules-1'
 const DEFAULT_WORD_DELAY_MS = 15
 
 export interface BuiltinOptions {
-  readonly wait: Wait
-  /** Between two words, so that a visitor sees them come; the first comes at once. Default 15 ms. */
+  readonly wait: Clock['wait']
+  /** The pause between two words, so that they arrive like those of a model. Default: 15 ms. */
   readonly wordDelayMs?: number
 }
 
-/** A rule-based conversation in English and Korean: no model, no network, the same answer to the same turn. */
+/**
+ * A rule-based engine in English and Korean: no model, no network, and the same answer to the same
+ * turn.
+ */
 export class BuiltinEngine implements Engine {
   readonly kind = 'builtin'
   readonly model = MODEL
   readonly ruleBased = true
-  readonly #conversation = new Conversation()
-  readonly #wait: Wait
+  readonly #dialogue = new Dialogue()
+  readonly #wait: Clock['wait']
   readonly #wordDelayMs: number
 
   constructor(options: BuiltinOptions) {
@@ -31,7 +34,7 @@ export class BuiltinEngine implements Engine {
 
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<EnginePart> {
     signal.throwIfAborted()
-    const reply = await this.#conversation.reply(turn, signal)
+    const reply = await this.#dialogue.reply(turn, signal)
     const colour =
       hash(turn.conversationId) + turn.messages.filter(({ role }) => role === 'user').length
     const answer = cleanText(styleReply(reply.text, reply.language, turn.mode.id, colour))

@@ -8,7 +8,7 @@ interface Word {
   readonly to: number
 }
 
-/** A sentence in which short forms are written out and punctuation is gone. */
+/** Reads a sentence: contractions are expanded, and punctuation is dropped. */
 export function readEnglish(original: string): Sentence {
   const words = [...original.matchAll(/\S+/g)].flatMap((match) => {
     const bare = match[0]
@@ -92,10 +92,10 @@ const ENDINGS: readonly (readonly [RegExp, string])[] = [
   [/'d$/, ' would'],
 ]
 
-/** "i'm" as "i am": rules are written without short forms. */
+/** Expands "i'm" to "i am": rules are written without contractions. */
 function expand(word: string): string[] {
   let long = SHORT_FORMS.get(word) ?? word
   for (const [ending, words] of ENDINGS) long = long.replace(ending, words)
-  // A possessive keeps its s: "kim's" is "kims".
+  // A possessive keeps its s: "kim's" becomes "kims".
   return long.replaceAll("'", '').split(' ').filter(Boolean)
 }

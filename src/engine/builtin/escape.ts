@@ -1,6 +1,7 @@
 /**
- * Everything RiveScript could read as its own syntax. In what a user wrote, each stands as a private character
- * until the reply is done, so that a user's text is data wherever the brain puts it.
+ * The characters that RiveScript could read as its own syntax. In a user's text each is replaced by
+ * a private character until the reply is complete, so that the text is data wherever a rule puts
+ * it.
  */
 const SYNTAX = '<>{}[]()@|*#_^$\\=%+-/&"~‹›¦!?:;.,'
 const FIRST_PRIVATE = 0xe000
@@ -10,7 +11,7 @@ const ESCAPED = new RegExp(
   'gu',
 )
 
-/** A user's text in a form that RiveScript cannot execute. Private characters of the user's own are lost. */
+/** Makes a user's text safe from execution by RiveScript. Private characters in it are lost. */
 export function escapeSyntax(text: string): string {
   return text
     .replace(ESCAPED, '\ufffd')
@@ -19,7 +20,7 @@ export function escapeSyntax(text: string): string {
     )
 }
 
-/** The user's own text again. */
+/** Restores the user's text. */
 export function unescapeSyntax(text: string): string {
   return text.replace(ESCAPED, (character) => SYNTAX[character.charCodeAt(0) - FIRST_PRIVATE]!)
 }

@@ -1,7 +1,9 @@
 import { unescapeSyntax } from './escape.ts'
 import type { Language } from './sentence.ts'
 
-/** What a user said of themselves, by kind: name, home, job, like, dislike, subject, or `my …` for their things. */
+/**
+ * What users told about themselves, by kind: name, home, job, like, dislike, subject, or `my …`.
+ */
 export type Facts = Map<string, string>
 
 const MAX_FACTS = 50
@@ -10,7 +12,10 @@ const MAX_LENGTH = 60
 const CLAUSE_END =
   /[,;.!?]|\s(?:and (?=(?:i|my|we|it|he|she|they)\b)|but|because|so|though|although|which|by the way|too|as well|very much|a lot|right now|these days)\b/i
 
-/** Remembers a fact in the user's own words, without what follows it. Gives what was kept; empty if nothing was. */
+/**
+ * Stores a fact in the user's own words, without the clause after it. Returns what was stored, or
+ * ''.
+ */
 export function learn(facts: Facts, kind: string, quoted: string): string {
   const value = clip(unescapeSyntax(quoted), kind)
   if (value === '') return ''
@@ -47,7 +52,10 @@ const AROUND_NAME = {
     /^(?:네|음|아|저는|나는|저를|나를|절|날|전|난|제이름은|내이름은|이름은|그냥)*(.+?)(?:입니다|이라고해요|라고해요|이라고불러주세요|라고불러주세요|이라고불러|라고불러|이라고해|라고해|이라고합니다|라고합니다|이에요|예요|에요|이야|야|요)?$/,
 }
 
-/** The name in an answer to "what is your name?", as a part of the sentence's key, or undefined if it is no name. */
+/**
+ * The name in a reply to "what is your name?", as a part of the sentence's key; undefined if there
+ * is none.
+ */
 export function nameIn(part: string, language: Language): string | undefined {
   const name = AROUND_NAME[language].exec(part.replaceAll('~', '').trim())?.[1] ?? ''
   const words = name.split(/\s+/)

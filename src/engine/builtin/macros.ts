@@ -8,7 +8,7 @@ import { EDGE } from './sentence.ts'
 import type { Language, Sentence } from './sentence.ts'
 import { summarise } from './summary.ts'
 
-/** One sentence being answered, and the memory that it may change. */
+/** The sentence that is being answered, and the memory that it may change. */
 export interface Moment {
   readonly language: Language
   readonly memory: Memory
@@ -16,19 +16,25 @@ export interface Moment {
   readonly sentence: Sentence | undefined
   /** The arithmetic in the sentence. */
   readonly expression: string | undefined
-  /** The answer each rule chose, so that RiveScript sees the same one however often it looks. */
+  /** The answer that each rule chose, so that RiveScript gets the same one on every access. */
   readonly choices: Map<number, string>
 }
 
-/** `part` is a piece of the sentence's key; what is returned goes into the reply, so a user's text must be escaped. */
+/**
+ * `part` is a part of the sentence's key. The result goes into the reply, so a user's text must be
+ * escaped.
+ */
 type Macro = (moment: Moment, part: string) => string
 
 const YES = 'yes'
 const NO = 'no'
-/** What RiveScript says of a variable that is not set; rules compare with it. */
+/** RiveScript's value of an unset variable; rules compare with it. */
 const UNDEFINED = 'undefined'
 
-/** What a rule may `<call>`; those that learn say nothing. The first word of `learn …` names the fact. */
+/**
+ * What a rule may `<call>`. Macros that learn return ''; the first word of `learn …` names the
+ * fact.
+ */
 export const macros: Readonly<Record<string, Macro>> = {
   learn: (moment, part) => {
     const { kind, rest } = splitKind(part)
@@ -84,10 +90,10 @@ function thingKind(part: string): string {
   return `my ${part.replaceAll(EDGE, '').trim()}`
 }
 
-/** Marks that name no question. */
+/** Marks that stand for no question. */
 const NO_QUESTION = new Set<string | undefined>(['fallback', 'hello', 'grave'])
 
-/** The last question that a reply asked, by its mark. */
+/** The mark of the last question in a reply. */
 function lastMark(reply: string): string {
   const marks = [...reply.matchAll(/‹(\w+)›/g)].map(([, mark]) => mark)
   return marks.filter((mark) => !NO_QUESTION.has(mark)).at(-1) ?? 'nothing'

@@ -1,12 +1,15 @@
 import type { Facts } from './facts.ts'
 import type { Language } from './sentence.ts'
 
-/** What the brain knows of one conversation. Made of the user's messages alone, so any instance can make it again. */
+/**
+ * The state of one conversation. It follows from the user's messages alone, so any instance can
+ * rebuild it.
+ */
 export interface Memory {
   readonly facts: Facts
-  /** How often each rule was used, so that its answers take turns. */
+  /** How often each rule was used, so that its answers rotate. */
   readonly uses: Map<number, number>
-  /** Where each rule's turns begin: the conversation's own number. */
+  /** Where each rule's rotation starts. */
   readonly seed: number
   /** The brain's last reply with its marks, for rules that follow one. */
   lastReply: string
@@ -17,7 +20,7 @@ export function emptyMemory(seed: number): Memory {
   return { facts: new Map(), uses: new Map(), seed, lastReply: 'undefined', language: 'english' }
 }
 
-/** A copy that can go on without changing its origin. */
+/** A copy that can be changed independently. */
 export function copyMemory(memory: Memory): Memory {
   return { ...memory, facts: new Map(memory.facts), uses: new Map(memory.uses) }
 }

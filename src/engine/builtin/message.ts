@@ -2,12 +2,12 @@ import { readEnglish } from './english.ts'
 import { readKorean } from './korean.ts'
 import type { Language, Sentence } from './sentence.ts'
 
-/** What is read of one message. A longer one is answered by its beginning. */
+/** The part of a message that is read; a longer one is answered by its beginning. */
 const MAX_READ_LENGTH = 1_000
 const MAX_SENTENCE_LENGTH = 240
 const MAX_SENTENCES = 4
 
-/** The language that most of the letters are in; undefined without any letter of the two. */
+/** The language of most letters; undefined without a letter of either. */
 export function languageOf(text: string): Language | undefined {
   const hangul = text.match(/[가-힣ㄱ-ㅎㅏ-ㅣ]/g)?.length ?? 0
   const latin = text.match(/[a-z]/gi)?.length ?? 0
@@ -15,7 +15,7 @@ export function languageOf(text: string): Language | undefined {
   return hangul * 3 >= latin ? 'korean' : 'english'
 }
 
-/** The first sentences of a message. None without a letter or digit. */
+/** The first sentences of a message, without those that hold no letter or digit. */
 export function readSentences(text: string, language: Language): Sentence[] {
   const read = text.slice(0, MAX_READ_LENGTH).toWellFormed().normalize('NFC')
   return read

@@ -2,18 +2,20 @@ const HANGUL_FIRST = 0xac00
 const HANGUL_LAST = 0xd7a3
 const FINALS = 28
 const FINAL_RIEUL = 8
-/** Digits, as they are read in Korean, that end in a consonant: 영 일 삼 육 칠 팔; those that end in ㄹ: 일 칠 팔. */
+/**
+ * Digits whose Korean reading ends in a consonant (영 일 삼 육 칠 팔), and those that end in ㄹ (일 칠 팔).
+ */
 const DIGITS_WITH_FINAL = '013678'
 const DIGITS_WITH_RIEUL = '178'
 const LATIN_WITH_FINAL = /[lmnbkptcgd]/i
 
-/** Chooses the form of each `~이/가` by the sound before it: the first of the pair follows a consonant. */
+/** Chooses the form of each `~이/가` by the sound before it: the first one follows a consonant. */
 export function chooseParticles(text: string): string {
   return text.replace(
     /([^\s~])?~([가-힣]+)\/([가-힣]+)/gu,
     (_all, before: string | undefined, closed: string, open: string) => {
       const sound = before ?? ''
-      // 으로/로 alone treats ㄹ like a vowel.
+      // Only 으로/로 treats ㄹ like a vowel.
       const takesClosed = hasFinal(sound) && !(closed === '으로' && hasRieul(sound))
       return sound + (takesClosed ? closed : open)
     },

@@ -23,7 +23,7 @@ const REFLECTIONS = new Map(
 
 const MAX_WORDS = 12
 
-/** The user's words seen from the other side: "my boss ignores me" is "your boss ignores you". Takes and gives plain text. */
+/** Swaps the perspective of plain text: "my boss ignores me" becomes "your boss ignores you". */
 export function reflect(quoted: string): string {
   const words = unescapeSyntax(quoted).split(/\s+/).filter(Boolean).slice(0, MAX_WORDS)
   return words

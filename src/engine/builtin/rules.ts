@@ -5,12 +5,13 @@ import { EDGE } from './sentence.ts'
 import type { Language } from './sentence.ts'
 
 /**
- * The rules of a language as one RiveScript document. Files are read by name; the first rule that matches wins,
- * which RiveScript knows only as weights. A rule without `*` at an end is held to the edge of the sentence;
- * `+ =word` is matched by the program alone, as its messages have no edges.
+ * The rules of a language as one RiveScript document. Files are read in the order of their names,
+ * and the first rule that matches wins, which RiveScript expresses by weights. A rule without `*`
+ * at an end is bound to that edge of the sentence. Only the program's own messages, which have no
+ * edges, match `+ =word`.
  */
 export function readRules(language: Language): string {
-  // tsc copies no .rive files, so the sources are where they are read from.
+  // tsc does not copy .rive files, so they are read from the sources.
   const folder = join(packageRoot, 'src', 'engine', 'builtin', 'brain', language)
   const files = readdirSync(folder).filter((name) => name.endsWith('.rive'))
   const lines = files.sort().flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'))
@@ -29,7 +30,7 @@ export function readRules(language: Language): string {
 
 function atEdges(rule: string, space: string): string {
   if (rule.startsWith('=')) return rule.slice(1)
-  // In English a `*` stands for whole words: "*(hi)*" must not find the "hi" in "this".
+  // In English a `*` stands for whole words: "*(hi)*" must not match the "hi" in "this".
   const pattern = rule.replace(/\s*\*\s*/g, `${space}*${space}`).trim()
   const start = pattern.startsWith('*') ? '' : EDGE + space
   const end = pattern.endsWith('*') ? '' : space + EDGE

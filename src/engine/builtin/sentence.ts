@@ -1,15 +1,18 @@
 export type Language = 'english' | 'korean'
 
-/** Stands at both ends of every sentence, so that a `*` in a rule may also mean "nothing". */
+/** Marks both ends of a sentence, so that a `*` in a rule may also match nothing. */
 export const EDGE = '~'
 
-/** A user's sentence in the form that rules match, and the way back to the user's own words. */
+/** A user's sentence in the form that rules match, with access to the user's own words. */
 export interface Sentence {
   readonly language: Language
   /** As the user wrote it, trimmed. */
   readonly original: string
-  /** Lower-case letters and digits between two edges; without spaces in Korean, where spacing is free. */
+  /**
+   * Lower-case letters and digits between two edges; in Korean without spaces, since spacing
+   * varies.
+   */
   readonly key: string
-  /** The user's own text for a part of the key, escaped. */
+  /** Returns the user's own text for a part of the key, escaped. */
   quote(part: string): string
 }

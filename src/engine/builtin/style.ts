@@ -2,12 +2,12 @@ import { unescapeSyntax } from './escape.ts'
 import type { Language } from './sentence.ts'
 import { chooseParticles } from './particles.ts'
 
-/** `‹…›` marks a reply for later rules; `¦` holds two sentences together. */
+/** `‹…›` marks a reply for later rules; `¦` joins two sentences into one. */
 const MARKS = /\s*‹[^›]*›/g
 const JOINT = /\s*¦\s*/g
 const FIRST_SENTENCE = /^.*?[.!?…]+["'”’)]*(?=\s|$)/su
 
-/** Nobody wants a metaphor on top of a sorrow. */
+/** A metaphor does not suit a serious reply. */
 const SERIOUS = /‹(?:grave|listen|rest)›/
 
 const COLOUR: Record<Language, readonly string[]> = {
@@ -33,7 +33,7 @@ const COLOUR: Record<Language, readonly string[]> = {
   ],
 }
 
-/** The reply as the mode wants it: its first sentence, with a line of colour, or as it is. */
+/** The reply in the style of the mode: its first sentence, with a line of colour, or as it is. */
 export function styleReply(raw: string, language: Language, modeId: string, turn: number): string {
   const plain = chooseParticles(raw.replace(MARKS, '').replace(JOINT, '¦')).trim()
   if (modeId === 'concise') return finish(FIRST_SENTENCE.exec(plain)?.[0] ?? plain)
@@ -43,7 +43,7 @@ export function styleReply(raw: string, language: Language, modeId: string, turn
   return finish(plain)
 }
 
-/** An image and a mere emoji in turns: an image after every sentence would soon be noise. */
+/** A whole line and an emoji alternate: a line after every reply would become tedious. */
 function colourOf(language: Language, turn: number): string {
   const lines = COLOUR[language]
   const line = lines[Math.floor(turn / 2) % lines.length] ?? ''

@@ -24,7 +24,7 @@ const SENTENCES: Record<Language, Record<string, string>> = {
   },
 }
 
-/** What is known of the user, as a list in one sentence; undefined if nothing is. */
+/** The facts about the user, listed in one sentence; undefined if there are none. */
 export function summarise(facts: Facts, language: Language): string | undefined {
   const known = Object.entries(SENTENCES[language]).flatMap(([kind, sentence]) => {
     const value = facts.get(kind)
@@ -37,7 +37,7 @@ export function summarise(facts: Facts, language: Language): string | undefined 
 }
 
 function thingOf([kind, value]: [string, string]): string {
-  // The key has lost its apostrophe.
+  // Keys have no apostrophes.
   const thing = kind.slice('my '.length).replace(/s name$/, "'s name")
   return `your ${thing} is ${value}`
 }

@@ -1,23 +1,24 @@
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Log } from '../../ports/observability/log.ts'
-import { Circuit } from './circuit.ts'
-import { readAnswer } from './completion-answer.ts'
-import { Deadline } from './deadline.ts'
 import type { Engine, EnginePart, Turn } from '../engine.ts'
-import { KnownShapes } from './known-shapes.ts'
-import { ListedModel } from './listed-model.ts'
-import { negotiate, type Taken } from './negotiation.ts'
-import { Refused } from './refused.ts'
-import { type RequestShape, wordsFor } from './request-shape.ts'
-import { Upstream } from './upstream.ts'
-import { UpstreamStanding } from './upstream-standing.ts'
-import { believedModel } from './upstream-words.ts'
+import { CircuitBreaker } from './connection/circuit-breaker.ts'
+import { Deadline } from './connection/deadline.ts'
+import { UpstreamClient } from './connection/upstream-client.ts'
+import { UpstreamHealth } from './connection/upstream-health.ts'
+import { displayModel } from './model-name.ts'
+import { UpstreamRefused } from './refusals/upstream-refused.ts'
+import { LearnedShapes } from './request/learned-shapes.ts'
+import { ListedModel } from './request/listed-model.ts'
+import type { AcceptedRequest } from './request/negotiated-request.ts'
+import { negotiate } from './request/negotiation.ts'
+import { describeChanges, type RequestShape } from './request/request-shape.ts'
+import { readAnswer } from './response/answer-parts.ts'
 
 const CHECK_TIMEOUT_MS = 2_000
 const CHECK_CACHED_MS = 5_000
 
-/** How a model is asked of which nothing is known and nothing was set. */
-const USUAL_SHAPE: RequestShape = {
+/** The shape for a model of which nothing is known, unless the settings say otherwise. */
+const INITIAL_SHAPE: RequestShape = {
   temperature: true,
   topP: true,
   lengthParameter: 'max_tokens',
@@ -26,48 +27,48 @@ const USUAL_SHAPE: RequestShape = {
 }
 
 export interface OpenAiCompatibleOptions {
-  /** The base URL to which `/chat/completions` and `/models` are added. */
+  /** The base URL, to which `/chat/completions` and `/models` are appended. */
   readonly url: string
   readonly key?: string
-  /** Without it, the first model that the upstream lists. */
+  /** Default: the first model that the upstream lists. */
   readonly model?: string
-  /** How it is asked at first. */
+  /** The shape of requests until the upstream refuses it. */
   readonly shape?: RequestShape
-  /** Is told when the upstream is asked otherwise than at first, and when messages are left out. */
+  /** Gets an entry when the shape of requests changes, and when messages are dropped. */
   readonly log?: Pick<Log, 'info'>
-  /** The longest time without a chunk, before the first and between two. */
+  /** The longest time without a chunk, before the first one and between two. */
   readonly idleTimeoutMs: number
-  /** Waits between retries, and tells how old a check is and how long a circuit is open. */
+  /** Times retries, checks and the circuit breaker. */
   readonly clock: Pick<Clock, 'wait' | 'now' | 'monotonicMs'>
   /** The jitter of retries, from 0 to below 1. */
   readonly random: () => number
-  /** Default 10 s. */
+  /** Default: 10 s. */
   readonly connectTimeoutMs?: number
 }
 
-/** A language model behind the OpenAI chat-completions API, as most hosted and local servers speak it. */
+/** A language model behind the OpenAI chat-completions API, which most model servers offer. */
 export class OpenAiCompatibleEngine implements Engine {
   readonly kind = 'openai-compatible'
   readonly ruleBased = false
   readonly #options: OpenAiCompatibleOptions
-  readonly #upstream: Upstream
-  readonly #circuit: Circuit
-  readonly #shapes: KnownShapes
+  readonly #upstream: UpstreamClient
+  readonly #circuit: CircuitBreaker
+  readonly #shapes: LearnedShapes
   readonly #listed: ListedModel
-  readonly #standing = new UpstreamStanding()
+  readonly #health = new UpstreamHealth()
   #checked: { readonly atMs: number; readonly result: Promise<'up' | 'down'> } | undefined
 
   constructor(options: OpenAiCompatibleOptions) {
     this.#options = options
     const { clock, random } = options
-    this.#upstream = new Upstream(options, { clock, random })
-    this.#circuit = new Circuit(clock)
-    this.#shapes = new KnownShapes(options.shape ?? USUAL_SHAPE)
+    this.#upstream = new UpstreamClient(options, { clock, random })
+    this.#circuit = new CircuitBreaker(clock)
+    this.#shapes = new LearnedShapes(options.shape ?? INITIAL_SHAPE)
     this.#listed = new ListedModel(this.#upstream, options)
   }
 
   get model(): string {
-    return believedModel(this.#options.model ?? this.#listed.known) ?? 'unknown'
+    return displayModel(this.#options.model ?? this.#listed.known) ?? 'unknown'
   }
 
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<EnginePart> {
@@ -75,12 +76,13 @@ export class OpenAiCompatibleEngine implements Engine {
     const deadline = new Deadline(clock, idleTimeoutMs, signal)
     try {
       const open = () => this.#open(turn, deadline.signal)
-      const taken = await deadline.within(() => this.#circuit.run(open))
-      const { chunks, omittedMessages } = taken
-      const model = believedModel(taken.model) ?? 'unknown'
-      for await (const part of readAnswer({ chunks, deadline, clock, turn: taken.turn, model })) {
-        const isCut = part.type === 'end' && omittedMessages > 0
-        yield isCut ? { ...part, omittedMessages } : part
+      const accepted = await deadline.within(() => this.#circuit.run(open))
+      const { chunks, omittedMessages } = accepted
+      const model = displayModel(accepted.model) ?? 'unknown'
+      const completion = { chunks, deadline, clock, turn: accepted.turn, model }
+      for await (const part of readAnswer(completion)) {
+        const isTrimmed = part.type === 'end' && omittedMessages > 0
+        yield isTrimmed ? { ...part, omittedMessages } : part
       }
     } finally {
       deadline.end()
@@ -88,7 +90,7 @@ export class OpenAiCompatibleEngine implements Engine {
   }
 
   async check(): Promise<'up' | 'down'> {
-    if (this.#circuit.isBroken || this.#standing.last === 'refused') return 'down'
+    if (this.#circuit.isBroken || this.#health.last === 'refused') return 'down'
     const nowMs = this.#options.clock.monotonicMs()
     if (!this.#checked || nowMs - this.#checked.atMs >= CHECK_CACHED_MS) {
       this.#checked = { atMs: nowMs, result: this.#checkNow() }
@@ -97,33 +99,33 @@ export class OpenAiCompatibleEngine implements Engine {
   }
 
   async #checkNow(): Promise<'up' | 'down'> {
-    const named = this.#options.model !== undefined
+    const isNamed = this.#options.model !== undefined
     const isUp = await this.#upstream
       .probe(AbortSignal.timeout(CHECK_TIMEOUT_MS))
-      .then((status) => this.#standing.isUp(status, named))
-      // Whatever keeps it from answering, it is down.
+      .then((status) => this.#health.isUp(status, isNamed))
+      // Any failure means down.
       .catch(() => false)
     return isUp ? 'up' : 'down'
   }
 
-  async #open(turn: Turn, signal: AbortSignal): Promise<Taken> {
+  async #open(turn: Turn, signal: AbortSignal): Promise<AcceptedRequest> {
     const [upstream, shapes, listed] = [this.#upstream, this.#shapes, this.#listed]
-    const world = { upstream, shapes, listed, named: this.#options.model }
+    const deps = { upstream, shapes, listed, named: this.#options.model }
     try {
-      const taken = await negotiate(turn, world, signal)
-      this.#noteTaken(taken)
-      return taken
+      const accepted = await negotiate(turn, deps, signal)
+      this.#recordAccepted(accepted)
+      return accepted
     } catch (error) {
-      if (error instanceof Refused) this.#standing.refused(error.refusal.kind)
+      if (error instanceof UpstreamRefused) this.#health.recordRefused(error.refusal.kind)
       throw error
     }
   }
 
-  #noteTaken({ model, changes, omittedMessages }: Taken): void {
+  #recordAccepted({ model, changes, omittedMessages }: AcceptedRequest): void {
     const { log } = this.#options
-    this.#standing.taken()
-    const shown = believedModel(model)
-    const asked = wordsFor(this.#shapes.learn(model, changes))
+    this.#health.recordAccepted()
+    const shown = displayModel(model)
+    const asked = describeChanges(this.#shapes.learn(model, changes))
     if (asked.length > 0) log?.info({ model: shown, asked }, 'requests to the upstream changed')
     if (omittedMessages === 0) return
     log?.info({ model: shown, omittedMessages }, 'the oldest messages did not fit the model')

@@ -5,17 +5,17 @@ import type { Policy } from '../../contract/policy.ts'
 import { TokenRejected, type AccessTokens } from '../../domain/identity/access-tokens.ts'
 import type { ApiKeyCredentials } from '../../domain/identity/api-key-credentials.ts'
 import { looksLikeApiKey } from '../../domain/identity/api-key-format.ts'
-import type { Principal } from '../../domain/principal.ts'
+import type { Principal } from '../../domain/access/principal.ts'
 import { Problem } from '../../domain/problem.ts'
-import type { Revocations } from '../../domain/identity/revocations.ts'
-import type { Standing } from '../../domain/accounts/standing.ts'
+import type { Revocations } from '../../domain/access/revocations.ts'
+import type { AccountStatus } from '../../domain/access/account-status.ts'
 import type { CallState } from './call-state.ts'
 
 export type Credentials = {
   accessTokens: AccessTokens
   apiKeys: ApiKeyCredentials
   revocations: Revocations
-  standing: Standing
+  accountStatus: AccountStatus
 }
 
 /** RFC 9110 11.1: the scheme's case does not count; RFC 6750 2.1: one token after it. */
@@ -32,7 +32,7 @@ export function authenticate(credentials: Credentials): RequestHandler {
     const shown = looksLikeApiKey(credential)
       ? await credentials.apiKeys.principalOf(credential, req.call)
       : await principalOfToken(credential, credentials)
-    req.call.principal = credentials.standing.apply(shown)
+    req.call.principal = credentials.accountStatus.apply(shown)
     next()
   }
 }
@@ -97,7 +97,7 @@ async function principalOfToken(
   const claims = await accessTokens.verify(token).catch((error: unknown) => {
     throw error instanceof TokenRejected ? new Problem(error.code) : error
   })
-  if (revocations.isSessionEnded(claims.sessionId)) throw new Problem('token-invalid')
+  if (revocations.isRevoked(claims.sessionId)) throw new Problem('token-invalid')
   return {
     id: claims.subject,
     role: claims.role ?? 'user',

@@ -2,7 +2,7 @@ import type { ProblemCode } from '../../../generated/api.ts'
 import type { Policy } from '../../contract/policy.ts'
 import type { Call } from '../../domain/calls/call.ts'
 import type { Claim } from '../../domain/calls/idempotency.ts'
-import type { Principal } from '../../domain/principal.ts'
+import type { Principal } from '../../domain/access/principal.ts'
 import type { Problem } from '../../domain/problem.ts'
 
 /** What the journey knows of a request so far. It is filled step by step and ends in the log. */

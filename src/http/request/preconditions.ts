@@ -1,4 +1,4 @@
-import { withoutCodingMark } from '../../domain/versions.ts'
+import { withoutCodingMark } from '../../domain/calls/entity-tags.ts'
 
 /** Whether `If-None-Match` names this version (RFC 9110 13.1.2: weak comparison, `*` for any). */
 export function matchesVersion(header: string | undefined, etag: string): boolean {

@@ -8,7 +8,7 @@ export async function createHandlers(limits) {
     ...(await fromParley('views/profile.js')),
     ...(await fromParley('views/system.js')),
   }
-  const { modes, requireMode } = await fromParley('domain/modes.js')
+  const { modes, requireMode } = await fromParley('domain/chat/modes.js')
   const handlers = {
     getHealth: async () => ({ status: 'up' }),
     listModes: async (_req, reply) => noStore(reply, views.modeListView(modes)),

@@ -9,10 +9,10 @@ const LATEST = 50
  * writes first with Prisma (QUERIES=default).
  */
 export async function openRows() {
-  const { createCursors } = await fromParley('domain/cursors.js')
+  const { Cursors } = await fromParley('domain/lists/cursors.js')
   const { createIds } = await fromParley('ports/ids.js')
   const queries = process.env.QUERIES === 'default' ? await defaultForms() : await parleysForms()
-  const cursors = createCursors(randomBytes(32))
+  const cursors = new Cursors(randomBytes(32))
   const ids = createIds({ now: () => new Date() })
   return {
     account: queries.account,
