@@ -1,4 +1,8 @@
 import { defineConfig } from 'vitest/config'
+import { ensurePrismaClient } from './scripts/generate-prisma.ts'
+
+// Here, because vitest loads every file of globalSetup, with all that they import, before it runs the first.
+await ensurePrismaClient()
 
 export default defineConfig({
   test: {

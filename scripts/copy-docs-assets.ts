@@ -1,7 +1,8 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ASSETS, ASSETS_DIRECTORY } from '../src/http/docs/assets.ts'
 import { packageRoot } from '../src/lib/package-root.ts'
+import { writeChanged } from './write-changed.ts'
 
 /** Redoc's one request to another host: its maker's logo. The link beside it stays. */
 const MAKERS_LOGO = 'https://cdn.redoc.ly/redoc/logo-mini.svg'
@@ -9,13 +10,12 @@ const MAKERS_LOGO = 'https://cdn.redoc.ly/redoc/logo-mini.svg'
 const NO_LOGO = 'data:,'
 
 /**
- * Brings the files that browsers fetch to `dist/docs`, because a production install has no
- * devDependencies. Leaves what is there and the same; may run in several processes at once.
+ * Copies the files that browsers fetch to `dist/docs`, because a production install has no
+ * devDependencies. Several processes may do so at once.
  * @throws when a library lacks a file, or Redoc no longer fetches the logo that is taken out
  */
 export async function copyDocsAssets(): Promise<void> {
   const directory = join(packageRoot, ASSETS_DIRECTORY)
-  await mkdir(directory, { recursive: true })
   const copies = Object.entries(ASSETS).map(async ([name, { from }]) => {
     const original = await readFile(join(packageRoot, from))
     const content = name === 'redoc.standalone.js' ? withoutLogo(original) : original
@@ -29,16 +29,4 @@ function withoutLogo(script: Buffer): Buffer {
   if (parts.length !== 2)
     throw new Error(`redoc.standalone.js must contain ${MAKERS_LOGO} exactly once.`)
   return Buffer.from(parts.join(NO_LOGO))
-}
-
-async function writeChanged(path: string, content: Buffer): Promise<void> {
-  const present = await readFile(path).catch(() => undefined)
-  if (present?.equals(content)) return
-  const unfinished = `${path}.${process.pid}`
-  try {
-    await writeFile(unfinished, content)
-    await rename(unfinished, path)
-  } finally {
-    await rm(unfinished, { force: true })
-  }
 }

@@ -1,21 +1,22 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import openapiTS, { astToString } from 'openapi-typescript'
 import { CONTRACT_FILE, loadContract } from '../src/contract/document.ts'
 import type { Policies } from '../src/contract/policy.ts'
 import { parsePolicies } from '../src/contract/policies.ts'
 import { STATUS_OF } from '../src/domain/problem.ts'
 import { packageRoot } from '../src/lib/package-root.ts'
-import { generatePrisma } from './generate-prisma.ts'
+import { ensurePrismaClient } from './generate-prisma.ts'
 
 const HEADER =
   '// Made from openapi/api.yaml by `npm run generate`. Do not edit: edit the contract.\n'
 
-/** Writes everything that is derived from the contract and from the database schema. */
-export async function generate(outputDirectory = join(packageRoot, 'generated')): Promise<void> {
-  write(join(outputDirectory, 'api.ts'), HEADER + (await apiTypes()))
-  write(join(outputDirectory, 'policies.ts'), HEADER + policyConstants())
-  await generatePrisma(join(outputDirectory, 'prisma'))
+/** Holds what is derived from the contract, which is committed, and the Prisma client, which is not. */
+export const GENERATED = join(packageRoot, 'generated')
+
+/** The text of each file that is derived from the contract, by its name in `generated/`. */
+export async function derivedFiles(): Promise<Record<string, string>> {
+  return { 'api.ts': HEADER + (await apiTypes()), 'policies.ts': HEADER + policyConstants() }
 }
 
 async function apiTypes(): Promise<string> {
@@ -42,9 +43,11 @@ function withoutPlace(policy: Policies['operations'][number]): [string, unknown]
   return [operationId, { method, path, tag, auth, scopes, rateLimit, problems, audit, movedTo }]
 }
 
-function write(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, text)
+async function generate(): Promise<void> {
+  for (const [name, text] of Object.entries(await derivedFiles())) {
+    writeFileSync(join(GENERATED, name), text)
+  }
+  await ensurePrismaClient()
 }
 
-if (import.meta.url === `file://${process.argv[1]}`) await generate()
+if (import.meta.filename === process.argv[1]) await generate()

@@ -3,16 +3,17 @@ import type { MoveConfig } from '../config/config.ts'
 import { findSecretFile } from '../ports/keys/secret-file.ts'
 import { serverSecretPath } from '../ports/keys/server-secret.ts'
 import { signingKeysPath } from '../ports/keys/signing-keys.ts'
-import { MoveRefused, moveToServer, type MovedTable } from '../store/copy-to-postgres.ts'
+import { CopyRefused } from '../store/copy-to-postgres/ask.ts'
+import { type CopiedTable, copyToPostgres } from '../store/copy-to-postgres/copy-to-postgres.ts'
 
 /**
- * Moves everything, as `moveToServer` does, unless the secret would not fit what is moved.
+ * Moves everything, as `copyToPostgres` does, unless the secret would not fit what is moved.
  * @returns what was moved, and how servers are started from then on
- * @throws MoveRefused
+ * @throws CopyRefused
  */
 export async function moveToPostgres(config: MoveConfig): Promise<string> {
   await refuseOtherSecret(config)
-  const moved = await moveToServer(config.dataDir, config.databaseUrl)
+  const moved = await copyToPostgres(config.dataDir, config.databaseUrl)
   return report(config, moved)
 }
 
@@ -21,17 +22,17 @@ async function refuseOtherSecret({ dataDir, serverSecret }: MoveConfig): Promise
   const path = serverSecretPath(dataDir)
   const kept = (await findSecretFile(path))?.trim()
   if (kept === undefined && serverSecret === undefined) {
-    throw new MoveRefused(
+    throw new CopyRefused(
       `${path} is missing: set SERVER_SECRET to the secret that the server used.`,
     )
   }
   if (kept === undefined || serverSecret === undefined || kept === serverSecret) return
-  throw new MoveRefused(
+  throw new CopyRefused(
     `SERVER_SECRET differs from the secret in ${path}, which every password, refresh token and API key depends on. Leave SERVER_SECRET out.`,
   )
 }
 
-function report(config: MoveConfig, moved: MovedTable[]): string {
+function report(config: MoveConfig, moved: CopiedTable[]): string {
   const { dataDir, serverSecret, signingKeysFile } = config
   const secret =
     serverSecret === undefined ? `the line in ${serverSecretPath(dataDir)}` : 'unchanged'

@@ -6,6 +6,7 @@ import { TestClock } from '../support/clock/clock.ts'
 import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
 import { passInSight, whileTimePasses } from '../support/clock/passing-time.ts'
+import { runningGeneration } from '../support/running-generation.ts'
 import { createRandom, seedOfRun } from '../support/random.ts'
 import type { TestServer } from '../support/server.ts'
 import { openStream, resumeStream, type WireEvent } from '../support/wire/stream.ts'
@@ -68,10 +69,7 @@ describe('cancelling an answer', () => {
     const alice = await first.newUser()
     const opening = openStream(alice, { message: 'Hi' })
     await engine.next()
-    const { body } = await alice.expect(200, 'listConversations')
-    const { generations } = first.parley.deps.store
-    const running = (await generations.findRunningIn(body.data[0]!.id))!
-    const message = await cancel(alice, { generationId: running.id })
+    const message = await cancel(alice, await runningGeneration(alice))
     expect(message).toMatchObject({ content: '', status: 'cancelled' })
     const events = await (await opening).rest()
     expect(events.map(({ name }) => name)).toEqual(['message.start', 'message.cancelled'])

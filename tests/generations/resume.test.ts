@@ -15,6 +15,7 @@ import { JumpingClock, MINUTE_MS } from '../support/clock/jumping-clock.ts'
 import { whileTimePasses } from '../support/clock/passing-time.ts'
 import { openWorkplace } from '../support/process/process.ts'
 import { createRandom, type Random, seedOfRun } from '../support/random.ts'
+import { runningGeneration } from '../support/running-generation.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, resumeStream, textOf, type WireEvent } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
@@ -277,13 +278,11 @@ describe('a stream that is followed again', () => {
 
   test('before the engine has said a word waits for it, and has the same events', async () => {
     const alice = await first.newUser()
-    const { generations } = first.parley.deps.store
     const opening = openStream(alice, { message: 'Hi' })
     const turn = await engine.next()
-    const { body } = await alice.expect(200, 'listConversations')
-    const running = await until(() => generations.findRunningIn(body.data[0]!.id))
-    const here = await resumeStream(alice, running.id)
-    const there = await resumeStream(instances.on(second, alice), running.id)
+    const { generationId } = await runningGeneration(alice)
+    const here = await resumeStream(alice, generationId)
+    const there = await resumeStream(instances.on(second, alice), generationId)
     turn.say('Late')
     turn.end()
     const events = await (await opening).rest()
@@ -295,17 +294,15 @@ describe('a stream that is followed again', () => {
     const alice = await first.newUser()
     const opening = openStream(alice, { message: 'Hi' })
     const turn = await engine.next()
-    const { body } = await alice.expect(200, 'listConversations')
-    const { generations } = first.parley.deps.store
-    const running = await until(() => generations.findRunningIn(body.data[0]!.id))
-    const here = await resumeStream(alice, running.id)
-    const there = await resumeStream(instances.on(second, alice), running.id)
+    const { generationId } = await runningGeneration(alice)
+    const here = await resumeStream(alice, generationId)
+    const there = await resumeStream(instances.on(second, alice), generationId)
     turn.fail(new EngineFailure('upstream-failed', ''))
     expect((await opening).status).toBe(502)
     expect((await here.rest()).map(({ name }) => name)).toEqual(['message.error'])
     const seen = await whileTimePasses([first.clock], there.rest())
     expect(seen.at(-1)!.name).toBe('message.error')
-    await alice.refused('not-found', 'resumeStream', { path: { generationId: running.id } })
+    await alice.refused('not-found', 'resumeStream', { path: { generationId } })
   })
 
   test('while its conversation is deleted ends with one terminal event, on any server', async () => {

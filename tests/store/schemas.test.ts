@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test }
 import { openDatabase } from '../../src/store/database/database.ts'
 import { openLimitCounters } from '../../src/store/limit-counters.ts'
 import { migrate } from '../../src/store/migrations/migrate.ts'
-import { MoveRefused, moveToServer } from '../../src/store/copy-to-postgres.ts'
+import { CopyRefused } from '../../src/store/copy-to-postgres/ask.ts'
+import { copyToPostgres } from '../../src/store/copy-to-postgres/copy-to-postgres.ts'
 import { openMigratedStore, openStore, storeOf, type Store } from '../../src/store/store.ts'
 import { openEmptyServerDatabase } from '../support/database/database.ts'
 import { administer, dropDatabase, queryServer } from '../support/database/server-database.ts'
@@ -131,7 +132,7 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
     await migrate(source)
     const id = await useAll(storeOf(source))
     await source.close()
-    await moveToServer(dataDir, inSchema('chat'))
+    await copyToPostgres(dataDir, inSchema('chat'))
     const moved = await openMigratedStore({ databaseUrl: inSchema('chat') })
     expect(await moved.accounts.find(id)).toBeDefined()
     await useAll(moved)
@@ -139,7 +140,7 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
     expect(await queryServer(url, 'SELECT count(*)::int AS n FROM public.accounts')).toEqual([
       { n: 1 },
     ])
-    await expect(moveToServer(dataDir, inSchema('chat'))).rejects.toThrow(MoveRefused)
+    await expect(copyToPostgres(dataDir, inSchema('chat'))).rejects.toThrow(CopyRefused)
     await rm(dataDir, { recursive: true })
   }, 120_000)
 })

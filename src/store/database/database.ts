@@ -1,7 +1,12 @@
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { PrismaClient } from '../../../generated/prisma/client.ts'
 import type { Connections } from '../../ports/observability/meter.ts'
-import { lockEmbeddedForMigration, openEmbedded, type EmbeddedOptions } from './embedded.ts'
+import {
+  type Embedded,
+  type EmbeddedOptions,
+  lockEmbeddedForMigration,
+  openEmbedded,
+} from './embedded.ts'
 import { type Query, queryBy } from './query.ts'
 import {
   openPool,
@@ -21,14 +26,12 @@ export type Database = {
   prisma: PrismaClient
   /** Outside of any transaction. */
   query: Query
-  /** One process at a time has it, so what is running at the start has been abandoned. */
+  /** Only one process at a time has it, so what is running at the start was abandoned. */
   embedded: boolean
   /** An adapter for the schema engine, whose transactions have the database alone. */
   lockForMigration(): Promise<LockedMigration>
   /** Of the pool to a server; undefined for the embedded database, which has none. */
   connections(): Connections | undefined
-  /** A copy that `loadDataDir` takes. @throws on a server. */
-  dump(): Promise<Blob>
   close(): Promise<void>
 }
 
@@ -38,12 +41,12 @@ export type Database = {
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { databaseUrl } = options
-  if (databaseUrl === undefined) return openEmbeddedDatabase(options)
+  if (databaseUrl === undefined) return embeddedDatabase(await openEmbedded(options))
   return openServerDatabase({ ...options, databaseUrl })
 }
 
-async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database> {
-  const { pglite, close } = await openEmbedded(options)
+/** @param embedded is closed with the database */
+export function embeddedDatabase({ pglite, close }: Embedded): Database {
   const adapter = new PrismaPGlite(pglite)
   const prisma = new PrismaClient({ adapter, ...QUIET })
   return {
@@ -52,7 +55,6 @@ async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Database>
     embedded: true,
     lockForMigration: async () => lockEmbeddedForMigration(pglite),
     connections: () => undefined,
-    dump: () => pglite.dumpDataDir('none'),
     async close() {
       await prisma.$disconnect()
       await close()
@@ -75,7 +77,6 @@ function openServerDatabase(options: ServerOptions): Database {
       waiting: pool.waitingCount,
       most: pool.options.max,
     }),
-    dump: () => Promise.reject(new Error('Only an embedded database can be dumped')),
     async close() {
       await prisma.$disconnect()
       if (!pool.ended) await pool.end()
@@ -83,15 +84,15 @@ function openServerDatabase(options: ServerOptions): Database {
   }
 }
 
-/** What time it is for the database. */
+/** The time by the clock of the database. */
 export async function timeOf({ query }: Database): Promise<Date> {
   const [row] = await query<[{ now: Date }]>`SELECT clock_timestamp() AS now`
   return row.now
 }
 
 /**
- * One query there and back, which only a server that can be written answers; it locks nothing. How long it
- * may take is for the caller to say.
+ * Makes one round trip, which only a database that can be written answers; it locks nothing. The caller
+ * bounds how long it may take.
  */
 export async function ping({ query }: Database): Promise<void> {
   await query`SELECT 1 AS found FROM open_streams WHERE false FOR UPDATE`

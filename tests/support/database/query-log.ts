@@ -48,7 +48,6 @@ export async function openLoggedTestStore(): Promise<LoggedTestStore> {
     embedded: true,
     lockForMigration: async () => lockEmbeddedForMigration(pglite),
     connections: () => undefined,
-    dump: () => pglite.dumpDataDir('none'),
     async close() {
       await prisma.$disconnect()
       await close()

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { copyDocsAssets } from '../../../scripts/copy-docs-assets.ts'
-import { openDatabase } from '../../../src/store/database/database.ts'
+import { embeddedDatabase, openDatabase } from '../../../src/store/database/database.ts'
+import { openEmbedded } from '../../../src/store/database/embedded.ts'
 import { migrate } from '../../../src/store/migrations/migrate.ts'
 import { createDatabase, dropDatabase } from '../database/server-database.ts'
 
@@ -36,10 +37,11 @@ async function makeTemplate(project: TestProject, serverUrl: string) {
 
 async function makeSnapshot(project: TestProject) {
   const directory = await mkdtemp(join(tmpdir(), 'parley-snapshot-'))
-  const database = await openDatabase({})
+  const embedded = await openEmbedded({})
+  const database = embeddedDatabase(embedded)
   await migrate(database)
   const snapshot = join(directory, 'migrated.tar')
-  const dump = await database.dump()
+  const dump = await embedded.pglite.dumpDataDir('none')
   await writeFile(snapshot, new Uint8Array(await dump.arrayBuffer()))
   await database.close()
   project.provide('migrated', { snapshot })
