@@ -1,9 +1,18 @@
-import type { Mode } from '../domain/chat/modes.ts'
+/** What an engine needs of the mode that a caller chose. */
+export interface EngineMode {
+  readonly id: string
+  /** Sent before the conversation; never shown to a caller. */
+  readonly systemPrompt: string
+  /** As a rule one of the two: whole families of models refuse both together. */
+  readonly temperature?: number
+  readonly topP?: number
+  readonly maxOutputTokens: number
+}
 
 /** What an engine is asked: the conversation so far, oldest first; the last message is the user's new one. */
 export interface Turn {
   readonly conversationId: string
-  readonly mode: Mode
+  readonly mode: EngineMode
   readonly messages: readonly TurnMessage[]
   /** How many messages of the conversation come before these, and are left out; default none. */
   readonly omittedMessages?: number

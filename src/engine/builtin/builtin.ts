@@ -1,4 +1,4 @@
-import { Conversation } from './conversation.ts'
+import { Dialogue } from './dialogue.ts'
 import { hash } from './memory.ts'
 import { styleReply } from './style.ts'
 import type { Engine, EnginePart, Turn } from '../engine.ts'
@@ -20,7 +20,7 @@ export class BuiltinEngine implements Engine {
   readonly kind = 'builtin'
   readonly model = MODEL
   readonly ruleBased = true
-  readonly #conversation = new Conversation()
+  readonly #dialogue = new Dialogue()
   readonly #wait: Wait
   readonly #wordDelayMs: number
 
@@ -31,7 +31,7 @@ export class BuiltinEngine implements Engine {
 
   async *answer(turn: Turn, signal: AbortSignal): AsyncGenerator<EnginePart> {
     signal.throwIfAborted()
-    const reply = await this.#conversation.reply(turn, signal)
+    const reply = await this.#dialogue.reply(turn, signal)
     const colour =
       hash(turn.conversationId) + turn.messages.filter(({ role }) => role === 'user').length
     const answer = cleanText(styleReply(reply.text, reply.language, turn.mode.id, colour))

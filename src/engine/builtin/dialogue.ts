@@ -24,7 +24,7 @@ export interface RawReply {
 }
 
 /** The built-in conversation: what it answers depends on the turn alone, on whichever instance. */
-export class Conversation {
+export class Dialogue {
   readonly #brains: Record<Language, Brain> = {
     english: new Brain('english'),
     korean: new Brain('korean'),
