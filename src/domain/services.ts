@@ -8,16 +8,16 @@ import { createApiKeyCredentials, KEY_BELIEVED_SECONDS } from './identity/api-ke
 import { createApiKeys } from './identity/api-keys.ts'
 import { createAudit } from './records/audit.ts'
 import { createCallerWatch } from './identity/caller-watch.ts'
-import { createConversations } from './conversations/conversations.ts'
+import { Conversations } from './conversations/conversations.ts'
 import { createExports } from './records/exports.ts'
-import { createFeedback } from './conversations/feedback.ts'
-import { createGenerations } from './chat/generations.ts'
+import { AnswerFeedback } from './conversations/feedback.ts'
+import { Generations } from './chat/generations.ts'
 import { createIdempotency } from './calls/idempotency.ts'
 import { createLargeReads } from './records/large-reads.ts'
 import { createLimits, type LimitOverrides } from './limits/limits.ts'
 import { createNewPasswords } from './identity/new-passwords.ts'
 import { createOpenSessions } from './identity/open-sessions.ts'
-import { createOpenStreams } from './chat/open-streams.ts'
+import { OpenStreams } from './chat/open-streams.ts'
 import { createPasswordPolicy } from './identity/password-policy.ts'
 import { createPasswordResets } from './identity/password-resets.ts'
 import { createProfiles } from './accounts/profiles.ts'
@@ -56,8 +56,8 @@ export function createServices(
   const limits = createLimits(policies.limits, settings.limits.overrides, deps.limiter, standing)
   const largeReads = createLargeReads(deps)
   const credentials = createApiKeyCredentials({ ...deps, limits, standing })
-  const generations = createGenerations(deps)
-  const { stopOf: stopGenerating } = generations
+  const generations = new Generations(deps)
+  const stopGenerating = (accountId: string) => generations.stopOf(accountId)
   const closing = createAccountClosing({ ...deps, audit, standing, stopGenerating, ttlSeconds })
   const hashNewPassword = createNewPasswords(
     createPasswordPolicy(deps.commonPasswords),
@@ -75,7 +75,7 @@ export function createServices(
     audit,
     generations,
     idempotency: createIdempotency(deps),
-    openStreams: createOpenStreams(deps, settings.limits.maxOpenStreams),
+    openStreams: new OpenStreams(deps, settings.limits.maxOpenStreams),
     callerWatch: createCallerWatch({ ...deps, standing, revocations, credentials }),
     status: createServerStatus({ ...deps, version }),
     sessions: createSessions({ ...shared, refreshTtlSeconds: identity.refreshTokenTtlSeconds }),
@@ -92,10 +92,10 @@ export function createServices(
     users: createUsers(shared),
     serviceAccounts: createServiceAccounts(shared),
     apiKeys: createApiKeys({ ...shared, credentials }),
-    conversations: createConversations(shared),
+    conversations: new Conversations(shared),
     exports: createExports(shared),
     largeReads,
-    feedback: createFeedback(shared),
+    feedback: new AnswerFeedback(shared),
     profiles: createProfiles(shared),
     usage: createUsage(shared),
   }

@@ -1,33 +1,46 @@
-import {
-  EngineFailure,
-  type Engine,
-  type EngineEnd,
-  type TokenUsage,
-  type Turn,
-} from '../../engine/engine.ts'
-import { estimateUsage } from '../../engine/tokens.ts'
+/*
+ *            first piece, or open()               end stored or given up
+ *   pending ────────────────────────► streaming ────────────────────────► ended
+ *      │                                                                    ▲
+ *      ├── end given up ────────────────────────────────────────────────────┘
+ *      │
+ *      └── engine failed or server stopped, and no reader was told ──► withdrawn
+ */
+import { EngineFailure, type Engine, type Turn } from '../../engine/engine.ts'
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Conversation, Message, Store } from '../../store/store.ts'
-import { AnswerText } from './answer-text.ts'
+import { AnswerBuffer, type Progress } from './answer-buffer.ts'
 import { createDeferred } from '../../lib/deferred.ts'
-import { BROKEN_OFF_SEQ } from './event-ids.ts'
-import { createEventLog } from './event-log.ts'
-import { type Kept, keepEnding } from './kept-ending.ts'
+import {
+  type Conclusion,
+  endingRecord,
+  estimateOf,
+  storeEnding,
+  type StoredAnswer,
+} from './ending.ts'
+import { type Heard, hearEngine, problemOf, type StopReason } from './engine-hearing.ts'
+import type { EngineReports } from './engine-reports.ts'
+import { INTERRUPTED_SEQ } from './event-ids.ts'
+import { type AnswerEvent, EventLog } from './event-log.ts'
+import type { PendingWrites } from './pending-writes.ts'
 import { Problem } from '../problem.ts'
-import type { Unwritten } from './unwritten.ts'
 
-/** Why a generation was stopped from outside. */
-export type StopReason = 'cancelled' | 'shutdown'
+type State = 'pending' | 'streaming' | 'ended' | 'withdrawn'
 
-export type GenerationRun = ReturnType<typeof createGenerationRun>
+const NEXT: Record<State, readonly State[]> = {
+  pending: ['streaming', 'ended', 'withdrawn'],
+  streaming: ['ended'],
+  ended: [],
+  withdrawn: [],
+}
 
-/** How a generation ended: with a message that is kept, or with nothing but a problem. */
-export type Outcome = Kept | { problem: Problem }
+/** How an answer ended: with a message that is stored, or with nothing but a problem. */
+export type Outcome = StoredAnswer | { problem: Problem }
 
 /** A generation whose row is written. */
 export type Started = {
   id: string
-  /** Of the call that asked for it. */
+  /** Of the call that started it. */
   requestId: string
   ownerId: string
   conversation: Conversation
@@ -39,203 +52,194 @@ type Deps = {
   store: Store
   engine: Engine
   clock: Clock
-  unwritten: Unwritten
-  onMistake: (error: unknown) => void
-  onEngineFailure: (failure: EngineFailure) => void
-  onEngineRemark: (remark: string) => void
+  pendingWrites: PendingWrites
+  reports: EngineReports
 }
 
 /**
- * One answer in the making. It belongs to the server: it goes on whether or not anyone reads, and
- * its end is written before it is said. Exactly one terminal event ends its log.
+ * One answer in the making. It belongs to the server: it goes on whether or not anyone reads. Its end
+ * is stored before any reader is told. Its events end with exactly one terminal event.
  */
-export function createGenerationRun(deps: Deps, started: Started) {
-  const { store, clock } = deps
-  const { id, requestId, assistantMessage } = started
-  const log = createEventLog()
-  const stopping = new AbortController()
-  const begun = createDeferred<undefined>()
-  const ended = createDeferred<Outcome>()
-  const answer = new AnswerText()
-  let hasBegun = false
-  let isTakenBack = false
-  let isEngineDone = false
-  const pieceEnds: number[] = []
-  let savedLength = 0
-  // Whoever waits for it hears of a failure; nobody has to.
-  begun.promise.catch(() => undefined)
+export class AnswerInProgress {
+  readonly id: string
+  readonly ownerId: string
+  readonly conversationId: string
+  readonly userMessage: Message
+  /** Resolves when there is something to stream; rejects when the answer is withdrawn. */
+  readonly opened: Promise<void>
+  /** Never rejects. */
+  readonly ended: Promise<Outcome>
+  readonly #deps: Deps
+  readonly #started: Started
+  readonly #log = new EventLog()
+  readonly #buffer = new AnswerBuffer()
+  readonly #stopping = new AbortController()
+  readonly #opened = createDeferred<undefined>()
+  readonly #ended = createDeferred<Outcome>()
+  #state: State = 'pending'
 
-  const begin = () => {
-    if (hasBegun || isTakenBack) return
-    hasBegun = true
-    const { userMessage } = started
-    log.append({ type: 'start', userMessage, message: assistantMessage, requestId })
-    begun.resolve(undefined)
+  constructor(deps: Deps, started: Started) {
+    this.#deps = deps
+    this.#started = started
+    this.id = started.id
+    this.ownerId = started.ownerId
+    this.conversationId = started.conversation.id
+    this.userMessage = started.userMessage
+    this.opened = this.#opened.promise
+    this.ended = this.#ended.promise
+    // A rejection that no caller awaits must not end the process.
+    this.opened.catch(() => undefined)
   }
 
-  const consume = async (turn: Turn): Promise<EngineEnd> => {
-    for await (const part of deps.engine.answer(turn, stopping.signal)) {
-      if (part.type === 'end') {
-        if (part.remark !== undefined) deps.onEngineRemark(part.remark)
-        return part
-      }
-      const text = answer.add(part.text)
-      begin()
-      if (text !== '') {
-        log.append({ type: 'piece', text })
-        pieceEnds.push(answer.text.length)
-      }
-      // Leaving the loop closes the engine's stream.
-      if (answer.isFull) return { type: 'end', model: deps.engine.model, finishReason: 'length' }
+  /** The events after a number, as they come. */
+  read(gone: AbortSignal, after?: number): AsyncIterable<AnswerEvent> {
+    return this.#log.read(gone, after)
+  }
+
+  /** Tells readers the start, before the engine has said anything: the answer can then only be a stream. */
+  open(): void {
+    if (this.#state !== 'pending') return
+    this.#enter('streaming')
+    const { userMessage, assistantMessage: message, requestId } = this.#started
+    this.#log.append({ type: 'start', userMessage, message, requestId })
+    this.#opened.resolve(undefined)
+  }
+
+  /** Asks the engine and sees the answer through to its end. Never rejects. */
+  async run(turn: Turn): Promise<void> {
+    try {
+      const take = (piece: string) => this.#take(piece)
+      const { engine } = this.#deps
+      await this.#conclude(turn, await hearEngine(engine, turn, this.#stopping.signal, take))
+    } catch (error) {
+      this.#deps.reports.mistake(error)
+      this.#giveUp(error)
     }
-    throw new EngineFailure('upstream-failed', 'The engine ended without an end.')
   }
 
-  const finish = async (end: End): Promise<void> => {
-    const { turn, status, problem, said } = end
-    const usage = said?.usage ?? estimate(turn)
-    const omittedMessages = (turn.omittedMessages ?? 0) + (said?.omittedMessages ?? 0)
-    const ending = {
-      generationId: id,
-      accountId: started.ownerId,
-      status,
-      messageStatus: status === 'completed' ? ('complete' as const) : status,
-      content: answer.text,
-      pieceEnds,
-      ...(problem && { problem: problem.code }),
-      ...(problem?.facts.detail !== undefined && { problemDetail: problem.facts.detail }),
-      ...(said && { model: said.model }),
-      ...(said?.finishReason && { finishReason: said.finishReason }),
-      ...(omittedMessages > 0 && { omittedMessages }),
-      usage,
-      answered: answer.text === '' ? (0 as const) : (1 as const),
-      now: clock.now(),
-    }
-    const kept = await keepEnding(deps, assistantMessage, ending, () => estimate(turn))
-    begin()
-    const event = { type: 'end' as const, ...kept }
-    // Another instance took this one for dead: what is kept ends elsewhere than what was sent.
-    if (kept.message.status === 'interrupted') log.append(event, BROKEN_OFF_SEQ)
-    else log.append({ ...event, ...(problem && { problem }) })
-    ended.resolve(kept)
-  }
-
-  const estimate = (turn: Turn): TokenUsage => {
-    // Rules read no system prompt.
-    const systemPrompt = deps.engine.ruleBased ? '' : turn.mode.systemPrompt
-    return estimateUsage(turn, systemPrompt, answer.text)
-  }
-
-  const giveUp = async (problem: Problem): Promise<void> => {
-    // From here on it cannot begin any more: what a reader was told would be gone.
-    isTakenBack = true
-    const tell = (why: Problem) => {
-      begun.reject(why)
-      // For those who followed it before it had begun.
-      log.append({ type: 'end', problem: why })
-    }
-    const undo = () => store.generations.undo({ generationId: id })
-    // Nobody waits for it who has not been told a word; its conversation is free when it is done.
-    const whenLong = () => {
-      tell(new Problem('unavailable'))
-    }
-    await deps.unwritten.persist(undo, { bytes: 0, whenLong })
-    tell(problem)
-    ended.resolve({ problem })
-  }
-
-  const fail = async (turn: Turn, error: unknown): Promise<void> => {
-    const reason = stopping.signal.reason as StopReason | undefined
-    if (reason === 'cancelled') {
-      await finish({ turn, status: 'cancelled' })
+  /** Ends the answer before the engine is asked. Never rejects. */
+  async refuse(error: unknown): Promise<void> {
+    this.#deps.reports.mistake(error)
+    if (this.#state !== 'pending') {
+      this.#giveUp(error)
       return
     }
-    const problem = reason === 'shutdown' ? stopped() : problemOf(error)
-    if (error instanceof EngineFailure) deps.onEngineFailure(error)
-    else if (problem.code === 'internal') deps.onMistake(error)
-    if (hasBegun) await finish({ turn, status: 'failed', problem })
-    else await giveUp(problem)
-  }
-
-  /** It is given up: the row is taken for interrupted later; the reader hears it now. */
-  const abandon = (error: unknown): void => {
     const problem = new Problem('unavailable', { cause: error })
-    begun.reject(problem)
-    log.append({ type: 'end', problem }, BROKEN_OFF_SEQ)
-    ended.resolve({ problem })
+    await this.#withdraw(problem).catch((cause: unknown) => {
+      this.#giveUp(cause)
+    })
   }
 
-  return {
-    id,
-    ownerId: started.ownerId,
-    conversationId: started.conversation.id,
-    userMessage: started.userMessage,
-    log,
-    /** Resolves when the engine has given its first piece; rejects when it failed before it. */
-    begun: begun.promise,
-    ended: ended.promise,
+  /** Stops the engine; the text so far is stored. An engine that is done is not affected. */
+  stop(reason: StopReason): void {
+    this.#stopping.abort(reason)
+  }
 
-    /** Says that it has begun although the engine has not: an answer can then only be a stream. */
-    begin,
+  /** The text, if there is more of it than was saved: what a crash must not lose. */
+  unsaved(): Progress | undefined {
+    return this.#buffer.unsaved()
+  }
 
-    /** Ends it before the engine was asked. Never rejects. */
-    async refuse(error: unknown): Promise<void> {
-      deps.onMistake(error)
-      await giveUp(new Problem('unavailable', { cause: error })).catch(abandon)
-    },
+  noteSaved(progress: Progress): void {
+    this.#buffer.noteSaved(progress)
+  }
 
-    /** Asks the engine and sees the answer through to its end. Never rejects. */
-    async run(turn: Turn): Promise<void> {
-      try {
-        const end = await consume(turn)
-          .finally(() => {
-            isEngineDone = true
-          })
-          .catch(async (error: unknown) => {
-            await fail(turn, error)
-          })
-        if (end) await finish({ turn, status: 'completed', said: end })
-      } catch (error) {
-        deps.onMistake(error)
-        abandon(error)
-      }
-    },
+  #enter(state: State): void {
+    if (!NEXT[this.#state].includes(state)) {
+      throw new Error(`An answer cannot go from ${this.#state} to ${state}`)
+    }
+    this.#state = state
+  }
 
-    /** Stops the engine, unless it is done; the text so far is kept. */
-    stop(reason: StopReason): void {
-      if (!isEngineDone) stopping.abort(reason)
-    },
+  /** @returns whether there is room for more */
+  #take(piece: string): boolean {
+    this.open()
+    const text = this.#buffer.add(piece)
+    if (text !== '') this.#log.append({ type: 'text', text })
+    return !this.#buffer.isFull
+  }
 
-    /** The text, if there is more of it than was saved; for saving what a crash must not lose. */
-    unsaved(): { content: string; pieceEnds: readonly number[] } | undefined {
-      if (answer.text.length === savedLength) return undefined
-      return { content: answer.text, pieceEnds: [...pieceEnds] }
-    },
+  async #conclude(turn: Turn, heard: Heard): Promise<void> {
+    this.#report(heard)
+    if ('said' in heard) await this.#finish(turn, { status: 'completed', said: heard.said })
+    else if (heard.stopReason === 'cancelled') await this.#finish(turn, { status: 'cancelled' })
+    else await this.#fail(turn, heard.stopReason ? serverStopped() : problemOf(heard.error))
+  }
 
-    noteSaved(text: string): void {
-      savedLength = text.length
-    },
+  /** Tells the operator. */
+  #report(heard: Heard): void {
+    const { reports } = this.#deps
+    const { requestId } = this.#started
+    if ('said' in heard) {
+      if (heard.said.remark !== undefined) reports.remark(requestId, heard.said.remark)
+      return
+    }
+    if (heard.stopReason === 'cancelled') return
+    if (heard.error instanceof EngineFailure) reports.failure(requestId, heard.error)
+    else if (!heard.stopReason) reports.mistake(heard.error)
+  }
+
+  async #fail(turn: Turn, problem: Problem): Promise<void> {
+    if (this.#state === 'pending') await this.#withdraw(problem)
+    else await this.#finish(turn, { status: 'failed', problem })
+  }
+
+  /** Stores the end, then tells it. */
+  async #finish(turn: Turn, conclusion: Conclusion): Promise<void> {
+    const { store, engine, clock, pendingWrites, reports } = this.#deps
+    const { id, ownerId, assistantMessage } = this.#started
+    const estimate = () => estimateOf(engine, turn, this.#buffer.text)
+    const generation = { id, ownerId, turn, buffer: this.#buffer }
+    const ending = endingRecord(generation, conclusion, { estimate, now: clock.now() })
+    const onMistake = (error: unknown) => {
+      reports.mistake(error)
+    }
+    const writing = { store, pendingWrites, onMistake }
+    const stored = await storeEnding(writing, assistantMessage, ending, estimate)
+    this.open()
+    this.#enter('ended')
+    this.#tellStored(stored, conclusion)
+    this.#ended.resolve(stored)
+  }
+
+  #tellStored(stored: StoredAnswer, conclusion: Conclusion): void {
+    const end = { type: 'end' as const, ...stored }
+    // Another instance took this one for dead: what is stored ends elsewhere than what was sent.
+    if (stored.message.status === 'interrupted') this.#log.append(end, INTERRUPTED_SEQ)
+    else if (conclusion.status !== 'failed') this.#log.append(end)
+    else this.#log.append({ ...end, problem: conclusion.problem })
+  }
+
+  /** Removes the generation, then tells why. @throws when it cannot be removed */
+  async #withdraw(problem: Problem): Promise<void> {
+    // From here on the answer cannot open: a reader would be told of messages that are removed.
+    this.#enter('withdrawn')
+    const { store, pendingWrites } = this.#deps
+    const undo = () => store.generations.undo({ generationId: this.id })
+    // Callers do not wait for an outage to end; the conversation stays busy until then.
+    const whenLong = () => {
+      this.#tellProblem(new Problem('unavailable'))
+    }
+    await pendingWrites.persist(undo, { bytes: 0, whenLong })
+    this.#tellProblem(problem)
+    this.#ended.resolve({ problem })
+  }
+
+  /** Ends without storing the end: the lease lapses, and the generation becomes interrupted. */
+  #giveUp(error: unknown): void {
+    const problem = new Problem('unavailable', { cause: error })
+    if (NEXT[this.#state].includes('ended')) this.#enter('ended')
+    this.#tellProblem(problem, INTERRUPTED_SEQ)
+    this.#ended.resolve({ problem })
+  }
+
+  /** Tells the caller who waits for the start, and readers who follow already. Only the first counts. */
+  #tellProblem(problem: Problem, seq?: number): void {
+    this.#opened.reject(problem)
+    this.#log.append({ type: 'end', problem }, seq)
   }
 }
 
-type End = {
-  turn: Turn
-  status: 'completed' | 'cancelled' | 'failed'
-  /** By the engine, of an answer that is complete. */
-  said?: EngineEnd
-  problem?: Problem
-}
-
-function stopped(): Problem {
+function serverStopped(): Problem {
   return new Problem('unavailable', { detail: 'The server was stopped.' })
-}
-
-function problemOf(error: unknown): Problem {
-  if (!(error instanceof EngineFailure)) return new Problem('internal', { cause: error })
-  const { code, detail, retryAfterSeconds } = error
-  return new Problem(code, {
-    cause: error,
-    ...(detail !== undefined && { detail }),
-    ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-  })
 }

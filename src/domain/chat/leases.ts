@@ -1,100 +1,123 @@
 import type { Dependencies } from '../dependencies.ts'
-import { DatabaseUnavailable, type Renewed } from '../../store/store.ts'
-import type { GenerationRun } from './generation-run.ts'
-import { createReachability } from '../server/reachability.ts'
+import { DatabaseUnavailable, type KeptGeneration, type Renewed } from '../../store/store.ts'
+import type { Progress } from './answer-buffer.ts'
+import type { AnswerInProgress } from './answer-in-progress.ts'
+import type { AnswersInProgress } from './answers-in-progress.ts'
+import { createReachability, type Reachability } from '../server/reachability.ts'
 
-/** Text so far is saved, and leases are renewed, so often. */
+/** How often the text so far is saved and leases are renewed. */
 const SAVE_EVERY_MS = 500
-/** Without a renewal for so long a generation's instance counts as dead. */
+/** How long a generation belongs to its instance without a renewal; then the instance counts as dead. */
 const LEASE_MS = 20_000
-/** Abandoned generations are looked for so often. */
+/** How often lapsed leases are looked for. */
 const SWEEP_EVERY_MS = 10_000
 
-/** Until when a generation is its instance's, if it is renewed now. */
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'log'>
+
+/** When the lease of a generation lapses that is started or renewed now. */
 export function leaseFrom(now: Date): Date {
   return new Date(now.getTime() + LEASE_MS)
 }
 
-/** What keeps running generations safe from a crash, and finds those that one has left behind. */
-export function createGenerationUpkeep(
-  { store, clock, log }: Pick<Dependencies, 'store' | 'clock' | 'log'>,
-  running: ReadonlyMap<string, GenerationRun>,
-) {
-  const reachability = createReachability({ store, clock }, LEASE_MS)
-  let isAway = false
-  const onMistake = (error: unknown) => {
-    if (error instanceof DatabaseUnavailable) isAway = true
-    log.error({ err: error }, 'the upkeep of generations failed')
+/**
+ * Renews the leases of this instance's generations, which saves their text from a crash, and ends the
+ * generations of instances whose leases have lapsed. See docs/decisions/0019.
+ */
+export class Leases {
+  readonly #deps: Deps
+  readonly #answers: AnswersInProgress
+  readonly #reachability: Reachability
+  /** The database was unavailable: leases may be about to lapse. */
+  #isOverdue = false
+
+  constructor(deps: Deps, answers: AnswersInProgress) {
+    this.#deps = deps
+    this.#answers = answers
+    this.#reachability = createReachability(deps, LEASE_MS)
   }
 
-  const saveProgress = async (): Promise<void> => {
-    // First of all, and in one statement: an outage may have been longer than the leases.
-    if (isAway && running.size > 0) await renewLeases([...running.values()])
-    isAway = false
-    const idle: GenerationRun[] = []
-    for (const run of running.values()) {
-      const unsaved = run.unsaved()
-      if (!unsaved) idle.push(run)
-      // One that cannot be saved must not keep the others from being saved.
-      else await save(run, unsaved).catch(onMistake)
+  /** Renews, saves and sweeps until the returned function is called. */
+  keepUp(): () => void {
+    const { clock } = this.#deps
+    const onError = (error: unknown) => {
+      this.#noteError(error)
     }
-    if (idle.length > 0) await renewLeases(idle)
+    const stops = [
+      clock.every(SAVE_EVERY_MS, () => this.#saveAndRenew(onError), onError),
+      clock.every(SWEEP_EVERY_MS, () => this.sweep(), onError),
+      this.#reachability.keepUp(onError),
+    ]
+    return () => {
+      for (const stop of stops) stop()
+    }
   }
 
-  // One that is not running any more was deleted with its conversation, or taken for dead:
-  // whatever it writes is not kept.
-  const heed = (run: GenerationRun, renewed: Renewed): void => {
-    if (renewed !== 'renewed') run.stop('cancelled')
-  }
-
-  const save = async (
-    run: GenerationRun,
-    unsaved: { content: string; pieceEnds: readonly number[] },
-  ): Promise<void> => {
-    const leaseUntil = leaseFrom(clock.now())
-    const progress = { generationId: run.id, ...unsaved, leaseUntil }
-    const renewed = await store.generations.saveProgress(progress)
-    if (renewed !== 'gone') run.noteSaved(unsaved.content)
-    heed(run, renewed)
-  }
-
-  const renewLeases = async (runs: readonly GenerationRun[]): Promise<void> => {
-    const ids = runs.map(({ id }) => id)
-    const leaseUntil = leaseFrom(clock.now())
-    const renewed = await store.generations.renewLeases({ ids, leaseUntil })
-    for (const run of runs) heed(run, renewed.get(run.id) ?? 'gone')
-  }
-
-  const sweep = async (): Promise<void> => {
-    if (!reachability.canJudge()) return
+  /** Interrupts the generations of dead instances, if this instance can tell which are dead. */
+  async sweep(): Promise<void> {
+    if (!this.#reachability.canJudge()) return
+    const { store, clock, log } = this.#deps
     const interrupted = await store.generations.interruptAbandoned({
       now: clock.now(),
       all: false,
-      // After a sleep of the machine every lease is over: its own answers go on all the same.
-      except: [...running.keys()],
+      // After the machine slept every lease has lapsed; this instance's own answers go on all the same.
+      except: this.#answers.all().map(({ id }) => id),
     })
     if (interrupted > 0) log.warn({ interrupted }, 'abandoned generations were interrupted')
   }
 
-  return {
-    /** Looks for those that their instance has left behind, out of turn, if that can be told. */
-    sweep,
-
-    /** At the start of an embedded server: whatever was running died with the process before. */
-    async interruptAll(): Promise<void> {
-      await store.generations.interruptAbandoned({ now: clock.now(), all: true })
-    },
-
-    /** Saves progress and looks for abandoned generations until the returned function is called. */
-    keepUp(): () => void {
-      const stops = [
-        clock.every(SAVE_EVERY_MS, saveProgress, onMistake),
-        clock.every(SWEEP_EVERY_MS, sweep, onMistake),
-        reachability.keepUp(onMistake),
-      ]
-      return () => {
-        for (const stop of stops) stop()
-      }
-    },
+  /** Sweeps out of turn when this generation's instance may have died: nothing else would end it. */
+  async sweepIfLapsed({ status, leaseUntil }: KeptGeneration): Promise<void> {
+    if (status === 'running' && leaseUntil <= this.#deps.clock.now()) await this.sweep()
   }
+
+  /** At the start of an embedded server: the process that made them has died. */
+  async interruptAll(): Promise<void> {
+    const { store, clock } = this.#deps
+    await store.generations.interruptAbandoned({ now: clock.now(), all: true })
+  }
+
+  async #saveAndRenew(onError: (error: unknown) => void): Promise<void> {
+    // Before anything else, and in one statement: an outage may have been longer than the leases.
+    if (this.#isOverdue && this.#answers.count > 0) await this.#renew(this.#answers.all())
+    this.#isOverdue = false
+    const idle: AnswerInProgress[] = []
+    for (const answer of this.#answers.all()) {
+      const progress = answer.unsaved()
+      if (!progress) idle.push(answer)
+      // One that cannot be saved must not keep the others from being saved.
+      else await this.#save(answer, progress).catch(onError)
+    }
+    if (idle.length > 0) await this.#renew(idle)
+  }
+
+  /** Saving renews the lease in the same statement. */
+  async #save(answer: AnswerInProgress, progress: Progress): Promise<void> {
+    const { store, clock } = this.#deps
+    const leaseUntil = leaseFrom(clock.now())
+    const saving = { generationId: answer.id, ...progress, leaseUntil }
+    const renewed = await store.generations.saveProgress(saving)
+    if (renewed !== 'gone') answer.noteSaved(progress)
+    stopUnlessRenewed(answer, renewed)
+  }
+
+  async #renew(answers: readonly AnswerInProgress[]): Promise<void> {
+    const { store, clock } = this.#deps
+    const ids = answers.map(({ id }) => id)
+    const leaseUntil = leaseFrom(clock.now())
+    const renewed = await store.generations.renewLeases({ ids, leaseUntil })
+    for (const answer of answers) stopUnlessRenewed(answer, renewed.get(answer.id) ?? 'gone')
+  }
+
+  #noteError(error: unknown): void {
+    if (error instanceof DatabaseUnavailable) this.#isOverdue = true
+    this.#deps.log.error({ err: error }, 'the upkeep of generations failed')
+  }
+}
+
+/**
+ * Stops an answer whose cancellation another instance requested, and one that is not running any
+ * more: it was deleted with its conversation, or taken for dead, so nothing it writes is stored.
+ */
+function stopUnlessRenewed(answer: AnswerInProgress, renewed: Renewed): void {
+  if (renewed !== 'renewed') answer.stop('cancelled')
 }

@@ -3,86 +3,91 @@ import type { Log } from '../../ports/observability/log.ts'
 import { DatabaseUnavailable } from '../../store/store.ts'
 import { RETRIES_MS } from '../retry.ts'
 
-/** How often it is tried after the first seconds, in milliseconds: well within a lease. */
+/** The pause between attempts after the first seconds, in milliseconds: well within a lease. */
 const LATER_EVERY_MS = 5_000
-/** Of a thousand answers of ordinary length, or of a few dozen of the longest in the smallest pieces. */
+/** Enough for a thousand answers of ordinary length, or a few dozen of the longest in the smallest pieces. */
 const MOST_BYTES = 256 * 1024 * 1024
 
-export type Unwritten = ReturnType<typeof createUnwritten>
+type Deps = { clock: Pick<Clock, 'wait'>; log: Pick<Log, 'warn'> }
 
-/** What waits: how much memory it takes, and who hears that it takes longer than some seconds. */
-type Waiting = { bytes: number; whenLong?: () => void }
+/** The memory that a pending write takes, and what to call once it has been pending for some seconds. */
+type Pending = { bytes: number; whenLong?: () => void }
 
 /**
- * The ends of answers that the database has not taken. Each is tried until it is written: as long as
- * the process lives, and as there is room for what waits. Without room, and once the process is to
- * end, it is tried for some seconds and given up.
- * @param mostBytes that may wait
+ * Writes that an unavailable database has not taken. Each is retried for as long as the process lives
+ * and while there is room for it. Without room, and once the process shuts down, it is retried for
+ * some seconds and given up. See docs/decisions/0019.
  */
-export function createUnwritten(
-  { clock, log }: { clock: Pick<Clock, 'wait'>; log: Pick<Log, 'warn'> },
-  mostBytes = MOST_BYTES,
-) {
-  const closing = new AbortController()
-  let waiting = 0
-  let waitingBytes = 0
+export class PendingWrites {
+  readonly #deps: Deps
+  readonly #mostBytes: number
+  readonly #closing = new AbortController()
+  #count = 0
+  #bytes = 0
 
-  const enter = (bytes: number): void => {
-    waiting += 1
-    waitingBytes += bytes
-    if (waiting === 1) log.warn('the ends of answers wait for the database')
-  }
-  const leave = (bytes: number): void => {
-    waiting -= 1
-    waitingBytes -= bytes
-    if (waiting === 0) log.warn('the ends of answers wait no more')
+  /** @param mostBytes that pending writes may take together */
+  constructor(deps: Deps, mostBytes = MOST_BYTES) {
+    this.#deps = deps
+    this.#mostBytes = mostBytes
   }
 
-  const goOn = async <T>(
+  /**
+   * Attempts the write until it succeeds. A commit that failed may have happened: only for writes
+   * that may be repeated.
+   * @throws DatabaseUnavailable when the write is given up; any other error at once
+   */
+  async persist<T>(attempt: () => Promise<T>, pending: Pending): Promise<T> {
+    const written = await unlessUnavailable(attempt)
+    if (written) return written.value
+    const hasRoom = this.#bytes + pending.bytes <= this.#mostBytes
+    const bytes = hasRoom ? pending.bytes : 0
+    this.#enter(bytes)
+    return this.#retry(attempt, { ...pending, hasRoom }).finally(() => {
+      this.#leave(bytes)
+    })
+  }
+
+  /** The process shuts down: from now on nothing is pending for longer than some seconds. */
+  close(): void {
+    this.#closing.abort()
+  }
+
+  async #retry<T>(
     attempt: () => Promise<T>,
-    { hasRoom, whenLong }: { hasRoom: boolean } & Omit<Waiting, 'bytes'>,
-  ): Promise<T> => {
+    { hasRoom, whenLong }: { hasRoom: boolean } & Omit<Pending, 'bytes'>,
+  ): Promise<T> {
+    const { clock } = this.#deps
+    const { signal } = this.#closing
     for (const pauseMs of RETRIES_MS) {
       await clock.wait(pauseMs)
-      const written = await unlessAway(attempt)
+      const written = await unlessUnavailable(attempt)
       if (written) return written.value
     }
     whenLong?.()
-    while (hasRoom && !closing.signal.aborted) {
-      // Who is to end looks once more, at once.
-      await clock.wait(LATER_EVERY_MS, closing.signal).catch(() => undefined)
-      const written = await unlessAway(attempt)
+    while (hasRoom && !signal.aborted) {
+      // A shutdown cuts the pause short: there is one more attempt, at once.
+      await clock.wait(LATER_EVERY_MS, signal).catch(() => undefined)
+      const written = await unlessUnavailable(attempt)
       if (written) return written.value
     }
     return attempt()
   }
 
-  return {
-    /**
-     * Tries until it is done. A commit that failed may have happened: only for what is done once
-     * however often it is asked for.
-     * @throws DatabaseUnavailable when it is given up, and at once whatever else fails
-     */
-    async persist<T>(attempt: () => Promise<T>, what: Waiting): Promise<T> {
-      const written = await unlessAway(attempt)
-      if (written) return written.value
-      const hasRoom = waitingBytes + what.bytes <= mostBytes
-      const bytes = hasRoom ? what.bytes : 0
-      enter(bytes)
-      return goOn(attempt, { ...what, hasRoom }).finally(() => {
-        leave(bytes)
-      })
-    },
+  #enter(bytes: number): void {
+    this.#count += 1
+    this.#bytes += bytes
+    if (this.#count === 1) this.#deps.log.warn('the ends of answers wait for the database')
+  }
 
-    /** The process is to end: nothing waits for longer than some seconds from now on. */
-    close(): void {
-      closing.abort()
-    },
+  #leave(bytes: number): void {
+    this.#count -= 1
+    this.#bytes -= bytes
+    if (this.#count === 0) this.#deps.log.warn('the ends of answers wait no more')
   }
 }
 
-/** What the attempt gave; undefined when the database is away. */
-async function unlessAway<T>(attempt: () => Promise<T>): Promise<{ value: T } | undefined> {
+/** The result of the attempt; undefined when the database is unavailable. */
+async function unlessUnavailable<T>(attempt: () => Promise<T>): Promise<{ value: T } | undefined> {
   try {
     return { value: await attempt() }
   } catch (error) {
