@@ -24,6 +24,7 @@ import { INTERRUPTED_SEQ } from './event-ids.ts'
 import { type AnswerEvent, EventLog } from './event-log.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import { Problem } from '../problem.ts'
+import { interruptedProblem } from './replay.ts'
 
 type State = 'pending' | 'streaming' | 'ended' | 'withdrawn'
 
@@ -205,8 +206,9 @@ export class AnswerInProgress {
   #tellStored(stored: StoredAnswer, conclusion: Conclusion): void {
     const end = { type: 'end' as const, ...stored }
     // Another instance took this one for dead: what is stored ends elsewhere than what was sent.
-    if (stored.message.status === 'interrupted') this.#log.append(end, INTERRUPTED_SEQ)
-    else if (conclusion.status !== 'failed') this.#log.append(end)
+    if (stored.message.status === 'interrupted') {
+      this.#log.append({ ...end, problem: interruptedProblem() }, INTERRUPTED_SEQ)
+    } else if (conclusion.status !== 'failed') this.#log.append(end)
     else this.#log.append({ ...end, problem: conclusion.problem })
   }
 

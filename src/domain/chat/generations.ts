@@ -14,7 +14,7 @@ import { Problem } from '../problem.ts'
 import { Resumption } from './resumption.ts'
 import { type ChatCall, type ChatRequest, Starting } from './starting.ts'
 
-/** A stream answers 200 by then, whether or not the engine has said anything (CONTRACT: late commit). */
+/** A stream replies 200 by then, whether or not the engine has said anything (CONTRACT: late commit). */
 const COMMIT_AFTER_MS = 10_000
 /** When to retry a call whose answer another instance is making. */
 const RETRY_SECONDS = 5

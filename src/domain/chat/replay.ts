@@ -29,6 +29,11 @@ export function endSeqOf({ status, pieceEnds }: KeptGeneration): number {
   return status === 'interrupted' ? INTERRUPTED_SEQ : pieceEnds.length + 2
 }
 
+/** Why an interrupted generation ended. */
+export function interruptedProblem(): Problem {
+  return new Problem('unavailable', { detail: 'The server broke off while it answered.' })
+}
+
 function storedEnd(kept: KeptGeneration): AnswerEvent {
   const { message } = kept
   const { usage = { source: 'estimated' as const } } = message
@@ -38,9 +43,7 @@ function storedEnd(kept: KeptGeneration): AnswerEvent {
 
 function storedProblem(kept: KeptGeneration): Problem | undefined {
   const { status, problem = 'internal', problemDetail: detail } = kept
-  if (status === 'interrupted') {
-    return new Problem('unavailable', { detail: 'The server broke off while it answered.' })
-  }
+  if (status === 'interrupted') return interruptedProblem()
   if (status !== 'failed') return undefined
   return new Problem(problem as ProblemCode, detail === undefined ? {} : { detail })
 }

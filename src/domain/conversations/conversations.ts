@@ -1,5 +1,5 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { Conversation, Message } from '../../store/store.ts'
+import type { Conversation, ConversationChanges, Message } from '../../store/store.ts'
 import { type Access, found } from '../access.ts'
 import type { Call } from '../calls/call.ts'
 import type { CursorPosition } from '../lists/cursors.ts'
@@ -23,17 +23,11 @@ const LATEST_MESSAGES = 50
 export type ConversationWithMessages = {
   conversation: Conversation
   messages: Message[]
-  /** The cursor of all its messages; present when there are earlier ones. */
+  /** Leads to all its messages; present when there are earlier ones than these. */
   messagesCursor?: string
 }
 
-export type ConversationSearch = PageRequest & { q?: string; archived?: boolean }
-export type ConversationChanges = {
-  title?: string
-  mode?: string
-  archived?: boolean
-  pinned?: boolean
-}
+export type ConversationQuery = PageRequest & { q?: string; archived?: boolean }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
   access: Access
@@ -69,7 +63,7 @@ export class Conversations {
   /** A search, which reads many rows, waits for its turn. @throws {Problem} unavailable */
   list(
     caller: Principal,
-    { q, archived, ...page }: ConversationSearch,
+    { q, archived, ...page }: ConversationQuery,
     call: Reader['call'],
   ): Promise<Page<Conversation>> {
     const { store, cursors, largeReads } = this.#deps
