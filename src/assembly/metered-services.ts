@@ -17,8 +17,8 @@ export function meterServices(
     engineFailures: ENGINE_FAILURE_CODES,
   })
   meter.watch({
-    streamsOpen: openStreams.count,
-    generationsRunning: generations.count,
+    streamsOpen: () => openStreams.count(),
+    generationsRunning: () => generations.count(),
     hashes: passwords.load,
     connections: store.connections,
   })

@@ -10,10 +10,10 @@ import { Profiles } from './accounts/profiles.ts'
 import { ServiceAccounts } from './accounts/service-accounts.ts'
 import { Users } from './accounts/users.ts'
 import { createIdempotency } from './calls/idempotency.ts'
-import { createGenerations } from './chat/generations.ts'
-import { createOpenStreams } from './chat/open-streams.ts'
-import { createConversations } from './conversations/conversations.ts'
-import { createFeedback } from './conversations/feedback.ts'
+import { Generations } from './chat/generations.ts'
+import { OpenStreams } from './chat/open-streams.ts'
+import { Conversations } from './conversations/conversations.ts'
+import { AnswerFeedback } from './conversations/feedback.ts'
 import type { Dependencies } from './dependencies.ts'
 import { ApiKeyCredentials, KEY_CACHED_SECONDS } from './identity/api-key-credentials.ts'
 import { ApiKeys } from './identity/api-keys.ts'
@@ -59,16 +59,16 @@ export function createServices(
     apiKeys: new ApiKeys(shared),
     audit,
     closure: shared.closure,
-    conversations: createConversations(shared),
+    conversations: new Conversations(shared),
     credentials: shared.credentials,
     exports: new Exports(shared),
-    feedback: createFeedback(shared),
+    feedback: new AnswerFeedback(shared),
     generations: shared.generations,
     idempotency: createIdempotency(deps),
     largeReads: shared.largeReads,
     limits: shared.limits,
     openSessions: new OpenSessions(shared),
-    openStreams: createOpenStreams(deps, settings.limits.maxOpenStreams),
+    openStreams: new OpenStreams(deps, settings.limits.maxOpenStreams),
     passwordResets: new PasswordResets({
       ...shared,
       onRevoked: (ids, at) => ids.forEach((id) => revocations.add(id, at)),
@@ -97,7 +97,7 @@ function createFoundations(deps: Dependencies, policies: Policies, settings: Set
     accountStatus,
     audit: new Audit(deps),
     credentials: new ApiKeyCredentials({ ...deps, limits, accountStatus }),
-    generations: createGenerations(deps),
+    generations: new Generations(deps),
     largeReads: new LargeReads(deps),
     limits,
     revocations: new Revocations(deps, ttlSeconds),

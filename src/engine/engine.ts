@@ -1,13 +1,23 @@
-import type { Mode } from '../domain/chat/modes.ts'
+/** What an engine needs of the mode that a caller chose. */
+export interface EngineMode {
+  readonly id: string
+  /** Sent before the conversation; never shown to a caller. */
+  readonly systemPrompt: string
+  /** As a rule one of the two: whole families of models refuse both together. */
+  readonly temperature?: number
+  readonly topP?: number
+  readonly maxOutputTokens: number
+}
 
-/** What an engine is asked: the conversation so far, oldest first; the last message is the user's new one. */
+/** What an engine is asked. */
 export interface Turn {
   readonly conversationId: string
-  readonly mode: Mode
+  readonly mode: EngineMode
+  /** The conversation so far, oldest first; the last message is the user's new one. */
   readonly messages: readonly TurnMessage[]
-  /** How many messages of the conversation come before these, and are left out; default none. */
+  /** How many earlier messages of the conversation are left out; default none. */
   readonly omittedMessages?: number
-  /** `whole` when nobody sees the text arrive: then there is no use in pacing it. */
+  /** `whole` when the caller does not see the text arrive: then pacing it is of no use. */
   readonly delivery?: 'stream' | 'whole'
 }
 
@@ -16,7 +26,7 @@ export interface TurnMessage {
   readonly content: string
 }
 
-/** Tokens of one answer. What is not known is omitted, never 0. */
+/** The tokens of one answer. An unknown number is left out, never 0. */
 export interface TokenUsage {
   readonly inputTokens?: number
   readonly outputTokens?: number
@@ -24,7 +34,7 @@ export interface TokenUsage {
   readonly source: 'upstream' | 'estimated'
 }
 
-/** Why an answer ended that is complete. */
+/** Why a complete answer ended. */
 export type FinishReason = 'stop' | 'length' | 'contentFilter'
 
 export type EnginePart = { readonly type: 'text'; readonly text: string } | EngineEnd
@@ -33,15 +43,15 @@ export interface EngineEnd {
   readonly type: 'end'
   readonly model: string
   readonly usage?: TokenUsage
-  /** Left out when nothing is known of it. */
+  /** Left out when unknown. */
   readonly finishReason?: FinishReason
-  /** How many of the turn's messages, the oldest, the engine left out; left out when it needed none. */
+  /** How many of the turn's oldest messages the engine did not send; left out when it sent all. */
   readonly omittedMessages?: number
-  /** For the operator's log; as safe as the message of a failure. */
+  /** Something odd about the answer, for the operator's log; as safe as the message of a failure. */
   readonly remark?: string
 }
 
-/** All the ways in which an engine fails. */
+/** Every way in which an engine fails. */
 export const ENGINE_FAILURE_CODES = [
   'context-too-long',
   'upstream-failed',
@@ -52,17 +62,17 @@ export const ENGINE_FAILURE_CODES = [
 export type EngineFailureCode = (typeof ENGINE_FAILURE_CODES)[number]
 
 export interface EngineFailureFacts {
-  /** What was asked is at fault and not who was asked: it says nothing about the next call. */
+  /** The request is at fault and not the upstream: the failure says nothing about the next call. */
   readonly isOfRequest?: boolean
-  /** The next try may succeed. */
+  /** A retry may succeed. */
   readonly isPassing?: boolean
-  /** When a call is worth repeating, in seconds. */
+  /** After how many seconds a retry is worthwhile. */
   readonly retryAfterSeconds?: number
-  /** A sentence for the caller, who may see all of it. */
+  /** A sentence that is safe to show to the caller. */
   readonly detail?: string
 }
 
-/** An engine could not answer. The message is safe to log: it holds no key, no address and no text of the user. */
+/** An engine failed. The message is safe to log: it holds no key, no address and no text of the user. */
 export class EngineFailure extends Error {
   override readonly name = 'EngineFailure'
   readonly code: EngineFailureCode
@@ -81,18 +91,19 @@ export class EngineFailure extends Error {
   }
 }
 
-/** What answers. */
+/** A source of answers. */
 export interface Engine {
   readonly kind: 'builtin' | 'openai-compatible'
-  /** The model's name as far as it is known; an answer's `end` part names the one that wrote it. */
+  /** The model's name as far as it is known; the `end` part of an answer names the model that wrote it. */
   readonly model: string
-  /** True when answers come from written rules, not from a language model. */
+  /** True when answers come from rules, not from a language model. */
   readonly ruleBased: boolean
   /**
-   * Yields zero or more text parts, then exactly one end. Throws EngineFailure when it cannot.
-   * When `signal` aborts, it stops within 1 s, closes what it opened and throws the signal's reason.
+   * Yields zero or more text parts, then exactly one end. When `signal` aborts, stops within 1 s,
+   * closes what it opened and throws the signal's reason.
+   * @throws EngineFailure
    */
   answer(turn: Turn, signal: AbortSignal): AsyncIterable<EnginePart>
-  /** Whether an answer can be expected now; costs at most 2 s and is cached for 5 s. */
+  /** Whether an answer can be expected now. Takes 2 s at most; the result is cached for 5 s. */
   check(): Promise<'up' | 'down'>
 }

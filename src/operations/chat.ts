@@ -1,54 +1,31 @@
-import type { ChatStreamEvent } from '../../generated/api.ts'
-import type { Frame, Group } from '../contract/types.ts'
+import type { Group } from '../contract/types.ts'
 import type { Call } from '../domain/calls/call.ts'
-import { eventIdOf } from '../domain/chat/event-ids.ts'
-import type { Streamed } from '../domain/chat/generations.ts'
-import type { Problem } from '../domain/problem.ts'
+import { type AnswerStream, permittedEvents } from '../domain/chat/answer-stream.ts'
 import type { Principal } from '../domain/access/principal.ts'
 import type { Services } from '../domain/services.ts'
-import { chatReplyView, chatStreamEventView } from '../views/chat.ts'
+import { chatFrameViews, chatReplyView } from '../views/chat.ts'
 import { generationView } from '../views/generation.ts'
 import { messageView } from '../views/message.ts'
 
 export const chatOperations = ({ generations, openStreams, accessMonitor }: Services) => {
-  /** The events of a stream as frames, for as long as the client listens and may. */
-  async function* framesOf(
-    { id, events, stop }: Streamed,
-    caller: Principal,
-    call: Call,
-  ): AsyncGenerator<Frame<ChatStreamEvent>> {
-    const watch = accessMonitor.watch(caller)
-    let lastSeq = 0
-    let isOver = false
-    try {
-      for await (const { seq, event } of events(AbortSignal.any([call.hungUp, watch.lost]))) {
-        lastSeq = seq
-        isOver = event.type === 'end'
-        yield { id: eventIdOf(id, seq), event: chatStreamEventView(id, event, call) }
-      }
-      if (isOver || !watch.lost.aborted) return
-      stop?.()
-      const event = { type: 'end', problem: watch.lost.reason as Problem } as const
-      // Not an event of the generation: whoever comes back goes on behind the last one.
-      yield { id: eventIdOf(id, lastSeq), event: chatStreamEventView(id, event, call) }
-    } finally {
-      watch.stop()
-    }
+  const framesOf = (stream: AnswerStream, caller: Principal, call: Call) => {
+    const watch = () => accessMonitor.watch(caller)
+    const events = permittedEvents(stream, { hungUp: call.hungUp, watch })
+    return chatFrameViews(stream.generationId, events, call)
   }
 
   return {
     async sendMessage({ body }, caller, call) {
-      return { status: 200, body: chatReplyView(await generations.answer(caller, body, call)) }
+      const answer = await generations.answer(caller, body, call)
+      noteReplay(answer, call)
+      return { status: 200, body: chatReplyView(answer) }
     },
 
     async streamMessage({ body }, caller, call) {
       await openStreams.take(caller, call)
-      const streamed =
-        call.attachTo === undefined
-          ? await generations.stream(caller, body, call)
-          : await generations.attach(caller, call.attachTo)
-      if (call.attachTo !== undefined) call.isReplay = true
-      return { status: 200, frames: framesOf(streamed, caller, call) }
+      const stream = await generations.stream(caller, body, call)
+      noteReplay(stream, call)
+      return { status: 200, frames: framesOf(stream, caller, call) }
     },
 
     async getGeneration({ path }, caller) {
@@ -63,12 +40,15 @@ export const chatOperations = ({ generations, openStreams, accessMonitor }: Serv
 
     async resumeStream({ path, headers }, caller, call) {
       await openStreams.take(caller, call)
-      const id = path.generationId.toLowerCase()
-      const events = await generations.resume(caller, id, headers['Last-Event-ID'])
-      if (!events) return { status: 204 }
-      return { status: 200, frames: framesOf({ id, events }, caller, call) }
+      const stream = await generations.resume(caller, path.generationId, headers['Last-Event-ID'])
+      if (!stream) return { status: 204 }
+      return { status: 200, frames: framesOf(stream, caller, call) }
     },
   } satisfies Group<
     'sendMessage' | 'streamMessage' | 'getGeneration' | 'cancelGeneration' | 'resumeStream'
   >
+}
+
+function noteReplay({ isReplay }: { isReplay: boolean }, call: Call): void {
+  if (isReplay) call.isReplay = true
 }

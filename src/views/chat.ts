@@ -1,38 +1,45 @@
 import type { ChatReply, ChatStreamEvent } from '../../generated/api.ts'
-import type { GenerationEvent } from '../domain/chat/event-log.ts'
+import type { Frame } from '../contract/types.ts'
+import { eventIdOf } from '../domain/chat/event-ids.ts'
+import type { AnswerEvent } from '../domain/chat/event-log.ts'
+import type { Answer } from '../domain/chat/generations.ts'
 import { Problem } from '../domain/problem.ts'
-import type { TokenUsage } from '../engine/engine.ts'
-import type { Message } from '../store/store.ts'
 import { messageView } from './message.ts'
 import { problemView } from './problem.ts'
 import { usageView } from './usage.ts'
 
-type Call = { requestId: string; path: string }
-type Ended = Extract<GenerationEvent, { type: 'end' }>
+/** The call that reads the stream: a problem names it. */
+type Reading = Parameters<typeof problemView>[1]
 
-export function chatReplyView(reply: {
-  generationId: string
-  userMessage: Message
-  message: Message
-  usage: TokenUsage
-}): ChatReply {
+export function chatReplyView(answer: Omit<Answer, 'isReplay'>): ChatReply {
   return {
-    generationId: reply.generationId,
-    conversationId: reply.message.conversationId,
-    userMessage: messageView(reply.userMessage),
-    message: messageView(reply.message),
-    usage: usageView(reply.usage),
+    generationId: answer.generationId,
+    conversationId: answer.message.conversationId,
+    userMessage: messageView(answer.userMessage),
+    message: messageView(answer.message),
+    usage: usageView(answer.usage),
   }
 }
 
-/** One event of a generation as its stream shows it. */
-export function chatStreamEventView(
+/** The events of a stream as its frames show them, one at a time. */
+export async function* chatFrameViews(
   generationId: string,
-  event: GenerationEvent,
-  call: Call,
+  events: AsyncIterable<AnswerEvent>,
+  reading: Reading,
+): AsyncGenerator<Frame<ChatStreamEvent>> {
+  for await (const event of events) {
+    const id = eventIdOf(generationId, event.seq)
+    yield { id, event: chatStreamEventView(generationId, event, reading) }
+  }
+}
+
+function chatStreamEventView(
+  generationId: string,
+  event: AnswerEvent,
+  reading: Reading,
 ): ChatStreamEvent {
-  if (event.type === 'piece') return { type: 'message.delta', text: event.text }
-  if (event.type === 'end') return endView(event, call)
+  if (event.type === 'text') return { type: 'message.delta', text: event.text }
+  if (event.type === 'end') return endView(event, reading)
   const { userMessage, message, requestId } = event
   return {
     type: 'message.start',
@@ -45,8 +52,11 @@ export function chatStreamEventView(
   }
 }
 
-/** Which end it was is what the kept message says. */
-function endView({ message: row, usage, problem }: Ended, call: Call): ChatStreamEvent {
+/** The status of the stored message decides which end it is. */
+function endView(
+  { message: row, usage, problem }: Extract<AnswerEvent, { type: 'end' }>,
+  reading: Reading,
+): ChatStreamEvent {
   const message = row && messageView(row)
   if (message && usage && message.status === 'complete') {
     return { type: 'message.end', message, usage: usageView(usage) }
@@ -54,6 +64,10 @@ function endView({ message: row, usage, problem }: Ended, call: Call): ChatStrea
   if (message && usage && message.status === 'cancelled') {
     return { type: 'message.cancelled', message, usage: usageView(usage) }
   }
-  const told = problem ?? new Problem('unavailable', { detail: 'The server shut down.' })
-  return { type: 'message.error', problem: problemView(told, call), ...(message && { message }) }
+  const shown = problem ?? new Problem('unavailable', { detail: 'The server shut down.' })
+  return {
+    type: 'message.error',
+    problem: problemView(shown, reading),
+    ...(message && { message }),
+  }
 }

@@ -25,7 +25,7 @@ export function feedbackPageView({ data, nextCursor }: Page<Feedback>): Feedback
   return { data: data.map(feedbackView), ...(nextCursor !== undefined && { nextCursor }) }
 }
 
-/** Feedback as administrators see it: with whose it is. */
+/** Feedback as administrators see it: with the account that gave it. */
 export function adminFeedbackPageView({ data, nextCursor }: Page<Feedback>): AdminFeedbackPage {
   return {
     data: data.map(adminFeedbackView),

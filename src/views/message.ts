@@ -4,7 +4,7 @@ import type { Message } from '../store/store.ts'
 import { timestampView } from './timestamp.ts'
 import { usageView } from './usage.ts'
 
-/** One thing that was said. The text of an answer in the making is on its stream, not here. */
+/** One message. The text of an answer in progress is on its stream, not here. */
 export function messageView(message: Message): MessageSchema {
   const { mode, model, finishReason, omittedMessages, usage } = message
   return {

@@ -1,5 +1,5 @@
 import type { Problem as ProblemSchema } from '../../generated/api.ts'
-import { cutText } from '../domain/chat/answer-text.ts'
+import { cutText } from '../domain/text/cut-text.ts'
 import type { Problem } from '../domain/problem.ts'
 
 const MOST_ERRORS = 50

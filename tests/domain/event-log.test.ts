@@ -1,43 +1,39 @@
 import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
-import {
-  createEventLog,
-  type EventLog,
-  type NumberedEvent,
-} from '../../src/domain/chat/event-log.ts'
+import { type AnswerEvent, EventLog } from '../../src/domain/chat/event-log.ts'
 
 const here = new AbortController().signal
-const piece = (text: string) => ({ type: 'piece' as const, text })
+const piece = (text: string) => ({ type: 'text' as const, text })
 const end = { type: 'end' as const }
 
-async function readAll(log: EventLog, gone = here): Promise<NumberedEvent[]> {
-  const seen: NumberedEvent[] = []
+async function readAll(log: EventLog, gone = here): Promise<AnswerEvent[]> {
+  const seen: AnswerEvent[] = []
   for await (const event of log.read(gone)) seen.push(event)
   return seen
 }
 
-const textsOf = (events: NumberedEvent[]) =>
-  events.map(({ event }) => (event.type === 'piece' ? event.text : event.type))
+const textsOf = (events: AnswerEvent[]) =>
+  events.map((event) => (event.type === 'text' ? event.text : event.type))
 
 test('events are numbered from 1 without gaps', async () => {
-  const log = createEventLog()
+  const log = new EventLog()
   for (const event of [piece('a'), piece('b'), end]) log.append(event)
   expect((await readAll(log)).map(({ seq }) => seq)).toEqual([1, 2, 3])
 })
 
 test('nothing comes after the end, not even another end', async () => {
-  const log = createEventLog()
+  const log = new EventLog()
   for (const event of [piece('a'), end, piece('b'), end]) log.append(event)
   expect(textsOf(await readAll(log))).toEqual(['a', 'end'])
 })
 
 test('a reader gets each event as soon as it happens', async () => {
-  const log = createEventLog()
+  const log = new EventLog()
   const reader = log.read(here)
   for (const text of ['a', 'b']) {
     const next = reader.next()
     log.append(piece(text))
-    expect((await next).value).toMatchObject({ event: piece(text) })
+    expect((await next).value).toMatchObject(piece(text))
   }
   log.append(end)
   await reader.next()
@@ -45,7 +41,7 @@ test('a reader gets each event as soon as it happens', async () => {
 })
 
 test('readers do not take events from each other, whenever they come and however slow they are', async () => {
-  const log = createEventLog()
+  const log = new EventLog()
   log.append(piece('a'))
   const early = readAll(log)
   const slow = log.read(here)
@@ -60,7 +56,7 @@ test('readers do not take events from each other, whenever they come and however
 })
 
 test('a reader that is gone is let go at once, and was never waited for', async () => {
-  const log = createEventLog()
+  const log = new EventLog()
   const leaving = new AbortController()
   const reading = readAll(log, leaving.signal)
   log.append(piece('a'))
@@ -71,21 +67,21 @@ test('a reader that is gone is let go at once, and was never waited for', async 
 })
 
 test('all events that come while a reader is busy are there when it comes back', async () => {
-  const log = createEventLog()
+  const log = new EventLog()
   const reader = log.read(here)
   log.append(piece('0'))
   await reader.next()
   for (let i = 1; i < 1_000; i += 1) log.append(piece(String(i)))
   log.append(end)
-  const seen: NumberedEvent[] = []
+  const seen: AnswerEvent[] = []
   for await (const event of reader) seen.push(event)
   expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 2))
 })
 
 test('leaves nothing behind at a signal that outlives it, however its reading ended', async () => {
   const gone = new AbortController().signal
-  const log = createEventLog()
-  log.append({ type: 'piece', text: 'a' })
+  const log = new EventLog()
+  log.append({ type: 'text', text: 'a' })
   const broken = log.read(gone)
   await broken.next()
   await broken.return(undefined)

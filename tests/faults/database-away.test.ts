@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { BROKEN_OFF_SEQ } from '../../src/domain/chat/event-ids.ts'
+import { INTERRUPTED_SEQ } from '../../src/domain/chat/event-ids.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
@@ -196,7 +196,7 @@ describe('an end that the database does not take', () => {
     expect(end.event).toMatchObject({ type: 'message.error', problem: { code: 'unavailable' } })
     expect(JSON.stringify(end)).not.toContain('secret address')
     expect(JSON.stringify(stopping.logged())).toContain('generation failed')
-    expect(end.id).toBe(`${start.generationId}:${BROKEN_OFF_SEQ}`)
+    expect(end.id).toBe(`${start.generationId}:${INTERRUPTED_SEQ}`)
     finish = testStore.store.generations.finish
     const next = await startOwn()
     expect(await find()).toMatchObject({ status: 'interrupted' })

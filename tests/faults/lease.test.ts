@@ -8,6 +8,7 @@ import { createLeavingStore } from '../support/database/leaving-store.ts'
 import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
 import { passInSight } from '../support/clock/passing-time.ts'
 import { startServer, type TestServer } from '../support/server.ts'
+import { resumeStream } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
 
 const LEASE_MS = 20_000
@@ -281,6 +282,21 @@ describe('an answer whose instance was taken for dead', () => {
     const path = { conversationId: start.conversationId }
     const { body } = await onSecond.expect(200, 'getConversation', { path })
     expect(body.messages[1]).toMatchObject({ content: 'Saved', status: 'interrupted' })
+    await second.close()
+  })
+
+  test('ends there with the number and the problem that every replay has', async () => {
+    const { second, onSecond, start, turn, stream } = await interrupted('Saved')
+
+    turn.end()
+    const end = (await stream.rest()).at(-1)!
+    const replayed = (await (await resumeStream(onSecond, start.generationId)).rest()).at(-1)!
+
+    if (end.event.type !== 'message.error') throw new Error(end.event.type)
+    expect(replayed).toMatchObject({
+      id: end.id,
+      event: { problem: { code: 'unavailable', detail: end.event.problem.detail } },
+    })
     await second.close()
   })
 

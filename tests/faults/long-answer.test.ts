@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { LONGEST_ANSWER } from '../../src/domain/chat/answer-text.ts'
+import { LONGEST_ANSWER } from '../../src/domain/chat/answer-buffer.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/wire/stream.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'

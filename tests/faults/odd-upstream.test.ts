@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { LONGEST_ANSWER } from '../../src/domain/chat/answer-text.ts'
+import { LONGEST_ANSWER } from '../../src/domain/chat/answer-buffer.ts'
 import type { Client } from '../support/client.ts'
 import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
 import { seedOfRun } from '../support/random.ts'

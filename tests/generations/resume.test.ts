@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { BROKEN_OFF_SEQ } from '../../src/domain/chat/event-ids.ts'
+import { INTERRUPTED_SEQ } from '../../src/domain/chat/event-ids.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import { createClient, type Client } from '../support/client.ts'
@@ -376,7 +376,7 @@ async function expectBrokenOff(client: Client, generationId: string, live: reado
   expect(all.slice(0, -1)).toEqual(saved)
   const end = all.at(-1)!
   expect(end).toMatchObject({
-    id: `${generationId}:${BROKEN_OFF_SEQ}`,
+    id: `${generationId}:${INTERRUPTED_SEQ}`,
     event: {
       type: 'message.error',
       problem: { code: 'unavailable', retryable: true },
@@ -393,7 +393,7 @@ async function expectBrokenOff(client: Client, generationId: string, live: reado
       ),
     )
   }
-  const beyond = `${generationId}:${BROKEN_OFF_SEQ + 1}`
+  const beyond = `${generationId}:${INTERRUPTED_SEQ + 1}`
   expect(ends(await (await resumeStream(client, generationId, beyond)).rest())).toEqual([end.id])
   expect((await resumeStream(client, generationId, end.id)).status).toBe(204)
 }
@@ -433,7 +433,7 @@ describe('an answer that was broken off', () => {
     // Should it still live, it says the same at the end.
     await dying.clock.advance(500)
     const rest = await stream.rest()
-    expect(rest.map(({ id }) => id)).toEqual([`${start.generationId}:${BROKEN_OFF_SEQ}`])
+    expect(rest.map(({ id }) => id)).toEqual([`${start.generationId}:${INTERRUPTED_SEQ}`])
     expect(rest[0]!.event).toMatchObject({
       type: 'message.error',
       message: { content: 'one two three ', status: 'interrupted' },

@@ -1,14 +1,14 @@
-import { LONGEST_ANSWER } from './answer-text.ts'
+import { LONGEST_ANSWER } from './answer-buffer.ts'
 import { invalidRequest, Problem } from '../problem.ts'
 
 const EVENT_ID = /^([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}):(\d{1,9})$/i
 
 /**
- * The number of the event that ends what a server broke off. Readers may have been sent more pieces
- * than were saved, each one another number of them: this one is beyond any piece (there is a start,
- * and no piece is empty), so that no number ever means two events.
+ * The number of the event that ends an interrupted generation. Readers may have been sent more pieces
+ * than were saved, each under a number of its own. This number is beyond any piece (there is one
+ * start, and no piece is empty), so that no number ever means two events.
  */
-export const BROKEN_OFF_SEQ = LONGEST_ANSWER + 2
+export const INTERRUPTED_SEQ = LONGEST_ANSWER + 2
 
 /** The id of an event of a stream: `<generationId>:<number>`. */
 export function eventIdOf(generationId: string, seq: number): string {
@@ -16,8 +16,8 @@ export function eventIdOf(generationId: string, seq: number): string {
 }
 
 /**
- * The number of the event that a reader has seen last.
- * @throws {Problem} invalid-request for what is no id, not-found for one of another generation
+ * The number in a `Last-Event-ID`.
+ * @throws {Problem} invalid-request for a malformed id, not-found for one of another generation
  */
 export function requireEventId(text: string, generationId: string): number {
   const [, id, seq] = EVENT_ID.exec(text) ?? []

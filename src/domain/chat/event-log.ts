@@ -3,67 +3,68 @@ import type { Message } from '../../store/store.ts'
 import { createDeferred } from '../../lib/deferred.ts'
 import type { Problem } from '../problem.ts'
 
-/** What happens while an answer is made: one start, any number of pieces, exactly one end. */
-export type GenerationEvent =
+/** What a stream tells: one start, any number of pieces of text, exactly one end. */
+export type EventContent =
   | { type: 'start'; userMessage: Message; message: Message; requestId: string }
-  | { type: 'piece'; text: string }
-  /** `message` as it is kept, `problem` where it broke off; without a message nothing is known. */
+  | { type: 'text'; text: string }
+  /** `message` as it is stored, `problem` if the answer failed; without a message nothing is stored. */
   | { type: 'end'; message?: Message; usage?: TokenUsage; problem?: Problem }
 
-/** An event with its number: from 1 without gaps, but for the end of what a server broke off. */
-export type NumberedEvent = { seq: number; event: GenerationEvent }
-
-export type EventLog = ReturnType<typeof createEventLog>
+/**
+ * An event of a stream. An engine's part becomes one when the log numbers it, or when it is rebuilt
+ * from what is stored; the view makes it an event of the contract. It has no other forms.
+ */
+export type AnswerEvent = EventContent & {
+  /** From 1 without gaps, except for the end of an interrupted generation. */
+  seq: number
+}
 
 /**
- * The events of one generation. The generation appends whether or not anyone reads; any number of
- * readers follow at their own pace. Its size is bounded by the longest answer.
+ * The events of one answer. It takes events whether or not anyone reads; any number of readers follow
+ * at their own pace. The longest answer bounds its size.
  */
-export function createEventLog() {
-  const events: NumberedEvent[] = []
-  let ended = false
-  let wake = createDeferred<undefined>()
+export class EventLog {
+  readonly #events: AnswerEvent[] = []
+  #wake = createDeferred<undefined>()
 
-  const wakeReaders = () => {
-    wake.resolve(undefined)
-    wake = createDeferred<undefined>()
+  /** Ignores what comes after the end. @param seq of an end that has a number of its own */
+  append(content: EventContent, seq = this.#events.length + 1): void {
+    if (this.#isEnded()) return
+    this.#events.push({ ...content, seq })
+    this.#wake.resolve(undefined)
+    this.#wake = createDeferred()
   }
 
-  /** The event behind a number; the end for a number that no event had. */
-  const following = (seq: number): NumberedEvent | undefined =>
-    events[seq] ?? (ended ? events.at(-1) : undefined)
-
-  return {
-    /** Nothing comes after an end. @param seq of an end that has a number of its own */
-    append(event: GenerationEvent, seq = events.length + 1): void {
-      if (ended) return
-      events.push({ seq, event })
-      ended = event.type === 'end'
-      wakeReaders()
-    },
-
-    /**
-     * The events after the given number, and those to come. Ends after the terminal one, which comes
-     * whatever the number was, or on abort.
-     */
-    async *read(gone: AbortSignal, after = 0): AsyncGenerator<NumberedEvent> {
-      const left = createDeferred<undefined>()
-      const leave = () => {
-        left.resolve(undefined)
+  /**
+   * The events after the given number, and those to come. Finishes after the end, which it yields
+   * whatever the number is, or when `gone` aborts.
+   */
+  async *read(gone: AbortSignal, after = 0): AsyncGenerator<AnswerEvent> {
+    const left = createDeferred<undefined>()
+    const leave = () => {
+      left.resolve(undefined)
+    }
+    gone.addEventListener('abort', leave, { once: true })
+    try {
+      for (let seen = after; !gone.aborted;) {
+        const event = this.#following(seen)
+        if (event) yield event
+        else await Promise.race([this.#wake.promise, left.promise])
+        if (event?.type === 'end') return
+        seen = event?.seq ?? seen
       }
-      gone.addEventListener('abort', leave, { once: true })
-      try {
-        for (let seen = after; !gone.aborted;) {
-          const numbered = following(seen)
-          if (numbered) yield numbered
-          else await Promise.race([wake.promise, left.promise])
-          if (numbered?.event.type === 'end') return
-          seen = numbered?.seq ?? seen
-        }
-      } finally {
-        // The signal may outlive many answers, and what listens to it holds the whole of this one.
-        gone.removeEventListener('abort', leave)
-      }
-    },
+    } finally {
+      // The signal may outlive many answers, and a listener on it would hold all of this one.
+      gone.removeEventListener('abort', leave)
+    }
+  }
+
+  #isEnded(): boolean {
+    return this.#events.at(-1)?.type === 'end'
+  }
+
+  /** The event after a number; the end for a number beyond every event. */
+  #following(seq: number): AnswerEvent | undefined {
+    return this.#events[seq] ?? (this.#isEnded() ? this.#events.at(-1) : undefined)
   }
 }

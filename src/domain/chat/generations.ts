@@ -1,222 +1,181 @@
 import type { Dependencies } from '../dependencies.ts'
-import type { EngineFailure, Turn } from '../../engine/engine.ts'
-import type { Message } from '../../store/store.ts'
-import { titleOf } from './answer-text.ts'
-import type { Call } from '../calls/call.ts'
-import { type Answer, createGenerationCare } from './generation-care.ts'
-import { relayPieces } from './generation-relay.ts'
-import { createGenerationRun, type GenerationRun } from './generation-run.ts'
-import { createGenerationStreams, type EventSource } from './generation-streams.ts'
-import { createGenerationUpkeep, leaseFrom } from './generation-upkeep.ts'
-import { defaultMode, findMode, requireMode } from './modes.ts'
+import type { TokenUsage } from '../../engine/engine.ts'
+import type { Generation, Message } from '../../store/store.ts'
+import { found } from '../access/access.ts'
+import type { AnswerInProgress } from './answer-in-progress.ts'
+import type { AnswerStream } from './answer-stream.ts'
+import { AnswersInProgress } from './answers-in-progress.ts'
+import type { Call, Joined } from '../calls/call.ts'
+import { Cancellation } from './cancellation.ts'
+import { Leases } from './leases.ts'
+import { PendingWrites } from './pending-writes.ts'
 import type { Principal } from '../access/principal.ts'
 import { Problem } from '../problem.ts'
-import { createUnwritten } from './unwritten.ts'
+import { Resumption } from './resumption.ts'
+import { type ChatCall, type ChatRequest, Starting } from './starting.ts'
 
-/** A stream answers 200 by then, whether or not the engine has begun (CONTRACT: late commit). */
+/** A stream replies 200 by then, whether or not the engine has said anything (CONTRACT: late commit). */
 const COMMIT_AFTER_MS = 10_000
-/** How many earlier messages the engine is told at the most. */
-const HISTORY_MESSAGES = 60
+/** When to retry a call whose answer another instance is making. */
+const RETRY_SECONDS = 5
 
-export type Generations = ReturnType<typeof createGenerations>
-export type ChatRequest = {
-  message: string
-  conversationId?: string
-  mode?: string
-  onDisconnect?: 'continue' | 'cancel'
+/** A whole answer. */
+export type Answer = {
+  generationId: string
+  userMessage: Message
+  message: Message
+  usage: TokenUsage
+  /** An earlier call under the same name made it. */
+  isReplay: boolean
 }
+
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log' | 'meter' | 'relay'>
 
-/** Answers in the making, of this instance. */
-export function createGenerations(deps: Deps) {
-  const { store, clock, ids, engine, log, meter, relay } = deps
-  const running = new Map<string, GenerationRun>()
-  const unwritten = createUnwritten(deps)
-  const streams = createGenerationStreams(deps, running)
-  const upkeep = createGenerationUpkeep(deps, running)
-  const care = createGenerationCare({ ...deps, sweep: upkeep.sweep }, running)
+/** The generations of all instances, as callers ask for them, and the upkeep of this instance's. */
+export class Generations {
+  readonly #deps: Deps
+  readonly #answers = new AnswersInProgress()
+  readonly #pendingWrites: PendingWrites
+  readonly #leases: Leases
+  readonly #starting: Starting
+  readonly #resumption: Resumption
+  readonly #cancellation: Cancellation
 
-  const onMistake = (error: unknown) => {
-    log.error({ err: error }, 'generation failed')
-  }
-
-  /** Its message is ours; what caused it may name the address of the engine. */
-  const noteFailure = (requestId: string, { code, message }: EngineFailure) => {
-    meter.engineFailed(code)
-    const facts = { requestId, code, reason: message }
-    if (code === 'context-too-long') log.info(facts, 'a message was too long for the engine')
-    else if (code === 'upstream-refused') log.warn(facts, 'the engine refused a call')
-    else log.warn(facts, 'the engine failed')
-  }
-
-  const noteRemark = (requestId: string, reason: string) => {
-    log.warn({ requestId, reason }, 'unusual answer from the engine')
-  }
-
-  const begin = async (
-    generationId: string,
-    caller: Principal,
-    request: ChatRequest,
-    call: Call,
-  ) => {
-    const { message, conversationId } = request
-    if (request.mode !== undefined) requireMode(request.mode, '/mode')
-    const start = await store.generations.start({
-      generationId,
-      requestId: call.requestId,
-      conversationId: conversationId ?? ids.next(),
-      ownerId: caller.id,
-      ...(conversationId === undefined && { newConversation: { title: titleOf(message) } }),
-      userMessageId: ids.next(),
-      userText: message,
-      assistantMessageId: ids.next(),
-      ...(request.mode !== undefined && { mode: request.mode }),
-      fallbackMode: defaultMode.id,
-      now: clock.now(),
-      leaseUntil: leaseFrom(clock.now()),
-    })
-    if (start.outcome === 'missing') throw new Problem('not-found')
-    if (start.outcome === 'exists') return undefined
-    if (start.outcome === 'busy') {
-      const { activeGenerationId } = start
-      throw new Problem('conversation-busy', { activeGenerationId, retryAfterSeconds: 1 })
-    }
-    return start
-  }
-
-  /** What the engine is told, up to the user's new message; and how many come before that. */
-  const toldUpTo = async ({
-    conversationId,
-    position,
-    content,
-  }: Message): Promise<Pick<Turn, 'messages' | 'omittedMessages'>> => {
-    const asked = { conversationId, beforePosition: position, limit: HISTORY_MESSAGES }
-    const history = position === 1 ? [] : await store.messages.history(asked)
-    // What was cut begins with a question: an answer to one that is not there tells nothing.
-    const first = history.findIndex(({ role }) => role === 'user')
-    const told = first === -1 ? [] : history.slice(first)
-    const omittedMessages = (told[0]?.position ?? position) - 1
-    const messages = told.map(({ role, content }) => ({ role, content }))
-    return { messages: [...messages, { role: 'user', content }], omittedMessages }
+  constructor(deps: Deps) {
+    this.#deps = deps
+    this.#pendingWrites = new PendingWrites(deps)
+    this.#leases = new Leases(deps, this.#answers)
+    this.#starting = new Starting({ ...deps, pendingWrites: this.#pendingWrites }, this.#answers)
+    this.#resumption = new Resumption(deps, this.#answers)
+    this.#cancellation = new Cancellation({ ...deps, leases: this.#leases }, this.#answers)
   }
 
   /**
-   * Starts a generation. It goes on by itself; the caller only decides how it is read.
-   * @returns undefined when an earlier try of the same call has started it
+   * Starts a generation and waits for the whole answer.
+   * @throws {Problem} of the start; of the engine when nothing is stored
    */
-  const start = async (
+  async answer(caller: Principal, request: ChatRequest, call: ChatCall): Promise<Answer> {
+    const answer = await this.#starting.start(caller, request, call, 'whole')
+    if (!answer) return this.#replayAnswer(caller, call.thingId!)
+    await answer.opened
+    const outcome = await answer.ended
+    if ('problem' in outcome) throw outcome.problem
+    const { id: generationId, userMessage } = answer
+    return { generationId, userMessage, ...outcome, isReplay: false }
+  }
+
+  /**
+   * Starts a generation, or joins the one of an earlier call under the same name. Returns once there
+   * is something to stream.
+   * @throws {Problem} of the start; of the engine when it fails before that
+   */
+  async stream(
     caller: Principal,
     request: ChatRequest,
-    call: Call,
-    delivery: 'stream' | 'whole',
-  ): Promise<GenerationRun | undefined> => {
-    const id = call.thingId ?? ids.next()
-    const begun = await begin(id, caller, request, call)
-    if (!begun) {
-      call.isReplay = true
-      return undefined
+    call: ChatCall & Pick<Call, 'attachTo'>,
+  ): Promise<AnswerStream> {
+    if (call.attachTo) return this.attach(caller, call.attachTo)
+    const answer = await this.#starting.start(caller, request, call, 'stream')
+    if (!answer) return this.attach(caller, { id: call.thingId!, hasBegun: true })
+    await this.#opened(answer)
+    const stop = () => {
+      answer.stop('cancelled')
     }
-    const { conversation, userMessage, assistantMessage } = begun
-    const { requestId } = call
-    const started = { id, requestId, conversation, userMessage, assistantMessage }
-    const onEngineFailure = (failure: EngineFailure) => {
-      noteFailure(requestId, failure)
+    return {
+      generationId: answer.id,
+      events: (gone) => answer.read(gone),
+      ...(request.onDisconnect === 'cancel' && { stop }),
+      isReplay: false,
     }
-    const onEngineRemark = (reason: string) => {
-      noteRemark(requestId, reason)
-    }
-    const run = createGenerationRun(
-      { store, engine, clock, unwritten, onMistake, onEngineFailure, onEngineRemark },
-      { ...started, ownerId: caller.id },
-    )
-    running.set(run.id, run)
-    void run.ended.then(() => running.delete(run.id))
-    if (relay) void relayPieces(run, { relay, clock })
-    const mode = findMode(assistantMessage.mode ?? conversation.mode) ?? defaultMode
-    if (request.onDisconnect === 'cancel') {
-      whenAborted(call.hungUp, () => {
-        run.stop('cancelled')
-      })
-    }
-    void toldUpTo(userMessage).then((told) => {
-      return run.run({ conversationId: conversation.id, mode, ...told, delivery })
-    }, run.refuse)
-    return run
   }
 
-  return {
-    ...streams,
-    read: care.read,
-    cancel: care.cancel,
-
-    /** Waits for the whole answer. @throws {Problem} when nothing was kept */
-    async answer(caller: Principal, request: ChatRequest, call: Call): Promise<Answer> {
-      const run = await start(caller, request, call, 'whole')
-      if (!run) return { generationId: call.thingId!, ...(await care.kept(caller, call.thingId!)) }
-      await run.begun
-      const outcome = await run.ended
-      if ('problem' in outcome) throw outcome.problem
-      return { generationId: run.id, userMessage: run.userMessage, ...outcome }
-    },
-
-    /** Returns once there is something to stream. @throws {Problem} when the engine failed before */
-    async stream(caller: Principal, request: ChatRequest, call: Call): Promise<Streamed> {
-      const run = await start(caller, request, call, 'stream')
-      if (!run) return streams.attach(caller, { id: call.thingId!, hasBegun: true })
-      const waiting = new AbortController()
-      void clock.wait(COMMIT_AFTER_MS, waiting.signal).then(run.begin, () => undefined)
-      try {
-        await run.begun
-      } finally {
-        waiting.abort()
-      }
-      const stop = () => {
-        run.stop('cancelled')
-      }
-      return {
-        id: run.id,
-        events: (gone) => run.log.read(gone),
-        ...(request.onDisconnect === 'cancel' && { stop }),
-      }
-    },
-
-    /** Stops what is being said to an account that goes away. */
-    stopOf(accountId: string): void {
-      for (const run of running.values()) if (run.ownerId === accountId) run.stop('cancelled')
-    },
-
-    /** Stops what is being said in a conversation that goes away. */
-    stopIn(conversationId: string): void {
-      // A UUID may come in capitals (RFC 9562 4).
-      const id = conversationId.toLowerCase()
-      for (const run of running.values()) if (run.conversationId === id) run.stop('cancelled')
-    },
-
-    /** How many answers are in the making. */
-    count: () => running.size,
-
-    interruptAll: upkeep.interruptAll,
-    keepUp: upkeep.keepUp,
-
-    /** Resolves when nothing is being generated any more. */
-    async settled(): Promise<void> {
-      while (running.size > 0) {
-        await Promise.all([...running.values()].map((run) => run.ended))
-      }
-    },
-
-    /** Ends everything that is being generated, keeping the text so far if it can be kept soon. */
-    stopAll(): void {
-      unwritten.close()
-      for (const run of running.values()) run.stop('shutdown')
-    },
+  /** See Resumption. */
+  attach(caller: Principal, joined: Joined): Promise<AnswerStream> {
+    return this.#resumption.attach(caller, joined)
   }
-}
 
-/** A stream to be read; `stop` ends the generation, where its caller wanted that to follow. */
-export type Streamed = { id: string; events: EventSource; stop?: () => void }
+  /** See Resumption. */
+  resume(
+    caller: Principal,
+    generationId: string,
+    lastEventId: string | undefined,
+  ): Promise<AnswerStream | undefined> {
+    return this.#resumption.resume(caller, generationId, lastEventId)
+  }
 
-function whenAborted(signal: AbortSignal, run: () => void): void {
-  if (signal.aborted) run()
-  else signal.addEventListener('abort', run, { once: true })
+  /** @throws {Problem} not-found */
+  async read(caller: Principal, id: string): Promise<Generation> {
+    return found(await this.#deps.store.generations.find({ id, ownerId: caller.id }))
+  }
+
+  /** See Cancellation. */
+  cancel(caller: Principal, generationId: string): Promise<Message> {
+    return this.#cancellation.cancel(caller, generationId)
+  }
+
+  /** See Cancellation. */
+  stopOf(accountId: string): void {
+    this.#cancellation.stopOf(accountId)
+  }
+
+  /** See Cancellation. */
+  stopIn(conversationId: string): void {
+    this.#cancellation.stopIn(conversationId)
+  }
+
+  /** How many answers this instance is making. */
+  count(): number {
+    return this.#answers.count
+  }
+
+  /** See Leases. */
+  interruptAll(): Promise<void> {
+    return this.#leases.interruptAll()
+  }
+
+  /** See Leases. */
+  keepUp(): () => void {
+    return this.#leases.keepUp()
+  }
+
+  /** Resolves when this instance makes no answer any more. */
+  settled(): Promise<void> {
+    return this.#answers.settled()
+  }
+
+  /** The server shuts down: ends every answer, and stores its text so far if that succeeds soon. */
+  stopAll(): void {
+    this.#pendingWrites.close()
+    for (const answer of this.#answers.all()) answer.stop('shutdown')
+  }
+
+  /** Waits for the first piece; when it is late, opens the stream without one. */
+  async #opened(answer: AnswerInProgress): Promise<void> {
+    const waiting = new AbortController()
+    const openLate = () => {
+      answer.open()
+    }
+    void this.#deps.clock.wait(COMMIT_AFTER_MS, waiting.signal).then(openLate, () => undefined)
+    try {
+      await answer.opened
+    } finally {
+      waiting.abort()
+    }
+  }
+
+  /**
+   * What an earlier attempt of the same call has made, as it is: the engine is never asked twice.
+   * @throws {Problem} not-found; idempotency-in-progress while it is being made
+   */
+  async #replayAnswer(caller: Principal, id: string): Promise<Answer> {
+    const find = async () =>
+      found(await this.#deps.store.generations.findKept({ id, ownerId: caller.id }))
+    await this.#leases.sweepIfLapsed(await find())
+    const { status, userMessage, message } = await find()
+    if (status === 'running') {
+      throw new Problem('idempotency-in-progress', { retryAfterSeconds: RETRY_SECONDS })
+    }
+    const usage = message.usage ?? { source: 'estimated' }
+    return { generationId: id, userMessage, message, usage, isReplay: true }
+  }
 }

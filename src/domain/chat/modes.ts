@@ -1,23 +1,17 @@
+import type { EngineMode } from '../../engine/engine.ts'
 import { invalidRequest } from '../problem.ts'
 
 /** A named system prompt and sampling preset that a caller chooses by id. */
-export interface Mode {
-  readonly id: string
+export interface Mode extends EngineMode {
   readonly title: string
   readonly description: string
-  /** True for exactly one mode: the one used when nothing was chosen. */
+  /** True for exactly one mode: the one used when a caller chooses none. */
   readonly default: boolean
-  /** Sent to the engine before the conversation; never shown to a caller. */
-  readonly systemPrompt: string
-  /** One of the two as a rule: whole families of models refuse both together. */
-  readonly temperature?: number
-  readonly topP?: number
-  readonly maxOutputTokens: number
 }
 
 const SAME_LANGUAGE = 'Answer in the language of the last message.'
 
-/** Every mode there is, the default first. */
+/** All modes, the default first. */
 export const modes: readonly Mode[] = Object.freeze([
   Object.freeze({
     id: 'balanced',
@@ -53,7 +47,7 @@ export function findMode(id: string): Mode | undefined {
   return modes.find((mode) => mode.id === id)
 }
 
-/** The mode used when a caller chose none. */
+/** The mode used when a caller chooses none. */
 export const defaultMode: Mode = modes.find((mode) => mode.default)!
 
 /** @throws {Problem} invalid-request at `pointer` when there is no such mode */

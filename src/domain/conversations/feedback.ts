@@ -1,8 +1,8 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Feedback } from '../../store/store.ts'
 import { found } from '../access/access.ts'
-import type { Call } from '../calls/call.ts'
-import { bytesOf, type LargeReads } from '../lists/large-reads.ts'
+import type { CursorPosition } from '../lists/cursors.ts'
+import { bytesOf, type LargeReads, type Reader } from '../lists/large-reads.ts'
 import {
   afterChange,
   type Page,
@@ -19,52 +19,54 @@ export type NewFeedback = {
   comment?: string
 }
 
-/** What callers think of answers: one feedback for each person and message. */
-export function createFeedback({
-  store,
-  clock,
-  ids,
-  cursors,
-  largeReads,
-}: Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & { largeReads: LargeReads }) {
-  return {
-    async give(caller: Principal, { tags = [], ...given }: NewFeedback): Promise<Feedback> {
-      const feedback = { ...given, tags, id: ids.next(), accountId: caller.id, now: clock.now() }
-      return found(await store.feedback.give(feedback))
-    },
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & { largeReads: LargeReads }
+type Filter = { accountId?: string; rating?: Feedback['rating'] }
 
-    /** @throws {Problem} cursor-mismatch, export-busy */
-    list(caller: Principal, page: PageRequest, call: Call): Promise<Page<Feedback>> {
-      const accountId = caller.id
-      const list = {
-        filters: { list: 'feedback', accountId },
-        read: (limit: number, after?: readonly (string | number)[]) =>
-          store.feedback.list({ accountId, limit, ...(after && { after: afterChange(after) }) }),
-        positionOf: positionByChange,
-      }
-      return largeReads.list({ caller, call }, () => readPage(cursors, list, page), textIn)
-    },
+/** What callers think of answers: one feedback for each caller and message. */
+export class AnswerFeedback {
+  readonly #deps: Deps
 
-    /** Of everybody. @throws {Problem} cursor-mismatch, export-busy */
-    listAll(
-      caller: Principal,
-      { rating, ...page }: PageRequest & { rating?: Feedback['rating'] },
-      call: Call,
-    ): Promise<Page<Feedback>> {
-      const filter = rating === undefined ? {} : { rating }
-      const list = {
-        filters: { list: 'all-feedback', ...filter },
-        read: (limit: number, after?: readonly (string | number)[]) =>
-          store.feedback.list({ ...filter, limit, ...(after && { after: afterChange(after) }) }),
-        positionOf: positionByChange,
-      }
-      return largeReads.list({ caller, call }, () => readPage(cursors, list, page), textIn)
-    },
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
 
-    async remove(caller: Principal, id: string): Promise<void> {
-      const removed = await store.feedback.remove({ id, accountId: caller.id })
-      found(removed ? true : undefined)
-    },
+  /** Replaces the caller's earlier feedback on the message. @throws {Problem} not-found */
+  async give(caller: Principal, { tags = [], ...given }: NewFeedback): Promise<Feedback> {
+    const { store, clock, ids } = this.#deps
+    const feedback = { ...given, tags, id: ids.next(), accountId: caller.id, now: clock.now() }
+    return found(await store.feedback.give(feedback))
+  }
+
+  /** The caller's own. @throws {Problem} cursor-mismatch, export-busy */
+  list(caller: Principal, page: PageRequest, call: Reader['call']): Promise<Page<Feedback>> {
+    return this.#page({ caller, call }, 'feedback', { accountId: caller.id }, page)
+  }
+
+  /** Of all callers. @throws {Problem} cursor-mismatch, export-busy */
+  listAll(
+    caller: Principal,
+    { rating, ...page }: PageRequest & { rating?: Feedback['rating'] },
+    call: Reader['call'],
+  ): Promise<Page<Feedback>> {
+    const filter = rating === undefined ? {} : { rating }
+    return this.#page({ caller, call }, 'all-feedback', filter, page)
+  }
+
+  /** @throws {Problem} not-found */
+  async remove(caller: Principal, id: string): Promise<void> {
+    const removed = await this.#deps.store.feedback.remove({ id, accountId: caller.id })
+    found(removed ? true : undefined)
+  }
+
+  #page(reader: Reader, name: string, filter: Filter, page: PageRequest): Promise<Page<Feedback>> {
+    const { store, cursors, largeReads } = this.#deps
+    const list = {
+      filters: { list: name, ...filter },
+      read: (limit: number, after?: CursorPosition) =>
+        store.feedback.list({ ...filter, limit, ...(after && { after: afterChange(after) }) }),
+      positionOf: positionByChange,
+    }
+    return largeReads.list(reader, () => readPage(cursors, list, page), textIn)
   }
 }
 

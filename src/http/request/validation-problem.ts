@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import { error as validatorErrors } from 'express-openapi-validator'
-import { cutText } from '../../domain/chat/answer-text.ts'
+import { cutText } from '../../domain/text/cut-text.ts'
 import { invalidRequest, Problem, type RequestErrorPlace } from '../../domain/problem.ts'
 
 const LONGEST_POINTER = 500

@@ -6,29 +6,29 @@ import { openRedis, type RedisConnection } from './redis.ts'
 export type RelayedPiece = { seq: number; text: string }
 
 /**
- * Pieces of answers on their way to the other instances. It only makes them arrive sooner: what it
- * loses is found in the database half a second later.
+ * Carries pieces of answers to the other instances. It only makes them arrive sooner: what it loses is
+ * in the database half a second later.
  */
 export interface Relay {
-  /** @throws while Redis is away */
+  /** @throws while Redis is unavailable */
   publish(generationId: string, pieces: readonly RelayedPiece[]): Promise<void>
-  /** The pieces behind a number, as far as they are there. @throws while Redis is away */
+  /** The pieces after a number that have arrived. @throws while Redis is unavailable */
   read(generationId: string, after: number): Promise<RelayedPiece[]>
   close(): void
 }
 
-/** A stream can be followed for 10 minutes after its end; what is older is of no use. */
+/** A stream can be followed for 10 minutes after its end; older pieces are of no use. */
 const KEPT_SECONDS = 900
 const PIECES_AT_ONCE = 1_000
-/** A reader waits no longer for a Redis that hangs; in real time, as all of a connection. */
+/** How long a reader waits for a Redis that hangs; in real time, like all timeouts of a connection. */
 const PATIENCE_MS = 300
 
-/** A relay over a connection of its own. */
+/** Opens a relay over a connection of its own. */
 export async function openRedisRelay(url: string, clock: Clock): Promise<Relay> {
   return createRedisRelay(await openRedis(url, clock))
 }
 
-/** Redis Streams, one for each generation: the number of a piece is the id of its entry. */
+/** Keeps one Redis stream for each generation: the number of a piece is the id of its entry. */
 export function createRedisRelay(connection: RedisConnection): Relay {
   return {
     async publish(generationId, pieces) {

@@ -1,18 +1,19 @@
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Relay, RelayedPiece } from '../../ports/redis/relay.ts'
-import type { EventLog, NumberedEvent } from './event-log.ts'
+import type { AnswerInProgress } from './answer-in-progress.ts'
+import type { AnswerEvent } from './event-log.ts'
 
-/** Pieces of so long go out together. */
+/** Pieces that come within this time are sent together. */
 const GATHER_MS = 50
 
 const NEVER = new AbortController().signal
 
 /**
  * Sends the pieces of an answer to the other instances as they come, until it ends. Never rejects:
- * what does not get through is read from the database.
+ * other instances read what does not arrive from the database.
  */
 export async function relayPieces(
-  run: { id: string; log: EventLog },
+  answer: AnswerInProgress,
   { relay, clock }: { relay: Relay; clock: Clock },
 ): Promise<void> {
   let gathered: RelayedPiece[] = []
@@ -22,24 +23,23 @@ export async function relayPieces(
     const pieces = gathered
     gathered = []
     sending = undefined
-    await relay.publish(run.id, pieces).catch(() => undefined)
+    await relay.publish(answer.id, pieces).catch(() => undefined)
   }
-  for await (const { seq, event } of run.log.read(NEVER)) {
-    if (event.type !== 'piece') continue
-    gathered.push({ seq, text: event.text })
+  for await (const event of answer.read(NEVER)) {
+    if (event.type !== 'text') continue
+    gathered.push(event)
     sending ??= send()
   }
 }
 
-/** What has come of an answer that another instance makes, behind a number and without a gap. */
+/** The pieces after a number that have arrived of another instance's answer, up to the first gap. */
 export async function relayedEvents(
   relay: Relay,
   generationId: string,
   after: number,
-): Promise<NumberedEvent[]> {
+): Promise<AnswerEvent[]> {
   const pieces = await relay.read(generationId, after).catch(() => [])
-  const isNext = ({ seq }: RelayedPiece, index: number) => seq === after + 1 + index
-  const gap = pieces.findIndex((piece, index) => !isNext(piece, index))
+  const gap = pieces.findIndex(({ seq }, index) => seq !== after + 1 + index)
   const whole = gap === -1 ? pieces : pieces.slice(0, gap)
-  return whole.map(({ seq, text }) => ({ seq, event: { type: 'piece', text } }))
+  return whole.map(({ seq, text }) => ({ seq, type: 'text', text }))
 }

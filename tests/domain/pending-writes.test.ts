@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { createUnwritten } from '../../src/domain/chat/unwritten.ts'
+import { PendingWrites } from '../../src/domain/chat/pending-writes.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import { TestClock } from '../support/clock/clock.ts'
 
@@ -11,13 +11,13 @@ function given(mostBytes?: number) {
   const clock = new TestClock()
   const warn = vi.fn<(text: string) => void>()
   const database = { isAway: true }
-  const unwritten = createUnwritten({ clock, log: { warn } as never }, mostBytes)
+  const pendingWrites = new PendingWrites({ clock, log: { warn } as never }, mostBytes)
   const write = (bytes: number, value: string) => {
     const attempt = () =>
       database.isAway ? Promise.reject(new DatabaseUnavailable('away')) : Promise.resolve(value)
-    return unwritten.persist(attempt, { bytes })
+    return pendingWrites.persist(attempt, { bytes })
   }
-  return { clock, warn, database, unwritten, write }
+  return { clock, warn, database, pendingWrites, write }
 }
 
 test('what waits is written when the database is back, hours later too', async () => {
@@ -47,10 +47,10 @@ test('what there is no room for is given up after some seconds, and takes none f
 })
 
 test('once the process is to end, what waits is tried once more at once, and the rest for some seconds', async () => {
-  const { clock, unwritten, write } = given()
+  const { clock, pendingWrites, write } = given()
   const waiting = expect(write(1_000, 'one')).rejects.toBeInstanceOf(DatabaseUnavailable)
   await clock.advance(MINUTE_MS)
-  unwritten.close()
+  pendingWrites.close()
   await clock.advance(0)
   await waiting
   const late = expect(write(1_000, 'two')).rejects.toBeInstanceOf(DatabaseUnavailable)
@@ -60,8 +60,8 @@ test('once the process is to end, what waits is tried once more at once, and the
 })
 
 test('what fails for another reason is not tried again', async () => {
-  const { unwritten } = given()
+  const { pendingWrites } = given()
   const attempt = vi.fn(() => Promise.reject(new Error('a mistake')))
-  await expect(unwritten.persist(attempt, { bytes: 1 })).rejects.toThrow('a mistake')
+  await expect(pendingWrites.persist(attempt, { bytes: 1 })).rejects.toThrow('a mistake')
   expect(attempt).toHaveBeenCalledTimes(1)
 })

@@ -1,0 +1,56 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { AnswerBuffer, LONGEST_ANSWER } from '../../src/domain/chat/answer-buffer.ts'
+
+describe('an answer', () => {
+  const almostFull = 'a'.repeat(LONGEST_ANSWER - 1)
+
+  test('is what was added, and every piece is given back as it was kept', () => {
+    const answer = new AnswerBuffer()
+    expect(['Hello', '', ' 🙂'].map((piece) => answer.add(piece))).toEqual(['Hello', '', ' 🙂'])
+    expect(answer.text).toBe('Hello 🙂')
+    expect(answer.isFull).toBe(false)
+  })
+
+  test('is full at the limit, and takes nothing more', () => {
+    const answer = new AnswerBuffer()
+    expect(answer.add(`${almostFull}bc`)).toBe(`${almostFull}b`)
+    expect(answer.isFull).toBe(true)
+    expect(answer.add('d')).toBe('')
+    expect(answer.text).toHaveLength(LONGEST_ANSWER)
+  })
+
+  test('is full when the limit is reached exactly, and not before', () => {
+    const answer = new AnswerBuffer()
+    answer.add(almostFull)
+    expect(answer.isFull).toBe(false)
+    answer.add('b')
+    expect(answer.isFull).toBe(true)
+  })
+
+  test('ends before a character that fits only by half, and is full then', () => {
+    const answer = new AnswerBuffer()
+    answer.add(almostFull)
+    expect(answer.add('🙂')).toBe('')
+    expect(answer.isFull).toBe(true)
+    expect(answer.add('b')).toBe('')
+    expect(answer.text).toBe(almostFull)
+  })
+
+  test('is never longer than the limit nor half a character, whatever the pieces', () => {
+    const piece = fc
+      .tuple(fc.constantFrom('a', '🙂', '한', 'ab🙂'), fc.integer({ min: 0, max: 30_000 }))
+      .map(([unit, times]) => unit.repeat(times))
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
+        const answer = new AnswerBuffer()
+        const kept = pieces.map((one) => answer.add(one)).join('')
+        expect(answer.text).toBe(kept)
+        expect(pieces.join('').startsWith(kept)).toBe(true)
+        expect(kept.length).toBeLessThanOrEqual(LONGEST_ANSWER)
+        expect(kept.isWellFormed()).toBe(true)
+      }),
+      { numRuns: 50 },
+    )
+  })
+})
