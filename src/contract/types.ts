@@ -68,6 +68,11 @@ type Payload<Response> = Response extends { content: { 'application/json': infer
       ? { lines: AsyncIterable<Line> }
       : { body?: never }
 
+/** An operation that honours `Idempotency-Key` says when an earlier call did the work. */
+type Replayed<Response> = Response extends { headers: { 'Idempotency-Replayed': unknown } }
+  ? { replayed?: true }
+  : { replayed?: never }
+
 /** Problems are thrown, 304 and 308 are the journey's: what is left is a handler's to answer. */
 type AnsweredStatus<Responses> = {
   [S in keyof Responses]: S extends 304 | 308
@@ -82,7 +87,8 @@ export type Reply<K extends OperationId> = {
   [S in AnsweredStatus<operations[K]['responses']>]: { status: S } & WithHeaders<
     operations[K]['responses'][S]
   > &
-    Payload<operations[K]['responses'][S]>
+    Payload<operations[K]['responses'][S]> &
+    Replayed<operations[K]['responses'][S]>
 }[AnsweredStatus<operations[K]['responses']>]
 
 /** The caller of a secured operation; a public operation has none to read. */

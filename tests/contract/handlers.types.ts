@@ -90,3 +90,11 @@ export function anOperationThatMoved(): Operations {
   // @ts-expect-error -- the old health check only says where it moved; it has no handler
   return { ...operations, testServer: async () => ({ status: 308 }) } satisfies Operations
 }
+
+export function aReplayOfAnOperationThatTakesNoKey(): Operations {
+  return {
+    ...operations,
+    // @ts-expect-error -- health honours no Idempotency-Key, so nothing of it is replayed
+    getHealth: async () => ({ status: 200, body: { status: 'up' }, replayed: true }),
+  }
+}

@@ -19,6 +19,8 @@ type AnyReply = {
   body?: unknown
   frames?: AsyncIterable<Frame<{ type: string }>>
   lines?: AsyncIterable<{ type: string }>
+  /** An earlier call with the same `Idempotency-Key` did the work. */
+  replayed?: true
 }
 
 export type DispatchTools = EventStreamTools & JsonLinesTools & { onInvalidReply: InvalidReply }
@@ -36,7 +38,7 @@ export function dispatch(
     const reply = await run(req, () => operation(input, req.call.principal ?? null, req.call))
     const violation = violationOf(policy, reply)
     if (policy.deprecation) announceDeprecation(res, policy.deprecation)
-    if (req.call.isReplay) res.setHeader('Idempotency-Replayed', 'true')
+    if (reply.replayed || req.call.isReplay) res.setHeader('Idempotency-Replayed', 'true')
     if (violation !== undefined) tools.onInvalidReply(req, res, violation)
     else if (reply.frames) await answerEventStream(req, res, reply.frames, tools)
     else if (reply.lines) await answerJsonLines(req, res, reply.lines, tools)
