@@ -12,7 +12,7 @@ import { createConversations } from './conversations/conversations.ts'
 import { createExports } from './records/exports.ts'
 import { createFeedback } from './conversations/feedback.ts'
 import { createGenerations } from './chat/generations.ts'
-import { createIdempotency } from './calls/idempotency.ts'
+import { Idempotency } from './calls/idempotency.ts'
 import { createLargeReads } from './records/large-reads.ts'
 import { createLimits, type LimitOverrides } from './limits/limits.ts'
 import { createNewPasswords } from './identity/new-passwords.ts'
@@ -74,7 +74,7 @@ export function createServices(
     closing,
     audit,
     generations,
-    idempotency: createIdempotency(deps),
+    idempotency: new Idempotency(deps),
     openStreams: createOpenStreams(deps, settings.limits.maxOpenStreams),
     callerWatch: createCallerWatch({ ...deps, standing, revocations, credentials }),
     status: createServerStatus({ ...deps, version }),

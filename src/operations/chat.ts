@@ -1,5 +1,5 @@
 import type { ChatStreamEvent } from '../../generated/api.ts'
-import type { Frame, Group } from '../contract/types.ts'
+import type { Frame } from '../contract/types.ts'
 import type { Call } from '../domain/calls/call.ts'
 import { eventIdOf } from '../domain/chat/event-ids.ts'
 import type { Streamed } from '../domain/chat/generations.ts'
@@ -9,6 +9,7 @@ import type { Services } from '../domain/services.ts'
 import { chatReplyView, chatStreamEventView } from '../views/chat.ts'
 import { generationView } from '../views/generation.ts'
 import { messageView } from '../views/message.ts'
+import type { Group } from './operation.ts'
 
 export const chatOperations = ({ generations, openStreams, callerWatch }: Services) => {
   /** The events of a stream as frames, for as long as the client listens and may. */
@@ -44,10 +45,10 @@ export const chatOperations = ({ generations, openStreams, callerWatch }: Servic
     async streamMessage({ body }, caller, call) {
       await openStreams.take(caller, call)
       const streamed =
-        call.attachTo === undefined
+        call.joins === undefined
           ? await generations.stream(caller, body, call)
-          : await generations.attach(caller, call.attachTo)
-      if (call.attachTo !== undefined) call.isReplay = true
+          : await generations.attach(caller, call.joins)
+      if (call.joins !== undefined) call.isReplay = true
       return { status: 200, frames: framesOf(streamed, caller, call) }
     },
 
@@ -68,7 +69,5 @@ export const chatOperations = ({ generations, openStreams, callerWatch }: Servic
       if (!events) return { status: 204 }
       return { status: 200, frames: framesOf({ id, events }, caller, call) }
     },
-  } satisfies Group<
-    'sendMessage' | 'streamMessage' | 'getGeneration' | 'cancelGeneration' | 'resumeStream'
-  >
+  } satisfies Group<'chat'>
 }

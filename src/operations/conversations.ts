@@ -1,4 +1,4 @@
-import type { Group } from '../contract/types.ts'
+import { locationOf } from '../contract/locations.ts'
 import type { Services } from '../domain/services.ts'
 import { etagOf, expectedVersions } from '../domain/versions.ts'
 import {
@@ -8,6 +8,7 @@ import {
 } from '../views/conversation.ts'
 import { exportRecordViews } from '../views/export.ts'
 import { messagePageView } from '../views/message.ts'
+import type { Group } from './operation.ts'
 
 export const conversationOperations = ({ conversations, exports, generations }: Services) =>
   ({
@@ -22,7 +23,7 @@ export const conversationOperations = ({ conversations, exports, generations }: 
         status: 201,
         headers: {
           ETag: etagOf(conversation),
-          Location: `/api/v1/conversations/${conversation.id}`,
+          Location: locationOf('getConversation', { conversationId: conversation.id }),
         },
         body: conversationView(conversation),
       }
@@ -63,12 +64,4 @@ export const conversationOperations = ({ conversations, exports, generations }: 
       const page = await conversations.listMessages(caller, path.conversationId, query, call)
       return { status: 200, body: messagePageView(page) }
     },
-  }) satisfies Group<
-    | 'listConversations'
-    | 'createConversation'
-    | 'getConversation'
-    | 'changeConversation'
-    | 'deleteConversation'
-    | 'exportConversation'
-    | 'listMessages'
-  >
+  }) satisfies Group<'conversations'>

@@ -1,10 +1,11 @@
-import type { Group } from '../contract/types.ts'
+import { locationOf } from '../contract/locations.ts'
 import type { Services } from '../domain/services.ts'
 import { etagOf, expectedVersions } from '../domain/versions.ts'
 import { serviceAccountPageView, serviceAccountView } from '../views/account.ts'
 import { apiKeyPageView, newApiKeyView } from '../views/api-key.ts'
+import type { Group } from './operation.ts'
 
-/** The part of the tag `admin` that is about programs and their keys. */
+/** The operations of the tag `admin` on service accounts and their API keys. */
 export const serviceAccountOperations = ({ serviceAccounts, apiKeys }: Services) =>
   ({
     async listServiceAccounts({ query }) {
@@ -17,7 +18,7 @@ export const serviceAccountOperations = ({ serviceAccounts, apiKeys }: Services)
         status: 201,
         headers: {
           ETag: etagOf(account),
-          Location: `/api/v1/admin/service-accounts/${account.id}`,
+          Location: locationOf('getServiceAccount', { serviceAccountId: account.id }),
         },
         body: serviceAccountView(account),
       }
@@ -59,14 +60,4 @@ export const serviceAccountOperations = ({ serviceAccounts, apiKeys }: Services)
       const made = await apiKeys.rotate(caller, path, body.overlapSeconds, call)
       return { status: 201, body: newApiKeyView(made) }
     },
-  }) satisfies Group<
-    | 'listServiceAccounts'
-    | 'createServiceAccount'
-    | 'getServiceAccount'
-    | 'changeServiceAccount'
-    | 'deleteServiceAccount'
-    | 'listApiKeys'
-    | 'createApiKey'
-    | 'revokeApiKey'
-    | 'rotateApiKey'
-  >
+  }) satisfies Partial<Group<'admin'>>

@@ -1,4 +1,4 @@
-/** A time as the contract's Timestamp writes it: RFC 3339, UTC, milliseconds. */
+/** A time in the form of the contract's Timestamp: RFC 3339, UTC, milliseconds. */
 export function timestampView(time: Date): string {
   return time.toISOString()
 }

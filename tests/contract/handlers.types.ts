@@ -1,4 +1,5 @@
-import type { Operations, Reply } from '../../src/contract/types.ts'
+import type { Reply } from '../../src/contract/types.ts'
+import type { Operations } from '../../src/operations/operation.ts'
 
 /*
  * What the compiler refuses. `npm run check` compiles this file: where an error that is expected

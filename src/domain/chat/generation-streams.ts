@@ -2,7 +2,7 @@ import type { ProblemCode } from '../../../generated/api.ts'
 import type { Dependencies } from '../dependencies.ts'
 import type { KeptGeneration } from '../../store/store.ts'
 import { found } from '../access.ts'
-import type { Joined } from '../calls/call.ts'
+import type { JoinedGeneration } from '../calls/call.ts'
 import type { NumberedEvent } from './event-log.ts'
 import { relayedEvents } from './generation-relay.ts'
 import type { GenerationRun } from './generation-run.ts'
@@ -109,7 +109,7 @@ export function createGenerationStreams(
      * @throws {Problem} the one that the first call got; not-found when nothing is kept of it any
      *   more; idempotency-in-progress when it does not begin
      */
-    async attach(caller: Principal, { id, hasBegun }: Joined): Promise<Attached> {
+    async attach(caller: Principal, { id, hasBegun }: JoinedGeneration): Promise<Attached> {
       for (let waited = 0; waited <= BEGIN_WAIT_MS; waited += BEGIN_LOOK_EVERY_MS) {
         const run = running.get(id)
         if (run) await run.begun

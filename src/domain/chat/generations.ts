@@ -110,7 +110,7 @@ export function createGenerations(deps: Deps) {
     call: Call,
     delivery: 'stream' | 'whole',
   ): Promise<GenerationRun | undefined> => {
-    const id = call.thingId ?? ids.next()
+    const id = call.resourceId ?? ids.next()
     const begun = await begin(id, caller, request, call)
     if (!begun) {
       call.isReplay = true
@@ -152,7 +152,8 @@ export function createGenerations(deps: Deps) {
     /** Waits for the whole answer. @throws {Problem} when nothing was kept */
     async answer(caller: Principal, request: ChatRequest, call: Call): Promise<Answer> {
       const run = await start(caller, request, call, 'whole')
-      if (!run) return { generationId: call.thingId!, ...(await care.kept(caller, call.thingId!)) }
+      if (!run)
+        return { generationId: call.resourceId!, ...(await care.kept(caller, call.resourceId!)) }
       await run.begun
       const outcome = await run.ended
       if ('problem' in outcome) throw outcome.problem
@@ -162,7 +163,7 @@ export function createGenerations(deps: Deps) {
     /** Returns once there is something to stream. @throws {Problem} when the engine failed before */
     async stream(caller: Principal, request: ChatRequest, call: Call): Promise<Streamed> {
       const run = await start(caller, request, call, 'stream')
-      if (!run) return streams.attach(caller, { id: call.thingId!, hasBegun: true })
+      if (!run) return streams.attach(caller, { id: call.resourceId!, hasBegun: true })
       const waiting = new AbortController()
       void clock.wait(COMMIT_AFTER_MS, waiting.signal).then(run.begin, () => undefined)
       try {

@@ -39,12 +39,12 @@ export function createConversations({ store, clock, ids, cursors, access, largeR
     async create(
       caller: Principal,
       { title, mode }: { title?: string; mode?: string },
-      call: Pick<Call, 'thingId'>,
+      call: Pick<Call, 'resourceId'>,
     ): Promise<Conversation> {
       if (mode !== undefined) requireMode(mode, '/mode')
       const preferred = mode ?? (await access.account(caller)).preferences.defaultMode
       return store.conversations.create({
-        id: call.thingId ?? ids.next(),
+        id: call.resourceId ?? ids.next(),
         ownerId: caller.id,
         title: title === undefined ? UNTITLED : cutLine(title),
         mode: preferred ?? defaultMode.id,
