@@ -29,7 +29,7 @@ export type Account = Prisma.AccountModel
 export type ApiKey = Prisma.ApiKeyModel
 /**
  * Model AuditEvent
- * Outlives whoever acted and what was acted on, hence no relations.
+ * Outlives the actor and the target, hence no relations.
  */
 export type AuditEvent = Prisma.AuditEventModel
 /**
@@ -54,12 +54,12 @@ export type Message = Prisma.MessageModel
 export type Generation = Prisma.GenerationModel
 /**
  * Model IdempotencyKey
- * A call that its caller has named, so that repeating it does nothing twice.
+ * A call with an Idempotency-Key, so that repeating it does nothing twice.
  */
 export type IdempotencyKey = Prisma.IdempotencyKeyModel
 /**
  * Model OpenStream
- * A stream that somebody has open, on an instance that says now and then that it lives.
+ * An open stream of a caller; its instance renews `until` while it is alive.
  */
 export type OpenStream = Prisma.OpenStreamModel
 /**
@@ -70,13 +70,13 @@ export type UsageRecord = Prisma.UsageRecordModel
 /**
  * Model AccountUsageHour
  * The sum of an account's usage records of one hour. A trigger of the migration adds every record
- * as it is written; no call writes here.
+ * when it is written; no call writes here.
  */
 export type AccountUsageHour = Prisma.AccountUsageHourModel
 /**
  * Model ServerUsageHour
- * The sum of everybody's usage records of one hour, closed accounts included, kept like
- * AccountUsageHour. In up to eight rows, so that connections seldom wait for each other.
+ * The sum of all usage records of one hour, including those of closed accounts, maintained like
+ * AccountUsageHour. It has up to eight rows, so that connections seldom wait for each other.
  */
 export type ServerUsageHour = Prisma.ServerUsageHourModel
 /**
@@ -86,7 +86,7 @@ export type ServerUsageHour = Prisma.ServerUsageHourModel
 export type Feedback = Prisma.FeedbackModel
 /**
  * Model LimitCounter
- * What the limits have counted, where several instances share no Redis. The function take_limits
- * of the migration changes it; no call goes through Prisma.
+ * The counters of the rate limits, if several instances share no Redis. The database function
+ * take_limits_of_calls changes them; no call goes through Prisma.
  */
 export type LimitCounter = Prisma.LimitCounterModel

@@ -1,4 +1,4 @@
-"""What the document says of an operation, and what an answer says of itself."""
+"""Reads what the contract says about an operation, and the problem in a response."""
 
 import json
 
@@ -8,12 +8,12 @@ def operation_id(operation):
 
 
 def named_problems(operation):
-    """The codes that the operation's `x-problems` names."""
+    """Returns the codes that the operation's `x-problems` lists."""
     return operation.definition.raw.get("x-problems", [])
 
 
 def problem_in(response):
-    """The problem that the answer is, or an empty one."""
+    """Returns the problem in the response, or an empty one."""
     types = response.headers.get("content-type", [""])
     if types[0].split(";")[0] != "application/problem+json":
         return {}

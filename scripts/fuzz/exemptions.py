@@ -1,6 +1,6 @@
 """
-What Schemathesis takes for a failure and is none. Each has its reason beside it, names its check and
-its operations, and is as narrow as the answer lets it be. The list may only shrink.
+Lists what Schemathesis reports as a failure although it is none. Each entry has its reason beside it,
+names its check and its operations, and is as narrow as the response allows. The list may only shrink.
 """
 
 import collections
@@ -13,7 +13,7 @@ from contract import named_problems, operation_id, problem_in
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer, and the call that it answers."""
+    """A response, with the call that it belongs to."""
 
     operation: str
     named_problems: list
@@ -21,7 +21,7 @@ class Answered:
     case: Any
 
     def is_refused_at(self, *places):
-        """Refused for this place alone; a place is `body /mode`."""
+        """Returns whether one of these places alone caused the refusal; a place is `body /mode`."""
         errors = self.problem.get("errors", [])
         if self.problem.get("code") != "invalid-request" or len(errors) != 1:
             return False
@@ -30,7 +30,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class Exemption:
-    """One kind of answer that need not pass one check."""
+    """One kind of response that need not pass one check."""
 
     name: str
     check: str
@@ -56,7 +56,7 @@ LISTS = {
 
 
 def holds_nul(answered):
-    """U+0000 is nowhere in this API, but a schema of OpenAPI 3.0 can say so only in every pattern."""
+    """The API accepts no U+0000, but OpenAPI 3.0 could express that only in every pattern."""
     case = answered.case
     sent = [case.body, case.query, case.path_parameters]
     written = "".join(urllib.parse.unquote(repr(part)) for part in sent)
@@ -65,31 +65,31 @@ def holds_nul(answered):
 
 
 EXEMPTIONS = [
-    # Refused for what is kept (a version, a key used before, a cursor of other filters) or for a rule
-    # beyond schemas (common passwords). The contract names the problem for this very operation.
+    # Refused because of stored state (a version, a key used before, a cursor of other filters) or of a
+    # rule that no schema can express (common passwords). The contract lists the problem for this operation.
     Exemption(
         "a problem that x-problems names",
         "positive_data_acceptance",
         ANY,
         lambda answered: answered.problem.get("code") in answered.named_problems,
     ),
-    # Sealed with the server's secret: a made-up one never fits.
+    # Cursors are sealed with the server's secret, so an invented one is never valid.
     Exemption(
-        "a made-up cursor",
+        "an invented cursor",
         "positive_data_acceptance",
         LISTS,
         lambda answered: answered.is_refused_at("query cursor"),
     ),
-    # Which modes there are is the server's; `GET /modes` lists them.
+    # The server decides which modes exist; `GET /modes` lists them.
     Exemption(
-        "a mode that is not there",
+        "a mode that does not exist",
         "positive_data_acceptance",
         WITH_MODE,
         lambda answered: answered.is_refused_at("body /mode"),
     ),
-    # The same, and the lists of languages (BCP 47) and time zones (IANA).
+    # The same for modes, and for the lists of languages (BCP 47) and time zones (IANA).
     Exemption(
-        "a preference that is not there",
+        "a preference that does not exist",
         "positive_data_acceptance",
         {"replaceProfile"},
         lambda answered: answered.is_refused_at(
@@ -98,24 +98,24 @@ EXEMPTIONS = [
             "body /preferences/timeZone",
         ),
     ),
-    # At most 64 characters before the `@`: beside the dots that needs a lookahead, and not every
-    # language that clients are written in has it.
+    # At most 64 characters before the `@`: together with the rule for dots, a pattern would need a
+    # lookahead, which not every language of clients has.
     Exemption(
         "a long name before the @",
         "positive_data_acceptance",
         WITH_EMAIL,
         lambda answered: answered.is_refused_at("body /email"),
     ),
-    # One bound depends on the other, and no schema can say that.
+    # One bound depends on the other, which no schema can express.
     Exemption(
         "a span that ends before it begins, or is too long",
         "positive_data_acceptance",
         WITH_SPAN,
         lambda answered: answered.is_refused_at("query from", "query to"),
     ),
-    # In the future: it depends on when it is asked.
+    # The expiry must be in the future, which depends on the time of the call.
     Exemption(
-        "a key that ended before it was made",
+        "a key that expires before it is created",
         "positive_data_acceptance",
         {"createApiKey"},
         lambda answered: answered.is_refused_at("body /expiresAt"),
@@ -127,7 +127,7 @@ uses = collections.Counter()
 
 
 def is_failure(failure, case, response):
-    """Whether it is one, or exempt; what is exempt is counted in `uses`."""
+    """Returns whether this is a failure. Counts exempt ones in `uses`."""
     answered = Answered(
         operation_id(case.operation), named_problems(case.operation), problem_in(response), case
     )

@@ -1,4 +1,4 @@
-"""What `schemathesis run` loads: who calls, what is no failure, how two media types are read."""
+"""Hooks that `schemathesis run` loads: callers, exemptions, readers of two media types."""
 
 import atexit
 import collections
@@ -24,15 +24,15 @@ def before_call(context, case, kwargs):
     number = next(_calls)
     case.headers = {**(case.headers or {}), "X-Forwarded-For": address_of(number)}
     if "Idempotency-Key" in case.headers and is_positive(case):
-        # The document's example would be the key of many calls, and all of them one answer, whose
-        # conversation another case may have deleted since.
+        # The document's example would be the key of many calls. All of them would get one response,
+        # whose conversation another case may have deleted since.
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
     if not callers.has_issued(case.headers):
         return
-    # A case may have been made before another one ended its credential.
+    # Another case may have ended this case's credential since it was generated.
     caller = callers.for_call_of(operation_id(case.operation))
     if case.path_parameters.get("userId") == ROOT_ID:
-        # The administrator who makes all callers stays out of it.
+        # Cases must not change the administrator that creates all callers.
         case.path_parameters["userId"] = caller.id
     case.headers = {**case.headers, **caller.headers}
     if number % 2 and is_positive(case):
@@ -41,20 +41,20 @@ def before_call(context, case, kwargs):
 
 
 def is_positive(case):
-    """Whether it fits the document."""
+    """Returns whether the case conforms to the document."""
     return case.meta is not None and case.meta.generation.mode.is_positive
 
 
 def address_of(number):
     """
-    Each call comes from an address of its own (the server trusts one proxy): it makes whoever fails
-    to sign in wait longer each time from there, up to five seconds a call.
+    Returns a different address for each call (the server trusts one proxy). From a single address, each
+    failed sign-in would make the next one wait longer, up to five seconds a call.
     """
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
 def say_what_no_schema_knows(case, caller):
-    """Every second case that fits the schemas gets through to what lies behind them."""
+    """Replaces values that no schema can describe, so that every second valid case passes validation."""
     operation = operation_id(case.operation)
     case.query.pop("cursor", None)
     if not isinstance(case.body, dict):
@@ -83,6 +83,6 @@ def filter_failure(context, failure, case, response):
 
 @atexit.register
 def tell():
-    """What `scripts/fuzz.ts` sums up."""
+    """Writes the tally that `scripts/fuzz.ts` summarises."""
     with open(os.environ["PARLEY_TALLY"], "w", encoding="utf-8") as file:
         json.dump({"statuses": _statuses, "uses": uses}, file)

@@ -1,4 +1,4 @@
-"""The two media types that Schemathesis cannot read as this contract means them."""
+"""Readers of the two media types that Schemathesis does not read as this contract defines them."""
 
 import json
 
@@ -8,8 +8,8 @@ import schemathesis
 @schemathesis.deserializer("text/event-stream")
 def read_events(context, response):
     """
-    The JSON of each event: in OpenAPI 3.0 the schema of a stream's media type is that of `data`.
-    Schemathesis holds each against it. What a schema cannot say is held here.
+    Returns the JSON of each event: in OpenAPI 3.0 the schema of a stream's media type is that of `data`.
+    Schemathesis checks each against it. This function checks what a schema cannot express.
     """
     frames = [frame for frame in response.content.decode("utf-8").split("\n\n") if frame != ""]
     events = [read_frame(frame) for frame in frames if not frame.startswith(":")]
@@ -32,7 +32,7 @@ def read_frame(frame):
 
 @schemathesis.deserializer("application/x-ndjson")
 def read_records(context, response):
-    """Holds each line against the schema, and the last against the number of those before it."""
+    """Checks each line against the schema, and the last one against the number of lines before it."""
     records = [json.loads(line) for line in response.content.decode("utf-8").splitlines()]
     definition = context.operation.responses.find_by_status_code(response.status_code)
     resolved = definition.get_schema("application/x-ndjson")

@@ -1,4 +1,4 @@
-"""Who calls: a user, an administrator, a service account or nobody; anew when a call ended them."""
+"""The callers: users, administrators, service accounts or none; replaced when a call ends one."""
 
 import os
 import uuid
@@ -12,7 +12,7 @@ API = os.environ["PARLEY_ORIGIN"] + "/api/v1"
 PRINCIPAL = os.environ["PARLEY_PRINCIPAL"]
 ROOT = {"email": os.environ["PARLEY_ADMIN_EMAIL"], "password": os.environ["PARLEY_ADMIN_PASSWORD"]}
 
-# What a service account is for; the scopes of an administrator are tried as one.
+# The scopes of ordinary use. The administrator's scopes are tested as an administrator.
 SERVICE_SCOPES = [
     "profile:read",
     "profile:write",
@@ -24,9 +24,9 @@ SERVICE_SCOPES = [
     "usage:read",
 ]
 
-# A success of one of these ends the caller's session. The account goes on: what it owns stays its own.
+# A success of one of these ends the caller's session. The account stays, and so does what it owns.
 ENDS_SESSION = {"changePassword", "endSession", "logOut", "logOutByLink"}
-# A success of one of these on the caller's own id may end the account, or what it may do.
+# A success of one of these on the caller's own id may end the account, or change what it may do.
 CHANGES_ACCOUNT = {"changeServiceAccount", "changeUser", "deleteServiceAccount", "deleteUser"}
 ENDS_ACCOUNT = {"closeAccount"}
 
@@ -56,7 +56,7 @@ def new_service_account():
 
 
 class Caller:
-    """Their id, the headers that prove it, and what they log in with, if they do."""
+    """An id, the headers that authenticate it, and the login credentials, if it has any."""
 
     def __init__(self, id, headers, credentials):
         self.id = id
@@ -68,7 +68,7 @@ ROOT_ID = requests.get(API + "/users/profile", headers=log_in(ROOT), timeout=10)
 
 
 class Callers:
-    """The one who calls now; and for a call that ends an account, somebody made for it alone."""
+    """Provides the current caller, and a caller of its own for each call that ends an account."""
 
     def __init__(self):
         self._now = None
@@ -88,7 +88,7 @@ class Callers:
         return any(value in self._secrets for value in headers.values())
 
     def see(self, case, response):
-        """Notices what a success did to the one who calls."""
+        """Records what a successful call did to its caller."""
         operation = operation_id(case.operation)
         if self._now is None or response.status_code >= 300:
             return
@@ -109,7 +109,7 @@ callers = Callers()
 
 @schemathesis.auth(refresh_interval=None)
 class Credential:
-    """Gives each case a credential; `before_call` puts in the place of one that ended another."""
+    """Gives each case a credential; `before_call` replaces one that has ended."""
 
     def get(self, case, context):
         return None if PRINCIPAL == "nobody" else callers.for_call_of(None).headers

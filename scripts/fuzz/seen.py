@@ -1,4 +1,4 @@
-"""Ids that answers have shown, for cases whose made-up ids would all be 404."""
+"""Ids from earlier responses, for cases whose invented ids would all get 404."""
 
 import json
 
@@ -10,7 +10,7 @@ _latest = {}
 
 
 def remember(case, response):
-    """Keeps the path parameters that lead to what a success made."""
+    """Stores the path parameters of what a successful call created."""
     if response.status_code >= 300:
         return
     operation = operation_id(case.operation)
@@ -22,7 +22,7 @@ def remember(case, response):
 
 
 def point_at_what_is_there(case):
-    """Walks along links bring their own ids, and are judged by them."""
+    """Replaces invented ids. Walks along links bring their own ids, and are judged by them."""
     if isinstance(case.meta.phase.data, StatefulPhaseData):
         return
     for parameters in _latest.values():

@@ -1,9 +1,9 @@
 /**
- * `npm run bench [-- --quick] [-- --part without-database|with-database]`: how fast Parley is, beside
- * servers that do the same (docs/performance.md tells how to read it, docs/testing.md how to run it).
+ * `npm run bench [-- --quick] [-- --part without-database|with-database]`: measures how fast Parley is, beside
+ * servers that do the same (docs/performance.md explains the numbers, docs/testing.md how to run it).
  * Installs the peers from npm and PyPI into a cache outside the repository; needs Linux, and Python 3
- * with venv for one of them. The part with a database makes databases of its own on the PostgreSQL of
- * BENCH_DATABASE_URL, or else TEST_DATABASE_URL, and removes them. At most ten minutes; whole runs
+ * with venv for one of them. The part with a database creates databases on the PostgreSQL of
+ * BENCH_DATABASE_URL, or else TEST_DATABASE_URL, and removes them. Takes at most ten minutes; full runs
  * write their numbers into docs/performance.md and docs/performance.svg.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -16,8 +16,9 @@ import { chartOf } from './bench/chart.ts'
 import { prepareCommon } from './bench/contenders.ts'
 import { startGenerator } from './bench/generator.ts'
 import { describeMachine } from './bench/machine.ts'
-import { withNumbers } from './bench/page.ts'
+import { withPart } from './bench/page.ts'
 import { numbersOf } from './bench/report.ts'
+import { summaryOf } from './bench/summary.ts'
 import type { Measured } from './bench/targets.ts'
 import { measureWithDatabase } from './bench/with-database.ts'
 import { measureWithoutDatabase } from './bench/without-database.ts'
@@ -75,6 +76,8 @@ async function measureAll(): Promise<Measured> {
 
 async function publish(measured: Measured, numbers: string): Promise<void> {
   const page = join(packageRoot, 'docs/performance.md')
-  await writeFile(page, withNumbers(await readFile(page, 'utf8'), 'npm run bench', numbers))
+  const summary = summaryOf(measured, machine)
+  const text = withPart(await readFile(page, 'utf8'), 'summary of npm run bench', summary)
+  await writeFile(page, withPart(text, 'numbers of npm run bench', numbers))
   await writeFile(join(packageRoot, 'docs/performance.svg'), chartOf(measured))
 }

@@ -1,9 +1,9 @@
 /**
  * `npm run bench:scale [-- --quick] [-- --part streams|messages|readers|operations|processes|start-up]`:
- * what a call costs where there is more of everything, what others wait for while some read much, how
- * soon the server is there, and how big it is (docs/performance.md). Needs Linux and the PostgreSQL of BENCH_DATABASE_URL, or else
- * TEST_DATABASE_URL, on which it makes databases of its own and removes them. At most eight minutes;
- * whole runs write their numbers into docs/performance.md.
+ * measures what a call costs at larger sizes, how long other callers wait during large reads, how soon the
+ * server is ready, and how big it is (docs/performance.md). Needs Linux and the PostgreSQL of
+ * BENCH_DATABASE_URL, or else TEST_DATABASE_URL, on which it creates databases and removes them. Takes at
+ * most eight minutes; full runs write their numbers into docs/performance.md.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,7 +15,7 @@ import { prepareCommon } from './bench/contenders.ts'
 import { createTemplate } from './bench/database.ts'
 import { startGenerator } from './bench/generator.ts'
 import { describeMachine } from './bench/machine.ts'
-import { aboutMachine, table, targetsTable, withNumbers } from './bench/page.ts'
+import { aboutMachine, table, targetsTable, withPart } from './bench/page.ts'
 import { run } from '../processes.ts'
 import type { Chapter } from './scale/chapter.ts'
 import { measureMessages } from './scale/messages.ts'
@@ -91,6 +91,6 @@ function numbersOf(chapters: readonly Chapter[]): string {
 
 async function publish(numbers: string): Promise<void> {
   const page = join(packageRoot, 'docs/performance.md')
-  const text = withNumbers(await readFile(page, 'utf8'), 'npm run bench:scale', numbers)
+  const text = withPart(await readFile(page, 'utf8'), 'numbers of npm run bench:scale', numbers)
   await writeFile(page, text)
 }

@@ -2251,7 +2251,7 @@ export type $AccountPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     id: string
     role: $Enums.Role
     /**
-     * Trimmed and lower-cased by the caller; absent for a service account.
+     * Trimmed and lower-cased before it is stored; absent for a service account.
      */
     email: string | null
     displayName: string
@@ -2260,21 +2260,21 @@ export type $AccountPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     locale: string | null
     timeZone: string | null
     /**
-     * Of a service account; a person's follow from the role.
+     * Of a service account; a person's scopes follow from the role.
      */
     scopes: string[]
     disabledAt: Date | null
     /**
-     * Nobody any more: without a name, and about to be removed with everything that it owned.
+     * A closed account has no name and will be removed with everything that it owned.
      */
     closedAt: Date | null
     /**
-     * Instead of the server's quotas.
+     * Replaces the server's hourly quota; likewise chatLimit its chat quota.
      */
     hourlyLimit: number | null
     chatLimit: number | null
     /**
-     * When role, scopes, disabled, closed or a limit last changed: other instances look for it.
+     * When role, scopes, disabledAt, closedAt or a limit last changed; other instances poll for it.
      */
     standingAt: Date | null
     version: number

@@ -15,7 +15,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 /**
  * Model AccountUsageHour
  * The sum of an account's usage records of one hour. A trigger of the migration adds every record
- * as it is written; no call writes here.
+ * when it is written; no call writes here.
  */
 export type AccountUsageHourModel = runtime.Types.Result.DefaultSelection<Prisma.$AccountUsageHourPayload>
 
@@ -643,7 +643,7 @@ export type $AccountUsageHourPayload<ExtArgs extends runtime.Types.Extensions.In
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     accountId: string
     /**
-     * In UTC, the full hour.
+     * The full hour in UTC.
      */
     hour: Date
     requests: number

@@ -697,7 +697,7 @@ export type $ApiKeyPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     id: string
     accountId: string
     /**
-     * The part of the key that names it, in the clear.
+     * The part of the key that identifies it, in the clear.
      */
     publicId: string
     name: string
@@ -709,12 +709,12 @@ export type $ApiKeyPayload<ExtArgs extends runtime.Types.Extensions.InternalArgs
     expiresAt: Date | null
     lastUsedAt: Date | null
     /**
-     * Of a key that was rotated: its successor has taken its place by then.
+     * When a rotated key expires and only its successor is valid.
      */
     overlapEndsAt: Date | null
     revokedAt: Date | null
     /**
-     * When it was rotated or revoked: other instances look for it.
+     * When it was rotated or revoked; other instances poll for it.
      */
     changedAt: Date | null
   }, ExtArgs["result"]["apiKey"]>

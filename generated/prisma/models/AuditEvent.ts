@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model AuditEvent
- * Outlives whoever acted and what was acted on, hence no relations.
+ * Outlives the actor and the target, hence no relations.
  */
 export type AuditEventModel = runtime.Types.Result.DefaultSelection<Prisma.$AuditEventPayload>
 
@@ -512,12 +512,12 @@ export type $AuditEventPayload<ExtArgs extends runtime.Types.Extensions.Internal
     targetKind: string | null
     targetId: string | null
     /**
-     * Whose the target is, where it is a session or a key.
+     * The owner of the target, if that is a session or a key.
      */
     accountId: string | null
     changed: string[]
     /**
-     * Forgotten when the account that it belongs to is closed.
+     * Deleted when the account that it belongs to is closed.
      */
     address: string | null
     requestId: string

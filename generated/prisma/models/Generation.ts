@@ -1150,29 +1150,29 @@ export type $GenerationPayload<ExtArgs extends runtime.Types.Extensions.Internal
     id: string
     conversationId: string
     /**
-     * The assistant's message that this generation writes.
+     * The assistant message that this generation writes.
      */
     messageId: string
     ownerId: string
     status: $Enums.GenerationStatus
     /**
-     * Undoing it then removes the conversation too.
+     * If true, withdrawing the generation removes the conversation too.
      */
     startedConversation: boolean
     /**
-     * Of the call that asked for it; the first event of its stream names it.
+     * Of the call that started it; the first event of its stream contains it.
      */
     requestId: string
     /**
-     * Where each piece of the text ended, in UTF-16 units: with the text they are the stream's events.
+     * Where each piece of the text ended, in UTF-16 units; with the text, they yield the stream's events.
      */
     pieceEnds: number[]
     /**
-     * Why it failed.
+     * The problem code of its failure.
      */
     problem: string | null
     /**
-     * What was told of it besides, if anything was.
+     * The detail of that problem, if it had one.
      */
     problemDetail: string | null
     cancelRequestedAt: Date | null

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model IdempotencyKey
- * A call that its caller has named, so that repeating it does nothing twice.
+ * A call with an Idempotency-Key, so that repeating it does nothing twice.
  */
 export type IdempotencyKeyModel = runtime.Types.Result.DefaultSelection<Prisma.$IdempotencyKeyPayload>
 
@@ -710,16 +710,16 @@ export type $IdempotencyKeyPayload<ExtArgs extends runtime.Types.Extensions.Inte
      */
     fingerprint: runtime.Bytes
     /**
-     * The id of what the call makes, so that a second try finds what the first one made.
+     * The id of what the call creates, so that a second attempt finds what the first one created.
      */
     thingId: string
     createdAt: Date
     /**
-     * Until then its process is taken to be alive; absent once it is answered.
+     * Until then its process counts as alive; absent once there is a response.
      */
     leaseUntil: Date | null
     /**
-     * The answer, once there is one.
+     * The response, once there is one; likewise headers and body.
      */
     status: number | null
     headers: runtime.JsonValue | null

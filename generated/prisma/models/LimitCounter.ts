@@ -14,8 +14,8 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model LimitCounter
- * What the limits have counted, where several instances share no Redis. The function take_limits
- * of the migration changes it; no call goes through Prisma.
+ * The counters of the rate limits, if several instances share no Redis. The database function
+ * take_limits_of_calls changes them; no call goes through Prisma.
  */
 export type LimitCounterModel = runtime.Types.Result.DefaultSelection<Prisma.$LimitCounterPayload>
 
@@ -341,7 +341,7 @@ export type $LimitCounterPayload<ExtArgs extends runtime.Types.Extensions.Intern
     key: string
     consumed: number
     /**
-     * The counter is 0 from then on.
+     * From then on the counter is 0.
      */
     expiresAt: Date
   }, ExtArgs["result"]["limitCounter"]>

@@ -1187,7 +1187,7 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     id: string
     conversationId: string
     /**
-     * 1, 2, 3 … in the conversation.
+     * 1, 2, 3 … within the conversation.
      */
     position: number
     role: $Enums.MessageRole
@@ -1200,11 +1200,11 @@ export type $MessagePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     totalTokens: number | null
     usageSource: $Enums.UsageSource | null
     /**
-     * Why an answer is complete: text, for the list grows.
+     * Why an answer is complete; text instead of an enum, because the list grows.
      */
     finishReason: string | null
     /**
-     * How many messages at the beginning of the conversation its model did not see; absent for none.
+     * How many messages at the beginning of the conversation the model did not see; absent for none.
      */
     omittedMessages: number | null
     createdAt: Date

@@ -14,7 +14,7 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model OpenStream
- * A stream that somebody has open, on an instance that says now and then that it lives.
+ * An open stream of a caller; its instance renews `until` while it is alive.
  */
 export type OpenStreamModel = runtime.Types.Result.DefaultSelection<Prisma.$OpenStreamPayload>
 

@@ -14,8 +14,8 @@ import type * as Prisma from "../internal/prismaNamespace.ts"
 
 /**
  * Model ServerUsageHour
- * The sum of everybody's usage records of one hour, closed accounts included, kept like
- * AccountUsageHour. In up to eight rows, so that connections seldom wait for each other.
+ * The sum of all usage records of one hour, including those of closed accounts, maintained like
+ * AccountUsageHour. It has up to eight rows, so that connections seldom wait for each other.
  */
 export type ServerUsageHourModel = runtime.Types.Result.DefaultSelection<Prisma.$ServerUsageHourPayload>
 

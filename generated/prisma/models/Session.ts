@@ -741,7 +741,7 @@ export type $SessionPayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     createdAt: Date
     lastUsedAt: Date
     /**
-     * Slides with every rotation, never beyond endsAt.
+     * Extended by every rotation, never beyond endsAt.
      */
     expiresAt: Date
     endsAt: Date

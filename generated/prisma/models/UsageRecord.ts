@@ -655,12 +655,12 @@ export type $UsageRecordPayload<ExtArgs extends runtime.Types.Extensions.Interna
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     generationId: string
     /**
-     * Absent once the account is gone: the sum over all stays true.
+     * Absent once the account is deleted; the totals stay correct.
      */
     accountId: string | null
     at: Date
     /**
-     * 1 if an answer with text was kept, else 0.
+     * 1 if an answer with text was stored, else 0.
      */
     answered: number
     inputTokens: number | null

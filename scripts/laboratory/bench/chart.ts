@@ -37,7 +37,7 @@ export function chartOf(measured: Measured): string {
   })
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${top}" role="img">`,
-    `<title>Microseconds of processor time for a call of the mix; less is better</title>`,
+    `<title>Processor time of a call of the mix, in microseconds; less is better</title>`,
     `<style>${STYLE}\n</style>`,
     `<rect class="ground" width="${WIDTH}" height="${top}" rx="6"/>`,
     ...drawn,
@@ -66,6 +66,6 @@ function draw({ title, bars }: Panel): string {
       `<text class="faint" x="${(LEFT + width + 8).toFixed(1)}" y="${text}">${micros.toFixed(0)} µs</text>`,
     ].join('\n')
   })
-  const head = `<text class="text title" x="16" y="24">${title}: CPU of the server for a call of the mix</text>`
+  const head = `<text class="text title" x="16" y="24">${title}: processor time of the server for a call of the mix</text>`
   return [head, ...rows].join('\n')
 }

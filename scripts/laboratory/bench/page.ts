@@ -1,22 +1,23 @@
 import type { Machine } from './machine.ts'
 import type { Target } from './targets.ts'
 
-/** The page with new numbers in the place of a command's last ones. @throws without its marks */
-export function withNumbers(page: string, command: string, numbers: string): string {
-  const [begin, end] = ['begin', 'end'].map((mark) => `<!-- numbers of ${command}: ${mark} -->`)
+/** Replaces the text between the marks of a part of the page. @throws if a mark is missing */
+export function withPart(page: string, part: string, text: string): string {
+  const [begin, end] = ['begin', 'end'].map((mark) => `<!-- ${part}: ${mark} -->`)
   const [before, rest] = page.split(begin!)
   const after = rest?.split(end!)[1]
-  if (before === undefined || after === undefined) throw new Error('The page has no marks.')
-  return `${before}${begin}\n\n${numbers}\n\n${end}${after}`
+  if (before === undefined || after === undefined)
+    throw new Error(`The page has no marks of ${part}.`)
+  return `${before}${begin}\n\n${text}\n\n${end}${after}`
 }
 
-/** Where it was measured, and whether the numbers can be believed. */
+/** Says where it was measured, and whether the machine was quiet enough. */
 export function aboutMachine(machine: Machine): string {
   const { at, node, processor, cores, loadBefore, postgres } = machine
   const busy = loadBefore > cores / 4
   return [
     busy
-      ? `**Preliminary.** The machine was busy with other things (load ${loadBefore.toFixed(1)} before the run).`
+      ? `**Preliminary.** The machine was busy with other work (load ${loadBefore.toFixed(1)} before the run).`
       : `The machine was quiet (load ${loadBefore.toFixed(1)} before the run).`,
     `${at}; Node ${node}; ${cores} cores of ${processor};`,
     postgres === undefined ? 'no PostgreSQL' : `PostgreSQL ${postgres}`,

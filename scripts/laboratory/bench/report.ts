@@ -4,7 +4,7 @@ import { aboutMachine, table, targetsTable } from './page.ts'
 import { middleOf, ratioOf, type Samples } from './rounds.ts'
 import { type Measured, ratioText, targetsOf } from './targets.ts'
 
-/** How servers are called where people read. */
+/** The names of the servers in reports. */
 export const SERVER_NAMES: Readonly<Record<string, string>> = {
   parley: 'Parley',
   'node-http': 'bare node:http',
@@ -15,7 +15,7 @@ export const SERVER_NAMES: Readonly<Record<string, string>> = {
   flask: 'Flask',
 }
 
-/** What was measured, in Markdown. */
+/** Returns the measurements in Markdown. */
 export function numbersOf(
   measured: Measured,
   machine: Machine & { rounds: number; seconds: number },
@@ -64,6 +64,6 @@ function latencyOf({ saturation, byOperation }: Latencies): string[] {
     String(count),
   ])
   const { mix, logins } = saturation
-  const full = `Saturation: ${mix.toFixed(0)} calls of the mix with chat a second, ${logins.toFixed(1)} logins a second.`
+  const full = `Saturation: ${mix.toFixed(0)} calls a second of the mix with chat, ${logins.toFixed(1)} logins a second.`
   return [full, table(['operation', 'p50 ms', 'p95 ms', 'p99 ms', 'calls'], rows)]
 }

@@ -2,7 +2,7 @@ import type { Latencies } from './latencies.ts'
 import { ratioOf, type Samples } from './rounds.ts'
 import type { Spread } from './statistics.ts'
 
-/** What Parley shall reach, and what it did. */
+/** A goal, and the figure that Parley reached. */
 export type Target = { what: string; goal: string; reached: string; isMet: boolean }
 
 type Ratio = { of: 'without' | 'with'; peer: string; goal: number; what: string }
@@ -23,20 +23,20 @@ const RATIOS: readonly Ratio[] = [
     of: 'with',
     peer: 'fastify-default',
     goal: 1.5,
-    what: 'the same Fastify, Prisma’s default forms',
+    what: 'the same Fastify, Prisma’s default queries',
   },
   { of: 'with', peer: 'flask', goal: 10, what: 'Flask' },
 ]
 
-/** Milliseconds that 95 of 100 answers stay below, at half of saturation. */
+/** The p95 limit in milliseconds, at half of saturation. */
 const LATENCIES_MS: Readonly<Record<string, number>> = { login: 200, stream: 30 }
 const OTHERS_MS = 20
-/** How long an answer takes is the engine's to say. */
+/** The engine decides how long an answer takes. */
 const WITHOUT_TARGET = ['chat']
 
 export type Measured = { without?: Samples; with?: Samples; latencies?: Latencies }
 
-/** Those that this run can speak of. */
+/** Returns the targets that this run measured. */
 export function targetsOf(measured: Measured): Target[] {
   const ratios = RATIOS.flatMap(({ of, peer, goal, what }) => {
     const samples = measured[of]

@@ -117,21 +117,21 @@ function chapterOf(rows: readonly Row[], calls: number): Chapter {
   const names: Record<keyof Reads, string> = {
     list: 'first page',
     later: 'later page',
-    found: 'search, found',
-    nothing: 'search, nothing',
+    found: 'search with a match',
+    nothing: 'search without a match',
     conversation: 'conversation',
     usage: 'usage of 30 days',
   }
   const reads = Object.keys(names) as (keyof Reads)[]
   return {
     title: 'Messages',
-    text: `One caller's messages, 20 in a conversation, and their usage, written over the last 30 days. p50 / p95 in ms of ${calls} calls, one after the other. The search that finds looks for the title of the oldest conversation. Of the export: the time for each of its lines, and what is resident of the server before it and at its most.`,
+    text: `One caller has these messages, 20 in each conversation, and their usage, spread over the last 30 days. The columns show p50 / p95 in ms of ${calls} calls, one after the other; for the export, the time for each line, and the server's resident memory before it and at its peak. The search with a match looks for the title of the oldest conversation.`,
     heads: [
       'messages',
       ...Object.values(names),
       'export, lines',
       'µs a line',
-      'MB before, at most',
+      'MB before, at peak',
     ],
     rows: rows.map(({ messages, reads: latencies, export: { lines, ms, beforeMb, peakMb } }) => [
       messages.toLocaleString('en'),

@@ -45,7 +45,7 @@ export async function measureOperations(
     const ratio = ratioOf(samples, few!, many!, 'limits')
     return {
       title: 'Operations in the contract',
-      text: `The contract as it is, and with copies of its operations under other paths, before its own. \`GET /rate-limits\` without a database server, in ${effort.rounds} rounds of ${effort.seconds} s. The start counts from the contract in memory until it listens, the embedded database included.`,
+      text: `The contract as it is, and with copies of its operations under other paths in front of the originals. The call is \`GET /rate-limits\` without a database server, in ${effort.rounds} rounds of ${effort.seconds} s. The start is the time from the contract in memory until the server listens, including the embedded database.`,
       heads: ['operations', 'CPU µs of a call', 'p50 / p95 ms', 'start ms', 'then compiling ms'],
       rows: started.map(({ server, starts }) => {
         const { cpuMicros, p50, p95 } = middleOf(samples, server.name, 'limits')

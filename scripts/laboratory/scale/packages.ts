@@ -88,5 +88,5 @@ async function mbOf(folder: string): Promise<number> {
 /** Why there are so many. */
 export function describePackages({ groups }: Packages): string {
   const parts = groups.map(({ purpose, count, mb }) => `${purpose} ${count} (${mb.toFixed(0)} MB)`)
-  return `Packages by what they are for: ${parts.join('; ')}. Most megabytes are databases in WebAssembly, and the forms of them for other platforms, which no server loads.`
+  return `Packages by purpose: ${parts.join('; ')}. Most of the size is databases in WebAssembly, and their builds for other platforms, which no server loads.`
 }

@@ -101,7 +101,7 @@ function chapterOf(
   const faster = ratio(({ perSecond }) => perSecond)
   return {
     title: 'Processes',
-    text: `The mix of calls with the database, on one process and spread evenly over two, with one PostgreSQL and ${store}, in ${rounds} rounds of ${seconds} s. PostgreSQL and the load generators work on the same ${cpus().length} cores: where these are busy with one process already, a second has nothing to work on.`,
+    text: `The mix of calls with the database, on one process and spread evenly over two, with one PostgreSQL and ${store}, in ${rounds} rounds of ${seconds} s. PostgreSQL and the load generators share the same ${cpus().length} cores: if one process keeps these busy already, a second has no core to work on.`,
     heads: ['processes', 'calls/s', 'CPU µs of a call', 'cores busy'],
     rows: samples.map((some, i) => [
       String(i + 1),
@@ -109,7 +109,7 @@ function chapterOf(
       middle(some, ({ cpuMicros }) => cpuMicros).toFixed(0),
       `${middle(some, ({ busyPercent }) => busyPercent).toFixed(0)} %`,
     ]),
-    after: `Two processes answer ${ratioText(faster)} times as many calls, and a call takes ${ratioText(dearer)} times the processor time.`,
+    after: `Two processes serve ${ratioText(faster)} times as many calls, and a call takes ${ratioText(dearer)} times the processor time.`,
     targets: [below('A call of the mix on two processes', 1.15, dearer.median, ' × CPU of one')],
   }
 }

@@ -134,16 +134,16 @@ function chapterOf(rows: readonly Row[], questions: number): Chapter {
   const nameOf = ({ database, callers }: Row) =>
     `${database}, ${callers === 1 ? 'one caller' : `${callers} callers`}`
   return {
-    title: 'Readers of much',
-    text: `${EXPORTS} exports and ${LISTS} lists of messages asked for at the same moment, by one caller and by ${CALLERS}, each with a conversation of ${questions} questions of 95,700 bytes, while \`GET /health\` is called a hundred times a second. The delay of the event loop is what Node measures every 10 ms, these 10 ms included.`,
+    title: 'Large reads',
+    text: `${EXPORTS} exports and ${LISTS} lists of messages are requested at the same moment, by one caller and by ${CALLERS}, each with a conversation of ${questions} questions of 95,700 bytes, while \`GET /health\` is called a hundred times a second. Node measures the delay of the event loop every 10 ms; the figures include these 10 ms.`,
     heads: [
       'database, callers',
-      'answered, refused',
+      'served, refused',
       'MB read',
       'seconds',
-      'event loop, p50 / p99 / most ms',
+      'event loop, p50 / p99 / max ms',
       'health, p50 / p99 ms',
-      'MB before, at most',
+      'MB before, at peak',
     ],
     rows: rows.map((row) => [
       nameOf(row),
@@ -155,8 +155,8 @@ function chapterOf(rows: readonly Row[], questions: number): Chapter {
       `${row.beforeMb.toFixed(0)}, ${row.peakMb.toFixed(0)}`,
     ]),
     targets: rows.flatMap((row) => [
-      below(`Event loop while much is read (${nameOf(row)}), p99`, 50, row.delay.p99, ' ms'),
-      below(`Health while much is read (${nameOf(row)}), p99`, 100, row.health.p99, ' ms'),
+      below(`Event loop during large reads (${nameOf(row)}), p99`, 50, row.delay.p99, ' ms'),
+      below(`Health during large reads (${nameOf(row)}), p99`, 100, row.health.p99, ' ms'),
     ]),
   }
 }

@@ -36,15 +36,15 @@ export async function measureStartUp(
     `${median.toFixed(2)} s (${least.toFixed(2)}–${most.toFixed(2)})`
   return {
     title: 'Start and size',
-    text: `From the start of \`node dist/src/main.js\` to the first \`GET /health/ready\` with 200, ${effort.starts} times, on a database that was there before; what is resident on PostgreSQL after the start and after ${effort.loadSeconds} s of the mix; and what \`npm ci --omit=dev --omit=optional\` brings.`,
-    heads: ['', 'middle (least–most)'],
+    text: `The time from the start of \`node dist/src/main.js\` to the first \`GET /health/ready\` with 200, ${effort.starts} times, on an existing database; the resident memory with PostgreSQL after the start and after ${effort.loadSeconds} s of the mix; and what \`npm ci --omit=dev --omit=optional\` installs.`,
+    heads: ['', 'median (min–max)'],
     rows: [
       ['ready, on PostgreSQL', seconds(onServer)],
       ['ready, on the embedded database', seconds(onEmbedded)],
       ['resident after the start', `${memory.afterStart.toFixed(0)} MB`],
       ['resident after load', `${memory.afterLoad.toFixed(0)} MB`],
       ['packages', String(packages.count)],
-      ['of packages', `${packages.mb.toFixed(0)} MB`],
+      ['size of the packages', `${packages.mb.toFixed(0)} MB`],
     ],
     after: describePackages(packages),
     targets: [

@@ -87,7 +87,7 @@ function chapterOf(rows: readonly Row[], tries: number, after: string | undefine
   const latency = (values: readonly number[]) => latencyOf(values)
   return {
     title: 'Open streams',
-    text: `Answers that have begun and wait for their model, each in a conversation of its own, of 20 callers, on one process with PostgreSQL. While they are open, ${tries} more are opened one after the other, and the profile is read ${tries * 4} times.`,
+    text: `Answers that have begun and wait for their model, each in its own conversation, from 20 callers, on one process with PostgreSQL. While they are open, ${tries} more are opened one after the other, and the profile is read ${tries * 4} times.`,
     heads: [
       'open',
       'opened/s',
@@ -122,5 +122,5 @@ function halfAndMost({ p50, p95 }: { p50: number; p95: number }): string {
 }
 
 function tooFew(descriptors: number): string {
-  return `More were not tried: this machine lets a process have ${descriptors} sockets (\`ulimit -Hn\`), of which each stream takes two.`
+  return `More were not tried: this machine allows a process ${descriptors} sockets (\`ulimit -Hn\`), and each stream takes two.`
 }

@@ -1,10 +1,10 @@
 import { familiesOf, type Outcome, type UpstreamCase } from './upstream-cases.ts'
 
-/** Between these lines `docs/upstreams.md` is made from the files. */
+/** Between these lines, `docs/upstreams.md` is generated from the files. */
 const BEGIN = '<!-- cases: begin -->'
 const END = '<!-- cases: end -->'
 
-/** The document with its list of cases as the files have them. @throws where a marker is missing */
+/** Returns the document with the list of cases from the files. @throws if a marker is missing */
 export function withCases(document: string, cases: readonly UpstreamCase[]): string {
   const [before, rest] = split(document, BEGIN)
   const [, after] = split(rest, END)
@@ -12,7 +12,7 @@ export function withCases(document: string, cases: readonly UpstreamCase[]): str
   return [before + BEGIN, ...tables, END + after].join('\n\n')
 }
 
-/** The folders that the table of families names. */
+/** Returns the folders that the table of families names. */
 export function familiesIn(document: string): string[] {
   return [...document.matchAll(/^\| [^|]+ \| `([^`|]+)` \|/gm)].map(([, folder]) => folder!)
 }
@@ -28,11 +28,11 @@ function tableOf(family: string, cases: readonly UpstreamCase[]): string {
     const file = `[${name}](../tests/engine/upstreams/${family}/${name}.yaml)`
     return `| ${file} | ${cell(fact)} ([source](${source})) | ${cell(outcomeOf(parley))} |`
   })
-  const head = ['| case | what is known | what the caller gets |', '|---|---|---|']
+  const head = ['| case | known behaviour | what the caller gets |', '|---|---|---|']
   return [`### \`${family}\``, '', ...head, ...rows].join('\n')
 }
 
-/** Without what a cell of a table cannot hold. */
+/** Escapes what a table cell cannot contain. */
 function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
 }
@@ -44,17 +44,17 @@ function outcomeOf(parley: Outcome): string {
 function answerOf({ finishReason, usage, asks = 1, remembered, ...rest }: Outcome): string {
   const reason = finishReason === 'unknown' ? 'no `finishReason`' : `\`${finishReason}\``
   const notes = [
-    `the answer, ${reason}, tokens ${usage?.['source'] === 'upstream' ? 'as told' : 'estimated'}`,
+    `the answer, ${reason}, ${usage?.['source'] === 'upstream' ? 'reported' : 'estimated'} tokens`,
     ...(rest.omittedMessages === undefined ? [] : ['without the oldest messages']),
     ...(asks > 1 ? [`at the ${ordinal(asks)} request`] : []),
-    ...(remembered ? ['from then on at the first'] : []),
+    ...(remembered ? ['later calls need one'] : []),
   ]
   return notes.join('; ')
 }
 
 function failureOf({ problem, retryable, text }: Outcome): string {
-  const kept = text === undefined ? '' : '; what had come is kept as `failed`'
-  return `\`${problem}\`, ${retryable ? 'to be tried again' : 'final'}${kept}`
+  const kept = text === undefined ? '' : '; the text so far is kept as `failed`'
+  return `\`${problem}\`, ${retryable ? 'retryable' : 'final'}${kept}`
 }
 
 function ordinal(n: number): string {
