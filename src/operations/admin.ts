@@ -19,11 +19,8 @@ export function adminOperations(services: Services) {
 
     async createUser({ body }, caller, call) {
       const user = await users.create(caller, body, call)
-      return {
-        status: 201,
-        headers: { ETag: etagOf(user), Location: locationOf('getUser', { userId: user.id }) },
-        body: userView(user),
-      }
+      const headers = { ETag: etagOf(user), Location: locationOf('getUser', { userId: user.id }) }
+      return { status: 201, headers, body: userView(user) }
     },
 
     async getUser({ path }) {

@@ -36,11 +36,8 @@ export const authOperations = ({ sessions, openSessions, accounts }: Services) =
 
     async register({ body }, _caller, call) {
       const account = await accounts.register(body, call)
-      return {
-        status: 201,
-        headers: { Location: locationOf('getProfile') },
-        body: profileView(account),
-      }
+      const headers = { Location: locationOf('getProfile') }
+      return { status: 201, headers, body: profileView(account) }
     },
 
     async changePassword({ body }, caller, call) {

@@ -19,33 +19,21 @@ export const conversationOperations = ({ conversations, exports, generations }: 
 
     async createConversation({ body }, caller, call) {
       const conversation = await conversations.create(caller, body, call)
-      return {
-        status: 201,
-        headers: {
-          ETag: etagOf(conversation),
-          Location: locationOf('getConversation', { conversationId: conversation.id }),
-        },
-        body: conversationView(conversation),
-      }
+      const Location = locationOf('getConversation', { conversationId: conversation.id })
+      const headers = { ETag: etagOf(conversation), Location }
+      return { status: 201, headers, body: conversationView(conversation) }
     },
 
     async getConversation({ path }, caller, call) {
       const detail = await conversations.read(caller, path.conversationId, call)
-      return {
-        status: 200,
-        headers: { ETag: etagOf(detail.conversation) },
-        body: conversationDetailView(detail),
-      }
+      const headers = { ETag: etagOf(detail.conversation) }
+      return { status: 200, headers, body: conversationDetailView(detail) }
     },
 
     async changeConversation({ path, body, headers }, caller) {
       const versions = expectedVersions(headers['If-Match'])
       const changed = await conversations.change(caller, path.conversationId, body, versions)
-      return {
-        status: 200,
-        headers: { ETag: etagOf(changed) },
-        body: conversationView(changed),
-      }
+      return { status: 200, headers: { ETag: etagOf(changed) }, body: conversationView(changed) }
     },
 
     async deleteConversation({ path, headers }, caller) {

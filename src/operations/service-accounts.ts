@@ -14,14 +14,9 @@ export const serviceAccountOperations = ({ serviceAccounts, apiKeys }: Services)
 
     async createServiceAccount({ body }, caller, call) {
       const account = await serviceAccounts.create(caller, body, call)
-      return {
-        status: 201,
-        headers: {
-          ETag: etagOf(account),
-          Location: locationOf('getServiceAccount', { serviceAccountId: account.id }),
-        },
-        body: serviceAccountView(account),
-      }
+      const Location = locationOf('getServiceAccount', { serviceAccountId: account.id })
+      const headers = { ETag: etagOf(account), Location }
+      return { status: 201, headers, body: serviceAccountView(account) }
     },
 
     async getServiceAccount({ path }) {

@@ -15,10 +15,10 @@ const CONTENT_TYPE = 'content-type'
  */
 export function settleMediaType(hasBody: boolean): RequestHandler {
   return (req, _res, next) => {
-    const type = req.headers[CONTENT_TYPE]
-    delete req.headers[CONTENT_TYPE]
+    const type = req.headers['content-type']
+    delete req.headers['content-type']
     if (hasBody) {
-      if (isAccepted(type, req)) req.headers[CONTENT_TYPE] = JSON_TYPE
+      if (isAccepted(type, req)) req.headers['content-type'] = JSON_TYPE
       else if (type !== undefined || announcesBody(req)) req.call.bodyRefused = true
     }
     next()

@@ -15,7 +15,7 @@ const PLACES: Readonly<Record<string, RequestErrorPlace['in']>> = {
   headers: 'header',
 }
 
-type Violation = { path: string; message: string; errorCode?: string }
+type ValidatorError = { path: string; message: string; errorCode?: string }
 
 /**
  * Turns the validator's refusal of a request into the contract's problem; returns any other error as
@@ -24,7 +24,7 @@ type Violation = { path: string; message: string; errorCode?: string }
  */
 export function validationProblem(error: unknown, headers: readonly string[]): unknown {
   if (!(error instanceof validatorErrors.BadRequest)) return error
-  return invalidPlaces(error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one, headers)))
+  return invalidPlaces(error.errors.slice(0, MOST_ERRORS).map((one) => errorPlaceOf(one, headers)))
 }
 
 /** The problem of a request that breaks the contract in these places. */
@@ -43,8 +43,8 @@ export function refuseOddIntegers(req: Request, names: readonly string[]): void 
   }
 }
 
-function placeOf(
-  { path, message, errorCode }: Violation,
+function errorPlaceOf(
+  { path, message, errorCode }: ValidatorError,
   headers: readonly string[],
 ): RequestErrorPlace {
   const [, first = '', ...rest] = path.split('/')

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Request, Response } from 'express'
 import { middleware } from 'express-openapi-validator'
 import type {
   OpenAPIV3,
@@ -8,7 +9,6 @@ import type { ContractDocument } from '../../contract/document.ts'
 import { JSON_TYPE } from '../../contract/media-types.ts'
 import type { Policy } from '../../contract/policy.ts'
 import { INSTANT_FORM } from '../../domain/text/instants.ts'
-import type { ReplaceReply } from './validator.ts'
 import { asValidatorReads } from './validator-document.ts'
 
 /*
@@ -25,6 +25,9 @@ const STAGES = [
 
 type Stage = (req: unknown, res: unknown, next: (error?: unknown) => void) => unknown
 export type Stages = Record<(typeof STAGES)[number], Stage>
+
+/** Sends something else in place of a reply that breaks the contract. */
+export type ReplaceReply = (req: Request, res: Response, violation: unknown) => void
 
 /** What the library's lookup finds out about an operation. */
 export type Metadata = OpenApiRequestMetadata

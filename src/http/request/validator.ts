@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Request, RequestHandler, Response } from 'express'
+import type { RequestHandler } from 'express'
 import type { ContractDocument } from '../../contract/document.ts'
 import type { Policies, Policy } from '../../contract/policy.ts'
 import { refuseOddQuery } from './query.ts'
@@ -10,11 +10,9 @@ import {
   lookUp,
   type Metadata,
   PAUSE_MS,
+  type ReplaceReply,
   type Stages,
 } from './validator-stages.ts'
-
-/** Sends something else in place of a reply that breaks the contract. */
-export type ReplaceReply = (req: Request, res: Response, violation: unknown) => void
 
 /** The steps of one operation that express-openapi-validator does. */
 export type ValidationSteps = { validateReply: RequestHandler; validateRequest: RequestHandler }
