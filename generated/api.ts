@@ -8,9 +8,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Is the process alive?
-         * @description Answers at once and asks nothing else: not the database, not the engine. For supervisors and
-         *     load balancers that restart a process that does not answer. Costs nothing.
+         * Check that the process is alive
+         * @description Returns immediately and checks nothing else: neither the database nor the engine. Meant for
+         *     supervisors and load balancers that restart a process that does not respond. Does not count
+         *     against any rate limit.
          */
         get: operations["getHealth"];
         put?: never;
@@ -29,12 +30,13 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Can the server take calls?
-         * @description Asks each thing that the server depends on. `200` when calls can be served, `503` when they
-         *     cannot, with the same body. An engine that is down shows as `degraded` with `200`: everything
-         *     but chat still works. So does `schema`, which is down on a database that a newer version of the
-         *     server has brought further than this one knows. While the server shuts down it answers `503`, so that a load balancer
-         *     stops sending. Costs nothing.
+         * Check that the server is ready
+         * @description Checks each component that the server depends on. Returns `200` when the server can serve
+         *     requests and `503` when it cannot, with the same body. An engine that is down is reported as
+         *     `degraded` with `200`, because everything but chat still works. So is `schema`, which is down
+         *     when a newer version of the server has migrated the database beyond the version that this server
+         *     knows. While the server shuts down it returns `503`, so that a load balancer stops sending
+         *     requests. Does not count against any rate limit.
          */
         get: operations["getReadiness"];
         put?: never;
@@ -53,8 +55,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What server is this?
-         * @description The version, since when it runs, and which engine answers. `ruleBased` is true when the
+         * Read the server status
+         * @description Returns the version, the start time and the engine of the server. `ruleBased` is true when the
          *     built-in engine answers: it follows rules and is not a language model.
          */
         get: operations["getStatus"];
@@ -75,8 +77,8 @@ export interface paths {
         };
         /**
          * List the chat modes
-         * @description A mode is a manner of answering: a system prompt and a sampling preset under a name. Send its
-         *     `id` as `mode` with a message, or set it on a conversation or in your profile.
+         * @description A mode is a style of answering: a named system prompt with a sampling preset. Send its `id` as
+         *     `mode` with a message, or set it on a conversation or in your profile.
          */
         get: operations["listModes"];
         put?: never;
@@ -95,9 +97,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read your limits
-         * @description What the limits leave you just now, free of charge. With a credential those that count you,
-         *     without one the one that counts your address.
+         * Read your rate limits
+         * @description Returns what remains of your rate limits. With a credential, these are the limits that count
+         *     you. Without one, it is the limit that counts your address. Does not count against any rate
+         *     limit.
          */
         get: operations["getRateLimits"];
         put?: never;
@@ -119,10 +122,10 @@ export interface paths {
         put?: never;
         /**
          * Log in
-         * @description Opens a session and answers its first pair of tokens. A wrong password and an unknown email
-         *     answer alike, in words and in time. After five failures for one account from one address
-         *     within 15 minutes further tries from there are refused with `429`; the account's owner at
-         *     another address is not affected.
+         * @description Opens a session and returns its first pair of tokens. A wrong password and an unknown email get
+         *     the same response in the same time. After five failures for one account from one address within
+         *     15 minutes, further attempts from that address are refused with `429`. The owner of the account
+         *     is not affected at another address.
          */
         post: operations["logIn"];
         delete?: never;
@@ -142,10 +145,10 @@ export interface paths {
         put?: never;
         /**
          * Refresh the tokens
-         * @description Answers the next pair of the session and ends the refresh token that was sent. If this answer
-         *     is lost, the same token may be sent again within 30 seconds and gets the same successor. Any
-         *     other second use ends the session. A session slides by seven days with each refresh, up to 30
-         *     days after its login.
+         * @description Returns the next pair of tokens of the session and ends the refresh token that you sent. If this
+         *     response is lost, you may send the same token again within 30 seconds and receive the same
+         *     successor. Any other second use ends the session. Each refresh extends the session by seven
+         *     days, up to 30 days after its login.
          */
         post: operations["refreshTokens"];
         delete?: never;
@@ -162,18 +165,18 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Log out (by GET)
+         * Log out by GET
          * @deprecated
-         * @description Ends the session of the access token. Kept for clients of the first plan; `POST /auth/logout`
-         *     does the same, and more. A GET that changes something can be set off by a mere link, so it
-         *     goes away on the day that `Sunset` names. For the same reason it has no `HEAD`.
+         * @description Ends the session of the access token. Kept for older clients. `POST /auth/logout` does the same
+         *     and more. A plain link can trigger a GET that changes state, so this operation will be removed
+         *     on the day that `Sunset` names. For the same reason it has no `HEAD`.
          */
         get: operations["logOutByLink"];
         put?: never;
         /**
          * Log out
-         * @description Ends sessions of the caller: the `current` one, all `others`, or `all`. Their access tokens
-         *     and refresh tokens are refused at once.
+         * @description Ends your sessions: the `current` one, all `others`, or `all`. Their access tokens and refresh
+         *     tokens are refused immediately.
          */
         post: operations["logOut"];
         delete?: never;
@@ -192,9 +195,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Register
-         * @description Makes an account for yourself, where the operator has opened registration; elsewhere it answers
-         *     `registration-closed`. The password has 8 to 256 characters and is none of the commonest.
+         * Register an account
+         * @description Creates an account for you if the operator has opened registration. Otherwise it returns
+         *     `registration-closed`. The password must have 8 to 256 characters and must not be one of the
+         *     most common.
          */
         post: operations["register"];
         delete?: never;
@@ -213,8 +217,8 @@ export interface paths {
         get?: never;
         /**
          * Change your password
-         * @description Sets a new password and ends every other session of yours. The current one goes on. A wrong current
-         *     password counts as a failed sign-in.
+         * @description Sets a new password and ends all your other sessions. The current session continues. A wrong
+         *     current password counts as a failed sign-in.
          */
         put: operations["changePassword"];
         post?: never;
@@ -233,7 +237,7 @@ export interface paths {
         };
         /**
          * List your sessions
-         * @description Where you are logged in, the last used first.
+         * @description Returns your open sessions, the last used first.
          */
         get: operations["listSessions"];
         put?: never;
@@ -250,7 +254,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The session.
+                 * @description The id of the session.
                  * @example 01a207a3-48d2-705c-a06d-8e3c90f4cda3
                  */
                 sessionId: string;
@@ -262,7 +266,7 @@ export interface paths {
         post?: never;
         /**
          * End a session
-         * @description Ends one of your sessions, this one or another. Its tokens are refused at once.
+         * @description Ends one of your sessions, the current one or another. Its tokens are refused immediately.
          */
         delete: operations["endSession"];
         options?: never;
@@ -279,15 +283,16 @@ export interface paths {
         };
         /**
          * List conversations
-         * @description The caller's conversations, the latest activity first. Follow `nextCursor` to the end; it is
-         *     bound to the filters it was given for.
+         * @description Returns your conversations, the latest activity first. Follow `nextCursor` to the end. It is
+         *     valid only with the filters that it was issued for.
          */
         get: operations["listConversations"];
         put?: never;
         /**
          * Create a conversation
-         * @description An empty conversation. Without a `mode` it takes the default mode of your profile. You need
-         *     not call this to chat: a message without a `conversationId` makes its own conversation.
+         * @description Creates an empty conversation. Without a `mode` it uses the default mode of your profile. You do
+         *     not need this operation to chat: a message without a `conversationId` creates its own
+         *     conversation.
          */
         post: operations["createConversation"];
         delete?: never;
@@ -302,7 +307,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The conversation.
+                 * @description The id of the conversation.
                  * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
@@ -311,25 +316,26 @@ export interface paths {
         };
         /**
          * Read a conversation
-         * @description The conversation with its latest messages, oldest first: 50 of them, or as many as make 256 kB
-         *     of text, and one at least. When there are earlier ones, `messagesCursor` is given: `GET …/messages`
-         *     reads the whole conversation from its start.
+         * @description Returns the conversation with its latest messages, oldest first: at most 50, at most 256 kB of
+         *     text, and at least one if there are any. If there are earlier messages, `messagesCursor` is
+         *     present: `GET …/messages` reads the whole conversation from its start.
          */
         get: operations["getConversation"];
         put?: never;
         post?: never;
         /**
          * Delete a conversation
-         * @description Removes the conversation with its messages and their feedback, for good. An answer that is
-         *     still being made is stopped. Usage that was counted stays counted.
+         * @description Permanently deletes the conversation with its messages and their feedback. An answer that is in
+         *     progress is stopped. Usage that was already counted stays counted.
          */
         delete: operations["deleteConversation"];
         options?: never;
         head?: never;
         /**
          * Change a conversation
-         * @description Changes the properties that are sent and leaves the others. Send `If-Match` with the `ETag`
-         *     that you read, and the change is refused (`412`) if somebody was faster.
+         * @description Changes the properties that you send and leaves the others as they are. If you send `If-Match`
+         *     with the `ETag` that you read, the change is refused (`412`) when the conversation has changed
+         *     since.
          */
         patch: operations["changeConversation"];
         trace?: never;
@@ -340,7 +346,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The conversation.
+                 * @description The id of the conversation.
                  * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
@@ -349,9 +355,9 @@ export interface paths {
         };
         /**
          * Export a conversation
-         * @description The conversation and then each of its messages, oldest first, one JSON record a line. The last
-         *     line is the record `end`, which counts the others: an export without it was cut off on its way.
-         *     Messages that come while it is read are left out.
+         * @description Returns the conversation and then each of its messages, oldest first, as one JSON record per
+         *     line. The last line is the record `end`, which counts the others: an export without it is
+         *     incomplete. Messages that are added during the export are left out.
          */
         get: operations["exportConversation"];
         put?: never;
@@ -368,7 +374,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The conversation.
+                 * @description The id of the conversation.
                  * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
@@ -377,9 +383,10 @@ export interface paths {
         };
         /**
          * List messages
-         * @description The messages of a conversation, oldest first. Follow `nextCursor` to the end: a page ends at
-         *     `limit` messages or at 256 kB of text, and holds one at least. An answer that is still being made
-         *     has the status `inProgress` and no text yet: its text is on its stream.
+         * @description Returns the messages of a conversation, oldest first. Follow `nextCursor` to the end: a page
+         *     ends at `limit` messages or at 256 kB of text, and holds at least one message if any are left.
+         *     An answer that is in progress has the status `inProgress` and no text yet: its text is on its
+         *     stream.
          */
         get: operations["listMessages"];
         put?: never;
@@ -400,12 +407,12 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send a message, receive the whole answer
-         * @description Adds your message to the conversation and answers when the engine's answer is complete and
-         *     kept. Without a `conversationId` a conversation is made, titled after the message.
-         *     A problem of 5xx before the engine began means that nothing was kept. If the engine breaks
-         *     off later, you receive `200` and a message with the status `failed` and the text so far.
-         *     While the database is away an answer that is made waits for it, and so does your call.
+         * Send a message
+         * @description Adds your message to the conversation and returns the answer when it is complete and stored.
+         *     Without a `conversationId` a conversation is created, with a title made from the message. A 5xx
+         *     problem before the engine began to answer means that nothing was stored. If the engine fails
+         *     later, you receive `200` and a message with the status `failed` and the text so far. While the
+         *     database is unavailable, a finished answer waits for it, and so does your request.
          */
         post: operations["sendMessage"];
         delete?: never;
@@ -424,11 +431,11 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send a message, receive the answer as it is made
-         * @description As `POST /chat`, but the answer arrives word by word as `text/event-stream`. See *Streaming*
-         *     above for the events. Exactly one terminal event ends the stream on every way out.
-         *     If you hang up, the answer is finished and kept without you, unless you asked for
-         *     `onDisconnect: cancel`: then it stops within a second and the text so far is kept.
+         * Send a message and stream the answer
+         * @description Works like `POST /chat`, but the answer arrives word by word as `text/event-stream`. *Streaming*
+         *     above describes the events. However the answer ends, exactly one terminal event ends the stream.
+         *     If you disconnect, the answer is completed and stored without you, unless you asked for
+         *     `onDisconnect: cancel`: then it stops within a second and the text so far is stored.
          */
         post: operations["streamMessage"];
         delete?: never;
@@ -443,7 +450,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The making of an answer.
+                 * @description The id of the generation.
                  * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
@@ -452,8 +459,8 @@ export interface paths {
         };
         /**
          * Read a generation
-         * @description A generation is the making of one answer. It belongs to the server: it goes on whether or not anybody
-         *     reads its stream, and it is here for as long as its message is.
+         * @description A generation is the process that makes one answer. It belongs to the server: it continues
+         *     whether or not a client reads its stream, and you can read it for as long as its message exists.
          */
         get: operations["getGeneration"];
         put?: never;
@@ -470,7 +477,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The making of an answer.
+                 * @description The id of the generation.
                  * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
@@ -480,9 +487,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Stop an answer
-         * @description Stops the engine and keeps the text so far, wherever the answer is being made. Answers the message as it is
-         *     kept. Stopping what has ended changes nothing and answers the same: call it as often as you like.
+         * Cancel an answer
+         * @description Stops the engine and stores the text so far, on whichever instance the answer is being made.
+         *     Returns the message as it is stored. Cancelling an answer that has already ended changes nothing
+         *     and returns its message, so you can repeat the call.
          */
         post: operations["cancelGeneration"];
         delete?: never;
@@ -497,7 +505,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The making of an answer.
+                 * @description The id of the generation.
                  * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
@@ -505,13 +513,15 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Follow a stream again
-         * @description The events of an answer, from the first or from behind `Last-Event-ID` on, and then live until its end;
-         *     on any instance, and free of charge. Every event comes with the same id and the same content as the
-         *     first time. `204` says that you have seen the end. Whoever has not is sent exactly one terminal event,
-         *     whatever number the id had: one beyond all events skips to the end. Up to 10 minutes after the end of the
-         *     answer; then `410`, and `GET /chat/generations/{generationId}` and the messages of the conversation say
-         *     how it ended. If the server broke off in the middle, what was saved is replayed and `message.error` ends it.
+         * Resume a stream
+         * @description Returns the events of an answer, from the first one or from the one after `Last-Event-ID`, and
+         *     then live until the answer ends. It works on any instance and does not count against any rate
+         *     limit. Each event has the same id and the same content as the first time. `204` means that you
+         *     have seen the end. Otherwise you receive exactly one terminal event, whatever number the id has:
+         *     a number beyond all events skips to the end. A stream is available for 10 minutes after the end
+         *     of its answer. After that the response is `410`, and `GET /chat/generations/{generationId}` and
+         *     the messages of the conversation tell you how the answer ended. If the server failed during the
+         *     answer, the stored events are replayed and `message.error` ends the stream.
          */
         get: operations["resumeStream"];
         put?: never;
@@ -531,14 +541,15 @@ export interface paths {
         };
         /**
          * List your feedback
-         * @description What you said of answers, the latest first. Follow `nextCursor` to the end: a page ends at
-         *     `limit` things or at 256 kB of comments.
+         * @description Returns your feedback, the latest first. Follow `nextCursor` to the end: a page ends at `limit`
+         *     entries or at 256 kB of comments.
          */
         get: operations["listFeedback"];
         put?: never;
         /**
          * Give feedback on an answer
-         * @description One feedback per person and message: a second one replaces the first and keeps its `id`.
+         * @description Stores your feedback on a message. You can give one feedback per message: a second one replaces
+         *     the first and keeps its `id`.
          */
         post: operations["giveFeedback"];
         delete?: never;
@@ -553,7 +564,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The feedback.
+                 * @description The id of the feedback.
                  * @example 01a207a2-c4fc-7031-a5d6-71b8d908c53f
                  */
                 feedbackId: string;
@@ -564,8 +575,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Take feedback back
-         * @description Removes your feedback for good.
+         * Delete feedback
+         * @description Permanently deletes your feedback.
          */
         delete: operations["deleteFeedback"];
         options?: never;
@@ -582,24 +593,24 @@ export interface paths {
         };
         /**
          * Read your profile
-         * @description Who you are to the server, and what you may do: `scopes` lists it.
+         * @description Returns your identity and your permissions. `scopes` lists what you may do.
          */
         get: operations["getProfile"];
         /**
          * Replace your profile
-         * @description Sets your display name and your preferences as a whole: a preference that is left out is
-         *     unset. Send `If-Match` with the `ETag` that you read, and the change is refused (`412`) if
-         *     the profile was changed in the meantime. A new display name is recorded in the audit log, as one
-         *     that an administrator gives; preferences are not.
+         * @description Replaces your display name and all your preferences: a preference that you leave out is unset.
+         *     If you send `If-Match` with the `ETag` that you read, the change is refused (`412`) when the
+         *     profile has changed since. A new display name is recorded in the audit log, just as one that an
+         *     administrator sets. Preferences are not.
          */
         put: operations["replaceProfile"];
         post?: never;
         /**
          * Close your account
-         * @description Removes you and everything that is yours for good: conversations, messages, feedback, sessions.
-         *     Every token of yours is refused at once. What the audit log says of you stays without your
-         *     address and your name, and your usage stays counted in the totals of the server without you. The
-         *     last administrator cannot leave (`400`).
+         * @description Permanently deletes your account and everything that you own: conversations, messages, feedback
+         *     and sessions. All your tokens are refused immediately. The audit log keeps its entries about you
+         *     without your address and your name, and your usage stays in the totals of the server without
+         *     reference to you. The last administrator cannot close their account (`400`).
          */
         delete: operations["closeAccount"];
         options?: never;
@@ -616,12 +627,12 @@ export interface paths {
         };
         /**
          * Export your data
-         * @description Everything that is kept of you, one JSON record a line: your profile, your open sessions, your
-         *     conversations each followed by its messages, your feedback, your usage, and the audit events of
-         *     your own acts. The last line is the record `end`, which counts the others: an export without it
-         *     was cut off on its way. Conversations and messages that come while it is read are left out. Long
-         *     exports are streamed; nothing of them is held in memory. An export is recorded in the audit log,
-         *     so it has no `HEAD`.
+         * @description Returns everything that is stored about you, as one JSON record per line: your profile, your
+         *     open sessions, your conversations each followed by its messages, your feedback, your usage, and
+         *     the audit events of your own actions. The last line is the record `end`, which counts the
+         *     others: an export without it is incomplete. Conversations and messages that are added during the
+         *     export are left out. The export is streamed, so the server never holds all of it in memory. An
+         *     export is recorded in the audit log, so this operation has no `HEAD`.
          */
         get: operations["exportAccount"];
         put?: never;
@@ -641,9 +652,9 @@ export interface paths {
         };
         /**
          * Read your usage
-         * @description What you have used, by hour or by day, in UTC. `totals` is always the sum of the buckets, and
-         *     the buckets the sum of what was generated: deleting a conversation does not undo it. A bucket
-         *     without usage is left out. `limits` shows what you have left just now.
+         * @description Returns your usage by hour or by day, in UTC. `totals` is always the sum of the buckets, and the
+         *     buckets are the sum of what was generated: deleting a conversation does not reduce them. Buckets
+         *     without usage are left out. `limits` shows what remains of your rate limits now.
          */
         get: operations["getUsage"];
         put?: never;
@@ -663,14 +674,14 @@ export interface paths {
         };
         /**
          * List users
-         * @description Everybody who can log in, the newest first.
+         * @description Returns the users, the newest first. Service accounts are not included.
          */
         get: operations["listUsers"];
         put?: never;
         /**
          * Create a user
-         * @description An account that can log in with this email and password. An admin gives only what the admin holds:
-         *     whoever lacks a scope of the role is refused with `insufficient-scope`.
+         * @description Creates an account that can log in with this email and password. You cannot grant a role with a
+         *     scope that you lack (`insufficient-scope`).
          */
         post: operations["createUser"];
         delete?: never;
@@ -685,7 +696,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The user.
+                 * @description The id of the user.
                  * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 userId: components["parameters"]["UserId"];
@@ -694,14 +705,14 @@ export interface paths {
         };
         /**
          * Read a user
-         * @description One user.
+         * @description Returns one user.
          */
         get: operations["getUser"];
         put?: never;
         post?: never;
         /**
          * Delete a user
-         * @description Removes the user and everything that is theirs for good, as closing the account does. The last
+         * @description Permanently deletes the user and everything that they own, like closing the account. The last
          *     administrator who is not disabled cannot be demoted, disabled or deleted (`400`).
          */
         delete: operations["deleteUser"];
@@ -709,11 +720,12 @@ export interface paths {
         head?: never;
         /**
          * Change a user
-         * @description Name, role, whether the user is disabled, and personal limits. It takes effect at once, also for
-         *     access tokens that are out: a disabled user is refused with `account-disabled`, and a changed role
-         *     changes the scopes. `limits` is replaced as a whole. Nobody changes a user who may do more than
-         *     they may (`insufficient-scope`), or gives a role that does. The last
-         *     administrator who is not disabled cannot be demoted, disabled or deleted (`400`).
+         * @description Changes the name, the role, the disabled state and the personal limits of a user. The change
+         *     takes effect immediately, also for access tokens that were already issued: a disabled user is
+         *     refused with `account-disabled`, and a new role changes the scopes. `limits` is replaced as a
+         *     whole. You can neither change a user who has scopes that you lack nor grant a role with such
+         *     scopes (`insufficient-scope`). The last administrator who is not disabled cannot be demoted,
+         *     disabled or deleted (`400`).
          */
         patch: operations["changeUser"];
         trace?: never;
@@ -727,14 +739,16 @@ export interface paths {
         };
         /**
          * List service accounts
-         * @description A service account is a program that calls Parley with API keys. The newest first.
+         * @description Returns the service accounts, the newest first. A service account is a program that calls Parley
+         *     with API keys.
          */
         get: operations["listServiceAccounts"];
         put?: never;
         /**
          * Create a service account
-         * @description It can do what its scopes say, once it has an API key, and it owns the conversations that it makes. An
-         *     admin gives only scopes that the admin holds (`insufficient-scope`).
+         * @description Creates a service account. Once it has an API key, it can do what its scopes allow, and it owns
+         *     the conversations that it creates. You can grant only scopes that you hold
+         *     (`insufficient-scope`).
          */
         post: operations["createServiceAccount"];
         delete?: never;
@@ -749,7 +763,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
@@ -758,22 +772,23 @@ export interface paths {
         };
         /**
          * Read a service account
-         * @description One service account.
+         * @description Returns one service account.
          */
         get: operations["getServiceAccount"];
         put?: never;
         post?: never;
         /**
          * Delete a service account
-         * @description Removes it with its keys and everything that it owns, for good.
+         * @description Permanently deletes the service account with its keys and everything that it owns.
          */
         delete: operations["deleteServiceAccount"];
         options?: never;
         head?: never;
         /**
          * Change a service account
-         * @description Name, scopes, and whether it is disabled. It takes effect at once for all its keys. Nobody changes a
-         *     service account that may do more than they may (`insufficient-scope`), or gives it a scope that they lack.
+         * @description Changes the name, the scopes and the disabled state of a service account. The change takes
+         *     effect immediately for all its keys. You can neither change a service account that has scopes
+         *     that you lack nor grant such scopes (`insufficient-scope`).
          */
         patch: operations["changeServiceAccount"];
         trace?: never;
@@ -784,7 +799,7 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
@@ -793,16 +808,17 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description The keys of a service account, the newest first, without their secrets. Revoked and expired ones stay in
-         *     the list. `lastUsedAt` may lag a minute behind.
+         * @description Returns the keys of a service account, the newest first, without their secrets. Revoked and
+         *     expired keys stay in the list. `lastUsedAt` may be up to a minute old.
          */
         get: operations["listApiKeys"];
         put?: never;
         /**
          * Create an API key
-         * @description A new key of a service account. `secret` is the whole key: it is shown this once and not kept in clear,
-         *     so store it now. Send it as `X-API-Key`, or as a bearer token. Nobody makes a key that may do more
-         *     than they may (`insufficient-scope`).
+         * @description Creates a key for a service account. `secret` is the whole key. It is shown only in this
+         *     response and is not stored in plain text, so save it now. Send it as `X-API-Key` or as a bearer
+         *     token. You cannot create a key for a service account that has scopes that you lack
+         *     (`insufficient-scope`).
          */
         post: operations["createApiKey"];
         delete?: never;
@@ -817,12 +833,12 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
-                 * @description The API key.
+                 * @description The id of the API key.
                  * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
@@ -834,7 +850,7 @@ export interface paths {
         post?: never;
         /**
          * Revoke an API key
-         * @description The key is refused from now on. It stays in the list, as revoked.
+         * @description Revokes the key: it is refused from now on. It stays in the list as revoked.
          */
         delete: operations["revokeApiKey"];
         options?: never;
@@ -848,12 +864,12 @@ export interface paths {
             header?: never;
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
-                 * @description The API key.
+                 * @description The id of the API key.
                  * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
@@ -864,9 +880,9 @@ export interface paths {
         put?: never;
         /**
          * Rotate an API key
-         * @description Answers a new key in the place of this one, with the same name and the same length of life. The old one
-         *     goes on for `overlapSeconds`, and is refused then. A key that is rotated, revoked or expired cannot be
-         *     rotated (`404`): rotate its successor.
+         * @description Returns a new key that replaces this one, with the same name and the same lifetime. The old key
+         *     stays valid for `overlapSeconds` and is refused after that. You cannot rotate a key that was
+         *     already rotated, revoked or expired (`404`): rotate its successor.
          */
         post: operations["rotateApiKey"];
         delete?: never;
@@ -884,9 +900,9 @@ export interface paths {
         };
         /**
          * List audit events
-         * @description Every act of identity and administration: who did what to whom, from where and when. The newest first.
-         *     Nothing is ever changed or removed, except that the addresses of an account are forgotten when it is
-         *     closed.
+         * @description Returns every event of identity and administration, the newest first: who did what to whom, from
+         *     where and when. Events are never changed or removed, except that the addresses of an account are
+         *     removed when it is closed.
          */
         get: operations["listAuditEvents"];
         put?: never;
@@ -906,8 +922,8 @@ export interface paths {
         };
         /**
          * List all feedback
-         * @description What everybody thought of answers, the latest change first. Follow `nextCursor` to the end: a
-         *     page ends at `limit` things or at 256 kB of comments.
+         * @description Returns the feedback of all accounts, the latest change first. Follow `nextCursor` to the end: a
+         *     page ends at `limit` entries or at 256 kB of comments.
          */
         get: operations["listAllFeedback"];
         put?: never;
@@ -926,8 +942,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Read the usage of everybody
-         * @description What everybody has used, by hour or by day, in UTC; or one account. Closed accounts stay in the sum.
+         * Read the usage of all accounts
+         * @description Returns the usage of all accounts, or of one, by hour or by day, in UTC. Closed accounts stay in
+         *     the totals.
          */
         get: operations["getAllUsage"];
         put?: never;
@@ -946,11 +963,11 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Find the health check
+         * Redirect to the health check
          * @deprecated
-         * @description The first server's way to see whether it lives. It is `GET /api/v1/health` now. The other
-         *     paths of the first server (`/chat`, `/feedback`, `/status` and `/modes`) are described with
-         *     their successors: their second server entry is the old place.
+         * @description The health check of the previous server. It is now `GET /api/v1/health`. The other paths of the
+         *     previous server (`/chat`, `/feedback`, `/status` and `/modes`) are described with their
+         *     successors: the second server entry of each is the old location.
          */
         get: operations["testServer"];
         put?: never;
@@ -965,18 +982,18 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description Feedback, and whose it is. */
+        /** @description Feedback, with the account that gave it. */
         AdminFeedback: {
             /** Format: uuid */
             id: string;
             /**
              * Format: uuid
-             * @description The user or service account that gave it.
+             * @description The user or service account that gave the feedback.
              */
             userId: string;
             /**
              * Format: uuid
-             * @description The answer that it is about.
+             * @description The answer that the feedback is about.
              */
             messageId: string;
             rating: components["schemas"]["Rating"];
@@ -985,12 +1002,12 @@ export interface components {
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
         };
-        /** @description One page of everybody's feedback. */
+        /** @description One page of the feedback of all accounts. */
         AdminFeedbackPage: {
             data: components["schemas"]["AdminFeedback"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description What was used in a span of time. */
+        /** @description The usage in a period. */
         AdminUsageReport: {
             from: components["schemas"]["Timestamp"];
             to: components["schemas"]["Timestamp"];
@@ -1003,7 +1020,7 @@ export interface components {
             /** Format: uuid */
             id: string;
             name: string;
-            /** @description How the key begins; enough to know it by, not to use it. */
+            /** @description The beginning of the key: enough to identify it, not enough to use it. */
             prefix: string;
             scopes: components["schemas"]["ScopeList"];
             createdAt: components["schemas"]["Timestamp"];
@@ -1012,18 +1029,18 @@ export interface components {
             overlapEndsAt?: components["schemas"]["Timestamp"];
             revokedAt?: components["schemas"]["Timestamp"];
         };
-        /** @description A key to be made. */
+        /** @description The properties of a new key. */
         ApiKeyCreation: {
             name: components["schemas"]["ApiKeyName"];
             /**
              * Format: date-time
-             * @description When it ends, in the future. Left out, it does not end by itself.
+             * @description When the key expires, in the future. Without it, the key does not expire.
              */
             expiresAt?: string;
         };
         /**
-         * @description What the key is for. One line: no control characters, no line ends, no bidirectional
-         *     embeddings, overrides or isolates. White space around it is cut, and more must be left.
+         * @description The purpose of the key. One line: no control characters, line ends, or bidirectional embeddings,
+         *     overrides or isolates. White space at both ends is removed, and the rest must not be empty.
          */
         ApiKeyName: string;
         /** @description One page of keys. */
@@ -1031,17 +1048,17 @@ export interface components {
             data: components["schemas"]["ApiKey"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description How a key is replaced. */
+        /** @description The rotation of a key. */
         ApiKeyRotation: {
-            /** @description For how long the old key goes on, up to 30 days. */
+            /** @description The number of seconds for which the old key stays valid, up to 30 days. */
             overlapSeconds: number;
         };
-        /** @description A key with its secret, shown this once. */
+        /** @description A key with its secret, shown only once. */
         ApiKeyWithSecret: {
             /** Format: uuid */
             id: string;
             name: string;
-            /** @description How the key begins; enough to know it by, not to use it. */
+            /** @description The beginning of the key: enough to identify it, not enough to use it. */
             prefix: string;
             scopes: components["schemas"]["ScopeList"];
             createdAt: components["schemas"]["Timestamp"];
@@ -1049,12 +1066,12 @@ export interface components {
             lastUsedAt?: components["schemas"]["Timestamp"];
             overlapEndsAt?: components["schemas"]["Timestamp"];
             revokedAt?: components["schemas"]["Timestamp"];
-            /** @description The whole key. Store it now, it is not shown again. */
+            /** @description The whole key. Save it now: it is not shown again. */
             secret: string;
         };
         /**
-         * @description Whose the target is, where it is a session or a key: what is done to these is done to their account.
-         *     Events from before this was recorded have none.
+         * @description The account that owns the target, if the target is a session or a key. Events that are older
+         *     than this property do not have it.
          */
         AuditAccount: {
             /** @enum {string} */
@@ -1063,8 +1080,8 @@ export interface components {
             id: string;
         };
         /**
-         * @description Who did it. Left out where nobody knows: a wrong password, and a refresh token that was used a second
-         *     time, may come from anybody.
+         * @description The account that caused the event. Left out if it is unknown: a wrong password, or a refresh
+         *     token that is used a second time, can come from any client.
          */
         AuditActor: {
             /** @enum {string} */
@@ -1072,7 +1089,7 @@ export interface components {
             /** Format: uuid */
             id: string;
         };
-        /** @description One act of identity or administration. */
+        /** @description One event of identity or administration. */
         AuditEvent: {
             /** Format: uuid */
             id: string;
@@ -1083,16 +1100,16 @@ export interface components {
             actor?: components["schemas"]["AuditActor"];
             target?: components["schemas"]["AuditTarget"];
             account?: components["schemas"]["AuditAccount"];
-            /** @description The properties that a change touched. */
+            /** @description The properties that were changed. */
             changed?: components["schemas"]["AuditedProperty"][];
-            /** @description From where. Left out once the account is closed. */
+            /** @description The network address that the request came from. Left out after the account is closed. */
             address?: string;
-            /** @description The `X-Request-Id` of the call. */
+            /** @description The `X-Request-Id` of the request. */
             requestId: string;
         };
         /**
-         * @description The closed list of what is recorded. `x-audit` names those of each operation. `password.reset` is
-         *     what an operator does on the server's own machine: no account acts, and no call was made.
+         * @description The closed list of recorded events. `x-audit` names those of each operation. An operator causes
+         *     `password.reset` on the machine of the server: there is no acting account and no request.
          * @enum {string}
          */
         AuditEventName: "account.closed" | "api-key.created" | "api-key.revoked" | "api-key.rotated" | "data.exported" | "password.changed" | "password.refused" | "password.reset" | "refresh-token.reused" | "service-account.changed" | "service-account.created" | "service-account.deleted" | "session.created" | "session.refused" | "session.revoked" | "user.changed" | "user.created" | "user.deleted";
@@ -1101,7 +1118,7 @@ export interface components {
             data: components["schemas"]["AuditEvent"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description What it was done to. */
+        /** @description The target of the event. */
         AuditTarget: {
             /** @enum {string} */
             kind: "user" | "service-account" | "session" | "api-key";
@@ -1109,20 +1126,20 @@ export interface components {
             id: string;
         };
         /**
-         * @description A property whose changes are told in the audit log.
+         * @description A property whose changes are recorded in the audit log.
          * @enum {string}
          */
         AuditedProperty: "disabled" | "displayName" | "limits" | "name" | "role" | "scopes";
-        /** @description A message and its answer, both kept. */
+        /** @description A message and its answer, both stored. */
         ChatReply: {
             /**
              * Format: uuid
-             * @description The making of this answer.
+             * @description The generation of this answer.
              */
             generationId: string;
             /**
              * Format: uuid
-             * @description The conversation, made by this call if none was named.
+             * @description The conversation. It was created by this request if the request named none.
              */
             conversationId: string;
             userMessage: components["schemas"]["Message"];
@@ -1131,17 +1148,17 @@ export interface components {
         };
         /** @description A message to be answered. */
         ChatRequest: {
-            /** @description What you say. Anything but mere white space. */
+            /** @description The text of your message. It must not be only white space. */
             message: string;
             /**
              * Format: uuid
-             * @description The conversation that it belongs to. Left out, a new one is made.
+             * @description The conversation to add the message to. Without it, a new one is created.
              */
             conversationId?: string;
             mode?: components["schemas"]["ModeId"];
             onDisconnect?: components["schemas"]["OnDisconnect"];
         };
-        /** @description One event of a stream. `type` equals the event's name. */
+        /** @description One event of a stream. `type` equals the name of the event. */
         ChatStreamEvent: components["schemas"]["MessageStartEvent"] | components["schemas"]["MessageDeltaEvent"] | components["schemas"]["MessageEndEvent"] | components["schemas"]["MessageCancelledEvent"] | components["schemas"]["MessageErrorEvent"];
         /** @description An ordered list of messages with a title. */
         Conversation: {
@@ -1149,25 +1166,25 @@ export interface components {
             id: string;
             title: string;
             mode: components["schemas"]["ModeId"];
-            /** @description Put away by its owner. */
+            /** @description Whether the owner has archived it. */
             archived: boolean;
-            /** @description Kept in view by its owner. It does not change the order of lists. */
+            /** @description Whether the owner has pinned it. Pinning does not change the order of lists. */
             pinned: boolean;
-            /** @description How many messages it holds, of both sides. */
+            /** @description The number of messages, of both sides. */
             messageCount: number;
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
         };
-        /** @description What is to change. A property that is left out stays as it is. */
+        /** @description The properties to change. A property that you leave out stays as it is. */
         ConversationChanges: {
             title?: components["schemas"]["ConversationTitle"];
             mode?: components["schemas"]["ModeId"];
-            /** @description Put it away, or fetch it back. */
+            /** @description Archive the conversation, or restore it. */
             archived?: boolean;
-            /** @description Keep it in view, or let it go. */
+            /** @description Pin the conversation, or unpin it. */
             pinned?: boolean;
         };
-        /** @description A conversation to be made. */
+        /** @description The properties of a new conversation. */
         ConversationCreation: {
             title?: components["schemas"]["ConversationTitle"];
             mode?: components["schemas"]["ModeId"];
@@ -1178,19 +1195,19 @@ export interface components {
             id: string;
             title: string;
             mode: components["schemas"]["ModeId"];
-            /** @description Put away by its owner. */
+            /** @description Whether the owner has archived it. */
             archived: boolean;
-            /** @description Kept in view by its owner. */
+            /** @description Whether the owner has pinned it. */
             pinned: boolean;
-            /** @description How many messages it holds, of both sides. */
+            /** @description The number of messages, of both sides. */
             messageCount: number;
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
-            /** @description The latest messages, oldest first, as many as make 256 kB of text. */
+            /** @description The latest messages, oldest first, up to 256 kB of text. */
             messages: components["schemas"]["Message"][];
             /**
-             * @description Given when there are messages before these. As `cursor` of `GET …/messages` it reads from
-             *     the start of the conversation.
+             * @description Present if there are earlier messages. Send it as `cursor` to `GET …/messages` to read the
+             *     conversation from its start.
              */
             messagesCursor?: string;
         };
@@ -1200,41 +1217,41 @@ export interface components {
             nextCursor?: components["schemas"]["NextCursor"];
         };
         /**
-         * @description A name for people. One line: no control characters, no line ends, no bidirectional
-         *     embeddings, overrides or isolates. White space around it is cut, and more must be left.
+         * @description A title for people. One line: no control characters, line ends, or bidirectional embeddings,
+         *     overrides or isolates. White space at both ends is removed, and the rest must not be empty.
          */
         ConversationTitle: string;
         Count: number;
-        /** @description Who logs in. */
+        /** @description The email and password to log in with. */
         Credentials: {
             email: components["schemas"]["Email"];
             /** Format: password */
             password: string;
         };
         /**
-         * @description How somebody, or a program, is called. One line: no control characters, no line ends, no
-         *     bidirectional embeddings, overrides or isolates. White space around it is cut, and more must
-         *     be left.
+         * @description The name of a person or a program. One line: no control characters, line ends, or bidirectional
+         *     embeddings, overrides or isolates. White space at both ends is removed, and the rest must not be
+         *     empty.
          */
         DisplayName: string;
         /**
-         * @description An ASCII email address. White space around it, line ends too, is cut, and the case of its
-         *     letters does not count.
+         * @description An ASCII email address. White space at both ends, including line ends, is removed, and case is
+         *     ignored.
          */
         Email: string;
-        /** @description What answers. */
+        /** @description The engine that answers. */
         EngineDescription: {
             /**
-             * @description The built-in rules, or a model server behind Parley.
+             * @description The built-in rules, or a model server.
              * @enum {string}
              */
             kind: "builtin" | "openai-compatible";
-            /** @description The model that answers, where it is known. */
+            /** @description The model that answers, if it is known. */
             model?: string;
-            /** @description True when the answers follow rules and no language model is behind them. */
+            /** @description True if the answers follow rules and do not come from a language model. */
             ruleBased: boolean;
         };
-        /** @description That the export is complete. The last record. */
+        /** @description The last record. It shows that the export is complete. */
         ExportEnd: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1244,11 +1261,11 @@ export interface components {
             records: components["schemas"]["Count"];
         };
         /**
-         * @description One line of an export. An account's records come in the order of this list; each conversation
-         *     is followed by its messages.
+         * @description One line of an export. The records of an account come in the order of this list. Each
+         *     conversation is followed by its messages.
          */
         ExportRecord: components["schemas"]["ExportedProfile"] | components["schemas"]["ExportedSession"] | components["schemas"]["ExportedConversation"] | components["schemas"]["ExportedMessage"] | components["schemas"]["ExportedFeedback"] | components["schemas"]["ExportedUsage"] | components["schemas"]["ExportedAuditEvent"] | components["schemas"]["ExportEnd"];
-        /** @description Something that you did. */
+        /** @description An audit event that you caused. */
         ExportedAuditEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1257,7 +1274,7 @@ export interface components {
             type: "audit-event";
             auditEvent: components["schemas"]["AuditEvent"];
         };
-        /** @description A conversation; its messages follow. */
+        /** @description A conversation. Its messages follow. */
         ExportedConversation: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1266,7 +1283,7 @@ export interface components {
             type: "conversation";
             conversation: components["schemas"]["Conversation"];
         };
-        /** @description What you thought of an answer. */
+        /** @description Your feedback on an answer. */
         ExportedFeedback: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1275,7 +1292,7 @@ export interface components {
             type: "feedback";
             feedback: components["schemas"]["Feedback"];
         };
-        /** @description A message of the conversation before it. */
+        /** @description A message of the preceding conversation. */
         ExportedMessage: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1284,7 +1301,7 @@ export interface components {
             type: "message";
             message: components["schemas"]["Message"];
         };
-        /** @description Who you are. The first record of an account. */
+        /** @description Your profile. The first record of the export of an account. */
         ExportedProfile: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1293,7 +1310,7 @@ export interface components {
             type: "profile";
             profile: components["schemas"]["Profile"];
         };
-        /** @description A place where you are logged in. */
+        /** @description One of your open sessions. */
         ExportedSession: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1302,7 +1319,7 @@ export interface components {
             type: "session";
             session: components["schemas"]["Session"];
         };
-        /** @description What one answer took. */
+        /** @description The usage of one answer. */
         ExportedUsage: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1311,13 +1328,13 @@ export interface components {
             type: "usage";
             usage: components["schemas"]["UsageRecord"];
         };
-        /** @description What a person thought of an answer. */
+        /** @description Feedback on an answer. */
         Feedback: {
             /** Format: uuid */
             id: string;
             /**
              * Format: uuid
-             * @description The answer that it is about.
+             * @description The answer that the feedback is about.
              */
             messageId: string;
             rating: components["schemas"]["Rating"];
@@ -1326,9 +1343,9 @@ export interface components {
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
         };
-        /** @description In a person's own words. */
+        /** @description A free-text comment. */
         FeedbackComment: string;
-        /** @description Feedback to be kept. */
+        /** @description The feedback to store. */
         FeedbackCreation: {
             /**
              * Format: uuid
@@ -1344,16 +1361,16 @@ export interface components {
             data: components["schemas"]["Feedback"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description Short labels of your own choice. */
+        /** @description Short labels that you choose. */
         FeedbackTags: string[];
         /**
-         * @description Why a complete answer ended, as far as it is known: `stop` when the model had said all, `length`
-         *     when the answer reached the greatest length and breaks off there, `contentFilter` when a policy
-         *     of the model server held back the rest.
+         * @description Why a complete answer ended, if it is known: `stop` when the model had finished, `length` when
+         *     the answer reached the maximum length and is cut off there, `contentFilter` when a policy of the
+         *     model server withheld the rest.
          * @enum {string}
          */
         FinishReason: "stop" | "length" | "contentFilter";
-        /** @description The making of one answer. */
+        /** @description The process that makes one answer. */
         Generation: {
             /** Format: uuid */
             id: string;
@@ -1361,12 +1378,12 @@ export interface components {
             conversationId: string;
             /**
              * Format: uuid
-             * @description The answer that it makes.
+             * @description The message that holds the answer.
              */
             messageId: string;
             /**
-             * @description `running`; `completed`; `cancelled` when it was stopped, `failed` when the engine broke off
-             *     and `interrupted` when the server did.
+             * @description `running`, `completed`, `cancelled` (it was cancelled), `failed` (the engine failed or the
+             *     server shut down) or `interrupted` (the server stopped unexpectedly).
              * @enum {string}
              */
             status: "running" | "completed" | "cancelled" | "failed" | "interrupted";
@@ -1379,33 +1396,33 @@ export interface components {
          * @enum {string}
          */
         Granularity: "hour" | "day";
-        /** @description That the process is alive. */
+        /** @description The process is alive. */
         Health: {
             /** @enum {string} */
             status: "up";
         };
-        /** @description What is left of one limit. */
+        /** @description The state of one rate limit. */
         LimitState: {
             policy: components["schemas"]["PolicyName"];
-            /** @description Calls in a window. */
+            /** @description The number of requests in a window. */
             quota: number;
             windowSeconds: number;
             remaining: number;
             resetsAt: components["schemas"]["Timestamp"];
         };
-        /** @description What is left of each limit that counts the caller. */
+        /** @description The state of each rate limit that counts the caller. */
         LimitStateList: {
             data: components["schemas"]["LimitState"][];
         };
-        /** @description Which sessions end. */
+        /** @description The sessions to end. */
         LogoutRequest: {
             /**
-             * @description This session, every other one of yours, or all of them.
+             * @description The current session, all your other sessions, or all of them.
              * @enum {string}
              */
             scope: "current" | "others" | "all";
         };
-        /** @description One thing that was said. */
+        /** @description One message of a conversation. */
         Message: {
             /** Format: uuid */
             id: string;
@@ -1416,9 +1433,9 @@ export interface components {
             /** @description The text. Empty while the answer is `inProgress`. */
             content: string;
             /**
-             * @description `complete`; `inProgress` while the answer is being made; `cancelled` when it was stopped,
-             *     `failed` when the engine broke off and `interrupted` when the server did, each with the
-             *     text that was kept.
+             * @description `complete`, `inProgress` (the answer is being made), `cancelled` (it was cancelled),
+             *     `failed` (the engine failed or the server shut down) or `interrupted` (the server stopped
+             *     unexpectedly). After the last three, the message holds the text that was stored.
              * @enum {string}
              */
             status: "complete" | "inProgress" | "cancelled" | "failed" | "interrupted";
@@ -1428,14 +1445,14 @@ export interface components {
             finishReason?: components["schemas"]["FinishReason"];
             /**
              * Format: int32
-             * @description How many messages at the beginning of the conversation the model did not see when it
-             *     answered, since the conversation has grown too long for it. Left out when it saw all.
+             * @description The number of messages at the beginning of the conversation that the model did not see,
+             *     because the conversation has become too long for it. Left out if the model saw all of them.
              */
             omittedMessages?: number;
             usage?: components["schemas"]["Usage"];
             createdAt: components["schemas"]["Timestamp"];
         };
-        /** @description The answer was stopped. The last event. */
+        /** @description The answer was cancelled. The last event. */
         MessageCancelledEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1454,7 +1471,7 @@ export interface components {
             type: "message.delta";
             text: string;
         };
-        /** @description The answer is complete and kept. The last event. */
+        /** @description The answer is complete and stored. The last event. */
         MessageEndEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1464,7 +1481,7 @@ export interface components {
             message: components["schemas"]["Message"];
             usage: components["schemas"]["Usage"];
         };
-        /** @description The answer broke off. `message` is what was kept. The last event. */
+        /** @description The answer failed. `message` is what was stored. The last event. */
         MessageErrorEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1479,7 +1496,7 @@ export interface components {
             data: components["schemas"]["Message"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description The engine has begun. The first event. */
+        /** @description The engine has begun to answer. The first event. */
         MessageStartEvent: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1493,35 +1510,35 @@ export interface components {
             userMessage: components["schemas"]["Message"];
             /**
              * Format: uuid
-             * @description The answer's id.
+             * @description The id of the answer.
              */
             messageId: string;
             requestId: string;
             mode: components["schemas"]["ModeId"];
         };
-        /** @description A manner of answering. */
+        /** @description A style of answering. */
         Mode: {
             id: components["schemas"]["ModeId"];
             title: string;
             description: string;
-            /** @description Taken where no mode is named. */
+            /** @description Whether this mode is used where none is named. */
             default: boolean;
         };
-        /** @description The id of a mode. `GET /modes` lists them; more may come. */
+        /** @description The id of a mode. `GET /modes` lists them. New ones may be added. */
         ModeId: string;
         /** @description All modes. */
         ModeList: {
             data: components["schemas"]["Mode"][];
         };
         /**
-         * @description Send it as `cursor` for the next page. Left out on the last page, and there alone: a page may
-         *     hold fewer things than `limit` and be followed by more, because its texts are long; that of a
-         *     search even none.
+         * @description Send it as `cursor` to read the next page. Left out on the last page, and only there: a page may
+         *     hold fewer entries than `limit` and be followed by more, because its texts are long. A page of
+         *     search results may even be empty.
          */
         NextCursor: string;
         /**
-         * @description What becomes of the answer when you hang up before it is complete: it is finished and kept
-         *     without you, or stopped and kept as far as it came.
+         * @description What happens to the answer when you disconnect before it is complete: with `continue` it is
+         *     completed and stored, with `cancel` it is stopped and the text so far is stored.
          * @default continue
          * @enum {string}
          */
@@ -1532,66 +1549,66 @@ export interface components {
             currentPassword: string;
             /**
              * Format: password
-             * @description 8 to 256 characters, none of the commonest.
+             * @description 8 to 256 characters, and not one of the most common passwords.
              */
             newPassword: string;
         };
-        /** @description Limits of one user. One that is left out is the server's own. */
+        /** @description The rate limits of one user. A limit that is left out has the value of the server. */
         PersonalLimits: {
-            /** @description Calls in an hour, instead of the quota of `user`. */
+            /** @description Requests per hour, instead of the quota of `user`. */
             hourly?: number;
-            /** @description Messages in a minute, instead of the quota of `chat`. */
+            /** @description Messages per minute, instead of the quota of `chat`. */
             chatPerMinute?: number;
         };
-        /** @description The name of a limit. */
+        /** @description The name of a rate limit. */
         PolicyName: string;
-        /** @description How a person likes things. Each is optional. */
+        /** @description The preferences of an account. Each is optional. */
         Preferences: {
             defaultMode?: components["schemas"]["ModeId"];
             /** @description A language tag (BCP 47). */
             locale?: string;
-            /** @description A name of the IANA time zone database. */
+            /** @description A name from the IANA time zone database. */
             timeZone?: string;
         };
         /** @description What went wrong (RFC 9457). Decide by `code`. */
         Problem: {
             /**
              * Format: uri-reference
-             * @description Where this code is explained.
+             * @description The documentation of this code.
              */
             type: string;
-            /** @description What went wrong, in words that never vary for a code. */
+            /** @description What went wrong, in the same words for every occurrence of a code. */
             title: string;
             /** @description The HTTP status. */
             status: number;
-            /** @description What went wrong this time, for people. */
+            /** @description What went wrong in this case, for people. */
             detail?: string;
             /**
              * Format: uri-reference
-             * @description The path that was called.
+             * @description The path of the request.
              */
             instance: string;
             code: components["schemas"]["ProblemCode"];
             /** @description The value of `X-Request-Id`. */
             requestId: string;
-            /** @description Whether the same call may succeed later. */
+            /** @description Whether the same request may succeed later. */
             retryable: boolean;
-            /** @description Each place where the request does not fit. */
+            /** @description Each place where the request does not match the contract. */
             errors?: components["schemas"]["RequestError"][];
-            /** @description The limits that are spent. */
+            /** @description The rate limits that are exceeded. */
             violatedPolicies?: components["schemas"]["PolicyName"][];
             /**
              * Format: uuid
-             * @description The answer that the conversation is busy with.
+             * @description The generation of the answer that is in progress in the conversation.
              */
             activeGenerationId?: string;
         };
         /**
-         * @description The closed list of what can go wrong.
+         * @description The closed list of problem codes.
          * @enum {string}
          */
         ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "context-too-long" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "export-busy" | "headers-too-large" | "internal" | "upstream-failed" | "upstream-refused" | "unavailable" | "upstream-timeout";
-        /** @description Who a caller is to the server. */
+        /** @description The identity and permissions of a caller. */
         Profile: {
             /** Format: uuid */
             id: string;
@@ -1604,56 +1621,56 @@ export interface components {
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
         };
-        /** @description The profile as it shall be. */
+        /** @description The new profile. */
         ProfileChanges: {
             displayName: components["schemas"]["DisplayName"];
             preferences: components["schemas"]["Preferences"];
         };
         /** @enum {string} */
         Rating: "up" | "down";
-        /** @description Whether calls can be served, and what it depends on. */
+        /** @description Whether the server can serve requests, and the state of what it depends on. */
         Readiness: {
             /** @enum {string} */
             status: "ready" | "degraded" | "unavailable";
             checks: components["schemas"]["ReadinessCheck"][];
         };
-        /** @description One thing that the server depends on. */
+        /** @description The state of one component that the server depends on. */
         ReadinessCheck: {
             /** @enum {string} */
             name: "database" | "schema" | "limits" | "engine" | "listener";
             /** @enum {string} */
             status: "up" | "down";
         };
-        /** @description The refresh token that you hold. */
+        /** @description Your current refresh token. */
         RefreshRequest: {
             refreshToken: string;
         };
-        /** @description Somebody who registers. */
+        /** @description The details of a new account. */
         Registration: {
             email: components["schemas"]["Email"];
             /**
              * Format: password
-             * @description 8 to 256 characters, none of the commonest.
+             * @description 8 to 256 characters, and not one of the most common passwords.
              */
             password: string;
             displayName: components["schemas"]["DisplayName"];
         };
-        /** @description One place where a request does not fit the contract. */
+        /** @description One place where the request does not match the contract. */
         RequestError: {
             /** @enum {string} */
             in: "body" | "query" | "path" | "header";
-            /** @description In the body a JSON Pointer (RFC 6901), elsewhere the parameter's name. */
+            /** @description In the body, a JSON Pointer (RFC 6901). Elsewhere, the name of the parameter. */
             pointer: string;
-            /** @description The rule that it breaks, such as `required`, `maxLength` or `unknown`. */
+            /** @description The rule that was violated, such as `required`, `maxLength` or `unknown`. */
             code: string;
             detail: string;
         };
         /**
-         * @description Something that a caller may do.
+         * @description A permission of a caller.
          * @enum {string}
          */
         Scope: "profile:read" | "profile:write" | "conversations:read" | "conversations:write" | "chat:write" | "feedback:read" | "feedback:write" | "usage:read" | "admin:users" | "admin:service-accounts" | "admin:audit" | "admin:feedback" | "admin:usage";
-        /** @description What somebody may do. */
+        /** @description The permissions of an account. */
         ScopeList: components["schemas"]["Scope"][];
         /** @description A program that calls Parley with API keys. */
         ServiceAccount: {
@@ -1666,14 +1683,14 @@ export interface components {
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
         };
-        /** @description What is to change. A property that is left out stays as it is. */
+        /** @description The properties to change. A property that you leave out stays as it is. */
         ServiceAccountChanges: {
             name?: components["schemas"]["DisplayName"];
             scopes?: components["schemas"]["ScopeList"];
-            /** @description Refuse its keys, or take them again. */
+            /** @description Refuse its keys, or accept them again. */
             disabled?: boolean;
         };
-        /** @description A service account to be made. */
+        /** @description The properties of a new service account. */
         ServiceAccountCreation: {
             name: components["schemas"]["DisplayName"];
             scopes: components["schemas"]["ScopeList"];
@@ -1683,18 +1700,18 @@ export interface components {
             data: components["schemas"]["ServiceAccount"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description A place where somebody is logged in. */
+        /** @description One login of an account. */
         Session: {
             /** Format: uuid */
             id: string;
             createdAt: components["schemas"]["Timestamp"];
             lastUsedAt: components["schemas"]["Timestamp"];
             expiresAt: components["schemas"]["Timestamp"];
-            /** @description From where the login came. */
+            /** @description The network address that the login came from. */
             address: string;
-            /** @description What the client called itself. Empty if it did not. */
+            /** @description The `User-Agent` of the client. Empty if it sent none. */
             userAgent: string;
-            /** @description Whether this call belongs to it. */
+            /** @description Whether this request belongs to the session. */
             current: boolean;
         };
         /** @description One page of sessions. */
@@ -1702,10 +1719,10 @@ export interface components {
             data: components["schemas"]["Session"][];
             nextCursor?: components["schemas"]["NextCursor"];
         };
-        /** @description The server's own description. */
+        /** @description The status of the server. */
         Status: {
             name: string;
-            /** @description The version of the contract that it keeps. */
+            /** @description The version of the contract that the server implements. */
             version: string;
             startedAt: components["schemas"]["Timestamp"];
             uptimeSeconds: number;
@@ -1716,28 +1733,28 @@ export interface components {
          * @description A time in UTC with milliseconds (RFC 3339).
          */
         Timestamp: string;
-        /** @description What a session is carried on with. */
+        /** @description The tokens of a session. */
         TokenPair: {
             /** @description Send it as `Authorization: Bearer …`. */
             accessToken: string;
-            /** @description Use it once, for the next pair. */
+            /** @description Use it once, to get the next pair. */
             refreshToken: string;
             /** @enum {string} */
             tokenType: "Bearer";
-            /** @description For how many seconds the access token lives. */
+            /** @description The lifetime of the access token in seconds. */
             expiresIn: number;
-            /** @description For how many seconds the refresh token lives. */
+            /** @description The lifetime of the refresh token in seconds. */
             refreshExpiresIn: number;
             /** Format: uuid */
             sessionId: string;
         };
-        /** @description What an answer took, in tokens. A number that is not known is left out. */
+        /** @description The usage of an answer, in tokens. A number that is not known is left out. */
         Usage: {
             inputTokens?: components["schemas"]["Count"];
             outputTokens?: components["schemas"]["Count"];
             totalTokens?: components["schemas"]["Count"];
             /**
-             * @description Counted by the model server, or estimated from the text.
+             * @description Whether the model server counted the tokens or Parley estimated them from the text.
              * @enum {string}
              */
             source: "upstream" | "estimated";
@@ -1751,11 +1768,11 @@ export interface components {
             outputTokens: components["schemas"]["Count"];
             totalTokens: components["schemas"]["Count"];
         };
-        /** @description What one answer took. A number that is not known is left out. */
+        /** @description The usage of one answer. A number that is not known is left out. */
         UsageRecord: {
             /**
              * Format: uuid
-             * @description The making of the answer.
+             * @description The generation of the answer.
              */
             generationId: string;
             at: components["schemas"]["Timestamp"];
@@ -1763,12 +1780,12 @@ export interface components {
             outputTokens?: components["schemas"]["Count"];
             totalTokens?: components["schemas"]["Count"];
             /**
-             * @description Counted by the model server, or estimated from the text.
+             * @description Whether the model server counted the tokens or Parley estimated them from the text.
              * @enum {string}
              */
             source?: "upstream" | "estimated";
         };
-        /** @description What was used in a span of time. */
+        /** @description The usage in a period. */
         UsageReport: {
             from: components["schemas"]["Timestamp"];
             to: components["schemas"]["Timestamp"];
@@ -1785,7 +1802,7 @@ export interface components {
             outputTokens: components["schemas"]["Count"];
             totalTokens: components["schemas"]["Count"];
         };
-        /** @description Somebody who can log in. */
+        /** @description An account of a person, who logs in with a password. */
         User: {
             /** Format: uuid */
             id: string;
@@ -1798,20 +1815,20 @@ export interface components {
             createdAt: components["schemas"]["Timestamp"];
             updatedAt: components["schemas"]["Timestamp"];
         };
-        /** @description What is to change. A property that is left out stays as it is. */
+        /** @description The properties to change. A property that you leave out stays as it is. */
         UserChanges: {
             displayName?: components["schemas"]["DisplayName"];
             role?: components["schemas"]["UserRole"];
-            /** @description Refuse the user, or let them in again. */
+            /** @description Refuse the user, or accept them again. */
             disabled?: boolean;
             limits?: components["schemas"]["PersonalLimits"];
         };
-        /** @description A user to be made. */
+        /** @description The properties of a new user. */
         UserCreation: {
             email: components["schemas"]["Email"];
             /**
              * Format: password
-             * @description 8 to 256 characters, none of the commonest.
+             * @description 8 to 256 characters, and not one of the most common passwords.
              */
             password: string;
             displayName: components["schemas"]["DisplayName"];
@@ -1823,13 +1840,13 @@ export interface components {
             nextCursor?: components["schemas"]["NextCursor"];
         };
         /**
-         * @description What a user may do, as a list of scopes. `GET /users/profile` shows one's own.
+         * @description The role of a user: a named set of scopes. `GET /users/profile` lists yours.
          * @enum {string}
          */
         UserRole: "user" | "admin";
     };
     responses: {
-        /** @description The request does not fit this document; `errors` names each place. */
+        /** @description The request does not match this document. `errors` names each place. */
         BadRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1842,7 +1859,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/invalid-request",
-                 *       "title": "The request does not fit the contract.",
+                 *       "title": "The request does not match the contract.",
                  *       "status": 400,
                  *       "detail": "body /message: must NOT have fewer than 1 characters; body /message: must match pattern \"\\S\"",
                  *       "instance": "/api/v1/chat",
@@ -1869,8 +1886,8 @@ export interface components {
             };
         };
         /**
-         * @description The conversation is still answering an earlier message, or the call with this
-         *     `Idempotency-Key` is still running.
+         * @description An earlier answer in the conversation, or a request with this `Idempotency-Key`, is still in
+         *     progress.
          */
         ConversationBusy: {
             headers: {
@@ -1885,7 +1902,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/conversation-busy",
-                 *       "title": "The conversation is still answering.",
+                 *       "title": "An answer in this conversation is still in progress.",
                  *       "status": 409,
                  *       "instance": "/api/v1/chat",
                  *       "code": "conversation-busy",
@@ -1897,7 +1914,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is an account with this email. */
+        /** @description An account with this email already exists. */
         EmailTaken: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1910,7 +1927,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/email-taken",
-                 *       "title": "There is an account with this email.",
+                 *       "title": "An account with this email already exists.",
                  *       "status": 409,
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "email-taken",
@@ -1921,7 +1938,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller may not do this. */
+        /** @description The request is not permitted. */
         Forbidden: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1934,9 +1951,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/insufficient-scope",
-                 *       "title": "The caller lacks a scope that the operation needs.",
+                 *       "title": "A required scope is missing.",
                  *       "status": 403,
-                 *       "detail": "Needs chat:write.",
+                 *       "detail": "Missing scope: chat:write.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "insufficient-scope",
                  *       "requestId": "01a207a4-3cf6-708c-8c31-e58ec239afe5",
@@ -1946,7 +1963,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The answer ended more than 10 minutes ago, and its stream cannot be followed any more. */
+        /** @description The answer ended more than 10 minutes ago. Its stream has expired. */
         GenerationExpired: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1957,7 +1974,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/generation-expired",
-                 *       "title": "The stream of this answer is not kept any more.",
+                 *       "title": "The stream of this answer has expired.",
                  *       "status": 410,
                  *       "instance": "/api/v1/chat/generations/01a207a4-5f24-709b-9cc2-a5c67d027cf8/stream",
                  *       "code": "generation-expired",
@@ -1968,7 +1985,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The call with this `Idempotency-Key` is still running. */
+        /** @description A request with this `Idempotency-Key` is still in progress. */
         IdempotencyInProgress: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -1982,7 +1999,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/idempotency-in-progress",
-                 *       "title": "The first call with this key is still running.",
+                 *       "title": "The first request with this idempotency key is still in progress.",
                  *       "status": 409,
                  *       "instance": "/api/v1/conversations",
                  *       "code": "idempotency-in-progress",
@@ -1993,7 +2010,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The `Idempotency-Key` was used before, with another body. */
+        /** @description The `Idempotency-Key` was already used with a different body. */
         IdempotencyKeyReused: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2006,7 +2023,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/idempotency-key-reused",
-                 *       "title": "The key was used for another body.",
+                 *       "title": "The idempotency key was already used with a different body.",
                  *       "status": 422,
                  *       "instance": "/api/v1/chat",
                  *       "code": "idempotency-key-reused",
@@ -2017,7 +2034,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A mistake of ours. It is logged under `requestId`. */
+        /** @description An error of the server. It is logged under `requestId`. */
         Internal: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2030,7 +2047,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/internal",
-                 *       "title": "Something went wrong on our side.",
+                 *       "title": "Internal server error.",
                  *       "status": 500,
                  *       "instance": "/api/v1/modes",
                  *       "code": "internal",
@@ -2041,7 +2058,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Email and password do not belong together. */
+        /** @description The email or the password is incorrect. */
         InvalidCredentials: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2055,7 +2072,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/invalid-credentials",
-                 *       "title": "Email and password do not belong together.",
+                 *       "title": "Incorrect email or password.",
                  *       "status": 401,
                  *       "instance": "/api/v1/auth/login",
                  *       "code": "invalid-credentials",
@@ -2066,7 +2083,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description It lives under `/api/v1` now. Repeat the same call at `Location`. */
+        /** @description The path has moved to `/api/v1`. Repeat the same request at `Location`. */
         Moved: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2081,7 +2098,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description `Accept` admits neither the media type of the answer nor JSON. */
+        /** @description `Accept` admits neither the media type of the response nor JSON. */
         NotAcceptable: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2094,9 +2111,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/not-acceptable",
-                 *       "title": "None of the media types in Accept can be answered.",
+                 *       "title": "None of the media types in Accept is available.",
                  *       "status": 406,
-                 *       "detail": "Answers application/json.",
+                 *       "detail": "This operation responds with application/json.",
                  *       "instance": "/api/v1/chat",
                  *       "code": "not-acceptable",
                  *       "requestId": "01a207a3-a0b6-707f-b2bc-49fd200f4e60",
@@ -2106,7 +2123,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no such thing, or it is not yours. */
+        /** @description The resource does not exist, or it is not yours. */
         NotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2119,7 +2136,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/not-found",
-                 *       "title": "There is no such thing.",
+                 *       "title": "Resource not found.",
                  *       "status": 404,
                  *       "instance": "/api/v1/conversations/019ab000-0000-7000-8000-000000000000",
                  *       "code": "not-found",
@@ -2130,7 +2147,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description It still has the version that you named. */
+        /** @description The resource still has the version that you named. */
         NotModified: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2142,7 +2159,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The body is larger than 256 kB. */
+        /** @description The request body is larger than 256 kB. */
         PayloadTooLarge: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2155,7 +2172,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/payload-too-large",
-                 *       "title": "The body is too large.",
+                 *       "title": "The request body is too large.",
                  *       "status": 413,
                  *       "detail": "The limit is 262144 bytes.",
                  *       "instance": "/api/v1/chat",
@@ -2167,7 +2184,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The thing has another version than `If-Match` names. `ETag` is its version now. */
+        /** @description The resource has a different version than `If-Match` names. `ETag` is its current version. */
         PreconditionFailed: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2182,7 +2199,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/precondition-failed",
-                 *       "title": "The thing has changed since it was read.",
+                 *       "title": "The resource has changed since you read it.",
                  *       "status": 412,
                  *       "instance": "/api/v1/users/profile",
                  *       "code": "precondition-failed",
@@ -2193,7 +2210,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A limit is spent. Wait for `Retry-After` seconds. */
+        /** @description The rate limit is exceeded. Wait for `Retry-After` seconds. */
         QuotaExceeded: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2207,7 +2224,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/quota-exceeded",
-                 *       "title": "A limit is spent.",
+                 *       "title": "Rate limit exceeded.",
                  *       "status": 429,
                  *       "instance": "/api/v1/chat",
                  *       "code": "quota-exceeded",
@@ -2221,7 +2238,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body did not arrive within 30 seconds. */
+        /** @description The request body did not arrive within 30 seconds. */
         RequestTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2245,7 +2262,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description You have as many open streams as you may. Close one, or wait for `Retry-After` seconds. */
+        /**
+         * @description You have reached the maximum number of concurrent streams. Close one, or wait for `Retry-After`
+         *     seconds.
+         */
         TooManyStreams: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2259,7 +2279,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/too-many-streams",
-                 *       "title": "Too many streams are open.",
+                 *       "title": "Too many concurrent streams.",
                  *       "status": 429,
                  *       "instance": "/api/v1/chat/generations/01a207a4-5f24-709b-9cc2-a5c67d027cf8/stream",
                  *       "code": "too-many-streams",
@@ -2273,7 +2293,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The credential is missing, expired or not ours. */
+        /** @description The credential is missing, expired or invalid. */
         Unauthorized: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2287,7 +2307,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/token-expired",
-                 *       "title": "The token has expired.",
+                 *       "title": "The token or API key has expired.",
                  *       "status": 401,
                  *       "instance": "/api/v1/chat",
                  *       "code": "token-expired",
@@ -2298,7 +2318,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Something that the server needs is not there just now. */
+        /** @description Something that the server depends on is temporarily unavailable. */
         Unavailable: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2312,7 +2332,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/unavailable",
-                 *       "title": "The server cannot do this just now.",
+                 *       "title": "The server is temporarily unavailable.",
                  *       "status": 503,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unavailable",
@@ -2323,7 +2343,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The request does not fit this document. Costs nothing. */
+        /** @description The request does not match this document. Does not count against any rate limit. */
         UncountedBadRequest: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2334,7 +2354,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/invalid-request",
-                 *       "title": "The request does not fit the contract.",
+                 *       "title": "The request does not match the contract.",
                  *       "status": 400,
                  *       "detail": "query x: is not a parameter of this operation",
                  *       "instance": "/api/v1/health",
@@ -2354,7 +2374,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller may not do this. Costs nothing. */
+        /** @description The request is not permitted. Does not count against any rate limit. */
         UncountedForbidden: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2367,9 +2387,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/insufficient-scope",
-                 *       "title": "The caller lacks a scope that the operation needs.",
+                 *       "title": "A required scope is missing.",
                  *       "status": 403,
-                 *       "detail": "Needs chat:write.",
+                 *       "detail": "Missing scope: chat:write.",
                  *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "insufficient-scope",
                  *       "requestId": "01a207a4-41d8-708d-893a-f08ee0e71c0f",
@@ -2379,7 +2399,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `Accept` admits neither the media type of the answer nor JSON. Costs nothing. */
+        /**
+         * @description `Accept` admits neither the media type of the response nor JSON. Does not count against any rate
+         *     limit.
+         */
         UncountedNotAcceptable: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2390,9 +2413,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/not-acceptable",
-                 *       "title": "None of the media types in Accept can be answered.",
+                 *       "title": "None of the media types in Accept is available.",
                  *       "status": 406,
-                 *       "detail": "Answers application/json.",
+                 *       "detail": "This operation responds with application/json.",
                  *       "instance": "/api/v1/health",
                  *       "code": "not-acceptable",
                  *       "requestId": "01a207a3-9bd4-707e-b5b3-3d0815eca3e2",
@@ -2402,7 +2425,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no such thing, or it is not yours. Costs nothing. */
+        /** @description The resource does not exist, or it is not yours. Does not count against any rate limit. */
         UncountedNotFound: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2413,7 +2436,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/not-found",
-                 *       "title": "There is no such thing.",
+                 *       "title": "Resource not found.",
                  *       "status": 404,
                  *       "instance": "/api/v1/chat/generations/019ab000-0000-7000-8000-000000000000/stream",
                  *       "code": "not-found",
@@ -2424,7 +2447,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is not `application/json`, or it is compressed. */
+        /** @description The request body is not `application/json`, or it is compressed. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2437,7 +2460,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/unsupported-media-type",
-                 *       "title": "The body must be application/json.",
+                 *       "title": "The request body must be application/json.",
                  *       "status": 415,
                  *       "instance": "/api/v1/chat",
                  *       "code": "unsupported-media-type",
@@ -2448,7 +2471,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The engine failed before it answered, or refused the call. Nothing was kept. */
+        /**
+         * @description The model server failed before it began to answer, or it rejected the request. Nothing was
+         *     stored.
+         */
         UpstreamFailed: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2462,7 +2488,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/upstream-failed",
-                 *       "title": "The engine behind chat failed.",
+                 *       "title": "The model server failed.",
                  *       "status": 502,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-failed",
@@ -2473,7 +2499,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The engine stayed silent. Nothing was kept. */
+        /** @description The model server did not answer in time. Nothing was stored. */
         UpstreamTimeout: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2487,7 +2513,7 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/upstream-timeout",
-                 *       "title": "The engine behind chat did not answer in time.",
+                 *       "title": "The model server did not answer in time.",
                  *       "status": 504,
                  *       "instance": "/api/v1/chat",
                  *       "code": "upstream-timeout",
@@ -2498,7 +2524,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The password is too short, or one of the commonest. */
+        /** @description The password is too short, or it is one of the most common. */
         WeakPassword: {
             headers: {
                 "X-Request-Id": components["headers"]["RequestId"];
@@ -2511,9 +2537,9 @@ export interface components {
                 /**
                  * @example {
                  *       "type": "/docs/problems/weak-password",
-                 *       "title": "The password is too easy to guess.",
+                 *       "title": "The password does not meet the requirements.",
                  *       "status": 422,
-                 *       "detail": "It is one of the commonest.",
+                 *       "detail": "It is one of the most common passwords.",
                  *       "instance": "/api/v1/auth/register",
                  *       "code": "weak-password",
                  *       "requestId": "01a207a3-836a-7076-9061-d35108610c33",
@@ -2526,62 +2552,64 @@ export interface components {
     };
     parameters: {
         /**
-         * @description The API key.
+         * @description The id of the API key.
          * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
          */
         ApiKeyId: string;
         /**
-         * @description The conversation.
+         * @description The id of the conversation.
          * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
          */
         ConversationId: string;
         /**
-         * @description The `nextCursor` of the page before. Leave it out for the first page.
+         * @description The `nextCursor` of the previous page. Leave it out for the first page.
          * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
          */
         Cursor: string;
         /**
-         * @description The making of an answer.
+         * @description The id of the generation.
          * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
          */
         GenerationId: string;
         /**
-         * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
-         *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+         * @description A key that you choose for this request, so that you can repeat it if the response was lost: the
+         *     repetition returns the response of the first request. Keys are kept for 24 hours. See *Repeating
+         *     a call* above.
          * @example chat-1
          */
         IdempotencyKey: string;
         /**
-         * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-         *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-         *     (`"1-gzip"`) makes no difference.
+         * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+         *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+         *     appends to a tag (`"1-gzip"`) makes no difference.
          * @example "1"
          */
         IfMatch: string;
         /**
-         * @description Answer `304` if the thing still has one of these versions (`ETag`).
+         * @description Return `304` if the resource still has one of these versions (`ETag`).
          * @example "1"
          */
         IfNoneMatch: string;
         /**
-         * @description The id of the last event that you have seen. Left out, the stream begins with the first. A number that
-         *     no event has had is not refused: another instance may have sent more than this one knows of.
+         * @description The id of the last event that you have seen. If you leave it out, the stream begins with the
+         *     first event. A number that no event has had is not refused: another instance may have sent more
+         *     events than this one knows of.
          * @example 01a207a2-80a0-701c-a70f-68894adc5d2f:1
          */
         LastEventId: string;
         /**
-         * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-         *     there is a `nextCursor`.
+         * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+         *     as long as there is a `nextCursor`.
          * @example 1
          */
         Limit: number;
         /**
-         * @description The service account.
+         * @description The id of the service account.
          * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
          */
         ServiceAccountId: string;
         /**
-         * @description The user.
+         * @description The id of the user.
          * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
          */
         UserId: string;
@@ -2589,13 +2617,13 @@ export interface components {
     requestBodies: never;
     headers: {
         /**
-         * @description Tells a proxy in between not to hold the stream back.
+         * @description Tells proxies not to buffer the stream.
          * @example no
          */
         AccelBuffering: "no";
         /**
-         * @description The body is not encoded. It is said because a proxy that encodes an answer weakens or changes
-         *     its `ETag`.
+         * @description The body is not encoded. The header is sent because a proxy that encodes a response weakens or
+         *     changes its `ETag`.
          * @example identity
          */
         ContentEncoding: "identity";
@@ -2605,90 +2633,91 @@ export interface components {
          */
         Deprecation: string;
         /**
-         * @description The version of the thing, the same for every caller. Send it back in `If-None-Match` to read
-         *     only what has changed, or in `If-Match` to change only what you have read. It is always strong.
+         * @description The version of the resource, the same for every caller. Send it back in `If-None-Match` to read
+         *     only what has changed, or in `If-Match` to change only what you have read. It is always a strong
+         *     tag.
          * @example "1"
          */
         ETag: string;
         /**
-         * @description That this is the answer to an earlier call with the same `Idempotency-Key`.
+         * @description Present when this is the response to an earlier request with the same `Idempotency-Key`.
          * @example true
          */
         IdempotencyReplayed: "true";
         /**
-         * @description Where to read about the deprecation, and what comes instead (RFC 8288).
+         * @description The documentation of the deprecation, and the successor (RFC 8288).
          * @example </docs#section/Versions-and-changes>; rel="deprecation"; type="text/html"
          */
         Link: string;
         /**
-         * @description Where it is.
+         * @description The location of the resource.
          * @example /api/v1/health
          */
         Location: string;
         /**
-         * @description The answer is for you alone and changes; no cache keeps it.
+         * @description The response is for you alone and can change. Caches must not store it.
          * @example no-store
          */
         NoStore: "no-store";
         /**
-         * @description No cache keeps the answer, and no proxy compresses or rewrites it.
+         * @description Caches must not store the response, and proxies must not compress or rewrite it.
          * @example no-store, no-transform
          */
         NoStoreNoTransform: "no-store, no-transform";
         /**
-         * @description For each policy that the call counted against, what is left (`r`) and in how many seconds the
+         * @description For each policy that the request counted against, what remains (`r`) and in how many seconds the
          *     window ends (`t`).
          * @example "user";r=995;t=3593, "chat";r=9;t=60
          */
         RateLimit: string;
         /**
-         * @description The same as `RateLimit` elsewhere. Left out if the call had not counted against any policy: it
-         *     is free, or it failed before it was counted.
+         * @description The same as `RateLimit` elsewhere. Left out if the request did not count against any policy: the
+         *     operation has no rate limit, or the request failed before it was counted.
          * @example "user";r=983;t=2819, "chat";r=7;t=57
          */
         RateLimitIfCounted: string;
         /**
-         * @description The policies that the call counted against: the quota (`q`) in a window of seconds (`w`).
+         * @description The policies that the request counted against: the quota (`q`) in a window of seconds (`w`).
          * @example "user";q=1000;w=3600, "chat";q=10;w=60
          */
         RateLimitPolicy: string;
         /**
-         * @description The same as `RateLimit-Policy` elsewhere. Left out if the call had not counted against any
-         *     policy: it is free, or it failed before it was counted.
+         * @description The same as `RateLimit-Policy` elsewhere. Left out if the request did not count against any
+         *     policy: the operation has no rate limit, or the request failed before it was counted.
          * @example "user";q=1000;w=3600, "chat";q=10;w=60
          */
         RateLimitPolicyIfCounted: string;
         /**
-         * @description The id of this call, the same as in the server's log. Send your own (1 to 128 of letters,
-         *     digits, `.`, `_` and `-`) and it is kept, unless it begins with `parley_`, as secrets do.
+         * @description The id of this request, the same as in the log of the server. If you send your own (1 to 128
+         *     letters, digits, `.`, `_` and `-`), it is used, unless it begins with `parley_`, as secrets do.
          * @example 01a207a2-7bbe-7016-b8d9-23732e7a5e26
          */
         RequestId: string;
         /**
-         * @description How many seconds to wait before the call can succeed.
+         * @description The number of seconds to wait before the request can succeed.
          * @example 1
          */
         RetryAfter: number;
         /**
-         * @description How many seconds to wait before the call can succeed. Left out where it cannot.
+         * @description The number of seconds to wait before the request can succeed. Left out if it cannot.
          * @example 2
          */
         RetryAfterFailure: number;
         /**
-         * @description Only your own cache may keep the answer, and it asks before it uses it again. No proxy compresses
-         *     or rewrites it.
+         * @description Only your own cache may store the response, and it must revalidate it before each use. Proxies
+         *     must not compress or rewrite it.
          * @example private, no-cache, no-transform
          */
         Revalidate: "private, no-cache, no-transform";
         /**
-         * @description The day on which this goes away (RFC 8594).
+         * @description The day on which this will be removed (RFC 8594).
          * @example Tue, 30 Nov 2027 00:00:00 GMT
          */
         Sunset: string;
         /**
-         * @description How to authenticate (RFC 6750). Without a credential it names no `error`; with one that was
-         *     refused it says `error="invalid_token"`.
-         * @example Bearer realm="parley", error="invalid_token", error_description="The token has expired."
+         * @description How to authenticate (RFC 6750). If you sent no credential, there is no `error`. If your
+         *     credential was refused, it has `error="invalid_token"`.
+         * @example Bearer realm="parley", error="invalid_token", error_description="The token or API key has expired."
          */
         WwwAuthenticate: string;
     };
@@ -2891,7 +2920,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Calls can be served. */
+            /** @description The server can serve requests. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2932,7 +2961,7 @@ export interface operations {
             400: components["responses"]["UncountedBadRequest"];
             406: components["responses"]["UncountedNotAcceptable"];
             500: components["responses"]["Internal"];
-            /** @description Calls cannot be served just now. The one `503` that is not a problem. */
+            /** @description The server cannot serve requests now. This is the only `503` that is not a problem. */
             503: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -2982,7 +3011,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The server's own description. */
+            /** @description The status of the server. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3024,7 +3053,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All modes; exactly one is the default. */
+            /** @description All modes. Exactly one is the default. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3124,7 +3153,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Who logs in. */
+        /** @description The email and password to log in with. */
         requestBody: {
             content: {
                 /**
@@ -3179,7 +3208,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The refresh token that you hold. */
+        /** @description Your current refresh token. */
         requestBody: {
             content: {
                 /**
@@ -3264,7 +3293,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Which sessions end. */
+        /** @description The sessions to end. */
         requestBody: {
             content: {
                 /**
@@ -3305,7 +3334,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Who you are. */
+        /** @description Your account details. */
         requestBody: {
             content: {
                 /**
@@ -3319,7 +3348,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The account exists. Log in with it. */
+            /** @description The account was created. Log in with it. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3374,7 +3403,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The password that you have, and the one that you want. */
+        /** @description Your current password and the new one. */
         requestBody: {
             content: {
                 /**
@@ -3387,7 +3416,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The password is changed. */
+            /** @description The password was changed. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3414,13 +3443,13 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -3483,7 +3512,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The session.
+                 * @description The id of the session.
                  * @example 01a207a3-48d2-705c-a06d-8e3c90f4cda3
                  */
                 sessionId: string;
@@ -3516,23 +3545,25 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only those whose title contains this text, whatever the case of either, and composed or decomposed (NFC, NFD).
+                 * @description Return only conversations whose title contains this text. The comparison ignores case and
+                 *     treats composed and decomposed characters (NFC, NFD) alike.
                  * @example holiday
                  */
                 q?: string;
                 /**
-                 * @description Only the archived ones (`true`), or only the others (`false`). Both if left out.
+                 * @description Return only archived conversations (`true`) or only the others (`false`). Without it, both
+                 *     are returned.
                  * @example false
                  */
                 archived?: boolean;
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -3587,8 +3618,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
-                 *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+                 * @description A key that you choose for this request, so that you can repeat it if the response was lost: the
+                 *     repetition returns the response of the first request. Keys are kept for 24 hours. See *Repeating
+                 *     a call* above.
                  * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -3596,7 +3628,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description What the conversation is to be. An empty object will do. */
+        /** @description The properties of the conversation. An empty object is valid. */
         requestBody: {
             content: {
                 /**
@@ -3609,7 +3641,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The conversation exists. */
+            /** @description The conversation was created. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3657,14 +3689,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Answer `304` if the thing still has one of these versions (`ETag`).
+                 * @description Return `304` if the resource still has one of these versions (`ETag`).
                  * @example "1"
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
-                 * @description The conversation.
+                 * @description The id of the conversation.
                  * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
@@ -3766,16 +3798,16 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-                 *     (`"1-gzip"`) makes no difference.
+                 * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+                 *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+                 *     appends to a tag (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
-                 * @description The conversation.
+                 * @description The id of the conversation.
                  * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
@@ -3784,7 +3816,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The conversation is gone. */
+            /** @description The conversation was deleted. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3810,23 +3842,23 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-                 *     (`"1-gzip"`) makes no difference.
+                 * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+                 *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+                 *     appends to a tag (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
-                 * @description The conversation.
+                 * @description The id of the conversation.
                  * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
             };
             cookie?: never;
         };
-        /** @description What is to change. */
+        /** @description The properties to change. */
         requestBody: {
             content: {
                 /**
@@ -3839,7 +3871,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The conversation as it is now. */
+            /** @description The conversation after the change. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3886,7 +3918,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The conversation.
+                 * @description The id of the conversation.
                  * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
@@ -3895,7 +3927,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The records, one a line. */
+            /** @description The records, one per line. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -3937,13 +3969,13 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -3951,7 +3983,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The conversation.
+                 * @description The id of the conversation.
                  * @example 01a207a2-7bbe-7018-b2eb-3a72b09b6400
                  */
                 conversationId: components["parameters"]["ConversationId"];
@@ -4020,8 +4052,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
-                 *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+                 * @description A key that you choose for this request, so that you can repeat it if the response was lost: the
+                 *     repetition returns the response of the first request. Keys are kept for 24 hours. See *Repeating
+                 *     a call* above.
                  * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4042,7 +4075,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The answer, complete and kept. */
+            /** @description The answer, complete and stored. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4116,8 +4149,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
-                 *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+                 * @description A key that you choose for this request, so that you can repeat it if the response was lost: the
+                 *     repetition returns the response of the first request. Keys are kept for 24 hours. See *Repeating
+                 *     a call* above.
                  * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4138,7 +4172,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The engine has begun to answer. Each event's `data` is one `ChatStreamEvent` as JSON. */
+            /** @description The engine has begun to answer. The `data` of each event is one `ChatStreamEvent` as JSON. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4182,7 +4216,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The making of an answer.
+                 * @description The id of the generation.
                  * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
@@ -4236,7 +4270,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The making of an answer.
+                 * @description The id of the generation.
                  * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
@@ -4245,7 +4279,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The message as it is kept. */
+            /** @description The message as it is stored. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4290,15 +4324,16 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description The id of the last event that you have seen. Left out, the stream begins with the first. A number that
-                 *     no event has had is not refused: another instance may have sent more than this one knows of.
+                 * @description The id of the last event that you have seen. If you leave it out, the stream begins with the
+                 *     first event. A number that no event has had is not refused: another instance may have sent more
+                 *     events than this one knows of.
                  * @example 01a207a2-80a0-701c-a70f-68894adc5d2f:1
                  */
                 "Last-Event-ID"?: components["parameters"]["LastEventId"];
             };
             path: {
                 /**
-                 * @description The making of an answer.
+                 * @description The id of the generation.
                  * @example 01a207a2-80a0-701c-a70f-68894adc5d2f
                  */
                 generationId: components["parameters"]["GenerationId"];
@@ -4307,7 +4342,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The events. Each `data` is one `ChatStreamEvent` as JSON. */
+            /** @description The events. The `data` of each is one `ChatStreamEvent` as JSON. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4325,7 +4360,7 @@ export interface operations {
                     "text/event-stream": components["schemas"]["ChatStreamEvent"];
                 };
             };
-            /** @description You have seen all of it. */
+            /** @description You have seen all events. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4349,13 +4384,13 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -4411,8 +4446,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description A name of your own for this call, so that you may repeat it when its answer was lost: the
-                 *     repetition answers what the first one did. Kept for 24 hours; see *Repeating a call* above.
+                 * @description A key that you choose for this request, so that you can repeat it if the response was lost: the
+                 *     repetition returns the response of the first request. Keys are kept for 24 hours. See *Repeating
+                 *     a call* above.
                  * @example chat-1
                  */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
@@ -4420,7 +4456,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description What you thought of the answer. */
+        /** @description Your feedback on the answer. */
         requestBody: {
             content: {
                 /**
@@ -4437,7 +4473,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The feedback as it is kept. */
+            /** @description The feedback as it is stored. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4486,7 +4522,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The feedback.
+                 * @description The id of the feedback.
                  * @example 01a207a2-c4fc-7031-a5d6-71b8d908c53f
                  */
                 feedbackId: string;
@@ -4495,7 +4531,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The feedback is gone. */
+            /** @description The feedback was deleted. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4520,7 +4556,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Answer `304` if the thing still has one of these versions (`ETag`).
+                 * @description Return `304` if the resource still has one of these versions (`ETag`).
                  * @example "1"
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
@@ -4581,9 +4617,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-                 *     (`"1-gzip"`) makes no difference.
+                 * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+                 *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+                 *     appends to a tag (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4591,7 +4627,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description The profile as it shall be. */
+        /** @description The new profile. */
         requestBody: {
             content: {
                 /**
@@ -4608,7 +4644,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The profile as it is now. */
+            /** @description The profile after the change. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4666,9 +4702,9 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-                 *     (`"1-gzip"`) makes no difference.
+                 * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+                 *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+                 *     appends to a tag (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
@@ -4707,7 +4743,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The records, one a line. */
+            /** @description The records, one per line. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4761,18 +4797,18 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Count from this time on. The default is 30 days before `to`.
+                 * @description The start of the period. The default is 30 days before `to`.
                  * @example 2026-11-01T00:00:00Z
                  */
                 from?: string;
                 /**
-                 * @description Count up to this time, itself excluded. The default is now.
+                 * @description The end of the period, itself excluded. The default is now.
                  * @example 2026-12-01T00:00:00Z
                  */
                 to?: string;
                 /**
-                 * @description The width of a bucket. With `hour`, `from` and `to` may lie up to 31 days apart, with
-                 *     `day` up to 366.
+                 * @description The width of a bucket. With `hour`, `from` and `to` may be up to 31 days apart. With `day`,
+                 *     they may be up to 366 days apart.
                  * @example day
                  */
                 granularity?: components["schemas"]["Granularity"];
@@ -4849,28 +4885,30 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only those whose email or display name contains this text, whatever the case of either, and composed or decomposed (NFC, NFD).
+                 * @description Return only users whose email or display name contains this text. The comparison ignores
+                 *     case and treats composed and decomposed characters (NFC, NFD) alike.
                  * @example grace
                  */
                 q?: string;
                 /**
-                 * @description Only those with this role.
+                 * @description Return only users with this role.
                  * @example user
                  */
                 role?: components["schemas"]["UserRole"];
                 /**
-                 * @description Only the disabled ones (`true`), or only the others (`false`). Both if left out.
+                 * @description Return only disabled users (`true`) or only the others (`false`). Without it, both are
+                 *     returned.
                  * @example false
                  */
                 disabled?: boolean;
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -4926,7 +4964,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description Who it is. */
+        /** @description The properties of the user. */
         requestBody: {
             content: {
                 /**
@@ -4941,7 +4979,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user exists. */
+            /** @description The user was created. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -4988,14 +5026,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Answer `304` if the thing still has one of these versions (`ETag`).
+                 * @description Return `304` if the resource still has one of these versions (`ETag`).
                  * @example "1"
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
-                 * @description The user.
+                 * @description The id of the user.
                  * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 userId: components["parameters"]["UserId"];
@@ -5047,16 +5085,16 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-                 *     (`"1-gzip"`) makes no difference.
+                 * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+                 *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+                 *     appends to a tag (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
-                 * @description The user.
+                 * @description The id of the user.
                  * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 userId: components["parameters"]["UserId"];
@@ -5065,7 +5103,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The user is gone. */
+            /** @description The user was deleted. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -5091,23 +5129,23 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-                 *     (`"1-gzip"`) makes no difference.
+                 * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+                 *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+                 *     appends to a tag (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
-                 * @description The user.
+                 * @description The id of the user.
                  * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 userId: components["parameters"]["UserId"];
             };
             cookie?: never;
         };
-        /** @description What is to change. */
+        /** @description The properties to change. */
         requestBody: {
             content: {
                 /**
@@ -5119,7 +5157,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The user as it is now. */
+            /** @description The user after the change. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -5164,23 +5202,25 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only those whose name contains this text, whatever the case of either, and composed or decomposed (NFC, NFD).
+                 * @description Return only service accounts whose name contains this text. The comparison ignores case and
+                 *     treats composed and decomposed characters (NFC, NFD) alike.
                  * @example desk
                  */
                 q?: string;
                 /**
-                 * @description Only the disabled ones (`true`), or only the others (`false`). Both if left out.
+                 * @description Return only disabled service accounts (`true`) or only the others (`false`). Without it,
+                 *     both are returned.
                  * @example false
                  */
                 disabled?: boolean;
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -5236,7 +5276,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        /** @description What it is. */
+        /** @description The properties of the service account. */
         requestBody: {
             content: {
                 /**
@@ -5252,7 +5292,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The service account exists. */
+            /** @description The service account was created. */
             201: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -5298,14 +5338,14 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Answer `304` if the thing still has one of these versions (`ETag`).
+                 * @description Return `304` if the resource still has one of these versions (`ETag`).
                  * @example "1"
                  */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
             };
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
@@ -5358,16 +5398,16 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-                 *     (`"1-gzip"`) makes no difference.
+                 * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+                 *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+                 *     appends to a tag (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
@@ -5376,7 +5416,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The service account is gone. */
+            /** @description The service account was deleted. */
             204: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -5402,23 +5442,23 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Do it only if the thing still has one of these versions (`ETag`), or `*`. The comparison is
-                 *     strong: a weak tag (`W/"1"`) never matches. What a proxy that compresses appends to a tag
-                 *     (`"1-gzip"`) makes no difference.
+                 * @description Apply the change only if the resource still has one of these versions (`ETag`), or `*`. The
+                 *     comparison is strong: a weak tag (`W/"1"`) never matches. A suffix that a compressing proxy
+                 *     appends to a tag (`"1-gzip"`) makes no difference.
                  * @example "1"
                  */
                 "If-Match"?: components["parameters"]["IfMatch"];
             };
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
             cookie?: never;
         };
-        /** @description What is to change. */
+        /** @description The properties to change. */
         requestBody: {
             content: {
                 /**
@@ -5432,7 +5472,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The service account as it is now. */
+            /** @description The service account after the change. */
             200: {
                 headers: {
                     "X-Request-Id": components["headers"]["RequestId"];
@@ -5477,13 +5517,13 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -5491,7 +5531,7 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
@@ -5556,14 +5596,14 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
             cookie?: never;
         };
-        /** @description What it is for. */
+        /** @description The properties of the key. */
         requestBody: {
             content: {
                 /**
@@ -5621,12 +5661,12 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
-                 * @description The API key.
+                 * @description The id of the API key.
                  * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
@@ -5661,19 +5701,19 @@ export interface operations {
             header?: never;
             path: {
                 /**
-                 * @description The service account.
+                 * @description The id of the service account.
                  * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
-                 * @description The API key.
+                 * @description The id of the API key.
                  * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
             cookie?: never;
         };
-        /** @description How long the old key goes on. */
+        /** @description How long the old key stays valid. */
         requestBody: {
             content: {
                 /**
@@ -5728,28 +5768,28 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only events of this name.
+                 * @description Return only events with this name.
                  * @example user.created
                  */
                 event?: components["schemas"]["AuditEventName"];
                 /**
-                 * @description Only what this account did.
+                 * @description Return only events that this account caused.
                  * @example 01a207a2-3280-7000-bd09-0faec63be8f8
                  */
                 actorId?: string;
                 /**
-                 * @description Only what was done to this thing.
+                 * @description Return only events with this target.
                  * @example 01a207a2-d3a2-7037-940c-b9902bf68d01
                  */
                 targetId?: string;
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -5808,18 +5848,18 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Only feedback with this rating.
+                 * @description Return only feedback with this rating.
                  * @example up
                  */
                 rating?: components["schemas"]["Rating"];
                 /**
-                 * @description How many things a page holds at the most. It may hold fewer and be followed by more: go on while
-                 *     there is a `nextCursor`.
+                 * @description The maximum number of entries on a page. A page may hold fewer and be followed by more: continue
+                 *     as long as there is a `nextCursor`.
                  * @example 1
                  */
                 limit?: components["parameters"]["Limit"];
                 /**
-                 * @description The `nextCursor` of the page before. Leave it out for the first page.
+                 * @description The `nextCursor` of the previous page. Leave it out for the first page.
                  * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
@@ -5874,23 +5914,23 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Count from this time on. The default is 30 days before `to`.
+                 * @description The start of the period. The default is 30 days before `to`.
                  * @example 2026-11-01T00:00:00Z
                  */
                 from?: string;
                 /**
-                 * @description Count up to this time, itself excluded. The default is now.
+                 * @description The end of the period, itself excluded. The default is now.
                  * @example 2026-12-01T00:00:00Z
                  */
                 to?: string;
                 /**
-                 * @description The width of a bucket. With `hour`, `from` and `to` may lie up to 31 days apart, with
-                 *     `day` up to 366.
+                 * @description The width of a bucket. With `hour`, `from` and `to` may be up to 31 days apart. With `day`,
+                 *     they may be up to 366 days apart.
                  * @example day
                  */
                 granularity?: components["schemas"]["Granularity"];
                 /**
-                 * @description Only the usage of this user or service account.
+                 * @description Return only the usage of this user or service account.
                  * @example 01a207a2-4fcc-7008-a551-6fae042b6e86
                  */
                 accountId?: string;

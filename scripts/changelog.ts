@@ -8,7 +8,7 @@ import { writeChanges } from './contract-gate/gate.ts'
  */
 const gate = { directory: join(packageRoot, 'openapi'), today: new Date() }
 try {
-  console.log(`openapi/CHANGELOG.md tells of ${await writeChanges(gate)}`)
+  console.log(`openapi/CHANGELOG.md has an entry for ${await writeChanges(gate)}`)
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error))
   process.exitCode = 1

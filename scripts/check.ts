@@ -45,7 +45,9 @@ async function refuseStaleGenerated(): Promise<void> {
     await generate(fresh)
     const committed = join(packageRoot, 'generated')
     await run('diff', ['-rq', fresh, committed]).catch((cause: unknown) => {
-      throw new Error('generated/ is stale: run "npm run generate" and commit it.', { cause })
+      throw new Error('generated/ is stale: run "npm run generate" and commit the result.', {
+        cause,
+      })
     })
   } finally {
     await rm(fresh, { recursive: true })
@@ -55,7 +57,9 @@ async function refuseStaleGenerated(): Promise<void> {
 async function refuseDrift(): Promise<void> {
   const sql = await pendingMigrationSql()
   if (sql === '') return
-  throw new Error(`prisma/migrations lacks this; run "npm run migration -- <name>":\n${sql}`)
+  throw new Error(
+    `prisma/migrations does not match the schema. Run "npm run migration -- <name>" to add:\n${sql}`,
+  )
 }
 
 function tool(name: string, parameters: string[]): Promise<void> {

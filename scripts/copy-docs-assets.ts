@@ -26,7 +26,8 @@ export async function copyDocsAssets(): Promise<void> {
 
 function withoutLogo(script: Buffer): Buffer {
   const parts = script.toString('utf8').split(MAKERS_LOGO)
-  if (parts.length !== 2) throw new Error(`redoc.standalone.js does not name ${MAKERS_LOGO} once`)
+  if (parts.length !== 2)
+    throw new Error(`redoc.standalone.js must contain ${MAKERS_LOGO} exactly once.`)
   return Buffer.from(parts.join(NO_LOGO))
 }
 

@@ -50,7 +50,8 @@ const { values: options, positionals } = parseArgs({
   },
 })
 const chosen = PRINCIPALS.filter((name) => positionals.length === 0 || positionals.includes(name))
-if (chosen.length === 0) throw new Error(`Name some of ${PRINCIPALS.join(', ')}, or none for all.`)
+if (chosen.length === 0)
+  throw new Error(`Choose from ${PRINCIPALS.join(', ')}, or name none to run all.`)
 
 const firstSeed = Number(options.seed)
 if (!Number.isSafeInteger(firstSeed)) throw new Error('--seed must be an integer.')

@@ -104,7 +104,7 @@ async function startModelServer() {
     await untilItAnswers(url, child)
   } catch (error) {
     await stop(child, STOP_LIMIT_MS)
-    throw new Error(`The model server did not start; it said so in ${serverLog}`, { cause: error })
+    throw new Error(`The model server did not start: see ${serverLog}`, { cause: error })
   }
   return {
     url,

@@ -9,7 +9,9 @@ import { release } from './contract-gate/gate.ts'
 const gate = { directory: join(packageRoot, 'openapi'), today: new Date() }
 try {
   const version = await release(gate)
-  console.log(`openapi/releases/${version}.yaml is what partners hold now. Commit it.`)
+  console.log(
+    `Wrote openapi/releases/${version}.yaml, the contract that partners now use. Commit it.`,
+  )
 } catch (error) {
   console.error(error instanceof Error ? error.message : String(error))
   process.exitCode = 1

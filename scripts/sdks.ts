@@ -37,7 +37,7 @@ async function choose(names: string[]): Promise<Partner[]> {
   const unknown = names.filter((name) => all.every((partner) => partner.name !== name))
   if (unknown.length > 0) {
     const known = all.map(({ name }) => name).join(', ')
-    console.error(`There is no ${unknown.join(', ')} among ${known}.`)
+    console.error(`Unknown: ${unknown.join(', ')}. Choose from ${known}.`)
     process.exit(1)
   }
   return all.filter(({ name }) => names.length === 0 || names.includes(name))

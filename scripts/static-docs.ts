@@ -41,7 +41,7 @@ export async function buildStaticDocs(file = join(packageRoot, STATIC_DOCS_FILE)
   const env = { ...process.env, ...quiet }
   await run(redocly, ['build-docs', CONTRACT_FILE, ...options], { cwd: packageRoot, env })
   const html = await readFile(file, 'utf8')
-  if (!html.includes(MAKERS_LOGO)) throw new Error(`${file} does not name ${MAKERS_LOGO}`)
+  if (!html.includes(MAKERS_LOGO)) throw new Error(`${file} does not contain ${MAKERS_LOGO}.`)
   const named = html.replaceAll(MAKERS_LOGO, MAKERS_NAME)
   await writeFile(file, named.replace('</head>', `${STYLE}</head>`))
 }

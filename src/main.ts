@@ -34,7 +34,10 @@ async function tryRedisOf({ store: { redisUrl } }: Config): Promise<string[]> {
 
 function tellLeftOut({ deps }: Parley, { leftOut }: ServerConfig): void {
   if (leftOut.length === 0) return
-  deps.log.debug({ variables: leftOut }, 'left out: injected for services by Kubernetes or Docker')
+  deps.log.debug(
+    { variables: leftOut },
+    'ignored variables that Kubernetes or Docker injected for services',
+  )
 }
 
 /** A start that fails after all lets go of the folder of data. */

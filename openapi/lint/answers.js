@@ -83,9 +83,9 @@ const oneMediaType = documentRule((root, report) => {
       .flatMap(([, response]) => Object.keys(resolve(root, response)?.content ?? {}))
     const bodies = Object.keys(resolve(root, operation.requestBody)?.content ?? {})
     if (new Set(answers).size > 1)
-      report([...keys, 'responses'], `One media type per success, not ${answers.join(', ')}.`)
+      report([...keys, 'responses'], `Use one media type per success, not ${answers.join(', ')}.`)
     if (bodies.length > 1)
-      report([...keys, 'requestBody'], `One media type per request, not ${bodies.join(', ')}.`)
+      report([...keys, 'requestBody'], `Use one media type per request, not ${bodies.join(', ')}.`)
   }
 })
 

@@ -9,7 +9,7 @@ const componentsInOrder = documentRule((root, report) => {
     const names = Object.keys(things)
     const late = names.find((name, index) => index > 0 && name < names[index - 1])
     if (late !== undefined)
-      report(['components', section, late], `\`${late}\` must stand in the order A-Z.`)
+      report(['components', section, late], `\`${late}\` must be in alphabetical order.`)
   }
 })
 
@@ -20,7 +20,7 @@ const pathsInTagOrder = documentRule((root, report) => {
   for (const { path, operation, keys } of operationsOf(root)) {
     const place = tags.indexOf(operation.tags?.[0])
     if (place !== -1 && place < reached)
-      report(keys, `\`${path}\` must stand with the other paths of its tag.`)
+      report(keys, `\`${path}\` must be next to the other paths of its tag.`)
     reached = Math.max(reached, place)
   }
 })
@@ -36,7 +36,7 @@ const problemTable = documentRule((root, report) => {
   }
   for (const row of rows)
     if (!codes.includes(row))
-      tell(`The table of errors lists \`${row}\`, which is no problem code.`)
+      tell(`The table of errors lists \`${row}\`, which is not a problem code.`)
   for (const { operation, keys } of operationsOf(root))
     for (const code of operation['x-problems'] ?? [])
       if (!rows.includes(code))

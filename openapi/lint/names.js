@@ -44,7 +44,7 @@ const constructorNames = documentRule((root, report) => {
   const schemas = root.components?.schemas ?? {}
   for (const name of Object.keys(schemas))
     if (name.startsWith('New') && Object.hasOwn(schemas, name.slice(3)))
-      report(['components', 'schemas', name], `\`${name}\` is a constructor in Go: rename it.`)
+      report(['components', 'schemas', name], `\`${name}\` is a constructor in Go. Rename it.`)
 })
 
 /** An id is a UUID. `except` names the properties, `exceptSchemas` the schemas, that are not. */
@@ -71,7 +71,7 @@ const timestampsInAnswers = documentRule((root, report) => {
     for (const [key, value] of Object.entries(properties)) {
       if (value.format !== 'date-time') continue
       const keys = ['components', 'schemas', name, 'properties', key]
-      report(keys, `The time \`${key}\` of an answer must be \`$ref: ${TIMESTAMP}\`.`)
+      report(keys, `The time \`${key}\` of a response must be \`$ref: ${TIMESTAMP}\`.`)
     }
   }
 })

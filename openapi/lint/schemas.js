@@ -18,7 +18,7 @@ const isSafe = (bound) => Number.isSafeInteger(bound)
 /** `additionalProperties: false` on every object: what is not named is not there. */
 const closedObjects = schemaRule((schema, report) => {
   if (isObject(schema) && schema.additionalProperties !== false)
-    report('An object schema must say `additionalProperties: false`.')
+    report('An object schema must have `additionalProperties: false`.')
 })
 
 /** No free-form object: it says nothing that a client could be generated from. */
@@ -31,25 +31,25 @@ const noFreeFormObjects = schemaRule((schema, report) => {
 const noInlineObjects = schemaRule((schema, report, { location }) => {
   const inline = !NAMED.test(location.pointer)
   if (inline && (isObject(schema) || schema.oneOf))
-    report('An object schema or `oneOf` must stand under its name in components/schemas.')
+    report('An object schema or `oneOf` must have a name in components/schemas.')
 })
 
 /** Every schema says its one type: an untyped schema is free-form. */
 const typedSchemas = schemaRule((schema, report) => {
-  if (Array.isArray(schema.type)) report('`type` must be one word: a list is not OpenAPI 3.0.')
+  if (Array.isArray(schema.type)) report('`type` must be one value: a list is not OpenAPI 3.0.')
   else if (schema.type === undefined && schema.oneOf === undefined)
-    report('A schema must say its `type`, or be a `oneOf`.')
+    report('A schema must have a `type` or be a `oneOf`.')
 })
 
 /** An absent value is a property that is left out. */
 const noNullable = schemaRule((schema, report) => {
-  if (schema.nullable !== undefined) report('`nullable` is not used: leave the property out.')
+  if (schema.nullable !== undefined) report('Do not use `nullable`: leave the property out.')
 })
 
 /** Compositions contradict closed objects, and each generator has its own idea of them. */
 const noComposition = schemaRule((schema, report) => {
   for (const keyword of COMPOSITIONS)
-    if (schema[keyword] !== undefined) report(`\`${keyword}\` is not used: name one shape.`)
+    if (schema[keyword] !== undefined) report(`Do not use \`${keyword}\`: define one named schema.`)
 })
 
 /** A `oneOf` is told apart by a required property whose values are all mapped. */
@@ -60,14 +60,14 @@ const discriminatedOneOf = schemaRule((schema, report, { resolve }) => {
   const members = schema.oneOf.map((member) => member.$ref ?? 'an inline schema')
   const mapped = Object.values(mapping)
   if ([...members].sort().join() !== [...mapped].sort().join())
-    report('The mapping must name each member of the `oneOf` once, and nothing else.')
+    report('The mapping must name each member of the `oneOf` once and nothing else.')
   for (const [value, $ref] of Object.entries(mapping)) {
     const member = resolve({ $ref }).node ?? {}
     if (!member.required?.includes(propertyName))
       report(`${$ref} must require \`${propertyName}\`.`)
     const values = member.properties?.[propertyName]?.enum
     if (values?.length !== 1 || values[0] !== value)
-      report(`\`${propertyName}\` of ${$ref} must have the single value '${value}'.`)
+      report(`\`${propertyName}\` of ${$ref} must have only the value '${value}'.`)
   }
 })
 

@@ -36,16 +36,16 @@ function singleLines({ except = [] }) {
 
 function complaintOf({ pattern, example = LINE, enum: values, format }) {
   if (values !== undefined || FORMATS.includes(format)) return undefined
-  if (pattern === undefined) return 'must have a `pattern` that refuses what is no single line.'
+  if (pattern === undefined) return 'must have a `pattern` that rejects more than a single line.'
   const expression = new RegExp(pattern, 'u')
-  if (!expression.test(example)) return 'must have an `example` that its `pattern` takes.'
+  if (!expression.test(example)) return 'must have an `example` that matches its `pattern`.'
   const places = range(0, example.length)
   const taken = REFUSED.find((character) =>
     places.some((at) => expression.test(example.slice(0, at) + character + example.slice(at))),
   )
   if (taken === undefined) return undefined
   const code = taken.codePointAt(0).toString(16).toUpperCase().padStart(4, '0')
-  return `takes U+${code}, which is no part of a single line.`
+  return `accepts U+${code}, which is not allowed in a single line.`
 }
 
 /** The strings of bodies, each schema once, and of parameters that are no headers. */

@@ -2,17 +2,17 @@ import type { ContractDocument } from '../../src/contract/document.ts'
 import type { Comparison, Difference } from './compare.ts'
 import { servedBy } from './served.ts'
 
-const TITLE = `# Changes of the contract
+const TITLE = `# Changelog of the contract
 
-What \`openapi/api.yaml\` can do more with each version, the newest first. Made by
-\`npm run changelog\`; the contracts themselves are in \`releases/\`.
+The additions of each version of \`openapi/api.yaml\`, the newest first. Written by
+\`npm run changelog\`. The contracts themselves are in \`releases/\`.
 `
 
 /** What a version brings, as a list in Markdown, made from what the comparison found. */
 export function changesOf({ additions, texts }: Comparison): string {
   const lines = [...new Set(additions.map(lineOf))]
   if (lines.length > 0) return lines.join('\n')
-  return texts > 0 ? '- Words and examples alone.' : '- Nothing.'
+  return texts > 0 ? '- Only texts and examples changed.' : '- No changes.'
 }
 
 /** What the first version brings: every operation, by tag. */

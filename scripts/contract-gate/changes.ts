@@ -38,7 +38,7 @@ export async function changesBetween(
     await writeFile(to, JSON.stringify(revision))
     const said = await redocly('diff', from, to, '--format=json', '--fail-on=none', `-o${output}`)
     // Without this set redocly finds nothing to be breaking, and still ends well.
-    if (said.includes('No diff rules are on')) throw new Error('redocly.yaml has no diff rules on')
+    if (said.includes('No diff rules are on')) throw new Error('redocly.yaml enables no diff rules')
     return (JSON.parse(await readFile(output, 'utf8')) as Report).changes
   } finally {
     await rm(directory, { recursive: true })

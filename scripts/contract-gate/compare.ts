@@ -52,7 +52,7 @@ export async function compare(
 
 function lostNames(released: ContractDocument, document: ContractDocument): Difference[] {
   const lost = lostSchemas(released, document)
-  return lost.map((name) => ({ place: `schema ${name}`, what: 'is gone, or has another name' }))
+  return lost.map((name) => ({ place: `schema ${name}`, what: 'was removed or renamed' }))
 }
 
 function goneTooEarly({ place, operation }: Served): Difference {
@@ -62,7 +62,7 @@ function goneTooEarly({ place, operation }: Served): Difference {
 }
 
 function goneOnItsDay({ place, operation }: Served): Difference {
-  return { place, what: `has gone, as announced for ${String(operation['x-sunset'])}` }
+  return { place, what: `was removed, as announced for ${String(operation['x-sunset'])}` }
 }
 
 /** Redocly's verdicts; where it has none, our own. */
@@ -98,7 +98,7 @@ function stepOf(from: unknown, to: unknown): string {
   if (!Array.isArray(from) || !Array.isArray(to)) return `${show(from)} → ${show(to)}`
   const gained = to.filter((one) => !from.includes(one)).map((one) => `+ ${show(one)}`)
   const lost = from.filter((one) => !to.includes(one)).map((one) => `- ${show(one)}`)
-  return [...gained, ...lost].join(', ') || 'another order'
+  return [...gained, ...lost].join(', ') || 'reordered'
 }
 
 function show(value: unknown): string {

@@ -25,7 +25,7 @@ export async function refuseBreaks(gate: Gate): Promise<void> {
   if (!last || last.comparison.additions.length === 0) return
   const expected = changesOf(last.comparison)
   if (entryOf(readChangelog(gate), version) === expected) return
-  throw new Error(`openapi/CHANGELOG.md does not tell what ${version} brings: npm run changelog`)
+  throw new Error(`openapi/CHANGELOG.md does not describe ${version}: run npm run changelog`)
 }
 
 /** Writes the entry of the version that is being made. @throws as `refuseBreaks`, but for the entry */
@@ -66,20 +66,20 @@ async function look({ directory, today }: Gate): Promise<Look> {
 function refuseWrongPrefix({ info, servers }: ContractDocument): void {
   const [major] = parseVersion(info.version)
   if (servers[0]?.url.endsWith(`/v${major}`)) return
-  throw new Error(`info.version ${info.version} needs a server whose path ends in /v${major}.`)
+  throw new Error(`info.version ${info.version} requires a server whose path ends in /v${major}.`)
 }
 
 function refuse({ breaks, additions }: Comparison, last: string, version: string): void {
   if (breaks.length > 0) {
     const lines = [...new Set(breaks.map(({ place, what }) => `  ${place}: ${what}`))]
-    throw new Error(`These break whoever holds ${last}:\n${lines.join('\n')}`)
+    throw new Error(`These changes break clients of ${last}:\n${lines.join('\n')}`)
   }
   const [major, minor] = parseVersion(last)
   const needed = additions.length > 0 ? `${major}.${minor + 1}.0` : last
   if (compareVersions(version, needed) >= 0) return
   const lines = additions.map(({ place, what }) => `  ${place}: ${what}`)
   throw new Error(
-    `info.version is ${version} and must be ${needed}, then npm run changelog:\n${lines.join('\n')}`,
+    `info.version is ${version}. Set it to ${needed} and run npm run changelog:\n${lines.join('\n')}`,
   )
 }
 

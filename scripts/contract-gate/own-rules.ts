@@ -15,10 +15,10 @@ export function breakOf(change: Change): string | undefined {
   const [from, to] = [base?.value, revision?.value]
   if (property === 'default') return `default changed from ${show(from)} to ${show(to)}`
   if (property === 'enum' && Array.isArray(from)) return lostValues(from, to)
-  if (typeName === 'Header' && property === 'required' && from === true) return 'no longer always'
-  if (typeName.startsWith('Discriminator')) return `discriminator: ${show(from)} is ${show(to)}`
+  if (typeName === 'Header' && property === 'required' && from === true) return 'may now be missing'
+  if (typeName.startsWith('Discriminator')) return `discriminator: ${show(from)} became ${show(to)}`
   if (typeName === 'Parameter' && property === 'name') {
-    return `parameter ${show(from)} is called ${show(to)}`
+    return `parameter ${show(from)} was renamed to ${show(to)}`
   }
   return undefined
 }
@@ -26,13 +26,13 @@ export function breakOf(change: Change): string | undefined {
 /** A client that knows two ways to succeed does not know a third. A new failure is a problem. */
 function addedStatus({ typeName, path }: Change): string | undefined {
   const status = path.split('/').at(-1)!
-  return typeName === 'Response' && /^[123]/.test(status) ? `may also answer ${status}` : undefined
+  return typeName === 'Response' && /^[123]/.test(status) ? `may also return ${status}` : undefined
 }
 
 /** Constants that were generated from them no longer compile, in answers too. */
 function lostValues(from: unknown[], to: unknown): string | undefined {
   const lost = Array.isArray(to) ? from.filter((value) => !to.includes(value)) : []
-  return lost.length > 0 ? `no longer knows ${lost.map(show).join(', ')}` : undefined
+  return lost.length > 0 ? `no longer has ${lost.map(show).join(', ')}` : undefined
 }
 
 /** What the operations of `released` promise and those of `document` do not keep. */
@@ -59,12 +59,12 @@ function brokenPromises(was: Served, is: Served, known: ReadonlySet<string>): st
   const isEarlier = sunsetOf(after, '9') < sunsetOf(before, '')
   const tag = after.tags?.[0]
   return [
-    ...(scopes.length > 0 ? [`needs the scope ${scopes.join(', ')}`] : []),
-    ...(problems.length > 0 ? [`answers a code of its own: ${problems.join(', ')}`] : []),
+    ...(scopes.length > 0 ? [`now needs the scope ${scopes.join(', ')}`] : []),
+    ...(problems.length > 0 ? [`returns an unknown code: ${problems.join(', ')}`] : []),
     ...(before['x-idempotent'] === true && after['x-idempotent'] !== true
       ? ['no longer honours an Idempotency-Key']
       : []),
-    ...(isEarlier ? [`goes earlier than was said: ${show(after['x-sunset'])}`] : []),
+    ...(isEarlier ? [`x-sunset was brought forward: ${show(after['x-sunset'])}`] : []),
     ...(tag !== before.tags?.[0] ? [`moved to the tag ${show(tag)}`] : []),
   ]
 }

@@ -12,7 +12,7 @@ export type Release = { version: string; document: ContractDocument }
 /** @throws when it is not three numbers */
 export function parseVersion(text: string): Version {
   const numbers = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$/.exec(text)?.slice(1).map(Number)
-  if (!numbers) throw new Error(`info.version must be three numbers such as 1.2.0, not ${text}.`)
+  if (!numbers) throw new Error(`info.version must be three numbers, such as 1.2.0. It is ${text}.`)
   return numbers as unknown as Version
 }
 

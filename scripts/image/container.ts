@@ -100,5 +100,5 @@ async function says(child: ChildProcess, said: () => string, words: RegExp) {
     if (match) return match
     await pause(LOOK_EVERY_MS)
   }
-  throw new Error(`It did not say ${String(words)}:\n${said()}`)
+  throw new Error(`The container did not print ${String(words)}:\n${said()}`)
 }

@@ -32,7 +32,7 @@ export async function checkContents({ root }: Image): Promise<void> {
   const { uid, mode } = await stat(join(root, 'data'))
   same([uid, mode & MODE], [1000, DATA_MODE], '/data')
   const bytes = Number((await printed('du', ['-sb', app], { limitMs: LIMIT_MS })).split('\t')[0])
-  if (bytes > LARGEST_APP_BYTES) throw new Error(`/app has ${bytes / MEGABYTE} MB`)
+  if (bytes > LARGEST_APP_BYTES) throw new Error(`/app is too large: ${bytes / MEGABYTE} MB`)
 }
 
 /** That the image says how it is run, and no secret. @throws naming what is wrong */
@@ -46,7 +46,7 @@ export function checkConfig({ config }: Image): void {
     VARIABLES,
     'variables',
   )
-  if (Healthcheck?.Test[0] !== 'CMD') throw new Error('It has no HEALTHCHECK')
+  if (Healthcheck?.Test[0] !== 'CMD') throw new Error('The image has no HEALTHCHECK.')
 }
 
 async function find(parameters: readonly string[]): Promise<string[]> {
@@ -56,5 +56,5 @@ async function find(parameters: readonly string[]): Promise<string[]> {
 
 function same(found: readonly unknown[], wanted: readonly unknown[], what: string): void {
   const [one, other] = [[...found].sort(), [...wanted].sort()].map((list) => JSON.stringify(list))
-  if (one !== other) throw new Error(`${what}: ${one!.slice(0, 1000)} in the place of ${other!}`)
+  if (one !== other) throw new Error(`${what}: found ${one!.slice(0, 1000)} instead of ${other!}`)
 }

@@ -39,7 +39,7 @@ export async function checkStopWhileStarting(image: Image, directory: string): P
   await container.says(PASSWORD)
   const { code, afterMs } = await container.stop()
   if (![0, 1].includes(code ?? -1) || afterMs > LONGEST_STOP_MS)
-    throw new Error(`It ended with ${String(code)} after ${String(afterMs)} ms`)
+    throw new Error(`The container exited with ${String(code)} after ${String(afterMs)} ms`)
 }
 
 /**
@@ -80,9 +80,11 @@ async function talk(origin: string, login: Login): Promise<void> {
   const stream = `${origin}/api/v1/chat/stream`
   const answer = await textOf(stream, { message: 'Hello!' }, { authorization })
   if (!answer.includes('event: message.end')) throw new Error(answer)
-  if (!(await textOf(`${origin}/docs`)).includes('<html')) throw new Error('There are no docs')
+  if (!(await textOf(`${origin}/docs`)).includes('<html'))
+    throw new Error('GET /docs returned no HTML page.')
   const contract = await readFile(join(import.meta.dirname, '../../openapi/api.yaml'), 'utf8')
-  if ((await textOf(`${origin}/openapi.yaml`)) !== contract) throw new Error('Another contract')
+  if ((await textOf(`${origin}/openapi.yaml`)) !== contract)
+    throw new Error('GET /openapi.yaml differs from openapi/api.yaml.')
 }
 
 /** @param body what to post; nothing is read only */
@@ -91,7 +93,8 @@ async function textOf(url: string, body?: object, headers = {}): Promise<string>
   const all = { 'content-type': 'application/json', ...headers }
   const answer = await fetch(url, body ? { ...post, headers: all } : {})
   const text = await answer.text()
-  if (answer.status !== 200) throw new Error(`${url} answered ${String(answer.status)} ${text}`)
+  if (answer.status !== 200)
+    throw new Error(`${url} responded with ${String(answer.status)} ${text}`)
   return text
 }
 
@@ -99,7 +102,7 @@ async function stopsWell(container: Container): Promise<void> {
   const { code, afterMs } = await container.stop()
   if (code === 0 && afterMs < LONGEST_STOP_MS) return
   throw new Error(
-    `It ended with ${String(code)} after ${String(afterMs)} ms\n${container.stderr()}`,
+    `The container exited with ${String(code)} after ${String(afterMs)} ms\n${container.stderr()}`,
   )
 }
 

@@ -16,5 +16,5 @@ export async function untilItAnswers(
     if (answer?.status === 200) return
     await pause(200)
   }
-  throw new Error(`${url} did not answer`)
+  throw new Error(`${url} did not respond`)
 }

@@ -45,7 +45,7 @@ export async function startLiteLlm(behind: string, models: readonly Behind[]): P
     await untilItAnswers(url, child, KEY)
   } catch (error) {
     await stop(child, STOP_LIMIT_MS)
-    throw new Error(`LiteLLM's proxy did not start; it said so in ${venv}/proxy.log`, {
+    throw new Error(`LiteLLM's proxy did not start: see ${venv}/proxy.log`, {
       cause: error,
     })
   }

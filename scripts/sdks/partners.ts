@@ -106,7 +106,8 @@ async function prepareOpenApiGenerator(): Promise<void> {
     ]
     await run(command(4 * MINUTE_MS, 'mvn', ...maven, ...copy), cache)
     const jar = await readFile(join(generatorJar, `openapi-generator-cli-${version}.jar`))
-    if (digest(jar) !== sha256) throw new Error('The OpenAPI Generator has another SHA-256.')
+    if (digest(jar) !== sha256)
+      throw new Error('The SHA-256 of the OpenAPI Generator does not match.')
   })
 }
 

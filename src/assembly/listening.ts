@@ -65,12 +65,12 @@ function listen(server: Server | AnyServer, place: Place, names: Names): Promise
 
 function refusalOf(error: NodeJS.ErrnoException, { port }: Place, names: Names): Error {
   const sentence = {
-    EADDRINUSE: `Port ${port} is taken by another program: end it, or set ${names.port} to a free port.`,
-    EACCES: `This user may not listen on port ${port}: set ${names.port} to one from 1024 on.`,
-    EADDRNOTAVAIL: `${names.host} is no address of this machine: set it to one that is, or to 0.0.0.0 for all of them.`,
-    ENOTFOUND: `${names.host} is a name that nobody knows: set it to an address of this machine, or to 0.0.0.0 for all of them.`,
-    EAI_AGAIN: `${names.host} is a name that cannot be looked up just now: set it to an address of this machine.`,
-    EAFNOSUPPORT: `${names.host} is an address of a kind that this machine does not have: set it to 0.0.0.0.`,
+    EADDRINUSE: `Port ${port} is taken by another program: stop that program, or set ${names.port} to a free port.`,
+    EACCES: `This user cannot listen on port ${port}: set ${names.port} to 1024 or higher.`,
+    EADDRNOTAVAIL: `${names.host} is not an address of this machine: set it to one that is, or to 0.0.0.0 for all addresses.`,
+    ENOTFOUND: `${names.host} is a host name that does not exist: set it to an address of this machine, or to 0.0.0.0 for all addresses.`,
+    EAI_AGAIN: `${names.host} is a host name that cannot be resolved at the moment: set it to an address of this machine.`,
+    EAFNOSUPPORT: `${names.host} is an address of a family that this machine does not support: set it to 0.0.0.0.`,
   }[error.code ?? '']
   return sentence === undefined ? error : new StartRefused(sentence, { cause: error })
 }

@@ -143,7 +143,7 @@ function logStart({ log, store }: World, access: AdminAccess): void {
   }
   const migrations = store.newerMigrations()
   if (migrations.length === 0) return
-  log.warn({ migrations }, 'the database was brought further by a newer version than this one')
+  log.warn({ migrations }, 'a newer version of Parley has migrated the database')
 }
 
 async function closeTracer({ tracer, clock }: World): Promise<void> {

@@ -6,7 +6,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
  * start has made is whole or not there, so it may end anywhere.
  */
 function end(): never {
-  process.stderr.write('Parley was stopped before it had started.\n')
+  process.stderr.write('Parley was stopped before it started.\n')
   process.exit(1)
 }
 

@@ -5,7 +5,7 @@ import type { AdminAccess, FirstAdmin, Misfit } from '../domain/identity/first-a
 export function introduction({ email, password }: FirstAdmin): string {
   return [
     '',
-    '  First start: an administrator was made. This password is shown once, here.',
+    '  First start: an administrator was created. This password is shown only once.',
     '',
     `    email     ${email}`,
     `    password  ${password}`,
@@ -31,7 +31,7 @@ export function welcome(
     '',
     ...describeLogin(access),
     '',
-    '  Stream an answer (it asks for the token that a login gives):',
+    '  Stream an answer (the command logs in for a token first):',
     '',
     `    ${streamLine(base, access)}`,
     '',
@@ -46,7 +46,7 @@ function hostFor(host: string): string {
 
 function describeEngine({ engine }: Config): string {
   if (engine.url !== undefined) return 'an OpenAI-compatible server (CHAT_UPSTREAM_URL)'
-  return 'built in, rule-based; set CHAT_UPSTREAM_URL to talk to a language model'
+  return 'built in, rule-based; set CHAT_UPSTREAM_URL to use a language model'
 }
 
 function describeMetrics({ server }: Config, port: number | undefined): string[] {
@@ -55,7 +55,7 @@ function describeMetrics({ server }: Config, port: number | undefined): string[]
 }
 
 function describeLogin(access: AdminAccess): string[] {
-  if (access.kind === 'known') return ['  Log in with an account that you have.']
+  if (access.kind === 'known') return ['  Log in with an existing account.']
   if (access.kind === 'given') return [`  Log in as ${access.email} with your ADMIN_PASSWORD.`]
   if (access.kind === 'unfitting') return describeMisfit(access.reason)
   if (access.isPasswordMade) return [`  Log in as ${access.email} with the password above.`]
@@ -64,16 +64,18 @@ function describeLogin(access: AdminAccess): string[] {
 
 const RESET = '"npm run reset-password -- EMAIL" sets a new one.'
 const MISFITS: Readonly<Record<Misfit, string>> = {
-  'not-an-admin': 'ADMIN_EMAIL names no administrator, and there is one: the two are ignored.',
-  disabled: 'ADMIN_EMAIL names an administrator who is disabled: the two are ignored.',
-  'wrong-password': 'ADMIN_PASSWORD is not the password of ADMIN_EMAIL: the two are ignored.',
+  'not-an-admin':
+    'ADMIN_EMAIL does not name an administrator, and one exists: ADMIN_EMAIL and ADMIN_PASSWORD are ignored.',
+  disabled:
+    'ADMIN_EMAIL names a disabled administrator: ADMIN_EMAIL and ADMIN_PASSWORD are ignored.',
+  'wrong-password': 'ADMIN_PASSWORD is not the password of ADMIN_EMAIL: both are ignored.',
   'no-admin-at-all':
-    'There is no administrator, and a user has the address to make one with: set ADMIN_EMAIL and ADMIN_PASSWORD to others, and start again.',
+    'There is no administrator, and a user already has the email for one: set another ADMIN_EMAIL and ADMIN_PASSWORD, then start again.',
 }
 
 /** What was said about the first administrator is wrong: nobody should find that out at a login. */
 function describeMisfit(reason: Misfit): string[] {
-  const ways = `Log in with an account that you have. Forgotten passwords: ${RESET}`
+  const ways = `Log in with an existing account. If you forgot its password, ${RESET}`
   return [`  ${MISFITS[reason]}`, ...(reason === 'no-admin-at-all' ? [] : [`  ${ways}`])]
 }
 

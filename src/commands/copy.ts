@@ -21,29 +21,31 @@ async function refuseOtherSecret({ dataDir, serverSecret }: MoveConfig): Promise
   const path = serverSecretPath(dataDir)
   const kept = (await findSecretFile(path))?.trim()
   if (kept === undefined && serverSecret === undefined) {
-    throw new MoveRefused(`${path} is missing: give the SERVER_SECRET that the server had.`)
+    throw new MoveRefused(
+      `${path} is missing: set SERVER_SECRET to the secret that the server used.`,
+    )
   }
   if (kept === undefined || serverSecret === undefined || kept === serverSecret) return
   throw new MoveRefused(
-    `SERVER_SECRET is not the one in ${path}, which every password, refresh token and API key depends on: leave it out.`,
+    `SERVER_SECRET differs from the secret in ${path}, which every password, refresh token and API key depends on. Leave SERVER_SECRET out.`,
   )
 }
 
 function report(config: MoveConfig, moved: MovedTable[]): string {
   const { dataDir, serverSecret, signingKeysFile } = config
   const secret =
-    serverSecret === undefined ? `the line in ${serverSecretPath(dataDir)}` : 'as it is'
+    serverSecret === undefined ? `the line in ${serverSecretPath(dataDir)}` : 'unchanged'
   const keys = signingKeysPath({ file: signingKeysFile, dataDir })
   return [
-    'Everything was moved and compared. Rows by table:',
+    'All data was moved and verified. Rows by table:',
     ...moved.map(({ table, rows }) => `  ${table}: ${rows}`),
     '',
-    'From now on start every server with the same three settings; then passwords, sessions and API',
-    'keys go on as they are:',
-    '  DATABASE_URL: as it is',
+    'From now on, start every server with the same three settings. Passwords, sessions and API keys',
+    'then remain valid:',
+    '  DATABASE_URL: unchanged',
     `  SIGNING_KEYS_FILE: ${resolve(keys)}`,
     `  SERVER_SECRET: ${secret}`,
-    `The embedded database in ${dataDir} is as it was. Delete it when you no longer want to go back.`,
+    `The embedded database in ${dataDir} is unchanged. Delete it when you no longer need to go back.`,
     '',
   ].join('\n')
 }

@@ -42,17 +42,18 @@ function readRotation(
   atOnce: boolean | undefined,
   ttlSeconds: number,
 ): Rotation {
-  if (atOnce && overlap !== undefined) throw new Error('--at-once leaves no overlap.')
+  if (atOnce && overlap !== undefined)
+    throw new Error('Use either --at-once or --overlap-seconds, not both.')
   if (atOnce) return { kind: 'at-once' }
   if (overlap === undefined) return { kind: 'with-overlap', overlapSeconds: overlapFor(ttlSeconds) }
   if (/^\d{1,8}$/.test(overlap)) return { kind: 'with-overlap', overlapSeconds: Number(overlap) }
-  throw new Error('--overlap-seconds must be a whole number, 99999999 at most.')
+  throw new Error('--overlap-seconds must be a whole number, at most 99999999.')
 }
 
 function warningOf(rotation: Rotation, ttlSeconds: number): { warning?: string } {
   if (rotation.kind === 'at-once' || rotation.overlapSeconds >= ttlSeconds) return {}
   return {
-    warning: `Access tokens live ${ttlSeconds} s: the last of the former key end sooner.\n`,
+    warning: `Access tokens are valid for ${ttlSeconds} s: the last ones that the former key signed end sooner.\n`,
   }
 }
 
@@ -60,7 +61,7 @@ async function describe(text: string): Promise<string[]> {
   const keys = await Promise.all(jwksIn(text, 'the file').map((jwk) => importKey(jwk, 'the file')))
   return keys.map(({ kid, privateKey, activeFrom, retiredAt }) => {
     const since = activeFrom === undefined ? 'signs' : `signs from ${timeOf(activeFrom)}`
-    const end = retiredAt === undefined ? '' : `, gone from ${timeOf(retiredAt)}`
+    const end = retiredAt === undefined ? '' : `, retired from ${timeOf(retiredAt)}`
     return `  ${kid}: ${privateKey ? since : 'verifies'}${end}`
   })
 }

@@ -14,6 +14,6 @@ async function main(): Promise<void> {
 main().catch((error: unknown) => {
   const expected = refusalByDatabase(error) ?? error
   const text = expected instanceof Error ? expected.message : String(expected)
-  process.stderr.write(`Nothing was moved.\n${text}\n`)
+  process.stderr.write(`No data was moved.\n${text}\n`)
   process.exitCode = 1
 })

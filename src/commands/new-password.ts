@@ -18,7 +18,9 @@ export async function readNewPassword(how: { generate: boolean }): Promise<NewPa
   if (process.stdin.isTTY) return askTwice()
   const text = await readLine()
   if (text === undefined || text === '') {
-    throw new StartRefused('Standard input has no password: give one line, or say --generate.')
+    throw new StartRefused(
+      'Standard input contains no password: write it as one line, or use --generate.',
+    )
   }
   return { text, isMade: false }
 }
@@ -28,11 +30,11 @@ function makePassword(): NewPassword {
 }
 
 async function askTwice(): Promise<NewPassword> {
-  const text = await askHidden('New password (nothing: one is made): ')
+  const text = await askHidden('New password (empty generates one): ')
   if (text === '') return makePassword()
-  const again = await askHidden('The same once more: ')
+  const again = await askHidden('Repeat the password: ')
   if (again === text) return { text, isMade: false }
-  throw new StartRefused('The two are not the same.')
+  throw new StartRefused('The passwords do not match.')
 }
 
 /** Readline echoes what is typed to its output: this one swallows it. */
@@ -42,7 +44,7 @@ function askHidden(question: string): Promise<string> {
   // Only now does the terminal no longer echo: who is quick is not to type before.
   process.stderr.write(question)
   return new Promise((resolve, reject) => {
-    const refuse = () => reject(new StartRefused('It was broken off.'))
+    const refuse = () => reject(new StartRefused('Cancelled.'))
     lines.once('SIGINT', refuse).once('close', refuse)
     lines.once('line', (line) => resolve(line))
   }).finally(() => {

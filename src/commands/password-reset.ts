@@ -66,7 +66,7 @@ async function findSecret({ identity, store }: Where): Promise<string> {
   const { dataDir, databaseUrl } = store
   if (databaseUrl === undefined && !hasEmbeddedDatabase(dataDir)) {
     throw new StartRefused(
-      `There is no database in ${dataDir} (DATA_DIR): name the folder or the DATABASE_URL of the server.`,
+      `There is no database in ${dataDir} (DATA_DIR). Set DATA_DIR or DATABASE_URL as the server has it.`,
     )
   }
   return loadServerSecret({ given: identity.serverSecret, dataDir, hasData: true })
@@ -104,7 +104,7 @@ async function askServer(
   if (asked.kind === 'answered') return JSON.parse(asked.answer) as ResetOutcome
   if (asked.kind === 'not-taken') return undefined
   throw new StartRefused(
-    'The server took the request and did not say what came of it: see its log, and try again.',
+    'The server accepted the request but did not report the outcome. Check its log, then retry.',
   )
 }
 
@@ -130,18 +130,16 @@ async function applyHere(
 function describe(email: string, outcome: ResetOutcome): string {
   if (outcome.kind === 'unknown-account') {
     const { admins } = outcome
-    const names = admins.length === 0 ? 'none; the next start makes one' : admins.join(', ')
-    throw new StartRefused(`Nobody has the email ${email}. Administrators: ${names}.`)
+    const names = admins.length === 0 ? 'none; the next start creates one' : admins.join(', ')
+    throw new StartRefused(`No account has the email ${email}. Administrators: ${names}.`)
   }
   const { role, isDisabled, enabledAdmins } = outcome
   const lines = [
     `${email} (${role}) has a new password, and every session of the account has ended.`,
   ]
   if (isDisabled) {
-    lines.push(
-      'The account is disabled and stays so: give --enable too, or have an administrator enable it.',
-    )
+    lines.push('The account is still disabled: add --enable, or ask an administrator to enable it.')
   }
-  if (enabledAdmins === 0) lines.push('No administrator may log in: enable one with --enable.')
+  if (enabledAdmins === 0) lines.push('No administrator can log in: enable one with --enable.')
   return lines.join('\n')
 }

@@ -12,13 +12,13 @@ import { newSigningKeysText } from '../ports/keys/signing-keys.ts'
 const path = process.argv[2] ?? 'data/signing-keys.json'
 
 if (await makeSecretFile(path, await newSigningKeysText())) {
-  process.stderr.write(`Made ${path} (only you can read it). These two lines belong in .env:\n`)
+  process.stderr.write(`Created ${path} (only you can read it). Add these two lines to .env:\n`)
   process.stdout.write(`SIGNING_KEYS_FILE=${resolve(path)}\nSERVER_SECRET=${newServerSecret()}\n`)
 } else {
   process.stderr.write(
-    `${path} exists and stays as it is. To go on with it, set SIGNING_KEYS_FILE=${resolve(path)} ` +
-      'and SERVER_SECRET to the line in the server-secret file beside it. ' +
-      'To make new ones, name another file: npm run secrets -- FILE\n',
+    `${path} already exists and was not changed. To keep using it, set SIGNING_KEYS_FILE=${resolve(path)} ` +
+      'and set SERVER_SECRET to the line in the server-secret file beside it. ' +
+      'To create new ones, name another file: npm run secrets -- FILE\n',
   )
   process.exitCode = 1
 }

@@ -86,7 +86,8 @@ export type MoveConfig = ReturnType<typeof loadMove>
 export function loadMove(envFile = '.env') {
   const from = createEnvironment(environmentAbove(envFile).env)
   const { dataDir, databaseUrl } = readStore(from)
-  if (!from.has('DATABASE_URL')) from.refuse('DATABASE_URL must name the database to move to.')
+  if (!from.has('DATABASE_URL'))
+    from.refuse('DATABASE_URL must name the database to move the data to.')
   const serverSecret = from.find('SERVER_SECRET', values.serverSecret)
   const signingKeysFile = from.find('SIGNING_KEYS_FILE', values.path)
   from.finish()
@@ -100,7 +101,7 @@ function readServer(from: Environment) {
   const port = from.read('PORT', values.integer(0, 65_535))
   const metricsPort = from.find('METRICS_PORT', values.integer(0, 65_535))
   const metricsHost = from.read('METRICS_HOST', values.host)
-  if (port && port === metricsPort) from.refuse('METRICS_PORT must differ from PORT.')
+  if (port && port === metricsPort) from.refuse('METRICS_PORT must be different from PORT.')
   return {
     port,
     host: from.read('HOST', values.host),
@@ -129,7 +130,7 @@ function readIdentity(from: Environment) {
   for (const name of ['SIGNING_KEYS_FILE', 'SERVER_SECRET'] as const) {
     // Made here they would stay here, and other instances on the database would have their own.
     if (from.has('DATABASE_URL') && !from.has(name)) {
-      from.refuse(`${name} must be given with DATABASE_URL: "npm run secrets" makes one.`)
+      from.refuse(`${name} must be set with DATABASE_URL. Create one with "npm run secrets".`)
     }
   }
   return {
@@ -175,7 +176,7 @@ function requireTogether(
 ): void {
   if (from.has(first) === from.has(second)) return
   const [given, missing] = from.has(first) ? [first, second] : [second, first]
-  from.refuse(`${missing} must be given with ${given}.`)
+  from.refuse(`${missing} must be set with ${given}.`)
 }
 
 /** What is injected must not hide what the file says. */

@@ -5,7 +5,9 @@ import * as values from './values.ts'
 export function readEngine(from: Environment) {
   for (const name of ['CHAT_UPSTREAM_KEY', 'CHAT_UPSTREAM_MODEL'] as const) {
     if (from.has(name) && !from.has('CHAT_UPSTREAM_URL')) {
-      from.refuse(`${name} means nothing without CHAT_UPSTREAM_URL.`)
+      from.refuse(
+        `${name} has no effect without CHAT_UPSTREAM_URL: set that too, or leave ${name} out.`,
+      )
     }
   }
   return {

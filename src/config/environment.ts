@@ -60,6 +60,6 @@ export function misspeltNames(env: Env, known: readonly string[]): string[] {
     .filter((name) => !known.includes(name))
     .map((name) => {
       const meant = nearest(name, known)
-      return `${name} is not a variable of Parley${meant ? `: did you mean ${meant}?` : '.'}`
+      return `${name} is not a variable of Parley${meant ? `: did you mean ${meant}?` : ': remove it.'}`
     })
 }

@@ -18,7 +18,7 @@ export async function mistakesInFiles(env: Env): Promise<string[]> {
 async function mistakeInKeys({ SIGNING_KEYS_FILE: path }: Env): Promise<string | undefined> {
   if (!path || isContent(path)) return undefined
   const fault = unreadable(path)
-  if (fault) return `SIGNING_KEYS_FILE names ${fault}. "npm run secrets" makes one.`
+  if (fault) return `SIGNING_KEYS_FILE names ${fault}. Create one with "npm run secrets".`
   return mistakeOf('SIGNING_KEYS_FILE', () => checkKeyFile(path, systemClock))
 }
 
@@ -47,8 +47,8 @@ const WHY: Readonly<Record<string, string>> = {
   ENOTDIR: 'a file that does not exist',
   ENAMETOOLONG: 'a file that does not exist',
   EISDIR: 'a folder, not a file',
-  EACCES: 'a file that this user may not read',
-  EPERM: 'a file that this user may not read',
+  EACCES: 'a file that this user cannot read',
+  EPERM: 'a file that this user cannot read',
 }
 
 async function mistakeOf(names: string, read: () => Promise<unknown>): Promise<string | undefined> {

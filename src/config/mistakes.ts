@@ -9,7 +9,7 @@ export class ConfigMistakes extends StartRefused {
   readonly mistakes: readonly string[]
 
   constructor(mistakes: readonly string[]) {
-    super(['The configuration has mistakes:', ...mistakes].join('\n  - '))
+    super(['The configuration is invalid:', ...mistakes].join('\n  - '))
     this.mistakes = mistakes
   }
 }

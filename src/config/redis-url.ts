@@ -9,36 +9,36 @@ const AFTER_AUTHORITY = /^[^/]*:\/\/[^/?#]*/
 const RULES: readonly Rule[] = [
   [
     (text) => !/^(rediss?|unix):\/\/./.test(text),
-    'a URL that begins with redis:// or rediss:// (TLS), or names a socket: unix:///run/redis/redis.sock',
+    'a URL that starts with redis:// or rediss:// (TLS), or the URL of a socket: unix:///run/redis/redis.sock',
   ],
   [
     (text) => text.replace(AFTER_AUTHORITY, '').includes('@') || !isDecodable(text),
-    'a URL whose password has @ / ? # and % percent-encoded, as %40 %2F %3F %23 and %25',
+    'a URL with @ / ? # and % percent-encoded in its password: %40 %2F %3F %23 %25',
   ],
   // eslint-disable-next-line no-control-regex -- a URL parser drops them, and much else is no URL
-  [(text) => /[\u0000-\u0020\u007f"<>\\^`{|}]/.test(text), 'a URL without spaces and quotes'],
+  [(text) => /[\u0000-\u0020\u007f"<>\\^`{|}]/.test(text), 'a URL without spaces or quotes'],
 ]
 
 const SERVER_RULES: readonly Rule[] = [
-  [(text) => /[?#]/.test(text), 'a URL without ? and #: nothing can be set behind them'],
+  [(text) => /[?#]/.test(text), 'a URL without ? or #: it takes no parameters'],
   [
     (text) => !/^(\/\d{0,5})?$/.test(text.replace(AFTER_AUTHORITY, '')),
-    'a URL that ends after the port or with the number of a database: redis://host:6379/2',
+    'a URL that ends after the port or with a database number: redis://host:6379/2',
   ],
   [
     (text) => !isHost(urlIn(text)?.hostname ?? ''),
-    'a URL with the host of one server and its port, if it is not 6379: redis://host:6379',
+    'a URL with the host of one server, and its port unless it is 6379: redis://host:6379',
   ],
   [
     (text) => urlIn(text)!.username !== '' && urlIn(text)!.password === '',
-    'a URL in which a password follows the user: redis://user:password@host or redis://:password@host',
+    'a URL with a password after the user: redis://user:password@host or redis://:password@host',
   ],
 ]
 
 const SOCKET_RULES: readonly Rule[] = [
   [
     (text) => !/^unix:\/\/([^@/]*@)?\/[^?#]+(\?db=\d{1,5})?$/.test(text),
-    'the whole path of a socket, with ?db=2 for a database: unix:///run/redis/redis.sock?db=2',
+    'the full path of a socket, with ?db=2 for a database: unix:///run/redis/redis.sock?db=2',
   ],
 ]
 

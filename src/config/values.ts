@@ -21,7 +21,7 @@ export interface LimitOverride {
 export function integer(least: number, most: number): Parse<number> {
   return (text) => {
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-    return accept(value, value >= least && value <= most, `a whole number, ${least} to ${most}`)
+    return accept(value, value >= least && value <= most, `a whole number from ${least} to ${most}`)
   }
 }
 
@@ -44,7 +44,7 @@ export const line: Parse<string> = (text) =>
 
 /** The name of a file, and not what belongs into it. */
 export const path: Parse<string> = (text) =>
-  accept(line(text), !isContent(text), 'the name of a file, not what is in it')
+  accept(line(text), !isContent(text), 'the name of a file, not its content')
 
 /** Whether a secret itself was given instead of the name of its file: it must not be shown. */
 export function isContent(text: string): boolean {
@@ -59,7 +59,7 @@ export const host: Parse<string> = (text) =>
 export function connectionUrl(...schemes: readonly string[]): Parse<string> {
   return (text) => {
     const isRight = schemes.includes(urlIn(text)?.protocol ?? '')
-    return accept(text, isRight, `a URL that begins with ${schemes.join('// or ')}//`)
+    return accept(text, isRight, `a URL that starts with ${schemes.join('// or ')}//`)
   }
 }
 
@@ -68,7 +68,7 @@ export const baseUrl: Parse<string> = (text) => {
   const url = urlIn(text)
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
   const isBare = !/[?#]/.test(text) && url?.username === '' && url.password === ''
-  const expected = 'an http:// or https:// URL without user, query or fragment'
+  const expected = 'an http:// or https:// URL without a user, query or fragment'
   return accept(text, isHttp && isBare, expected).replace(/\/+$/, '')
 }
 
@@ -79,8 +79,8 @@ export const headerToken: Parse<string> = (text) =>
 /** Exact origins, as a browser's `Origin` header spells them (RFC 6454 6.2). */
 export const origins: Parse<readonly string[]> = (text) => {
   const expected =
-    'a comma-separated list of origins as browsers send them: scheme, host, port if unusual; ' +
-    'no path, no *'
+    'a comma-separated list of origins as browsers send them: scheme, host, and port unless it ' +
+    'is the default; no path, no *'
   return listOf(text, isOrigin, expected)
 }
 
@@ -91,7 +91,7 @@ export const contacts: Parse<readonly string[]> = (text) =>
 /** How many proxies to trust, or which (`10.0.0.0/8`). Never all of them: anyone could be one. */
 export const proxies: Parse<number | readonly string[]> = (text) => {
   const expected =
-    'how many proxies stand before the server (0 to 10), or their addresses and CIDRs, ' +
+    'the number of proxies in front of the server (0 to 10), or their addresses and CIDRs, ' +
     'comma-separated; never true and never /0'
   if (!/^\d+$/.test(text)) return listOf(text, isNetwork, expected)
   const hops = Number(text)
@@ -101,7 +101,8 @@ export const proxies: Parse<number | readonly string[]> = (text) => {
 /** `10/60`: ten in sixty seconds. */
 export const limit: Parse<LimitOverride> = (text) => {
   const [, quota = '', windowSeconds = ''] = /^([1-9]\d{0,8})\/([1-9]\d{0,6})$/.exec(text) ?? []
-  const expected = 'QUOTA/SECONDS, such as 10/60 for ten a minute, over at most 31 days'
+  const expected =
+    'QUOTA/SECONDS, such as 10/60 for ten calls a minute, with a window of at most 31 days'
   const value = { quota: Number(quota), windowSeconds: Number(windowSeconds) }
   return accept(value, value.quota > 0 && value.windowSeconds <= 31 * 86_400, expected)
 }

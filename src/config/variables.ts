@@ -8,98 +8,114 @@ export interface Variable {
 
 /** Every variable that Parley reads, but for `RATE_LIMIT_<POLICY>`. The order of `.env.example`. */
 export const VARIABLES = {
-  PORT: { default: '3000', about: 'Port of the API; 0 takes any free one.' },
-  HOST: { default: '0.0.0.0', about: 'Address to listen on; 127.0.0.1 for this machine only.' },
+  PORT: { default: '3000', about: 'Port of the API. 0 chooses a free port.' },
+  HOST: {
+    default: '0.0.0.0',
+    about: 'Address to listen on. 127.0.0.1 accepts connections from this machine only.',
+  },
   REQUIRE_HTTPS: {
     default: 'false',
-    about: 'true refuses requests that did not come by HTTPS, health checks apart.',
+    about: 'true refuses requests that did not arrive over HTTPS, except health checks.',
   },
   TLS_CERT_FILE: {
-    about: 'PEM certificate chain; with TLS_KEY_FILE the server speaks HTTPS.',
+    about: 'PEM certificate chain. With TLS_KEY_FILE, the server speaks HTTPS.',
   },
   TLS_KEY_FILE: {
-    about: 'PEM private key of TLS_CERT_FILE. Both are read again when they change.',
+    about: 'PEM private key of TLS_CERT_FILE. The server reloads both files when they change.',
   },
   TRUST_PROXY: {
     default: '0',
-    about: 'Proxies whose X-Forwarded-For and -Proto count: addresses and CIDRs, or how many hops.',
+    about:
+      'Proxies to trust for X-Forwarded-For and -Proto: addresses and CIDRs, or a number of hops.',
   },
-  CORS_ORIGINS: { about: 'Browser origins that may call, exactly: https://app.example.com.' },
-  METRICS_PORT: { about: 'Port of /metrics for Prometheus; 0 takes any free one; off if empty.' },
+  CORS_ORIGINS: {
+    about: 'Browser origins that may call the API, spelled exactly: https://app.example.com.',
+  },
+  METRICS_PORT: {
+    about: 'Port of /metrics for Prometheus. 0 chooses a free port; empty turns metrics off.',
+  },
   METRICS_HOST: {
     default: '127.0.0.1',
-    about: 'Address of /metrics, which asks for no credential; 0.0.0.0 only in a private network.',
+    about:
+      'Address of /metrics, which requires no credential. Use 0.0.0.0 only in a private network.',
   },
   SECURITY_CONTACT: {
     about:
-      'For /.well-known/security.txt: mailto: or https: addresses; none is published if empty.',
+      'mailto: or https: addresses for /.well-known/security.txt. Empty publishes no such file.',
   },
   SHUTDOWN_GRACE_SECONDS: {
     default: '30',
-    about: 'How long running requests may go on at SIGTERM.',
+    about: 'How long requests in progress may continue after SIGTERM.',
   },
   OTEL_EXPORTER_OTLP_ENDPOINT: {
-    about: 'OpenTelemetry collector to send traces to: http://localhost:4318; off if empty.',
+    about: 'OpenTelemetry collector for traces: http://localhost:4318. Empty turns traces off.',
   },
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
-    about: 'The same as a whole URL: http://localhost:4318/v1/traces.',
+    about: 'Complete URL for traces, used instead: http://localhost:4318/v1/traces.',
   },
-  OTEL_EXPORTER_OTLP_HEADERS: { about: 'Sent to the collector: name=value,name=value.' },
-  OTEL_SERVICE_NAME: { default: 'parley', about: 'The name of this service in traces.' },
-  OTEL_SDK_DISABLED: { default: 'false', about: 'true sends no traces after all.' },
+  OTEL_EXPORTER_OTLP_HEADERS: { about: 'Headers for the collector: name=value,name=value.' },
+  OTEL_SERVICE_NAME: { default: 'parley', about: 'Name of this service in traces.' },
+  OTEL_SDK_DISABLED: { default: 'false', about: 'true turns traces off, even with an endpoint.' },
   LOG_LEVEL: { default: 'info', about: 'trace, debug, info, warn, error, fatal or silent.' },
 
-  DATA_DIR: { default: './data', about: 'Folder of the embedded database, keys and secret.' },
-  DATABASE_URL: { about: 'postgresql://… instead of the embedded database.' },
+  DATA_DIR: {
+    default: './data',
+    about: 'Folder for the embedded database, the signing keys and the server secret.',
+  },
+  DATABASE_URL: { about: 'postgresql://… uses PostgreSQL instead of the embedded database.' },
   REDIS_URL: {
     about:
-      'redis://…, rediss://… or unix:///… to count limits there; if empty, where the data are.',
+      'redis://…, rediss://… or unix:///… for rate limits. Empty counts them in PostgreSQL or in memory.',
   },
 
   CHAT_UPSTREAM_URL: {
-    about: 'Base URL of an OpenAI-compatible API; if empty, the built-in engine answers.',
+    about: 'Base URL of an OpenAI-compatible API. Empty uses the built-in engine.',
   },
-  CHAT_UPSTREAM_KEY: { about: 'Its API key.' },
-  CHAT_UPSTREAM_MODEL: { about: 'The model to ask it for.' },
+  CHAT_UPSTREAM_KEY: { about: 'API key for the upstream.' },
+  CHAT_UPSTREAM_MODEL: { about: 'Model to request from the upstream.' },
   CHAT_UPSTREAM_SAMPLING: {
     default: 'mode',
-    about: "mode sends the chat mode's sampling; none leaves it to the upstream.",
+    about: 'mode sends the sampling parameters of the chat mode; none leaves them to the upstream.',
   },
   CHAT_UPSTREAM_MAX_TOKENS_PARAMETER: {
     default: 'max_tokens',
-    about: 'What bounds an answer: max_tokens, max_completion_tokens or none.',
+    about: 'Parameter that limits an answer: max_tokens, max_completion_tokens or none.',
   },
   CHAT_UPSTREAM_SYSTEM_ROLE: {
     default: 'system',
-    about: 'Role of the instructions: system, developer, or user, before the first message.',
+    about: 'Role of the instructions: system, developer, or user (in front of the first message).',
   },
   CHAT_UPSTREAM_STREAM_USAGE: {
     default: 'on',
-    about: 'on asks for token counts by stream_options; off does not.',
+    about: 'on requests token counts with stream_options; off does not.',
   },
   CHAT_UPSTREAM_TIMEOUT_SECONDS: {
     default: '60',
-    about: 'How long it may go without sending anything.',
+    about: 'How long the upstream may send nothing.',
   },
 
-  ADMIN_EMAIL: { about: 'Made an admin at the first start, with ADMIN_PASSWORD.' },
-  ADMIN_PASSWORD: { about: 'If both are empty, a password is made and printed once.' },
-  REGISTRATION: { default: 'closed', about: 'open lets anyone register.' },
-  ACCESS_TOKEN_TTL_SECONDS: { default: '900', about: 'Life of an access token.' },
+  ADMIN_EMAIL: {
+    about: 'Email of the administrator that the first start creates, with ADMIN_PASSWORD.',
+  },
+  ADMIN_PASSWORD: {
+    about: 'If both are empty, the first start generates a password and prints it once.',
+  },
+  REGISTRATION: { default: 'closed', about: 'open allows anyone to register.' },
+  ACCESS_TOKEN_TTL_SECONDS: { default: '900', about: 'Lifetime of an access token.' },
   REFRESH_TOKEN_TTL_SECONDS: {
     default: '604800',
-    about: 'Life of a refresh token since its last use.',
+    about: 'Lifetime of a session without a refresh.',
   },
-  BCRYPT_COST: { default: '11', about: 'Each step doubles the work of checking a password.' },
+  BCRYPT_COST: { default: '11', about: 'Cost of hashing a password. Each step doubles it.' },
   SIGNING_KEYS_FILE: {
     about:
-      'Private JWK Set, Ed25519, the first signs; required with DATABASE_URL: npm run secrets.',
+      'Private JWK Set (Ed25519); the first key signs. Required with DATABASE_URL: npm run secrets.',
   },
   SERVER_SECRET: {
-    about: '32 bytes or more, never changed; required with DATABASE_URL: npm run secrets.',
+    about: 'At least 32 bytes. Never change it. Required with DATABASE_URL: npm run secrets.',
   },
 
-  MAX_OPEN_STREAMS: { default: '5', about: 'Streams that one caller may have open at once.' },
+  MAX_OPEN_STREAMS: { default: '5', about: 'Streams that one caller may have open at a time.' },
 } as const satisfies Record<string, Variable>
 
 /** The name of a variable in the table. */

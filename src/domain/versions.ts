@@ -44,7 +44,7 @@ export function refuseStale(
   expected: readonly number[] | undefined,
 ): never {
   if (!current) throw new Problem('not-found')
-  const detail = 'If-Match has no tag that can match: a weak one (W/) never does.'
+  const detail = 'If-Match contains no entity tag that can match. Weak tags (W/) never match.'
   throw new Problem('precondition-failed', {
     etag: etagOf(current),
     ...(expected?.length === 0 && { detail }),

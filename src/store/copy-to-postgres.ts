@@ -47,7 +47,9 @@ type Ask = (sql: string, values?: unknown[]) => Promise<Record<string, string>[]
 export async function moveToServer(dataDir: string, databaseUrl: string): Promise<MovedTable[]> {
   // PGlite would make an empty database where there is none.
   if (!existsSync(join(resolve(dataDir), 'database', 'PG_VERSION'))) {
-    throw new MoveRefused(`There is no embedded database in ${dataDir} (DATA_DIR).`)
+    throw new MoveRefused(
+      `There is no embedded database in ${dataDir} (DATA_DIR): set DATA_DIR as the server has it.`,
+    )
   }
   const { pglite, close } = await openEmbedded({ dataDir })
   try {
@@ -127,7 +129,7 @@ async function refuseOtherVersion(source: Ask, target: Ask): Promise<void> {
   const [ours, theirs] = await Promise.all([source, target].map(schemaOf))
   if (ours === theirs) return
   throw new MoveRefused(
-    'The embedded database was left by another version of Parley: start this version on it once, stop it, and move then.',
+    'The embedded database belongs to another version of Parley: start this version on it once, stop it, then move the data.',
   )
 }
 
@@ -184,7 +186,7 @@ async function refuseRows(target: Ask, tables: string[]): Promise<void> {
     const found = await target(`SELECT 1 FROM ${pg.escapeIdentifier(table)} LIMIT 1`)
     if (found.length === 0) continue
     throw new MoveRefused(
-      `The database of DATABASE_URL has rows in ${table} already: move to an empty one.`,
+      `The database in DATABASE_URL already has rows in ${table}: name an empty database.`,
     )
   }
 }
@@ -204,7 +206,9 @@ async function moveTable(source: Ask, target: Ask, table: string): Promise<numbe
   await source('CLOSE moving')
   const [sent, arrived] = [await sumOf(source, name), await sumOf(target, name)]
   if (sent.rows === arrived.rows && sent.hash === arrived.hash) return Number(sent.rows)
-  throw new MoveRefused(`What arrived in ${table} is not what was sent. Nothing was kept.`)
+  throw new MoveRefused(
+    `The rows that arrived in ${table} differ from those that were sent. Nothing was kept.`,
+  )
 }
 
 /** The rows and the sum of their hashes, whatever their order. */

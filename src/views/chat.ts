@@ -54,6 +54,6 @@ function endView({ message: row, usage, problem }: Ended, call: Call): ChatStrea
   if (message && usage && message.status === 'cancelled') {
     return { type: 'message.cancelled', message, usage: usageView(usage) }
   }
-  const told = problem ?? new Problem('unavailable', { detail: 'The server was stopped.' })
+  const told = problem ?? new Problem('unavailable', { detail: 'The server shut down.' })
   return { type: 'message.error', problem: problemView(told, call), ...(message && { message }) }
 }

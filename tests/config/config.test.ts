@@ -99,7 +99,7 @@ describe('.env.example', () => {
       `${name}=${variable.default ?? ''}`,
     ])
     const limits = Object.entries(contract['x-rate-limits']).flatMap(([name, policy]) => [
-      `# ${policy.quota}/${policy.windowSeconds} (quota/seconds) if empty, by the contract.`,
+      `# Quota/seconds. Empty uses ${policy.quota}/${policy.windowSeconds}, as in the contract.`,
       `${rateLimitVariable(name)}=`,
     ])
     const example = await readFile('.env.example', 'utf8')
@@ -157,7 +157,7 @@ describe('mistakes', () => {
     )
     expect(mistakesOf({ SIGNING_KEY_FILE: 'x' }).join()).toContain('SIGNING_KEYS_FILE')
     expect(mistakesOf({ CHAT_UPSTREAM_COLOUR_OF_THE_SKY: 'blue' })).toEqual([
-      'CHAT_UPSTREAM_COLOUR_OF_THE_SKY is not a variable of Parley.',
+      'CHAT_UPSTREAM_COLOUR_OF_THE_SKY is not a variable of Parley: remove it.',
     ])
   })
 
@@ -178,12 +178,15 @@ describe('mistakes', () => {
   })
 
   test.each([
-    [{ TLS_CERT_FILE: 'c.pem' }, 'TLS_KEY_FILE must be given with TLS_CERT_FILE.'],
-    [{ TLS_KEY_FILE: 'k.pem' }, 'TLS_CERT_FILE must be given with TLS_KEY_FILE.'],
-    [{ ADMIN_EMAIL: 'a@example.com' }, 'ADMIN_PASSWORD must be given with ADMIN_EMAIL.'],
-    [{ ADMIN_PASSWORD: 'long enough' }, 'ADMIN_EMAIL must be given with ADMIN_PASSWORD.'],
-    [{ CHAT_UPSTREAM_KEY: 'k' }, 'CHAT_UPSTREAM_KEY means nothing without CHAT_UPSTREAM_URL.'],
-    [{ METRICS_PORT: '3000' }, 'METRICS_PORT must differ from PORT.'],
+    [{ TLS_CERT_FILE: 'c.pem' }, 'TLS_KEY_FILE must be set with TLS_CERT_FILE.'],
+    [{ TLS_KEY_FILE: 'k.pem' }, 'TLS_CERT_FILE must be set with TLS_KEY_FILE.'],
+    [{ ADMIN_EMAIL: 'a@example.com' }, 'ADMIN_PASSWORD must be set with ADMIN_EMAIL.'],
+    [{ ADMIN_PASSWORD: 'long enough' }, 'ADMIN_EMAIL must be set with ADMIN_PASSWORD.'],
+    [
+      { CHAT_UPSTREAM_KEY: 'k' },
+      'CHAT_UPSTREAM_KEY has no effect without CHAT_UPSTREAM_URL: set that too, or leave CHAT_UPSTREAM_KEY out.',
+    ],
+    [{ METRICS_PORT: '3000' }, 'METRICS_PORT must be different from PORT.'],
   ])('what belongs together comes together: %o', (env, mistake) => {
     expect(mistakesOf(env as Record<string, string>)).toEqual([mistake])
   })
@@ -311,7 +314,7 @@ describe('loadConfig', () => {
     await writeFile(env, `PORT=x\nSIGNING_KEYS_FILE=${keys}\n${certificate}\n`)
     const failure: unknown = await loadServerConfig(POLICIES, env).catch((error: unknown) => error)
     expect((failure as ConfigMistakes).mistakes).toEqual([
-      'PORT must be a whole number, 0 to 65535.',
+      'PORT must be a whole number from 0 to 65535.',
       expect.stringMatching(/^SIGNING_KEYS_FILE: .*keys\[0\] must be an Ed25519 key/),
       'TLS_CERT_FILE names a file that does not exist.',
     ])

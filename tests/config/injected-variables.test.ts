@@ -129,7 +129,7 @@ describe('variables that a platform injects', () => {
 })
 
 describe('what an operator wrote', () => {
-  const MUST = 'METRICS_PORT must be a whole number, 0 to 65535.'
+  const MUST = 'METRICS_PORT must be a whole number from 0 to 65535.'
 
   test('is kept beside a service of the same name', () => {
     const env = { ...kubernetes(METRICS), METRICS_PORT: '9999' }

@@ -133,7 +133,7 @@ test.each(REFUSED)(
 
 test('a parameter that nobody knows is refused by its name', () => {
   expect(mistakesOf('postgresql://host/db?colour=red')).toEqual([
-    'has a parameter colour that Parley does not know: correct its name, or leave it out.',
+    'has an unknown parameter colour: correct its name, or leave it out.',
   ])
 })
 
@@ -171,8 +171,8 @@ test('every mistake in a URL is told at once, each with what is accepted', () =>
     expect.unreachable()
   } catch (error) {
     expect((error as ConfigMistakes).mistakes).toEqual([
-      'DATABASE_URL has the parameter connect_timeout, which must be a whole number, 1 to 60.',
-      'DATABASE_URL has the parameter pool_timeout, which it cannot have: Parley waits for a connection as long as connect_timeout says, 2 s without it.',
+      'DATABASE_URL has the parameter connect_timeout, which must be a whole number from 1 to 60.',
+      'DATABASE_URL has the parameter pool_timeout, which Parley does not accept: Parley waits for a connection for connect_timeout, or for 2 s without it.',
       'DATABASE_URL has the parameter pgbouncer, which must be true or false.',
     ])
   }

@@ -60,12 +60,12 @@ describe('what a person reads after the start', () => {
     const text = welcomeWith({ access: given })
     expect(text).toContain(`Log in as ${MADE.email}`)
     expect(text).not.toContain(given.password)
-    expect(welcomeWith({})).toContain('with an account that you have')
+    expect(welcomeWith({})).toContain('with an existing account')
   })
 
   test.each([
-    ['not-an-admin', /ADMIN_EMAIL names no administrator/],
-    ['disabled', /administrator who is disabled/],
+    ['not-an-admin', /ADMIN_EMAIL does not name an administrator/],
+    ['disabled', /names a disabled administrator/],
     ['wrong-password', /ADMIN_PASSWORD is not the password/],
     ['no-admin-at-all', /There is no administrator/],
   ] as const)('says that ADMIN_EMAIL and ADMIN_PASSWORD do not fit: %s', (reason, sentence) => {

@@ -290,23 +290,23 @@ describe('the gate', () => {
 
   test('an addition wants the next minor version, an entry, and then a release', async () => {
     await write(addition)
-    await expect(refuseBreaks(gate())).rejects.toThrow('must be 1.1.0, then npm run changelog')
+    await expect(refuseBreaks(gate())).rejects.toThrow('Set it to 1.1.0 and run npm run changelog')
     await write({ ...addition, ...version('1.1.0') })
-    await expect(refuseBreaks(gate())).rejects.toThrow('does not tell what 1.1.0 brings')
+    await expect(refuseBreaks(gate())).rejects.toThrow('does not describe 1.1.0')
     await writeChanges(gate())
     await expect(refuseBreaks(gate())).resolves.toBeUndefined()
     expect(await changelog()).toContain('## 1.1.0 (not released yet)\n\n- `/stuff`: added')
     await release(gate())
     expect(await changelog()).toMatch(/## 1\.1\.0 \(2026-11-23\)[^]*## 1\.0\.0/)
     await write(version('1.1.0'))
-    await expect(refuseBreaks(gate())).rejects.toThrow('These break whoever holds 1.1.0')
+    await expect(refuseBreaks(gate())).rejects.toThrow('These changes break clients of 1.1.0')
   })
 
   test('a later addition makes the entry stale', async () => {
     await write({ ...addition, ...version('1.1.0') })
     await writeChanges(gate())
     await write({ ...addition, ...version('1.1.0'), 'schemas Thing properties size': NAME })
-    await expect(refuseBreaks(gate())).rejects.toThrow('does not tell what 1.1.0 brings')
+    await expect(refuseBreaks(gate())).rejects.toThrow('does not describe 1.1.0')
   })
 
   test('words may change at once, and are released as a patch', async () => {
@@ -322,7 +322,7 @@ describe('the gate', () => {
 
   test('nobody leaves a contract by a mere number', async () => {
     await write({ 'paths /events': undefined, ...version('2.0.0') })
-    await expect(refuseBreaks(gate())).rejects.toThrow('needs a server whose path ends in /v2')
+    await expect(refuseBreaks(gate())).rejects.toThrow('requires a server whose path ends in /v2')
   })
 })
 

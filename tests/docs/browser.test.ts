@@ -41,7 +41,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     test('the reference is drawn, and its search works', async () => {
       const { page, complaints } = await visit('/docs', width)
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
-      await page.getByRole('heading', { name: 'Find the health check' }).waitFor()
+      await page.getByRole('heading', { name: 'Redirect to the health check' }).waitFor()
       expect(await isWithin(page, width)).toBe(true)
       if (width > 1000) {
         await page.getByPlaceholder('Search...').fill('thumb')
@@ -74,7 +74,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     test('the guide in Korean is drawn, with the operations, and leads back', async () => {
       const { page, complaints } = await visit('/docs/ko', width)
       await page.getByRole('heading', { name: '시작하기' }).waitFor()
-      await page.getByRole('heading', { name: 'Find the health check' }).waitFor()
+      await page.getByRole('heading', { name: 'Redirect to the health check' }).waitFor()
       expect(await page.locator('html').getAttribute('lang')).toBe('ko')
       await expect.poll(() => page.locator('[id="tag/chat"]').getAttribute('lang')).toBe('en')
       expect(await isWithin(page, width)).toBe(true)
@@ -157,7 +157,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     test('a wrong password is told in the words of the problem', async () => {
       const { page } = await visit('/docs/console', width)
       await logIn(page, 'not the password')
-      await page.getByText('Email and password do not belong together.').waitFor()
+      await page.getByText('Incorrect email or password.').waitFor()
       expect(await page.getByRole('textbox', { name: 'Password' }).isVisible()).toBe(true)
     })
 

@@ -172,7 +172,7 @@ describe('shell', () => {
       .join('\n')
       .replace(/(you@example\.com|admin@parley\.local)/, 'admin@example.com')
       .replace(/(your password|THE PASSWORD)/, 'the admin of the tests')
-      .replace("'the accessToken of the answer'", await accessToken())
+      .replace("'the accessToken from the response'", await accessToken())
     const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', script], { cwd: directory })
     return stdout
   }

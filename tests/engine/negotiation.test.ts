@@ -296,7 +296,7 @@ describe('a refusal for good', () => {
       const failure = await failureOf(engine)
       expect(failure).toMatchObject({ code: 'upstream-refused', isOfRequest: true })
       expect(failure.retryAfterSeconds).toBeUndefined()
-      expect(failure.detail).toMatch(/^(?:The engine|The model) behind chat /)
+      expect(failure.detail).toMatch(/^The model (?:server |is )/)
       expect(failure.detail).not.toMatch(/key|http|CHAT_/i)
       expect(failure.message).toContain(`the upstream answered ${refusal.status}`)
       expect(failure.message).not.toMatch(new RegExp(`${KEY}|${SAID}`))

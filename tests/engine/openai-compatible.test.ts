@@ -535,15 +535,15 @@ describe('every form of text', () => {
       'thoughts up to its length',
       'upstream-refused',
       [deltaOf({ reasoning: 'hm' }), ends('length')],
-      /thinking/,
+      /reasoning/,
     ],
     [
       'thoughts in the text up to its length',
       'upstream-refused',
       [says('<think>hm'), ends('length')],
-      /thinking/,
+      /reasoning/,
     ],
-    ['thoughts', 'upstream-failed', [says('<think>hm</think>\n'), ends('stop')], /thinking/],
+    ['thoughts', 'upstream-failed', [says('<think>hm</think>\n'), ends('stop')], /reasoning/],
     ['its end', 'upstream-failed', [ends('stop')], /without an answer/],
     ['[DONE]', 'upstream-failed', [], /without an answer/],
   ])('an answer of nothing but %s is %s, with its reason', async (_, code, events, why) => {

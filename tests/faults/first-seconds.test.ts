@@ -29,7 +29,7 @@ async function signsInFromTheFirstCallOn(parley: ParleyProcess): Promise<void> {
   const { failures, shareInTime } = await watched()
   expect(failures).toEqual([])
   expect(shareInTime).toBeGreaterThan(0.9)
-  expect(parley.stdout()).not.toContain('limit store away')
+  expect(parley.stdout()).not.toContain('limit store unavailable')
   parley.signal('SIGKILL')
   await parley.exited
 }

@@ -62,7 +62,7 @@ test('a first start that is asked to stop says so, ends by itself, and the next 
   await until(() => inTheMaking(workplace.directory, '.'), STARTED_MS)
   process.signal('SIGTERM')
   expect(await process.exited).toEqual({ code: 1, signal: null })
-  expect(process.stderr()).toBe('Parley was stopped before it had started.\n')
+  expect(process.stderr()).toBe('Parley was stopped before it started.\n')
   await workplace.start(NOBODY)
 }, 600_000)
 
@@ -74,7 +74,7 @@ test('a first start on a port that is taken says so in a sentence and leaves not
   const { code, stderr } = await workplace.startInVain(env)
   expect([code, stderr]).toEqual([
     1,
-    `Parley did not start.\nPort ${port} is taken by another program: end it, or set PORT to a free port.\n`,
+    `Parley did not start.\nPort ${port} is taken by another program: stop that program, or set PORT to a free port.\n`,
   ])
   expect(await readdir(workplace.directory)).toEqual([])
   other.close()

@@ -102,13 +102,13 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
     // Only one that hangs has to be waited for, by the clock of the tests.
     await until(async () => {
       await server.clock.advance(PATIENCE_MS)
-      return said('limit store away') === 1
+      return said('limit store unavailable') === 1
     })
     expect((await first).status).toBe(200)
   }
   const comeBack = async (how: Away) => {
     await stage.giveBack(how)
-    await probeUntil(server, () => said('limit store back') === 1)
+    await probeUntil(server, () => said('limit store available again') === 1)
   }
 
   test.each(['killed', 'silent'] as const)('(%s) limits go on in the process', async (how) => {
@@ -119,7 +119,7 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
     const statuses = answers.map(({ status }) => status)
     expect(statuses.filter((status) => status === 200)).toHaveLength(QUOTA)
     expect(statuses.filter((status) => status === 429)).toHaveLength(50 - QUOTA)
-    expect(said('limit store away')).toBe(1)
+    expect(said('limit store unavailable')).toBe(1)
   })
 
   test.each(['killed', 'silent'] as const)('(%s) sign-in is 503, never 429', async (how) => {
@@ -138,12 +138,12 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
       expect(await limits()).toBe('up')
       await takeAway(how)
       expect(await limits()).toBe('down')
-      expect(said('limit store back')).toBe(0)
+      expect(said('limit store available again')).toBe(0)
       await comeBack(how)
       expect(await limits()).toBe('up')
       const answer = await server.anybody.call('logIn', { headers: fromElsewhere(), body: WRONG })
       expect(answer.status).toBe(401)
-      expect([said('limit store away'), said('limit store back')]).toEqual([1, 1])
+      expect([said('limit store unavailable'), said('limit store available again')]).toEqual([1, 1])
     },
   )
 
@@ -152,16 +152,16 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
     const calls = Array.from({ length: 50 }, () => listModes(fromElsewhere()))
     await until(async () => {
       await server.clock.advance(PATIENCE_MS)
-      return said('limit store away') === 1
+      return said('limit store unavailable') === 1
     })
     for (const { status } of await Promise.all(calls)) expect(status).toBe(200)
-    expect(said('limit store away')).toBe(1)
+    expect(said('limit store unavailable')).toBe(1)
   })
 
   test('readiness alone finds out', async () => {
     await stage.take('killed')
     expect(await limits()).toBe('down')
-    expect(said('limit store away')).toBe(1)
+    expect(said('limit store unavailable')).toBe(1)
   })
 
   test('a server starts, and counts there once it comes', async () => {

@@ -147,7 +147,7 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     const { code, stderr } = await workplace.startInVain(env)
     expect([code, stderr]).toEqual([
       1,
-      'Parley did not start.\nThe pooler before PostgreSQL lets no transaction through (pool_mode = statement): set its pool_mode to transaction or session.\n',
+      'Parley did not start.\nThe pooler in front of PostgreSQL allows no transactions (pool_mode = statement): set its pool_mode to transaction or session.\n',
     ])
     await pooler.close()
     await open('transaction')
@@ -158,14 +158,14 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     const strict = await workplace.startInVain(env)
     expect([strict.code, strict.stderr]).toEqual([
       1,
-      'Parley did not start.\nA pooler stands before PostgreSQL, and the default_transaction_isolation of the user in DATABASE_URL is not "read committed": set it so with ALTER ROLE, as no session can behind a pooler, or connect without the pooler.\n',
+      'Parley did not start.\nThe default_transaction_isolation of the user in DATABASE_URL is not "read committed", and a session cannot change it behind a pooler. Set it with ALTER ROLE, or connect without the pooler.\n',
     ])
     const refused = await workplace.startInVain({
       ...env,
       DATABASE_URL: `${pooled}?options=-cjit%3Doff`,
     })
     expect(refused.stderr).toBe(
-      'Parley did not start.\nPostgreSQL, or the pooler before it, refuses the connection: unsupported startup parameter: options.\n',
+      'Parley did not start.\nPostgreSQL, or the pooler in front of it, refuses the connection: unsupported startup parameter: options.\n',
     )
   }, 120_000)
 })

@@ -108,7 +108,7 @@ describe.skipIf(!hasPostgres)('while nothing can be written', () => {
     const { code, stderr } = await workplace.startInVain(env)
     expect([code, stderr]).toEqual([
       1,
-      'Parley did not start.\nThe database that DATABASE_URL names is read-only, as a standby is, or one with default_transaction_read_only: name the primary server, or allow writing.\n',
+      'Parley did not start.\nThe database in DATABASE_URL is read-only: it is a standby or has default_transaction_read_only. Name the primary server, or allow writes.\n',
     ])
     await close('off')
     await administer(postgres.url, 'SELECT pg_reload_conf()')

@@ -105,7 +105,8 @@ describe.each(databases)('npm run reset-password (%s)', (kind) => {
     await reset([email], `${NEW}\n`)
     await expect(reset([email], 'password123\n')).rejects.toMatchObject({
       code: 1,
-      stderr: 'No password was changed.\nThe password is refused. It is one of the commonest.\n',
+      stderr:
+        'No password was changed.\nThe password is refused. It is one of the most common passwords.\n',
     })
     await expect(reset(['nobody@example.com'], `${NEW}\n`)).rejects.toMatchObject({
       code: 1,
@@ -125,7 +126,7 @@ test('a reset of a disabled account says so, and enables it when told', async ()
   }
   const { id } = (await admin.expect(201, 'createUser', { body: { ...user, role: 'user' } })).body
   await admin.expect(200, 'changeUser', { path: { userId: id }, body: { disabled: true } })
-  expect((await reset([user.email], `${NEW}\n`)).stderr).toContain('disabled and stays so')
+  expect((await reset([user.email], `${NEW}\n`)).stderr).toContain('still disabled')
   const body = { email: user.email, password: NEW }
   await createClient(server.url).refused('account-disabled', 'logIn', { body })
   expect((await reset([user.email, '--enable'], `${NEW}\n`)).stderr).not.toContain('disabled')
@@ -148,7 +149,7 @@ test.skipIf(process.platform !== 'linux')(
     terminal.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
     await until(() => seen.includes('New password'), 60_000)
     terminal.stdin.write(`${NEW}\r`)
-    await until(() => seen.includes('once more'), 60_000)
+    await until(() => seen.includes('Repeat the password'), 60_000)
     terminal.stdin.write(`${NEW}\r`)
     const [code] = (await once(terminal, 'close')) as [number]
     expect([code, seen]).toEqual([0, expect.stringContaining('has a new password')])

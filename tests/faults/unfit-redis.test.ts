@@ -36,17 +36,17 @@ const UNFIT: [what: string, open: () => Promise<RedisKind>, sentence: RegExp][] 
     () => kinds.redisWith([], ({ url }) => `${url}/99`),
     /database that this Redis does not have/,
   ],
-  ['no password', () => kinds.redisWith(['--requirepass', 'secret']), /asks for a password/],
+  ['no password', () => kinds.redisWith(['--requirepass', 'secret']), /requires a password/],
   [
     'a wrong password',
     () =>
       kinds.redisWith(['--requirepass', 'secret'], ({ port }) => `redis://:x@127.0.0.1:${port}`),
-    /refuses the user or the password/,
+    /correct the user or the password/,
   ],
   [
     'a password where there is none',
     () => kinds.redisWith([], ({ port }) => `redis://:x@127.0.0.1:${port}`),
-    /refuses the user or the password/,
+    /correct the user or the password/,
   ],
   ['a user of other keys', () => kinds.redisWithUser('~chat:*', '+@all'), /lacks a permission/],
   [
@@ -59,12 +59,12 @@ const UNFIT: [what: string, open: () => Promise<RedisKind>, sentence: RegExp][] 
   [
     'no TLS at a port with TLS',
     async () => withScheme('redis:', await kinds.redisWithTls()),
-    /write rediss:/,
+    /use rediss:/,
   ],
   [
     'TLS at a port without',
     async () => withScheme('rediss:', await kinds.redisWith([])),
-    /write redis:/,
+    /use redis:/,
   ],
   [
     'TLS where HTTP is spoken',
@@ -121,7 +121,7 @@ describe.skipIf(!hasRedis)('a process', () => {
       expect(exit).toMatchObject({ code: 1, stdout: '' })
       expect(exit.stderr).toBe(
         'Parley did not start.\nREDIS_URL names a node of a Redis Cluster, which cannot count ' +
-          'several limits in one step: name a single server, or a primary with replicas.\n',
+          'several limits in one step: use a single server, or a primary with replicas.\n',
       )
       expect(await readdir(workplace.directory)).toEqual([])
       await cluster.close()
@@ -142,7 +142,7 @@ describe.skipIf(!hasRedis)('a process', () => {
       const parley = await workplace.start(env)
       await parley.logIn()
       await until(() => parley.stdout().includes('(maxmemory-policy volatile-lru)'))
-      expect(parley.stdout()).not.toContain('limit store away')
+      expect(parley.stdout()).not.toContain('limit store unavailable')
       await redis.close()
     },
     PATIENCE_MS,
@@ -253,7 +253,7 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
     await kinds.command(redis, 'REPLICAOF', 'NO', 'ONE')
     await until(async () => {
       await server!.clock.advance(100)
-      return reasons().at(-1) === 'limit store back'
+      return reasons().at(-1) === 'limit store available again'
     })
     expect(await limits()).toBe('up')
   })

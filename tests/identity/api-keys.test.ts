@@ -216,7 +216,7 @@ describe('the place of a key', () => {
     for (const credential of [alice.identity.accessToken, robot.secret]) {
       const headers = { Authorization: `Bearer ${credential}` }
       const { body } = await robot.refused('token-invalid', 'getProfile', { headers })
-      expect(body.detail).toBe('Send one credential, not two.')
+      expect(body.detail).toBe('Send exactly one credential.')
     }
   })
 
@@ -465,7 +465,7 @@ describe('what a key opens', () => {
     const { status, body } = await robot.refused('insufficient-scope', operationId, {
       ...exampleRequest(operationId),
     })
-    expect([status, body.detail]).toEqual([403, 'An API key cannot do this.'])
+    expect([status, body.detail]).toEqual([403, 'API keys cannot call this operation.'])
   })
 
   test.each(ofAll)('is $operationId, with its scopes', async (operation) => {

@@ -504,7 +504,7 @@ describe('a closed account that could not be swept', () => {
     await alice.refused('token-invalid', 'getProfile')
     const count = () => prisma().conversation.count({ where: { ownerId: id } })
     expect(await count()).toBe(1)
-    expect(JSON.stringify(slow.logged())).toContain('a closed account is to be swept later')
+    expect(JSON.stringify(slow.logged())).toContain('closed account not removed yet')
     await clock.advance(HOUR_MS - MINUTE_MS)
     expect(await count()).toBe(1)
     await clock.advance(MINUTE_MS)

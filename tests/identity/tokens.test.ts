@@ -22,8 +22,8 @@ import { send, sendBytes, type WireAnswer } from '../support/wire/wire.ts'
 const TTL = 900
 const CHALLENGE = 'Bearer realm="parley", error="invalid_token", error_description='
 const DESCRIPTIONS = {
-  'token-invalid': 'The token is not valid.',
-  'token-expired': 'The token has expired.',
+  'token-invalid': 'The token or API key is not valid.',
+  'token-expired': 'The token or API key has expired.',
 }
 
 let testStore: TestStore
@@ -443,7 +443,7 @@ describe('the header', () => {
       const answer = await ask(lines)
       expect([answer.status, answer.problem().code]).toEqual([401, 'token-invalid'])
       expect(answer.headers['www-authenticate']).toContain('error="invalid_token"')
-      expect(answer.problem().detail).toBe('Send one credential, not two.')
+      expect(answer.problem().detail).toBe('Send exactly one credential.')
     }
   })
 

@@ -114,7 +114,11 @@ describe('a server with a certificate', () => {
     await folder.put('second', 'first')
     await server.clock.advance(LOOK_MS)
     const stays = () =>
-      server.logged().filter(({ msg }) => msg === 'the certificate in force stays')
+      server
+        .logged()
+        .filter(
+          ({ msg }) => msg === 'certificate not reloaded: the current certificate stays in use',
+        )
     await until(() => stays().length > 0)
     expect(await presented()).toContain('first')
     await folder.put('second')
@@ -137,7 +141,7 @@ describe('a certificate that cannot be used stops the start', () => {
 
   test('where the key is another’s', async () => {
     await folder.put('first', 'second')
-    await expect(start()).rejects.toThrow(/no certificate chain and its key/)
+    await expect(start()).rejects.toThrow(/must be a certificate chain and its private key/)
   })
 
   test('where a file is still empty, which Node would take for none', async () => {
@@ -181,7 +185,7 @@ describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
       expect(answer.status).toBe(400)
       expect(answer.problem()).toMatchObject({
         code: 'invalid-request',
-        detail: 'HTTPS is required here.',
+        detail: 'HTTPS is required.',
         retryable: false,
       })
       // RFC 6797 7.2: over plain HTTP anybody could have written it.
@@ -190,7 +194,7 @@ describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
   )
 
   test('refuses the docs too, where people type passwords', async () => {
-    expect((await ask('/docs/console')).problem().detail).toBe('HTTPS is required here.')
+    expect((await ask('/docs/console')).problem().detail).toBe('HTTPS is required.')
   })
 
   test('does not take the word of somebody who is no proxy of ours', async () => {

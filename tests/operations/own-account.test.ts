@@ -127,8 +127,8 @@ describe('PUT /auth/password', () => {
 
   test.each([
     ['too short', 'short', 'at least 8'],
-    ['one of the commonest', 'password123', 'commonest'],
-    ['one of the commonest in capitals', 'QWERTYUIOP', 'commonest'],
+    ['one of the most common', 'password123', 'most common'],
+    ['one of the most common in capitals', 'QWERTYUIOP', 'most common'],
   ])('refuses a new password that is %s', async (_, password, why) => {
     const alice = await server.newUser()
     const { body } = await alice.refused('weak-password', 'changePassword', change(alice, password))

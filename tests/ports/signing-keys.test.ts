@@ -122,14 +122,18 @@ describe('signing keys', () => {
   test.each<[string, (jwk: Jwk) => unknown[], RegExp]>([
     ['no keys', () => [], /has no keys/],
     ['a first key that cannot sign', ({ d: _d, ...jwk }) => [jwk], /keys\[0\] signs/],
-    ['the same key twice', (jwk) => [jwk, jwk], /one key twice/],
+    ['the same key twice', (jwk) => [jwk, jwk], /same key twice/],
     ['an elliptic curve key', (jwk) => [{ ...jwk, kty: 'EC', crv: 'P-256' }], /must be an Ed25519/],
     ['a shared secret', () => [{ kty: 'oct', k: 'c2VjcmV0' }], /must be an Ed25519/],
     ['an X25519 key', (jwk) => [jwk, { ...jwk, crv: 'X25519' }], /keys\[1\] must be an Ed25519/],
     ['a short key', (jwk) => [{ ...jwk, x: 'AAAA' }], /"x" must be 32 bytes/],
     ['a private half that is no text', (jwk) => [{ ...jwk, d: 5 }], /"d" must be 32 bytes/],
     ['null', () => [null], /must be an Ed25519/],
-    ['a time in words', (jwk) => [{ ...jwk, retiredAt: 'soon' }], /"retiredAt" must be a time/],
+    [
+      'a time in words',
+      (jwk) => [{ ...jwk, retiredAt: 'soon' }],
+      /"retiredAt" must be a Unix time/,
+    ],
     ['a time in milliseconds', (jwk) => [{ ...jwk, activeFrom: 1767225600000 }], /whole seconds/],
   ])('%s is refused, with the place and without the key', async (_what, change, message) => {
     const jwk = await newJwk()
@@ -141,7 +145,7 @@ describe('signing keys', () => {
 
   test('halves of two keys are refused', async () => {
     const [one, other] = [await newJwk(), await newJwk()]
-    await expect(parse({ ...one, x: other.x })).rejects.toThrow('do not belong together')
+    await expect(parse({ ...one, x: other.x })).rejects.toThrow('do not match')
   })
 
   test.each(['', 'not json', '[]', '{}', '{"keys":{}}', 'null'])(
@@ -199,7 +203,7 @@ describe('the server secret', () => {
     const kept = await loadServerSecret({ given: undefined, dataDir: folder })
     const source = { dataDir: folder, hasData: true }
     await expect(loadServerSecret({ ...source, given: 'x'.repeat(32) })).rejects.toThrow(
-      /is not the one in/,
+      /differs from the secret in/,
     )
     expect(await loadServerSecret({ ...source, given: kept })).toBe(kept)
   })

@@ -173,7 +173,7 @@ describe.skipIf(!hasNginx)('through nginx that ends TLS', () => {
     const plain = await send(`${nginx.url}/api/v1/modes`, { headers: SPOOFED })
     expect(plain.problem()).toMatchObject({
       code: 'invalid-request',
-      detail: 'HTTPS is required here.',
+      detail: 'HTTPS is required.',
     })
   })
 })

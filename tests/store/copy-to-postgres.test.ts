@@ -166,7 +166,7 @@ describe('moving to PostgreSQL', () => {
       await migrate(target)
       await (await serve(target)).close()
       const rows = await rowsOf(target)
-      await expect(move({ databaseUrl: taken.url })).rejects.toThrow('has rows in accounts already')
+      await expect(move({ databaseUrl: taken.url })).rejects.toThrow('already has rows in accounts')
       expect(await rowsOf(target)).toEqual(rows)
       await target.close()
       await taken.drop()
@@ -228,13 +228,13 @@ describe('moving to PostgreSQL', () => {
   test('refuses another secret than the data depend on, and shows neither', async () => {
     const other = 'another secret that nothing depends on'
     const failure = await move({ serverSecret: other }).catch((error: unknown) => String(error))
-    expect(failure).toContain('SERVER_SECRET is not the one')
+    expect(failure).toContain('SERVER_SECRET differs from the secret')
     for (const secret of [SECRET, other, 'word-in-url']) expect(failure).not.toContain(secret)
   })
 
   test('wants the secret where none is kept: without it nobody could log in', async () => {
     await rm(join(dataDir, 'server-secret'))
-    await expect(move()).rejects.toThrow('give the SERVER_SECRET that the server had')
+    await expect(move()).rejects.toThrow('set SERVER_SECRET to the secret that the server used')
   })
 
   test(

@@ -152,6 +152,6 @@ describe('a database that is not whole is refused with a sentence, and stays as 
 test('a folder of data that cannot be made is refused with a sentence', async () => {
   const file = join(dataDir, 'file')
   await writeFile(file, 'x')
-  await expect(openStore({ dataDir: file })).rejects.toThrow(/a file of that name/)
-  await expect(openStore({ dataDir: '/proc/parley' })).rejects.toThrow(/cannot be made there/)
+  await expect(openStore({ dataDir: file })).rejects.toThrow(/a file with that name/)
+  await expect(openStore({ dataDir: '/proc/parley' })).rejects.toThrow(/cannot be created there/)
 })

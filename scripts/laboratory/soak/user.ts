@@ -55,7 +55,7 @@ export function createUser(email: string, instances: readonly Instance[], diary:
       if (answer.status === status) return answer as Extract<Answer<K>, { status: S }>
       await pause(AGAIN_MS)
     }
-    throw new Error(`${operationId} was never answered with ${String(status)}`)
+    throw new Error(`${operationId} never responded with ${String(status)}`)
   }
 
   const anyConversation = () => [...conversations.keys()][randomInt(conversations.size)]!

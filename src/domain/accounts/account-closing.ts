@@ -61,7 +61,7 @@ export function createAccountClosing(deps: Deps) {
       standing.note(closed)
       deps.stopGenerating(id)
       await sweep(id).catch((error: unknown) => {
-        deps.log.warn({ err: error }, 'a closed account is to be swept later')
+        deps.log.warn({ err: error }, 'closed account not removed yet: a later sweep removes it')
       })
     },
 

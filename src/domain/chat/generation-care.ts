@@ -35,7 +35,7 @@ export function createGenerationCare(
       await sweepIfLeft(kept)
       await clock.wait(LOOK_EVERY_MS)
     }
-    throw new Problem('unavailable', { detail: 'The answer is still being stopped.' })
+    throw new Problem('unavailable', { detail: 'The answer is still being cancelled. Retry.' })
   }
 
   /** Its instance may have died: then nobody else will end it. */

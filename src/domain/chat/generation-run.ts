@@ -227,7 +227,7 @@ type End = {
 }
 
 function stopped(): Problem {
-  return new Problem('unavailable', { detail: 'The server was stopped.' })
+  return new Problem('unavailable', { detail: 'The server shut down.' })
 }
 
 function problemOf(error: unknown): Problem {

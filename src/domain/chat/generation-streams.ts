@@ -147,7 +147,7 @@ function* eventsOf(kept: KeptGeneration, after: number): Generator<NumberedEvent
 
 function problemOf({ status, problem, problemDetail }: KeptGeneration): Problem | undefined {
   if (status === 'interrupted') {
-    return new Problem('unavailable', { detail: 'The server broke off while it answered.' })
+    return new Problem('unavailable', { detail: 'The server stopped during the answer.' })
   }
   if (status !== 'failed') return undefined
   const facts = problemDetail === undefined ? {} : { detail: problemDetail }

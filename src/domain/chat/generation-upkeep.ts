@@ -24,7 +24,7 @@ export function createGenerationUpkeep(
   let isAway = false
   const onMistake = (error: unknown) => {
     if (error instanceof DatabaseUnavailable) isAway = true
-    log.error({ err: error }, 'the upkeep of generations failed')
+    log.error({ err: error }, 'maintenance of generations failed')
   }
 
   const saveProgress = async (): Promise<void> => {

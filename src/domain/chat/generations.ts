@@ -50,7 +50,7 @@ export function createGenerations(deps: Deps) {
   }
 
   const noteRemark = (requestId: string, reason: string) => {
-    log.warn({ requestId, reason }, 'the engine answered oddly')
+    log.warn({ requestId, reason }, 'unusual answer from the engine')
   }
 
   const begin = async (

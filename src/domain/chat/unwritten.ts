@@ -30,12 +30,12 @@ export function createUnwritten(
   const enter = (bytes: number): void => {
     waiting += 1
     waitingBytes += bytes
-    if (waiting === 1) log.warn('the ends of answers wait for the database')
+    if (waiting === 1) log.warn('ended answers wait for the database to be stored')
   }
   const leave = (bytes: number): void => {
     waiting -= 1
     waitingBytes -= bytes
-    if (waiting === 0) log.warn('the ends of answers wait no more')
+    if (waiting === 0) log.warn('ended answers no longer wait for the database')
   }
 
   const goOn = async <T>(

@@ -3,10 +3,10 @@ import { PASSWORD_LENGTH, type PasswordFault, type PasswordPolicy } from './pass
 import { Problem } from '../problem.ts'
 
 const FAULTS: Readonly<Record<PasswordFault, string>> = {
-  'too-short': `It needs at least ${PASSWORD_LENGTH.least} characters.`,
-  'too-long': `It has at most ${PASSWORD_LENGTH.most} characters.`,
-  'too-common': 'It is one of the commonest.',
-  'unusable-character': 'It holds a character that cannot be typed.',
+  'too-short': `It must have at least ${PASSWORD_LENGTH.least} characters.`,
+  'too-long': `It must have at most ${PASSWORD_LENGTH.most} characters.`,
+  'too-common': 'It is one of the most common passwords.',
+  'unusable-character': 'It contains a character that cannot be typed.',
 }
 
 /** Hashes a password that somebody chose. @throws {Problem} weak-password; what `signal` aborts with */

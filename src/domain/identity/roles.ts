@@ -46,5 +46,5 @@ export function requireScopes(
 ): void {
   const missing = scopes.filter((scope) => !caller.scopes.includes(scope))
   if (missing.length === 0) return
-  throw new Problem('insufficient-scope', { detail: `Needs ${missing.join(' ')}.` })
+  throw new Problem('insufficient-scope', { detail: `Missing scope: ${missing.join(' ')}.` })
 }

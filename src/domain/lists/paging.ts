@@ -47,7 +47,7 @@ function openCursor(
   } catch (error) {
     if (!(error instanceof CursorRejected)) throw error
     if (error.code === 'mismatch') throw new Problem('cursor-mismatch')
-    const detail = 'is not a cursor of this server'
+    const detail = 'is not a cursor from this server'
     throw invalidRequest({ in: 'query', pointer: 'cursor', code: 'format', detail })
   }
 }

@@ -87,7 +87,9 @@ function checkSpan(from: Date, to: Date, granularity: 'hour' | 'day'): void {
   if (span >= 0 && span <= LONGEST_SPAN_MS[granularity]) return
   const days = LONGEST_SPAN_MS[granularity] / DAY_MS
   const detail =
-    span < 0 ? 'must not be after to' : `must lie at most ${days} days before to for ${granularity}`
+    span < 0
+      ? 'must not be after to'
+      : `must be at most ${days} days before to for granularity ${granularity}`
   throw invalidRequest({ in: 'query', pointer: 'from', code: 'span', detail })
 }
 

@@ -58,5 +58,8 @@ async function* inTime(answering: Answering, heard: HeardAnswer): AsyncGenerator
 }
 
 function endless(): EngineFailure {
-  return new EngineFailure('upstream-timeout', `an answer took ${LONGEST_ANSWER_MS / 60_000} min`)
+  return new EngineFailure(
+    'upstream-timeout',
+    `an answer took more than ${LONGEST_ANSWER_MS / 60_000} min`,
+  )
 }

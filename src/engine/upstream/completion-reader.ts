@@ -86,7 +86,7 @@ export class CompletionReader {
     } catch (error) {
       throw failed(connectionFailure(error).message)
     }
-    if (body.length > MAX_WHOLE_BYTES) throw failed('the upstream sent an answer beyond 4 MB')
+    if (body.length > MAX_WHOLE_BYTES) throw failed('the upstream sent an answer larger than 4 MB')
     return readWhole(body)
   }
 
@@ -122,7 +122,7 @@ export class CompletionReader {
       )
     } catch (error) {
       if (!(error instanceof EventTooLarge)) throw error
-      throw failed('the upstream sent an event beyond 1 MB')
+      throw failed('the upstream sent an event larger than 1 MB')
     }
   }
 }

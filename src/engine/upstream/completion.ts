@@ -37,7 +37,7 @@ export function readEvent({ name, data }: SourceEvent): CompletionChunk {
   if (!isOfAnswer || (chunk && isSignOfLife(chunk))) return NOTHING
   throw failed(
     chunk
-      ? 'the upstream sent an event that is no part of an answer'
+      ? 'the upstream sent an event that is not part of an answer'
       : 'the upstream sent something other than a JSON object',
   )
 }
@@ -50,7 +50,7 @@ export function readWhole(body: string): CompletionChunk {
   const completion = parseObject(body)
   requireNoError(completion)
   const choice = firstChoice(completion['choices'])
-  if (!choice) throw failed('the upstream answered with JSON that is no answer')
+  if (!choice) throw failed('the upstream sent JSON that is not an answer')
   const message = { ...choice, delta: choice['message'] ?? choice['delta'] }
   return { ...readChunk({ ...completion, choices: [message] }), isLast: true, isProgress: true }
 }
@@ -133,7 +133,7 @@ export function readFirstModel(body: string): string {
   const { data } = parseObject(body)
   const ids = Array.isArray(data) ? data.map((entry) => asObject(entry)?.['id']) : []
   const id = ids.find((one) => believedModel(one) !== undefined)
-  if (typeof id !== 'string') throw failed('the upstream lists no model; name one')
+  if (typeof id !== 'string') throw failed('the upstream lists no model: set CHAT_UPSTREAM_MODEL')
   return id
 }
 

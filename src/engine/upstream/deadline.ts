@@ -57,7 +57,7 @@ export class Deadline {
     await this.#clock.wait(idleMs, done).catch(() => undefined)
     if (done.aborted) return
     this.#controller.abort(
-      new EngineFailure('upstream-timeout', `nothing came for ${String(idleMs)} ms`),
+      new EngineFailure('upstream-timeout', `the upstream sent nothing for ${String(idleMs)} ms`),
     )
   }
 }

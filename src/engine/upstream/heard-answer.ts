@@ -9,7 +9,7 @@ import { WholeText } from './whole-text.ts'
 /** The end of a thought whose beginning the server has cut off, on a line of its own. */
 const CUT_THOUGHT = /\n<\/think>(?:\n|$)/
 const CUT_THOUGHT_REMARK =
-  'the answer holds what the model thought, and </think> behind it: let the model server split thoughts off'
+  'the answer contains the reasoning of the model before </think>: configure the model server to separate reasoning from the answer'
 
 /** What the chunks of an answer have said so far, and how it ends by that. */
 export class HeardAnswer {
@@ -101,7 +101,7 @@ function whyWordless(hasThought: boolean, hasCalled: boolean, ending: Ending | u
   if (hasCalled) {
     return {
       log: 'the model called a tool and said nothing; tools are not offered here',
-      detail: 'The model asked for a tool instead of answering. No tools are available here.',
+      detail: 'The model called a tool instead of answering. No tools are available.',
       isFinal: true,
     }
   }
@@ -109,15 +109,15 @@ function whyWordless(hasThought: boolean, hasCalled: boolean, ending: Ending | u
   if (ending === 'length') {
     return {
       log: 'the model thought until it had written as much as it may, and said nothing',
-      detail: 'The model spent its whole answer on thinking. Ask a smaller question.',
+      detail: 'The model used its whole output limit for reasoning. Send a simpler request.',
       isFinal: true,
     }
   }
   if (hasThought) {
     return {
       log: 'the model thought, and said nothing',
-      detail: 'The model ended after thinking, without an answer.',
+      detail: 'The model stopped after reasoning, without an answer.',
     }
   }
-  return { log: 'the model said nothing', detail: 'The model ended without an answer.' }
+  return { log: 'the model said nothing', detail: 'The model stopped without an answer.' }
 }

@@ -124,7 +124,7 @@ export class OpenAiCompatibleEngine implements Engine {
     this.#standing.taken()
     const shown = believedModel(model)
     const asked = wordsFor(this.#shapes.learn(model, changes))
-    if (asked.length > 0) log?.info({ model: shown, asked }, 'the upstream is asked otherwise now')
+    if (asked.length > 0) log?.info({ model: shown, asked }, 'requests to the upstream changed')
     if (omittedMessages === 0) return
     log?.info({ model: shown, omittedMessages }, 'the oldest messages did not fit the model')
   }

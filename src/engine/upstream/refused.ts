@@ -5,20 +5,20 @@ import type { Refusal, RefusalKind } from './refusal.ts'
 const REASONS: Readonly<Record<RefusalKind, string>> = {
   'too-long': 'the conversation is too long for the model',
   content: 'it refuses the content',
-  credit: 'the account of CHAT_UPSTREAM_KEY has nothing left to spend',
+  credit: 'the account of CHAT_UPSTREAM_KEY has no credit left',
   'unknown-model': 'it does not know the model, or CHAT_UPSTREAM_URL is not its base URL',
   access: 'it does not accept CHAT_UPSTREAM_KEY, or not for this model',
-  request: 'it does not take the request',
+  request: 'it does not accept the request',
 }
 
 /** For the caller, whom keys and addresses do not concern. */
 const DETAILS: Readonly<Record<RefusalKind, string>> = {
-  'too-long': 'The message does not fit the model, even without the earlier ones.',
-  content: 'The engine behind chat refuses what the conversation contains.',
-  credit: 'The engine behind chat has no allowance left. Its operator has to act.',
-  'unknown-model': 'The model behind chat is not there. Its operator has to act.',
-  access: 'The engine behind chat does not serve this server. Its operator has to act.',
-  request: 'The engine behind chat does not take the request. Its operator has to act.',
+  'too-long': 'The message does not fit even without the earlier messages. Send a shorter one.',
+  content: 'The model server rejects the content of the conversation.',
+  credit: 'The model server has no credit left. Contact the operator of this server.',
+  'unknown-model': 'The model is not available. Contact the operator of this server.',
+  access: 'The model server denies access to this server. Contact the operator of this server.',
+  request: 'The model server does not accept the request. Contact the operator of this server.',
 }
 
 /** A word of a vendor's own list, and nothing that anybody typed. */

@@ -102,5 +102,5 @@ export function wordsFor(changes: Partial<RequestShape>): string[] {
 
 function lengthWords(name: RequestShape['lengthParameter'] | undefined): string[] {
   if (name === undefined) return []
-  return [name === 'none' ? 'without a longest answer' : `with ${name}`]
+  return [name === 'none' ? 'without a length limit' : `with ${name}`]
 }

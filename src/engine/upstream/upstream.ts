@@ -79,7 +79,8 @@ export class Upstream {
       const question = { method: 'GET', accept: 'application/json' } as const
       const answer = await this.#requireOk('/models', signal, question)
       const body = await readBounded(answer, MAX_MODELS_BODY_LENGTH)
-      if (body.length > MAX_MODELS_BODY_LENGTH) throw failed('the list of models is beyond 4 MB')
+      if (body.length > MAX_MODELS_BODY_LENGTH)
+        throw failed('the list of models is larger than 4 MB')
       return body
     })
   }

@@ -56,10 +56,10 @@ export function refusalOf(req: IncomingMessage): Problem | undefined {
   const { headers, httpVersion } = req
   const coding = headers['transfer-encoding']
   if (coding !== undefined && (httpVersion !== '1.1' || coding.toLowerCase() !== 'chunked')) {
-    return new Problem('invalid-request', { detail: 'The one transfer coding read is `chunked`.' })
+    return new Problem('invalid-request', { detail: 'The transfer coding must be `chunked`.' })
   }
   if (httpVersion === '1.1' && !hasOneHost(req.rawHeaders)) {
-    return new Problem('invalid-request', { detail: 'One `Host` is required.' })
+    return new Problem('invalid-request', { detail: 'Send exactly one `Host` header.' })
   }
   return undefined
 }
@@ -87,7 +87,7 @@ export function createConnectRefusal(
     }
     connection.isOver = true
     req.url = '/'
-    req.refusal = new Problem('invalid-request', { detail: 'This server is no proxy.' })
+    req.refusal = new Problem('invalid-request', { detail: 'This server is not a proxy.' })
     answer(connection, new Response(req as never), refuse)
   }
 }

@@ -54,7 +54,9 @@ function read(directory: string, name: string): Buffer {
     return readFileSync(join(directory, name))
   } catch (cause) {
     const help = 'Run `npm run build` (or `npx tsx scripts/prepare-start.ts`) once.'
-    throw new Error(`The pages of /docs lack ${join(directory, name)}. ${help}`, { cause })
+    throw new Error(`The pages of /docs need ${join(directory, name)}, which is missing. ${help}`, {
+      cause,
+    })
   }
 }
 

@@ -80,15 +80,15 @@ export function escapeHtml(text: string): string {
 }
 
 const NEEDS_SCRIPTS: Readonly<Record<Language, string>> = {
-  en: `<noscript><p class="notice">This page needs JavaScript. The document itself is at
+  en: `<noscript><p class="notice">This page needs JavaScript. The contract itself is at
 <a href="/openapi.yaml">/openapi.yaml</a>.</p></noscript>`,
-  ko: `<noscript><p class="notice">이 페이지에는 JavaScript가 필요합니다. 안내서는
-<a href="/docs/ko/guide.md">/docs/ko/guide.md</a>에, 문서는 <a href="/openapi.yaml">/openapi.yaml</a>에 있습니다.</p></noscript>`,
+  ko: `<noscript><p class="notice">이 페이지를 보려면 JavaScript가 필요합니다. 가이드는
+<a href="/docs/ko/guide.md">/docs/ko/guide.md</a>에서, OpenAPI 문서는 <a href="/openapi.yaml">/openapi.yaml</a>에서 볼 수 있습니다.</p></noscript>`,
 }
 
 const LOGIN = `<section class="login" aria-labelledby="login-title">
 <h2 id="login-title">Log in</h2>
-<p>Calls below are real, and are made as whom you log in here.</p>
+<p>The console sends real requests, with the account that you log in to here.</p>
 <form id="login">
 <label>Email <input name="email" type="email" autocomplete="username" required maxlength="254"></label>
 <label>Password <input name="password" type="password" autocomplete="current-password" required maxlength="256"></label>

@@ -30,18 +30,18 @@ export function problemPages(prose: string): ReadonlyMap<string, string> {
 function problemPage(code: ProblemCode, text: string): string {
   const { status, title, retryable } = PROBLEMS[code]
   const again = retryable
-    ? 'It may. If the answer has <code>Retry-After</code>, wait that many seconds.'
-    : 'No: change what is wrong first.'
+    ? 'Yes. If the response has <code>Retry-After</code>, wait that many seconds first.'
+    : 'No. Fix the cause first.'
   const body = [
     '<main class="problem">',
     `<p class="status">${status} ${escapeHtml(STATUS_CODES[status] ?? '')}</p>`,
     `<h1><code>${code}</code></h1>`,
     `<p class="title">${escapeHtml(title)}</p>`,
-    '<h2>What happened, and what to do</h2>',
+    '<h2>What happened and what to do</h2>',
     `<p>${inlineCode(text)}</p>`,
-    '<h2>Can the same call succeed later?</h2>',
+    '<h2>Can you retry the same request?</h2>',
     `<p>${again}</p>`,
-    '<p>When you ask for help, quote the <code>requestId</code> of the answer.</p>',
+    '<p>When you ask for help, quote the <code>requestId</code> of the response.</p>',
     '<p><a href="/docs#section/Errors">All errors</a></p>',
     '</main>',
   ]

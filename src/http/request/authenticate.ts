@@ -56,12 +56,12 @@ export function authorize(policy: Policy): RequestHandler {
 
 function refuseUnlessAllowed({ auth, scopes }: Policy, { principal }: CallState): void {
   if (auth === 'session' && principal?.sessionId === undefined) {
-    throw new Problem('insufficient-scope', { detail: 'An API key cannot do this.' })
+    throw new Problem('insufficient-scope', { detail: 'API keys cannot call this operation.' })
   }
   const held: readonly Scope[] = principal?.scopes ?? []
   const missing = scopes.filter((scope) => !held.includes(scope))
   if (missing.length > 0) {
-    throw new Problem('insufficient-scope', { detail: `Needs ${missing.join(' ')}.` })
+    throw new Problem('insufficient-scope', { detail: `Missing scope: ${missing.join(' ')}.` })
   }
 }
 
@@ -70,7 +70,7 @@ function credentialIn({ headers, rawHeaders }: IncomingMessage): string {
   const { authorization, 'x-api-key': apiKey } = headers
   if (authorization === undefined && apiKey === undefined) throw new Problem('unauthenticated')
   if ((authorization !== undefined && apiKey !== undefined) || isRepeated(rawHeaders)) {
-    throw new Problem('token-invalid', { detail: 'Send one credential, not two.' })
+    throw new Problem('token-invalid', { detail: 'Send exactly one credential.' })
   }
   const credential = authorization === undefined ? apiKey : BEARER.exec(authorization)?.[1]
   if (typeof credential !== 'string') throw new Problem('token-invalid')

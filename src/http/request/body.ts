@@ -70,7 +70,7 @@ function readBytes(req: Request): Promise<Buffer> {
       reject(cutShort())
     })
     req.once('error', (cause) => {
-      reject(new Problem('malformed-json', { detail: 'The body broke off.', cause }))
+      reject(new Problem('malformed-json', { detail: 'The body is incomplete.', cause }))
     })
   })
 }
@@ -80,5 +80,5 @@ function tooLarge(): Problem {
 }
 
 function cutShort(): Problem {
-  return new Problem('invalid-request', { detail: 'The body broke off.' })
+  return new Problem('invalid-request', { detail: 'The body is incomplete.' })
 }

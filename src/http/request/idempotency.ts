@@ -54,7 +54,7 @@ export function honourKey(
 /** Node would join two keys into one that the client has not chosen. */
 function refuseTwoKeys({ headersDistinct: all }: Request): void {
   if ((all['idempotency-key']?.length ?? 0) < 2) return
-  const detail = 'must be there once'
+  const detail = 'must not be repeated'
   throw invalidRequest({ in: 'header', pointer: 'Idempotency-Key', code: 'format', detail })
 }
 

@@ -11,10 +11,10 @@ export function parseBody(bytes: Buffer): unknown {
   const text = bytes.toString()
   const shape = checkJson(text)
   if (shape === 'too-deep') {
-    throw new Problem('invalid-request', { detail: 'body: is nested more than 32 deep' })
+    throw new Problem('invalid-request', { detail: 'body: is nested more than 32 levels deep' })
   }
   if (shape === 'too-wide') {
-    throw new Problem('invalid-request', { detail: 'body: holds more than 1,000 values' })
+    throw new Problem('invalid-request', { detail: 'body: contains more than 1,000 values' })
   }
   return readJson(text, shape.keys)
 }
@@ -24,11 +24,11 @@ function readJson(text: string, keysWritten: number): unknown {
   const found = { keys: 0, badText: false }
   inspect(body, found)
   if (found.badText) {
-    const detail = 'body: holds U+0000 or half of a surrogate pair'
+    const detail = 'body: contains U+0000 or an unpaired surrogate'
     throw new Problem('invalid-request', { detail })
   }
   if (found.keys !== keysWritten) {
-    throw new Problem('malformed-json', { detail: 'An object names one key twice.' })
+    throw new Problem('malformed-json', { detail: 'An object contains the same key twice.' })
   }
   return body
 }

@@ -19,7 +19,7 @@ export function negotiate({ replies }: Policy): RequestHandler {
   return (req, _res, next) => {
     const { accept } = req.headers
     if (own !== undefined && !isAdmitted(accept) && !admitsOneOf(accept!, types)) {
-      throw new Problem('not-acceptable', { detail: `Answers ${own}.` })
+      throw new Problem('not-acceptable', { detail: `This operation responds with ${own}.` })
     }
     next()
   }

@@ -68,7 +68,7 @@ const skipHead: RequestHandler = (req, _res, next) => {
 /** Refuses in a URL what a body may not hold either: U+0000, and bytes that are not UTF-8. */
 const refuseOddUrl: RequestHandler = (req, _res, next) => {
   if (req.url.includes('%') && !isPlainText(req.url)) {
-    throw new Problem('invalid-request', { detail: 'The address is not well-formed.' })
+    throw new Problem('invalid-request', { detail: 'The URL is malformed.' })
   }
   next()
 }

@@ -37,7 +37,7 @@ function faultOf(takes: 'one' | 'many' | undefined, isSeen: boolean) {
     return { code: 'unknown', detail: 'is not a parameter of this operation' }
   }
   if (takes === 'many' || !isSeen) return undefined
-  return { code: 'duplicate', detail: 'must be there once' }
+  return { code: 'duplicate', detail: 'must not be repeated' }
 }
 
 /** The name of `name=value`, in the encoding of forms. */

@@ -21,6 +21,6 @@ export const keepToHttps: RequestHandler = (req, res, next) => {
 export function requireHttps(openPaths: ReadonlySet<string>): RequestHandler {
   return (req, _res, next) => {
     if (req.secure || openPaths.has(req.path)) next()
-    else next(new Problem('invalid-request', { detail: 'HTTPS is required here.' }))
+    else next(new Problem('invalid-request', { detail: 'HTTPS is required.' }))
   }
 }

@@ -22,7 +22,7 @@ export function problemOf(error: unknown, callerId?: string): Problem {
   }
   // Express's router: a path parameter that is not percent-encoded UTF-8.
   if (error instanceof URIError) {
-    return new Problem('invalid-request', { detail: 'The path is not well-formed.' })
+    return new Problem('invalid-request', { detail: 'The path is malformed.' })
   }
   return new Problem('internal', { cause: error })
 }

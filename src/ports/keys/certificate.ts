@@ -54,11 +54,15 @@ export async function openCertificate(files: CertificateFiles): Promise<Certific
     first,
     follow(use, { clock, log }) {
       const look = async () => {
-        if (await update(use)) log.info('the certificate was read again')
+        if (await update(use)) log.info('certificate reloaded')
       }
       const report = (error: unknown): void => {
         const reason = String(error)
-        if (reason !== failure) log.error({ err: error }, 'the certificate in force stays')
+        if (reason !== failure)
+          log.error(
+            { err: error },
+            'certificate not reloaded: the current certificate stays in use',
+          )
         failure = reason
       }
       return clock.every(LOOK_EVERY_MS, look, report)
@@ -83,7 +87,7 @@ async function readCertificate({ certFile, keyFile }: CertificateFiles): Promise
   } catch (error) {
     const { message } = error as Error
     throw new CertificateMistake(
-      `${certFile} and ${keyFile} are no certificate chain and its key in PEM: ${message}`,
+      `${certFile} and ${keyFile} must be a certificate chain and its private key in PEM: ${message}`,
     )
   }
   return certificate

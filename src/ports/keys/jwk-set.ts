@@ -66,7 +66,7 @@ function numericDate(value: unknown, origin: string): number | undefined {
   if (value === undefined) return undefined
   const isTime = typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
   if (isTime && value < FIRST_IN_MS) return value
-  throw new SecretFileMistake(`${origin} must be a time in whole seconds since 1970.`)
+  throw new SecretFileMistake(`${origin} must be a Unix time in whole seconds.`)
 }
 
 /** What is larger was meant in milliseconds: as seconds it is the year 5138. */
@@ -76,7 +76,7 @@ async function importHalf(jwk: JWK, origin: string): Promise<CryptoKey> {
   try {
     return (await importJWK(jwk, SIGNING_ALGORITHM)) as CryptoKey
   } catch {
-    throw new SecretFileMistake(`${origin} cannot be used: its "x" and "d" do not belong together.`)
+    throw new SecretFileMistake(`${origin} cannot be used: its "x" and "d" do not match.`)
   }
 }
 

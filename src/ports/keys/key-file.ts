@@ -45,11 +45,12 @@ export async function openKeyFile(
     stamp = found
     failure = ''
     const kids = keys.publicJwks(clock.now()).keys.map(({ kid }) => kid)
-    log.info({ kids }, 'the signing keys were read again')
+    log.info({ kids }, 'signing keys reloaded')
   }
   const report = (error: unknown): void => {
     const reason = String(error)
-    if (reason !== failure) log.error({ err: error }, 'the signing keys in force stay')
+    if (reason !== failure)
+      log.error({ err: error }, 'signing keys not reloaded: the current keys stay in use')
     failure = reason
   }
   const look = (): Promise<void> => {
@@ -82,7 +83,7 @@ export async function checkKeyFile(path: string, clock: Clock): Promise<void> {
 async function readKeys(path: string, clock: Clock): Promise<KeySet> {
   const text = await findSecretFile(path)
   if (text === undefined) {
-    throw new SecretFileMistake(`${path} does not exist. "npm run secrets" makes one.`)
+    throw new SecretFileMistake(`${path} does not exist. Create it with "npm run secrets".`)
   }
   const keys = await parseKeySet(text, path)
   if (keys.findSigner(clock.now())) return keys

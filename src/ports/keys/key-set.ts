@@ -30,10 +30,12 @@ export async function parseKeySet(text: string, origin: string): Promise<KeySet>
     jwksIn(text, origin).map((jwk, index) => importKey(jwk, `${origin}, keys[${index}]`)),
   )
   const [first] = keys
-  if (!first) throw new SecretFileMistake(`${origin} has no keys: the first one signs.`)
-  if (!first.privateKey) throw new SecretFileMistake(`${origin}, keys[0] signs: it needs a "d".`)
+  if (!first) throw new SecretFileMistake(`${origin} has no keys: the first key must sign.`)
+  if (!first.privateKey)
+    throw new SecretFileMistake(`${origin}, keys[0] signs and must have a "d".`)
   const byKid = new Map(keys.map((key) => [key.kid, key]))
-  if (byKid.size < keys.length) throw new SecretFileMistake(`${origin} has one key twice.`)
+  if (byKid.size < keys.length)
+    throw new SecretFileMistake(`${origin} contains the same key twice.`)
   return {
     findSigner: (at) => findSigner(keys, at),
     findVerifying(kid, at) {

@@ -36,7 +36,9 @@ export async function changeSecretFile(
     const after = await change(before)
     await replace(target, after, async () => {
       if ((await lock.isHeld()) && (await findSecretFile(target)) === before) return
-      throw new SecretFileMistake(`${path} was changed by somebody else meanwhile. Try again.`)
+      throw new SecretFileMistake(
+        `${path} was changed by another process in the meantime. Retry the command.`,
+      )
     })
     return after
   } finally {
@@ -49,16 +51,17 @@ async function findTarget(path: string): Promise<string> {
     return await realpath(path)
   } catch (error) {
     if (!isCode(error, 'ENOENT')) throw error
-    throw new SecretFileMistake(`${path} does not exist. "npm run secrets" makes one.`)
+    throw new SecretFileMistake(`${path} does not exist. Create it with "npm run secrets".`)
   }
 }
 
 async function readOwn(path: string): Promise<string> {
   const text = await findSecretFile(path)
-  if (text === undefined) throw new SecretFileMistake(`${path} went away while it was read.`)
+  if (text === undefined)
+    throw new SecretFileMistake(`${path} was removed while it was being read.`)
   // Renaming would get around it: a read-only file is a mounted copy, or another's.
   await access(path, constants.W_OK).catch(() => {
-    throw new SecretFileMistake(`${path} cannot be written here. Change it where it comes from.`)
+    throw new SecretFileMistake(`${path} cannot be written here. Change it at its source.`)
   })
   return text
 }
@@ -81,7 +84,7 @@ async function keepOwner(path: string, draft: string): Promise<void> {
   const [{ uid, gid }, made] = await Promise.all([stat(path), stat(draft)])
   if (uid === made.uid) return
   await chown(draft, uid, gid).catch(() => {
-    throw new SecretFileMistake(`${path} belongs to another user: run this as that user.`)
+    throw new SecretFileMistake(`${path} belongs to another user: run this command as that user.`)
   })
 }
 

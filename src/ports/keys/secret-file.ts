@@ -60,7 +60,8 @@ export async function findOrMakeSecretFile(
   const text = await make()
   if (await makeSecretFile(path, text)) return text
   const theirs = await findSecretFile(path)
-  if (theirs === undefined) throw new SecretFileMistake(`${path} went away while it was read.`)
+  if (theirs === undefined)
+    throw new SecretFileMistake(`${path} was removed while it was being read.`)
   return theirs
 }
 
@@ -72,7 +73,7 @@ async function refuseIfExposed(path: string, mode: number): Promise<void> {
   if (process.platform === 'win32' || (mode & OTHERS) === 0) return
   if (!(await isWritable(path))) return
   throw new SecretFileMistake(
-    `${path} holds a secret, but others on this machine may open it: run "chmod 600 ${path}".`,
+    `${path} contains a secret, but other users of this machine can open it: run "chmod 600 ${path}".`,
   )
 }
 

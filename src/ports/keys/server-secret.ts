@@ -42,16 +42,16 @@ export async function loadServerSecret(source: SecretSource): Promise<string> {
   const secret = (await findOrMakeSecretFile(path, () => `${newServerSecret()}\n`)).trim()
   if (isServerSecret(secret)) return secret
   throw new SecretFileMistake(
-    `${path} must hold at least ${SERVER_SECRET_LEAST_BYTES} bytes. Restore it from a backup: ` +
-      'without it no password, refresh token or API key made so far can be checked.',
+    `${path} must contain at least ${SERVER_SECRET_LEAST_BYTES} bytes. Restore it from a backup: ` +
+      'without it, no existing password, refresh token or API key can be verified.',
   )
 }
 
 async function refuseMissing(path: string): Promise<void> {
   if ((await findSecretFile(path)) !== undefined) return
   throw new SecretFileMistake(
-    `${path} is missing beside existing data: without it no password, refresh token or API key made so far can be checked. ` +
-      'Restore it from a backup, or set SERVER_SECRET to the one that the server had.',
+    `${path} is missing beside existing data: without it, no existing password, refresh token or API key can be verified. ` +
+      'Restore it from a backup, or set SERVER_SECRET to the secret that the server used.',
   )
 }
 
@@ -59,8 +59,8 @@ async function confirmGiven(given: string, path: string, { hasData }: SecretSour
   const kept = hasData ? (await findSecretFile(path))?.trim() : undefined
   if (kept === undefined || kept === given) return given
   throw new SecretFileMistake(
-    `SERVER_SECRET is not the one in ${path}, which every password, refresh token and API key depends on: ` +
-      'leave it out, or remove that file if it was never in use.',
+    `SERVER_SECRET differs from the secret in ${path}, which every password, refresh token and API key depends on: ` +
+      'leave SERVER_SECRET out, or remove that file if it was never used.',
   )
 }
 

@@ -48,7 +48,7 @@ export async function loadSigningKeys(
 
 /** Unlike a lost server secret, a lost key costs nobody a password or a session. */
 const KEYS_LOST =
-  'the signing keys were missing beside existing data and are made anew: access tokens end, and everybody refreshes once'
+  'signing keys were missing beside existing data and were created anew: every access token is invalid, and every client has to refresh once'
 
 /** Where the signing keys are: the given file, or one in the folder of data. */
 export function signingKeysPath(where: { file: string | undefined; dataDir: string }): string {

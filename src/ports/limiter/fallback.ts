@@ -27,7 +27,7 @@ export function withStandIn(
     if (stopProbing) return
     told = shared.explain(error)?.sentence
     const reason = told !== undefined && { reason: told }
-    log.error({ err: error, ...reason }, 'limit store away: each process counts for itself')
+    log.error({ err: error, ...reason }, 'limit store unavailable: each process counts on its own')
     if (error instanceof TooSlow) shared.reconnect()
     stopProbing = clock.every(PROBE_EVERY_MS, probe)
   }
@@ -36,7 +36,7 @@ export function withStandIn(
     const fault = shared.explain(error)
     if (!fault || fault.passing || fault.sentence === told) return
     told = fault.sentence
-    log.error({ reason: told }, 'limit store still away')
+    log.error({ reason: told }, 'limit store still unavailable')
   }
   const probe = async (): Promise<void> => {
     try {
@@ -48,7 +48,7 @@ export function withStandIn(
     }
     stopProbing?.()
     stopProbing = undefined
-    log.warn('limit store back')
+    log.warn('limit store available again')
   }
   /** Asks the store, and `otherwise` if it is away or turns out to be. */
   const ask = async <T>(work: () => Promise<T>, otherwise: () => Promise<T>): Promise<T> => {

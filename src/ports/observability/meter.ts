@@ -56,5 +56,5 @@ export const noMeter: Meter = {
   engineFailed: () => undefined,
   watch: () => undefined,
   expect: () => undefined,
-  exposition: () => Promise.reject(new Error('Nothing is counted without METRICS_PORT.')),
+  exposition: () => Promise.reject(new Error('Metrics are off without METRICS_PORT.')),
 }

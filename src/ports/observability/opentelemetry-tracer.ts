@@ -112,8 +112,8 @@ function createExporter({ url, headers }: TracerOptions, log: Log): SpanExporter
       exporter.export(spans, (result) => {
         const isLost = result.code !== ExportResultCode.SUCCESS
         // What the collector answers may be anything: it is not quoted.
-        if (isLost && !isLosing) log.warn('traces are lost: the collector does not take them')
-        if (!isLost && isLosing) log.info('traces are taken again')
+        if (isLost && !isLosing) log.warn('traces are lost: the collector does not accept them')
+        if (!isLost && isLosing) log.info('the collector accepts traces again')
         isLosing = isLost
         done(result)
       })

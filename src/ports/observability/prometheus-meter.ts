@@ -16,39 +16,39 @@ export function createPrometheusMeter(): Meter {
   collectDefaultMetrics({ register: registry, prefix: 'parley_' })
   const requests = new Counter({
     name: 'parley_http_requests_total',
-    help: 'Answers, by operation and status.',
+    help: 'Responses, by operation and status.',
     labelNames: ['operation', 'status'] as const,
     registers,
   })
   const durations = new Histogram({
     name: 'parley_http_request_duration_seconds',
-    help: 'From the request to the head of its answer.',
+    help: 'Time from the request to the head of its response.',
     labelNames: ['operation'] as const,
     buckets: ANSWER_BUCKETS,
     registers,
   })
   const firstFrames = new Histogram({
     name: 'parley_stream_first_frame_seconds',
-    help: 'From the request to the first event of its stream.',
+    help: 'Time from the request to the first event of its stream.',
     labelNames: ['operation'] as const,
     buckets: FIRST_FRAME_BUCKETS,
     registers,
   })
   const refusals = new Counter({
     name: 'parley_limit_refusals_total',
-    help: 'Answers 429, by the limit that was spent.',
+    help: 'Responses with 429, by the rate limit that was exceeded.',
     labelNames: ['policy'] as const,
     registers,
   })
   const violations = new Counter({
     name: 'parley_contract_violations_total',
-    help: 'Answers and events that broke the contract: always a mistake of the server.',
+    help: 'Responses and events that violated the contract: always a bug in the server.',
     labelNames: ['operation'] as const,
     registers,
   })
   const engineFailures = new Counter({
     name: 'parley_engine_failures_total',
-    help: 'Answers that the engine did not give, or not whole.',
+    help: 'Answers that the engine did not give, or did not complete.',
     labelNames: ['code'] as const,
     registers,
   })
@@ -99,14 +99,18 @@ function watch(readings: Readings, registers: Registry[]): void {
       },
     })
   const { hashes, connections } = readings
-  gauge('parley_streams_open', 'Streams that are open.', readings.streamsOpen)
-  gauge('parley_generations_running', 'Answers in the making.', readings.generationsRunning)
-  gauge('parley_hashes_running', 'Passwords being hashed.', () => hashes().running)
-  gauge('parley_hashes_waiting', 'Passwords that wait to be hashed.', () => hashes().waiting)
-  gauge('parley_database_connections_max', 'Most connections.', () => connections()?.most)
+  gauge('parley_streams_open', 'Open streams.', readings.streamsOpen)
+  gauge('parley_generations_running', 'Answers in progress.', readings.generationsRunning)
+  gauge('parley_hashes_running', 'Passwords that are being hashed.', () => hashes().running)
+  gauge('parley_hashes_waiting', 'Passwords that are waiting to be hashed.', () => hashes().waiting)
+  gauge(
+    'parley_database_connections_max',
+    'Maximum number of connections to PostgreSQL.',
+    () => connections()?.most,
+  )
   gauge(
     'parley_database_waiting',
-    'Calls that wait for a connection.',
+    'Calls that are waiting for a connection to PostgreSQL.',
     () => connections()?.waiting,
   )
   new Gauge({

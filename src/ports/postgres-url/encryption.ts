@@ -55,7 +55,7 @@ export function readEncryption(given: Given, isSocket: boolean): Encryption {
 function wrongWord(name: string, words: readonly string[]): string {
   const accepted = `has the parameter ${name}, which must be ${words.join(', ').replace(/, ([^,]*)$/, ' or $1')}`
   if (name !== 'sslmode') return `${accepted}.`
-  return `${accepted}; for allow use prefer, which encrypts wherever the server offers it.`
+  return `${accepted}; instead of allow, use prefer, which encrypts if the server offers it.`
 }
 
 function modeOf({ sslmode, ssl, sslrootcert }: Given): Mode {
@@ -78,36 +78,36 @@ function refuseContradictions(mode: Mode, given: Given): void {
   for (const name of FOR_CHECKS) {
     refuse(
       given[name] !== undefined && !isChecking,
-      `has ${name}, which checks nothing with this sslmode: use sslmode=verify-full.`,
+      `has ${name}, which has no effect with this sslmode: use sslmode=verify-full.`,
     )
   }
   refuse(
     given['sslcrl'] !== undefined && sslrootcert === undefined,
-    'has sslcrl without sslrootcert: name both.',
+    'has sslcrl without sslrootcert: set both.',
   )
   refuse(
     mode === 'verify-ca' && (sslrootcert === undefined || sslrootcert === 'system'),
-    'has sslmode=verify-ca without a file of the authority: name one with sslrootcert, or use verify-full.',
+    'has sslmode=verify-ca without the certificate of an authority: name its file with sslrootcert, or use verify-full.',
   )
   refuse(
     sslrootcert === 'system' && mode === 'require',
-    'has sslrootcert=system, which is only for sslmode=verify-full: of these authorities anybody can have a certificate.',
+    'has sslrootcert=system, which requires sslmode=verify-full: anyone can obtain a certificate from these authorities.',
   )
   refuse(
     (sslcert === undefined) !== (sslkey === undefined),
-    'has one of sslcert and sslkey: name both.',
+    'has only one of sslcert and sslkey: set both.',
   )
   refuse(
     given['sslpassword'] !== undefined && sslkey === undefined,
-    'has sslpassword without sslkey.',
+    'has sslpassword without sslkey: set both, or leave sslpassword out.',
   )
   refuse(
     sslcert !== undefined && isOff,
-    'has sslcert, which is never sent with sslmode=disable: leave one of them out.',
+    'has sslcert, which sslmode=disable never sends: leave one of them out.',
   )
   refuse(
     given['sslnegotiation'] === 'direct' && (isOff || mode === 'prefer'),
-    'has sslnegotiation=direct, which needs sslmode=require or more.',
+    'has sslnegotiation=direct, which requires sslmode=require or stricter.',
   )
   const isContrary =
     sslmode !== undefined && ssl !== undefined && isOff !== (ssl === 'false' || ssl === '0')

@@ -11,9 +11,9 @@ export type PostgresUrlParts = {
   parameters: readonly (readonly [name: string, value: string])[]
 }
 
-const SHAPE = 'must be a URL that begins with postgresql:// or postgres://.'
+const SHAPE = 'must be a URL that starts with postgresql:// or postgres://.'
 const PERCENT =
-  'must have every %, @ and / of its user and password, and every %, & and = of its parameters, percent-encoded: %25, %40, %2F, %26, %3D.'
+  'must have every %, @ and / in its user and password, and every %, & and = in its parameters, percent-encoded: %25, %40, %2F, %26, %3D.'
 
 const WHOLE = /^postgres(?:ql)?:\/\/(?<where>[^/?]*)(?:\/(?<database>[^?]*))?(?:\?(?<query>.*))?$/s
 
@@ -48,7 +48,7 @@ function hostAndPort(where: string) {
 
 /** Of hosts in the place of one, and in a parameter. */
 export const SEVERAL_HOSTS =
-  'must name one host: of several, Parley would not find the primary. Name the address that always leads to it.'
+  'must name one host, because Parley cannot find the primary among several. Name an address that always leads to the primary.'
 
 function decodedParts(parts: Record<string, string>) {
   const given = Object.entries(parts).filter(([, text]) => text !== '')

@@ -36,7 +36,7 @@ function fit(isFit: boolean, expected: string): void {
 
 function whole(value: string, least: number, most: number): number {
   const isWhole = /^\d{1,9}$/.test(value) && Number(value) >= least && Number(value) <= most
-  fit(isWhole, `a whole number, ${String(least)} to ${String(most)}`)
+  fit(isWhole, `a whole number from ${String(least)} to ${String(most)}`)
   return Number(value)
 }
 
@@ -79,7 +79,7 @@ const TAKEN: Readonly<Record<string, Take>> = {
   options(value) {
     fit(
       value !== '' && !OURS.test(value),
-      'settings that Parley does not make itself, such as -c work_mem=8MB; for search_path there is schema',
+      'settings that Parley does not make itself, such as -c work_mem=8MB; instead of search_path, use schema',
     )
     return { options: value }
   },
@@ -93,7 +93,7 @@ const TAKEN: Readonly<Record<string, Take>> = {
   channel_binding(value) {
     fit(
       value === 'disable' || value === 'prefer',
-      'disable or prefer, which binds wherever the server offers it',
+      'disable or prefer, which binds if the server offers it',
     )
     return { channelBinding: value === 'prefer' }
   },
@@ -133,7 +133,7 @@ function isKnown(name: string): boolean {
 function take(name: string, value: string): Settings {
   if (!isKnown(name)) throw new Unfit(unknown(name))
   if (Object.hasOwn(REFUSED, name)) {
-    throw new Unfit(`has the parameter ${name}, which it cannot have: ${REFUSED[name]!}.`)
+    throw new Unfit(`has the parameter ${name}, which Parley does not accept: ${REFUSED[name]!}.`)
   }
   if (!Object.hasOwn(TAKEN, name)) return {}
   try {
@@ -147,5 +147,5 @@ function take(name: string, value: string): Settings {
 /** What is no plain word may be a piece of a password. */
 function unknown(name: string): string {
   const shown = /^[a-z][a-z_]{0,30}$/i.test(name) ? ` ${name}` : ''
-  return `has a parameter${shown} that Parley does not know: correct its name, or leave it out.`
+  return `has an unknown parameter${shown}: correct its name, or leave it out.`
 }

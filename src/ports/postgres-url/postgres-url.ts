@@ -42,7 +42,7 @@ function readPort(text: string | undefined): number | undefined {
   if (port >= 1 && port <= 65_535) return port
   // A bare / in a password makes a port of what is before it.
   throw new UnusablePostgresUrl([
-    'must have a port from 1 to 65535, and every @ and / of its password percent-encoded: %40, %2F.',
+    'must have a port from 1 to 65535, and every @ and / in its password percent-encoded: %40, %2F.',
   ])
 }
 
@@ -50,6 +50,6 @@ function requireHost(host: string | undefined): void {
   if (host === undefined || /^(\/[^\0]*|[a-zA-Z0-9_.:-]+)$/.test(host)) return
   if (host.includes(',')) throw new UnusablePostgresUrl([SEVERAL_HOSTS])
   throw new UnusablePostgresUrl([
-    'must have a host name, an address or the absolute path of a folder of sockets as its host, and every @ and / of its password percent-encoded: %40, %2F.',
+    'must have a host name, an address or the absolute path of a socket folder as its host, and every @ and / in its password percent-encoded: %40, %2F.',
   ])
 }

@@ -1,14 +1,14 @@
-const NO_FILES = 'Parley reads no such file: write what it says into the URL'
-const BY_ITSELF = 'Parley sets that itself'
-const NOT_DONE = 'Parley cannot do that'
+const NO_FILES = 'Parley does not read such a file: put its content into the URL'
+const BY_ITSELF = 'Parley sets it itself'
+const NOT_DONE = 'Parley does not support it'
 
 /** Parameters that libpq, Prisma or node-postgres knows, and why Parley takes none of them. */
 export const REFUSED: Readonly<Record<string, string>> = {
-  hostaddr: 'Parley looks the host up itself: put the address into its place',
+  hostaddr: 'Parley resolves the host itself: use the address as the host',
   service: NO_FILES,
   servicefile: NO_FILES,
   passfile: NO_FILES,
-  pool_timeout: 'Parley waits for a connection as long as connect_timeout says, 2 s without it',
+  pool_timeout: 'Parley waits for a connection for connect_timeout, or for 2 s without it',
   socket_timeout: BY_ITSELF,
   query_timeout: BY_ITSELF,
   statement_timeout: BY_ITSELF,
@@ -23,7 +23,7 @@ export const REFUSED: Readonly<Record<string, string>> = {
   single_use_connections: BY_ITSELF,
   binary: BY_ITSELF,
   fallback_application_name: 'use application_name',
-  encoding: 'Parley speaks UTF-8',
+  encoding: 'Parley uses UTF-8',
   replication: NOT_DONE,
   requirepeer: NOT_DONE,
   require_auth: NOT_DONE,
@@ -42,6 +42,6 @@ export const REFUSED: Readonly<Record<string, string>> = {
   sslidentity: 'use sslcert and sslkey',
   sslca: 'use sslrootcert',
   sslcrldir: 'use sslcrl, which names one file',
-  sslcertmode: 'a certificate is sent where sslcert names one',
+  sslcertmode: 'Parley sends a certificate if sslcert names one',
   sslkeylogfile: NOT_DONE,
 }

@@ -44,14 +44,14 @@ export function tlsOptions(given: Given): ConnectionOptions {
 const KINDS: Readonly<Record<string, string>> = {
   sslrootcert: 'a PEM certificate',
   sslcert: 'a PEM certificate',
-  sslkey: 'a PEM private key, or one that sslpassword does not open',
+  sslkey: 'a PEM private key, or sslpassword does not open it',
   sslcrl: 'a PEM list of revoked certificates',
 }
 
 function textOf(name: string, path: string): string {
   return attempt(
     () => readFileSync(path, 'utf8'),
-    `has ${name}, which must name a file that this user may read.`,
+    `has ${name}, which must name a file that this user can read.`,
   )
 }
 
@@ -71,7 +71,7 @@ const privateKey = (key: string, passphrase?: string) =>
 
 function requirePair(cert: string, key: string, password?: string): void {
   if (certificate(cert).checkPrivateKey(privateKey(key, password))) return
-  throw new UnusablePostgresUrl(['has sslcert and sslkey, which do not belong together.'])
+  throw new UnusablePostgresUrl(['has sslcert and sslkey, which do not match.'])
 }
 
 function versions(given: Given): ConnectionOptions {

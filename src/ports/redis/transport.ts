@@ -12,10 +12,10 @@ export async function transportFault(url: string): Promise<string | undefined> {
   const { protocol, hostname, port } = new URL(url)
   const place = { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || '6379') }
   if (protocol === 'redis:' && (await answersTls(place))) {
-    return 'Redis speaks TLS at the port in REDIS_URL: write rediss:// instead of redis://.'
+    return 'Redis speaks TLS at the port in REDIS_URL: use rediss:// instead of redis://.'
   }
   if (protocol === 'rediss:' && (await answersPlainly(place))) {
-    return 'Redis does not speak TLS at the port in REDIS_URL: write redis:// instead of rediss://, or use its TLS port.'
+    return 'Redis does not speak TLS at the port in REDIS_URL: use redis:// instead of rediss://, or use its TLS port.'
   }
   return undefined
 }

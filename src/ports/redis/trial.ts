@@ -59,7 +59,7 @@ async function adviceOn(connection: RedisConnection): Promise<string[]> {
   const [, policy = 'noeviction'] = /^maxmemory_policy:([\w-]+)/m.exec(memory) ?? []
   if (limit === '0' || policy === 'noeviction') return []
   return [
-    `Redis forgets keys when its memory is full (maxmemory-policy ${policy}), and limits with them: ` +
-      'set noeviction, or give Parley a Redis of its own.',
+    `Redis deletes keys, including rate limits, when its memory is full (maxmemory-policy ${policy}): ` +
+      'set noeviction, or use a separate Redis for Parley.',
   ]
 }

@@ -106,7 +106,7 @@ function parseHolder(path: string, text: string): Holder | undefined {
   const holder = parseJson(text)
   if (isHolder(holder)) return holder
   throw new StartRefused(
-    `${path} does not say which process has this data directory open. Make sure that none has, delete that file, and start again.`,
+    `${path} does not say which process has this data directory open. Make sure that no process does, delete the file and start again.`,
   )
 }
 
@@ -125,5 +125,5 @@ function isHolder(value: unknown): value is Holder {
 }
 
 function heldMessage(path: string, pid: number): string {
-  return `Process ${String(pid)} has this data directory open (${path}): only one process at a time can, several need DATABASE_URL. Stop it, or give this one another DATA_DIR.`
+  return `Process ${String(pid)} has this data directory open (${path}), and only one process at a time can. Stop that process or set another DATA_DIR; to run several processes, set DATABASE_URL.`
 }

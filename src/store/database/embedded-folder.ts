@@ -35,7 +35,7 @@ export function makeDataDir(dataDir: string): void {
   } catch (cause) {
     const { code = 'unknown' } = cause as NodeJS.ErrnoException
     const why = WHY[code] ?? `the file system says ${code}`
-    const message = `The folder of data ${folder} (DATA_DIR) cannot be used: ${why}. Name one that this user can write, or give it to this user.`
+    const message = `The data folder ${folder} (DATA_DIR) cannot be used: ${why}. Name a folder that this user can write to, or make this user its owner.`
     throw new StartRefused(message, { cause })
   }
 }
@@ -53,13 +53,13 @@ function makeFolder(folder: string): void {
 }
 
 const WHY: Readonly<Record<string, string>> = {
-  EACCES: 'this user may not write there',
-  EPERM: 'this user may not write there',
+  EACCES: 'this user cannot write there',
+  EPERM: 'this user cannot write there',
   EROFS: 'its file system is read-only',
   ENOSPC: 'its disk is full',
-  EEXIST: 'there is a file of that name',
-  ENOTDIR: 'a part of its path is a file',
-  ENOENT: 'it cannot be made there',
+  EEXIST: 'a file with that name exists',
+  ENOTDIR: 'part of its path is a file',
+  ENOENT: 'it cannot be created there',
 }
 
 /** @throws StartRefused if what is there is not a whole database; it is as it was */
@@ -69,7 +69,7 @@ export function refuseIncomplete(dataDir: string): void {
   const faults = statSync(path).isDirectory() ? missingIn(path) : ['it is a file']
   if (faults.length === 0) return
   throw new StartRefused(
-    `The database in ${path} is not whole: ${faults.join(', ')}. Nothing was changed. Restore the whole of DATA_DIR from a backup; only if it never held anything, remove ${path} and start again.`,
+    `The database in ${path} is incomplete: ${faults.join(', ')}. Nothing was changed. Restore all of DATA_DIR from a backup. Only if the database never held any data, remove ${path} and start again.`,
   )
 }
 
@@ -103,7 +103,7 @@ export async function buildAside(
   } catch (error) {
     await rm(aside, { recursive: true, force: true })
     if (error instanceof StartRefused) throw error
-    const message = `A new database could not be made in ${folder} (DATA_DIR): is its disk full, or read-only? Nothing of it was kept.`
+    const message = `A new database could not be created in ${folder} (DATA_DIR): check that its disk is neither full nor read-only. No part of it was kept.`
     throw new StartRefused(message, { cause: error })
   }
 }

@@ -16,6 +16,6 @@ export async function requireUtf8({ query }: Database): Promise<void> {
 export function refuseEncoding(encoding: string): void {
   if (encoding === 'UTF8') return
   throw new StartRefused(
-    `The database that DATABASE_URL names is encoded in ${encoding}, and Parley keeps text of every language: make another with "createdb --encoding=UTF8 --template=template0" and name that.`,
+    `The database in DATABASE_URL is encoded in ${encoding}, which cannot store every language: create another one with "createdb --encoding=UTF8 --template=template0" and name that one.`,
   )
 }

@@ -3,28 +3,28 @@ import { DatabaseUnavailable, driverFailure } from './unavailable.ts'
 
 /** What an operator can do when PostgreSQL refuses, by its SQLSTATE. */
 const BY_SQL_STATE: Readonly<Record<string, string>> = {
-  '28P01': 'PostgreSQL refuses the login: correct the user and the password in DATABASE_URL.',
-  '28000': 'PostgreSQL refuses the login: correct the user and the password in DATABASE_URL.',
+  '28P01': 'PostgreSQL refuses the login: correct the user or the password in DATABASE_URL.',
+  '28000': 'PostgreSQL refuses the login: correct the user or the password in DATABASE_URL.',
   '3D000':
-    'The database that DATABASE_URL names does not exist: make it with "createdb", or correct its name.',
+    'The database in DATABASE_URL does not exist: create it with "createdb", or correct its name.',
   '42501':
-    'The user in DATABASE_URL may not do what Parley needs: make that user the owner of the database and of all that is in it.',
+    'The user in DATABASE_URL lacks privileges that Parley needs: make that user the owner of the database and of everything in it.',
   // What a schema looks like that may not be used: as if there were none.
   '3F000':
-    'The user in DATABASE_URL may not use its schema: GRANT USAGE, CREATE ON SCHEMA … TO that user, or make it the owner.',
+    'The user in DATABASE_URL lacks privileges on its schema: GRANT USAGE, CREATE ON SCHEMA … TO that user, or make that user the owner.',
   '25006':
-    'The database that DATABASE_URL names is read-only, as a standby is, or one with default_transaction_read_only: name the primary server, or allow writing.',
+    'The database in DATABASE_URL is read-only: it is a standby or has default_transaction_read_only. Name the primary server, or allow writes.',
   '25004':
-    'A pooler stands before PostgreSQL, and the default_transaction_isolation of the user in DATABASE_URL is not "read committed": set it so with ALTER ROLE, as no session can behind a pooler, or connect without the pooler.',
+    'The default_transaction_isolation of the user in DATABASE_URL is not "read committed", and a session cannot change it behind a pooler. Set it with ALTER ROLE, or connect without the pooler.',
   '53300':
-    'PostgreSQL has no connection left: raise its max_connections, or end what holds them, and start again.',
+    'PostgreSQL has no free connection: raise its max_connections or close other connections, then start again.',
   '57P03': 'PostgreSQL is starting up or shutting down: start again in a moment.',
 }
 
 const NOT_IN_HBA =
-  'The pg_hba.conf of PostgreSQL has no line for this user, database and address, encrypted or not as they come: add one, or change the sslmode in DATABASE_URL (require encrypts, disable does not).'
+  'The pg_hba.conf of PostgreSQL has no entry for this user, database, address and encryption: add one, or change the sslmode in DATABASE_URL (require encrypts, disable does not).'
 const NO_CERTIFICATE =
-  'PostgreSQL lets this user in by a certificate: name one with sslcert and sslkey in DATABASE_URL.'
+  'PostgreSQL requires a certificate from this user: name one with sslcert and sslkey in DATABASE_URL.'
 
 /** What else one SQLSTATE, 28000, may be about, by what PostgreSQL says. */
 const LOGINS: readonly (readonly [RegExp, string])[] = [
@@ -33,9 +33,9 @@ const LOGINS: readonly (readonly [RegExp, string])[] = [
 ]
 
 const UNENCRYPTED =
-  'PostgreSQL does not encrypt connections, and DATABASE_URL asks for it: switch ssl on there, or use sslmode=prefer.'
+  'DATABASE_URL requires encryption, but PostgreSQL does not offer it: turn ssl on in PostgreSQL, or use sslmode=prefer.'
 const OTHER_HOST =
-  'The certificate of PostgreSQL is for another host than DATABASE_URL names: correct the host, or use sslmode=verify-ca, which does not compare it.'
+  'The certificate of PostgreSQL is for a different host than the one in DATABASE_URL: correct the host, or use sslmode=verify-ca, which does not compare it.'
 
 /** The same for encryption, by what OpenSSL or node-postgres says. */
 const ENCRYPTIONS: readonly (readonly [RegExp, string])[] = [
@@ -47,11 +47,11 @@ const ENCRYPTIONS: readonly (readonly [RegExp, string])[] = [
 const OTHERS: readonly (readonly [RegExp, string])[] = [
   [
     /connect (ENOENT|EACCES) /,
-    'PostgreSQL has no socket in the folder that is the host in DATABASE_URL, or this user may not use it: start it, or correct the folder or the port.',
+    'PostgreSQL has no socket in the folder that DATABASE_URL names as its host, or this user cannot use it: start PostgreSQL, or correct the folder or the port.',
   ],
   [
     /client password must be a string/,
-    'PostgreSQL asks for a password, and DATABASE_URL has none: write it there.',
+    'PostgreSQL requires a password, and DATABASE_URL has none: add it there.',
   ],
 ]
 
@@ -59,7 +59,7 @@ const OTHERS: readonly (readonly [RegExp, string])[] = [
 const BY_KIND: Readonly<Record<string, string>> = {
   AuthenticationFailed: BY_SQL_STATE['28P01']!,
   DatabaseNotReachable:
-    'No PostgreSQL answers at the host and port of DATABASE_URL: start it, or correct them.',
+    'PostgreSQL is unreachable at the host and port in DATABASE_URL: start it, or correct them.',
 }
 
 /**
@@ -72,7 +72,7 @@ export function refusalByDatabase(error: unknown): StartRefused | undefined {
   if (sentence !== undefined) return new StartRefused(sentence, { cause: error })
   if (!(error instanceof DatabaseUnavailable)) return undefined
   const message =
-    'The database does not answer, or not in time: see that it runs and that DATABASE_URL leads to it, and start again.'
+    'The database does not respond, or not in time: check that it is running and that DATABASE_URL points to it, then start again.'
   return new StartRefused(message, { cause: error })
 }
 
@@ -88,14 +88,14 @@ function said(sentences: typeof LOGINS, text: string): string | undefined {
 
 /** OpenSSL's words are about the certificate alone: they hold nothing of the URL. */
 function untrusted(problem: string): string {
-  return `The certificate of PostgreSQL is not trusted (${problem}): name that of its authority, or a self-signed one itself, with sslrootcert in DATABASE_URL, or use sslmode=require, which encrypts and checks nothing.`
+  return `The certificate of PostgreSQL is not trusted (${problem}): name the certificate of its authority, or the certificate itself if it is self-signed, with sslrootcert in DATABASE_URL, or use sslmode=require, which encrypts but does not check the certificate.`
 }
 
 /** A pooler has no SQLSTATE of its own for what it refuses, only its words; they quote no password. */
 function byPooler(code: string, text: string): string | undefined {
   if (code !== '08P01') return undefined
   if (text.includes('statement pooling')) {
-    return 'The pooler before PostgreSQL lets no transaction through (pool_mode = statement): set its pool_mode to transaction or session.'
+    return 'The pooler in front of PostgreSQL allows no transactions (pool_mode = statement): set its pool_mode to transaction or session.'
   }
-  return `PostgreSQL, or the pooler before it, refuses the connection: ${text}.`
+  return `PostgreSQL, or the pooler in front of it, refuses the connection: ${text}.`
 }

@@ -35,7 +35,7 @@ export async function migrate(
 export async function requireMigrated(database: Database): Promise<void> {
   if (isInOrder(await readMigrations(), await readHistory(database))) return
   throw new MigrationFailed(
-    'The database is not as this version of Parley needs it: start a server of this version on it first.',
+    'The schema of the database does not match this version of Parley: start a server of this version on it first.',
   )
 }
 
@@ -70,7 +70,7 @@ async function apply(lock: LockedMigration, migrations: Migration[]): Promise<st
     return applied
   } catch (error) {
     throw new MigrationFailed(
-      `A migration failed, and nothing of it was kept: ${driverFailure(error).text}`,
+      `A migration failed, and no part of it was kept: ${driverFailure(error).text}`,
       { cause: error },
     )
   } finally {
@@ -120,7 +120,7 @@ function refuseBroken(migrations: Migration[], history: Applied[]): void {
   const failed = history.find((row) => !row.finished)
   if (failed) {
     throw new MigrationFailed(
-      `The migration ${failed.name} was begun and not finished: restore the database from a backup of before, or, if nothing of it is there, delete its row from _prisma_migrations, and start again.`,
+      `The migration ${failed.name} was started but not finished. Restore the database from an earlier backup, or, if the migration left nothing behind, delete its row from _prisma_migrations. Then start again.`,
     )
   }
   const checksums = new Map(migrations.map(({ name, checksum }) => [name, checksum]))
@@ -129,6 +129,6 @@ function refuseBroken(migrations: Migration[], history: Applied[]): void {
   )
   if (!edited) return
   throw new MigrationFailed(
-    `The migration ${edited.name} was edited after it was applied: restore its file, or start the version that it belongs to.`,
+    `The migration ${edited.name} was edited after it was applied: restore its file, or start the version of Parley that it belongs to.`,
   )
 }

@@ -49,17 +49,17 @@ function refuseUnusable({ encoding, readOnly, missing, forbidden }: Findings): v
   refuseEncoding(encoding)
   if (missing.length > 0) {
     throw new MigrationFailed(
-      `The database lacks ${missing.join(', ')}, although its list of migrations says that they were made: restore it from a backup.`,
+      `The database lacks ${missing.join(', ')}, although its migrations have been applied: restore the database from a backup.`,
     )
   }
   if (readOnly) {
     throw new StartRefused(
-      'The database that DATABASE_URL names is read-only, as a standby is: name the primary server.',
+      'The database in DATABASE_URL is read-only, like a standby: name the primary server.',
     )
   }
   if (forbidden.length === 0) return
   throw new StartRefused(
-    `The user in DATABASE_URL may not read and write ${forbidden.join(', ')}: make that user the owner of them, or grant it SELECT, INSERT, UPDATE and DELETE.`,
+    `The user in DATABASE_URL cannot read and write ${forbidden.join(', ')}: make that user the owner, or grant SELECT, INSERT, UPDATE and DELETE to it.`,
   )
 }
 

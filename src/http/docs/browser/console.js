@@ -1,9 +1,9 @@
-/* Draws the console with Swagger UI, and logs in for it. */
+/* Renders the console with Swagger UI and logs in for it. */
 const form = document.getElementById('login')
 const state = document.getElementById('login-state')
 const logout = document.getElementById('logout')
 const SCHEME = 'bearer'
-/** A browser takes a longer timer for none at all. */
+/** The longest delay of setTimeout: with a longer one, a browser fires the timer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 let accessToken = ''
@@ -20,9 +20,9 @@ const ui = window.SwaggerUIBundle({
   defaultModelsExpandDepth: -1,
   displayRequestDuration: true,
   tryItOutEnabled: true,
-  // A token in the browser's storage would outlive the tab; one in memory goes with it.
+  // A token in the browser's storage would outlive the tab; a token in memory does not.
   persistAuthorization: false,
-  // By default the document would be shown to a service on the internet.
+  // By default, Swagger UI sends the document to a validator on the internet.
   validatorUrl: null,
   onComplete() {
     form.querySelector('button').disabled = false
@@ -30,8 +30,8 @@ const ui = window.SwaggerUIBundle({
 })
 
 /**
- * The reference explains the API. Here its prose, and an example of each failure though all have
- * one shape, would push the calls off the screen.
+ * The reference explains the API. Here, its prose and an example of each failure (all failures have
+ * one format) would push the calls off the screen.
  */
 function brief({ React, getComponent }) {
   const element = React.createElement
@@ -51,8 +51,8 @@ function brief({ React, getComponent }) {
 }
 
 /**
- * Swagger UI fills examples in and sends them. The example of an `Idempotency-Key`, a cursor or an
- * `If-Match` would make of a first call a repetition, or a refusal.
+ * Swagger UI fills in examples and sends them. With the example of an `Idempotency-Key`, a cursor or
+ * an `If-Match`, a first call would be replayed or refused.
  */
 function nothingUnasked() {
   const updateJsonSpec = (original) => (spec) => original(withoutOptionalExamples(spec))
@@ -79,7 +79,7 @@ function withoutOptionalExamples(spec) {
   }
 }
 
-/** "Logout" of Swagger UI only drops the token; where the session is ours, it ends too. */
+/** "Logout" in Swagger UI only discards the token. If this page made the session, end it too. */
 function oneLogout() {
   const logoutWithPersistOption = (original) => (schemes) => {
     if (accessToken) logout.click()
@@ -91,14 +91,14 @@ function oneLogout() {
 form.addEventListener('submit', async (event) => {
   event.preventDefault()
   const { email, password } = Object.fromEntries(new FormData(form))
-  say('Logging in …')
+  say('Logging in…')
   try {
     const answer = await call('/auth/login', { email, password })
     const body = await answer.json()
     if (answer.ok) authorize(email, body)
     else say([body.title, body.detail].filter(Boolean).join(' '))
   } catch {
-    say('The server cannot be reached.')
+    say('The server is unreachable.')
   }
 })
 
@@ -106,7 +106,7 @@ logout.addEventListener('click', async () => {
   const token = accessToken
   forget('Logged out.')
   await call('/auth/logout', { scope: 'current' }, token).catch(() => {
-    say('The server cannot be reached: the session goes on until its token expires.')
+    say('The server is unreachable. The session stays open until its token expires.')
   })
 })
 
@@ -118,7 +118,7 @@ function authorize(email, tokens) {
   logout.hidden = false
   const lifetimeMs = Math.min(tokens.expiresIn * 1000, LONGEST_TIMER_MS)
   const until = new Date(Date.now() + lifetimeMs)
-  say(`Logged in as ${email} until ${until.toLocaleTimeString()}. Calls below send the token.`)
+  say(`Logged in as ${email} until ${until.toLocaleTimeString()}. Requests below send the token.`)
   logout.focus()
   expiry = setTimeout(forget, lifetimeMs, 'The token has expired. Log in again.')
 }

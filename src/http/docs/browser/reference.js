@@ -1,9 +1,9 @@
-/* Draws the reference with Redoc. Fonts are the reader's own: nothing is fetched from elsewhere. */
+/* Renders the reference with Redoc. It uses the reader's own fonts: nothing comes from other sites. */
 const sans =
   'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans CJK KR", "Noto Sans KR", Arial, sans-serif'
 const mono = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace'
 
-/** Redoc's margins, in pixels, are made for wide screens. */
+/** In pixels: Redoc's own margins suit wide screens only. */
 const margin = window.matchMedia('(max-width: 50em)').matches ? 18 : 40
 
 const theme = {
@@ -23,9 +23,9 @@ const theme = {
 }
 
 const KOREAN_LABELS = {
-  download: '내려받기',
-  downloadSpecification: 'OpenAPI 문서 내려받기',
-  noResultsFound: '찾은 것이 없습니다',
+  download: '다운로드',
+  downloadSpecification: 'OpenAPI 문서 다운로드',
+  noResultsFound: '검색 결과가 없습니다',
 }
 const isKorean = document.documentElement.lang === 'ko'
 
@@ -43,7 +43,7 @@ const options = {
 }
 const place = document.getElementById('reference')
 
-/** The contract with its guide in Korean; its operations are in English. */
+/** The contract with the Korean guide. Its operations remain in English. */
 async function koreanDocument() {
   const answers = await Promise.all([fetch('/openapi.json'), fetch('/docs/ko/guide.md')])
   const lost = answers.find(({ ok }) => !ok)
