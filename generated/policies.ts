@@ -1,5 +1,8 @@
 // Made from openapi/api.yaml by `npm run generate`. Do not edit: edit the contract.
 
+/** The path that every operation is below. */
+export const basePath = "/api/v1"
+
 /** Security and x- keys of each operation, which openapi-typescript leaves out. */
 export const policies = {
   "getHealth": {

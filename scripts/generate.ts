@@ -25,11 +25,14 @@ async function apiTypes(): Promise<string> {
   return astToString(await openapiTS(source, options))
 }
 
-/** The part of the policies that the types of handlers depend on, as constants. */
+/** The part of the policies that handlers and their types depend on, as constants. */
 function policyConstants(): string {
-  const { operations } = parsePolicies(loadContract().document, STATUS_OF)
+  const { basePath, operations } = parsePolicies(loadContract().document, STATUS_OF)
   const entries = Object.fromEntries(operations.map(withoutPlace))
   return [
+    '',
+    '/** The path that every operation is below. */',
+    `export const basePath = ${JSON.stringify(basePath)}`,
     '',
     '/** Security and x- keys of each operation, which openapi-typescript leaves out. */',
     `export const policies = ${JSON.stringify(entries, null, 2)} as const`,

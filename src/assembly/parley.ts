@@ -4,13 +4,13 @@ import type { Config } from '../config/config.ts'
 import { type Contract, loadContract } from '../contract/document.ts'
 import type { Policies } from '../contract/policy.ts'
 import { parsePolicies } from '../contract/policies.ts'
-import type { Operations } from '../contract/types.ts'
+import type { Operations } from '../operations/operation.ts'
 import { feedsOf, startJobs } from './background-jobs.ts'
 import { type Given, openDependencies } from './open-dependencies.ts'
 import { type AdminAccess, type FirstAdmin, provideAdmin } from '../domain/identity/first-admin.ts'
 import { STATUS_OF } from '../domain/problem.ts'
 import { createServices, type Services } from '../domain/services.ts'
-import type { ValidAnswer } from '../http/response/answer-guard.ts'
+import type { ValidResponse } from '../http/response/head-check.ts'
 import { createMetricsServer } from '../http/connection/metrics-server.ts'
 import { createServer, renewCertificate } from '../http/connection/server.ts'
 import { meterServices } from './metered-services.ts'
@@ -36,7 +36,7 @@ export type Replacements = {
   /** Wraps the handlers, to make them misbehave. */
   operations?: (real: Operations) => Operations
   signInDelayStepMs?: number
-  onValidAnswer?: (answer: ValidAnswer) => void
+  onValidResponse?: (response: ValidResponse) => void
   /** What readers have not taken, in the place of what the system says. */
   unacknowledged?: Unacknowledged
   /** Shows a password that was made for the first administrator; nobody sees it unless told. */
@@ -98,7 +98,7 @@ async function assemble(config: Config, parts: Parts, instead: Replacements): Pr
     deps,
     settings: config.server,
     signInDelayStepMs: instead.signInDelayStepMs ?? SIGN_IN_DELAY_STEP_MS,
-    onValidAnswer: instead.onValidAnswer,
+    onValidResponse: instead.onValidResponse,
   })
   if (deps.store.embedded) {
     await services.generations.interruptAll()

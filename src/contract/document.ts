@@ -4,11 +4,11 @@ import { parse } from 'yaml'
 import { packageRoot } from '../lib/package-root.ts'
 import { findParsed } from './parsed-contract.ts'
 
-/** The methods that an OpenAPI path item may hold, of which Parley uses these. */
+/** The methods of an OpenAPI path item that Parley uses. */
 export const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const
 export type Method = (typeof METHODS)[number]
 
-/** What the code reads of an OpenAPI 3.0 document; the validator reads the rest by itself. */
+/** The parts of an OpenAPI 3.0 document that the code reads; the validator reads the rest itself. */
 export type ContractDocument = {
   openapi: string
   info: { title: string; version: string; description?: string }
@@ -57,14 +57,14 @@ export type ResponseObject = {
 }
 export type SchemaObject = { type?: string; enum?: string[]; [keyword: string]: unknown }
 
-/** Where the contract stands, from the root of the package. */
+/** The path of the contract, from the root of the package. */
 export const CONTRACT_FILE = 'openapi/api.yaml'
 
-/** The contract as it was written by hand: its bytes, and what they say. */
+/** The contract: its text as written, and the parsed document. */
 export type Contract = { yaml: string; document: ContractDocument }
 
 /**
- * Reads the contract, once, at start-up. Source: openapi/api.yaml.
+ * Reads openapi/api.yaml, once, at start-up.
  * @throws when the file is missing or is not YAML, with the place of the mistake
  */
 export function loadContract(): Contract {
@@ -72,23 +72,23 @@ export function loadContract(): Contract {
   return { yaml, document: (findParsed(yaml) ?? parse(yaml)) as ContractDocument }
 }
 
-/** Follows a `$ref` within the document; a thing that is none is returned as it is. */
-export function resolve<T extends object>(document: ContractDocument, thing: T | Reference): T {
-  if (!isReference(thing)) return thing
-  const path = thing.$ref.replace(/^#\//, '').split('/')
+/** Follows a `$ref` within the document; any other object is returned as it is. */
+export function resolve<T extends object>(document: ContractDocument, value: T | Reference): T {
+  if (!isReference(value)) return value
+  const path = value.$ref.replace(/^#\//, '').split('/')
   const found = path.reduce<unknown>(
     (at, key) => (at as Record<string, unknown> | undefined)?.[key],
     document,
   )
-  if (found === undefined) throw new Error(`openapi/api.yaml: nothing at ${thing.$ref}`)
+  if (found === undefined) throw new Error(`openapi/api.yaml: nothing at ${value.$ref}`)
   return found as T
 }
 
-function isReference(thing: object): thing is Reference {
-  return '$ref' in thing
+function isReference(value: object): value is Reference {
+  return '$ref' in value
 }
 
-/** Every operation of the document, in its order. */
+/** Every operation, in the order of the document. */
 export function operationsIn({ paths }: Pick<ContractDocument, 'paths'>): OperationObject[] {
   return Object.values(paths).flatMap((item) => METHODS.flatMap((method) => item[method] ?? []))
 }

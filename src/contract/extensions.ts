@@ -1,11 +1,11 @@
 import type { ContractDocument, OperationObject, ServerEntry } from './document.ts'
 
 /*
- * The x- keys of the contract, one reader for each kind. openapi/extensions.md explains them to
- * those who write the contract.
+ * Readers for the kinds of x- keys in the contract. openapi/extensions.md explains each key to the
+ * authors of the contract.
  */
 
-/** Who a limit counts: an address, a signed-in principal, or an account as tried from one address. */
+/** What a limit counts by: an address, a principal, or an account as tried from one address. */
 export type LimitSubject = 'address' | 'principal' | 'account-and-address'
 
 /** A limit of the root's `x-rate-limits`: `quota` calls in a fixed window of `windowSeconds`. */
@@ -14,14 +14,14 @@ export type LimitPolicy = {
   quota: number
   windowSeconds: number
   per: LimitSubject
-  /** Every call counts, or only those that show a secret which is wrong. */
+  /** Every call, or only calls with a wrong secret. */
   counts: 'calls' | 'failures'
 }
 
-/** Since when something is deprecated, and on which day it goes away (both 00:00 UTC). */
+/** Since when something is deprecated, and on which day it is removed (both 00:00 UTC). */
 export type Deprecation = { since: Date; sunset: Date }
 
-/** A mistake in the contract, with its place as a JSON Pointer. It stops the start. */
+/** A mistake in the contract, with its place as a JSON Pointer. The server does not start. */
 export class ContractMistake extends Error {
   constructor(place: string, problem: string) {
     super(`openapi/api.yaml ${place}: ${problem}`)
@@ -33,29 +33,33 @@ type DeclaredLimit = Omit<LimitPolicy, 'name' | 'counts'> & Partial<Pick<LimitPo
 
 const LIMIT_SUBJECTS: readonly string[] = ['address', 'principal', 'account-and-address']
 
-/** The root's `x-rate-limits`. @throws {ContractMistake} */
+/** The root's `x-rate-limits`, by name. @throws {ContractMistake} */
 export function parseLimits(document: ContractDocument): Record<string, LimitPolicy> {
   const declared = (document['x-rate-limits'] ?? {}) as Record<string, DeclaredLimit>
-  const entries = Object.entries(declared).map(([name, limit]): [string, LimitPolicy] => {
-    const place = `#/x-rate-limits/${name}`
-    if (!/^[a-z]+(-[a-z]+)*$/.test(name)) throw new ContractMistake(place, 'is no kebab-case name')
-    for (const key of ['quota', 'windowSeconds'] as const) {
-      if (Number.isSafeInteger(limit[key]) && limit[key] > 0) continue
-      throw new ContractMistake(`${place}/${key}`, 'must be a positive integer')
-    }
-    if (!LIMIT_SUBJECTS.includes(limit.per)) {
-      throw new ContractMistake(`${place}/per`, `must be one of ${LIMIT_SUBJECTS.join(', ')}`)
-    }
-    const { quota, windowSeconds, per, counts = 'calls' } = limit
-    if (!['calls', 'failures'].includes(counts)) {
-      throw new ContractMistake(`${place}/counts`, 'must be calls or failures')
-    }
-    return [name, { name, quota, windowSeconds, per, counts }]
-  })
-  return Object.fromEntries(entries)
+  const entries = Object.entries(declared).map(([name, limit]) => [name, parseLimit(name, limit)])
+  return Object.fromEntries(entries) as Record<string, LimitPolicy>
 }
 
-/** A list of known words under an `x-` key; none where the key is missing. @throws {ContractMistake} */
+function parseLimit(
+  name: string,
+  { quota, windowSeconds, per, counts = 'calls' }: DeclaredLimit,
+): LimitPolicy {
+  const place = `#/x-rate-limits/${name}`
+  if (!/^[a-z]+(-[a-z]+)*$/.test(name)) throw new ContractMistake(place, 'is no kebab-case name')
+  for (const [key, value] of Object.entries({ quota, windowSeconds })) {
+    if (Number.isSafeInteger(value) && value > 0) continue
+    throw new ContractMistake(`${place}/${key}`, 'must be a positive integer')
+  }
+  if (!LIMIT_SUBJECTS.includes(per)) {
+    throw new ContractMistake(`${place}/per`, `must be one of ${LIMIT_SUBJECTS.join(', ')}`)
+  }
+  if (!['calls', 'failures'].includes(counts)) {
+    throw new ContractMistake(`${place}/counts`, 'must be calls or failures')
+  }
+  return { name, quota, windowSeconds, per, counts }
+}
+
+/** The list of known words under an `x-` key; empty if the key is missing. @throws {ContractMistake} */
 export function listOf(
   operation: OperationObject,
   key: `x-${string}`,
@@ -71,14 +75,14 @@ export function listOf(
   return list as string[]
 }
 
-/** Since when a thing is deprecated, if it is. @throws {ContractMistake} */
+/** The deprecation of an operation or a server, if it has one. @throws {ContractMistake} */
 export function deprecationOf(
-  thing: OperationObject | ServerEntry,
+  subject: OperationObject | ServerEntry,
   place: string,
 ): Deprecation | undefined {
-  const since = thing['x-deprecated-since']
-  const sunset = thing['x-sunset']
-  const deprecated = 'deprecated' in thing && thing.deprecated
+  const since = subject['x-deprecated-since']
+  const sunset = subject['x-sunset']
+  const deprecated = 'deprecated' in subject && subject.deprecated
   if (since === undefined && sunset === undefined && !deprecated) return undefined
   if (typeof since !== 'string' || typeof sunset !== 'string') {
     throw new ContractMistake(place, 'is deprecated and must say x-deprecated-since and x-sunset')
@@ -90,9 +94,9 @@ export function deprecationOf(
   return dates
 }
 
-/** @throws {ContractMistake} for an `x-` key that nobody interprets */
-export function refuseUnknownKeys(thing: object, known: readonly string[], place: string): void {
-  for (const key of Object.keys(thing)) {
+/** @throws {ContractMistake} for an `x-` key that the server does not interpret */
+export function refuseUnknownKeys(subject: object, known: readonly string[], place: string): void {
+  for (const key of Object.keys(subject)) {
     if (!key.startsWith('x-') || known.includes(key)) continue
     throw new ContractMistake(`${place}/${key}`, 'is an unknown extension')
   }

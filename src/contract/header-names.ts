@@ -1,11 +1,11 @@
 import { type ContractDocument, operationsIn, resolve, type ResponseObject } from './document.ts'
 
-/** What a caller sends beyond the header parameters: the credential, the body's type, its own id. */
+/** What a caller sends beside the header parameters: credential, type of the body, request id. */
 const OF_EVERY_CALL = ['Authorization', 'Content-Type', 'X-Request-Id']
-/** What libraries in browsers add to calls by themselves: it is honoured, or does no harm. */
+/** What browser libraries add to calls on their own: the server honours it, or it does no harm. */
 const OF_LIBRARIES = ['Cache-Control', 'X-Requested-With', 'traceparent', 'tracestate']
 
-/** Every header that an answer of the contract may have. */
+/** Every header that a response may have. */
 export function serverHeaders(document: ContractDocument): string[] {
   const { responses = {} } = document.components
   const ofOperations = operationsIn(document).flatMap((one) => Object.values(one.responses))
@@ -13,11 +13,11 @@ export function serverHeaders(document: ContractDocument): string[] {
     const { headers = {} }: ResponseObject = resolve(document, one)
     return Object.keys(headers)
   })
-  // `Allow` is the answer to a method that the path has not, so no operation describes it.
+  // `Allow` answers a method that the path does not have, so no operation describes it.
   return sorted(['Allow', ...described])
 }
 
-/** Every header that a call may have. */
+/** Every header that a request may have. */
 export function callerHeaders(document: ContractDocument): string[] {
   const parameters = operationsIn(document)
     .flatMap((operation) => operation.parameters ?? [])

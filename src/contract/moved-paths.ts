@@ -4,7 +4,10 @@ import type { MovedPath, Policy } from './policy.ts'
 
 const SERVER_KEYS = ['x-deprecated-since', 'x-sunset']
 
-/** A path's servers other than the document's own are old places; they must say since when. */
+/**
+ * Reads the old URLs of a path: its servers other than the document's own. Each must be deprecated.
+ * @throws {ContractMistake}
+ */
 export function movedPaths(
   path: string,
   item: PathItem,

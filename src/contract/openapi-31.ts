@@ -2,27 +2,27 @@ import type { ContractDocument } from './document.ts'
 
 type Json = Record<string, unknown>
 
-/** Data of the contract: whatever it looks like, it is nothing to rewrite. */
+/** Data, not schemas: it is never rewritten, whatever it looks like. */
 const EXAMPLES: readonly string[] = ['example', 'examples']
 
 /**
- * The contract as OpenAPI 3.1, for tools that ask for it: the same, in the words of JSON Schema
- * 2020-12. Nobody edits it.
+ * The contract as OpenAPI 3.1, for tools that need it: the same document in the vocabulary of JSON
+ * Schema 2020-12.
  * Source: OpenAPI 3.1.0, and the initiative's "Migrating from OpenAPI 3.0 to 3.1.0".
  */
 export function toOpenApi31(document: ContractDocument): ContractDocument {
   return { ...(rewrite(document) as ContractDocument), openapi: '3.1.0' }
 }
 
-function rewrite(thing: unknown): unknown {
-  if (Array.isArray(thing)) return thing.map(rewrite)
-  if (!isObject(thing)) return thing
-  return mapEntries(thing, (key, value) => {
-    if (EXAMPLES.includes(key)) return value
-    if (key === 'schema') return schemaOf(value)
-    // Below `components`, and nowhere else: the names there are the contract's own.
-    if (key === 'schemas') return mapEntries(value as Json, (_name, schema) => schemaOf(schema))
-    return rewrite(value)
+function rewrite(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(rewrite)
+  if (!isObject(value)) return value
+  return mapEntries(value, (key, entry) => {
+    if (EXAMPLES.includes(key)) return entry
+    if (key === 'schema') return schemaOf(entry)
+    // `schemas` stands below `components` only; the keys there are the contract's own names.
+    if (key === 'schemas') return mapEntries(entry as Json, (_name, schema) => schemaOf(schema))
+    return rewrite(entry)
   })
 }
 
@@ -38,7 +38,7 @@ function schemaOf(schema: unknown): unknown {
     }),
     ...(nullable === true && { type: [rest['type'], 'null'] }),
     ...(example !== undefined && { examples: [example] }),
-    // In 3.0 a flag beside the bound, in 3.1 the bound itself.
+    // A flag beside the bound in 3.0, the bound itself in 3.1.
     ...given(exclusiveMinimum === true ? 'exclusiveMinimum' : 'minimum', minimum),
     ...given(exclusiveMaximum === true ? 'exclusiveMaximum' : 'maximum', maximum),
     ...formatOf(format),
@@ -47,7 +47,7 @@ function schemaOf(schema: unknown): unknown {
 
 const SUBSCHEMAS = ['items', 'additionalProperties', 'allOf', 'anyOf', 'oneOf', 'not']
 
-/** What is not text says its encoding instead. */
+/** In 3.1, a string that is not text states its encoding. */
 function formatOf(format: unknown): Json {
   if (format === 'byte') return { contentEncoding: 'base64' }
   if (format === 'binary') return { contentMediaType: 'application/octet-stream' }
@@ -58,10 +58,10 @@ function given(key: string, value: unknown): Json {
   return value === undefined ? {} : { [key]: value }
 }
 
-function mapEntries(thing: Json, change: (key: string, value: unknown) => unknown): Json {
-  return Object.fromEntries(Object.entries(thing).map(([key, value]) => [key, change(key, value)]))
+function mapEntries(object: Json, change: (key: string, value: unknown) => unknown): Json {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(key, value)]))
 }
 
-function isObject(thing: unknown): thing is Json {
-  return typeof thing === 'object' && thing !== null
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null
 }

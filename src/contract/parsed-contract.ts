@@ -3,12 +3,12 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { packageRoot } from '../lib/package-root.ts'
 
-/** What the build has read of the contract: as JSON it is there at once, from YAML in 0.2 s. */
+/** The contract as the build has parsed it: JSON is read at once, YAML in 0.2 s. */
 const PARSED_FILE = 'dist/contract.json'
 
 type Parsed = { sha256: string; document: unknown }
 
-/** What exactly this text says, if the build has kept it; whatever is wrong with that, it is not used. */
+/** The document of exactly this text, if the build has stored it and the file can be read. */
 export function findParsed(yaml: string, directory = packageRoot): unknown {
   try {
     const text = readFileSync(join(directory, PARSED_FILE), 'utf8')
@@ -19,7 +19,7 @@ export function findParsed(yaml: string, directory = packageRoot): unknown {
   }
 }
 
-/** Keeps what a text says for the next start. */
+/** Stores the document of a text for the next start. */
 export function keepParsed(yaml: string, document: unknown, directory = packageRoot): void {
   const parsed: Parsed = { sha256: digestOf(yaml), document }
   const path = join(directory, PARSED_FILE)

@@ -1,6 +1,6 @@
 import type { Method } from './document.ts'
 
-/** Where an operation stands in the document, as a JSON Pointer. */
+/** The JSON Pointer of an operation in the document. */
 export function placeOf(path: string, method: Method): string {
   return `#/paths/${path.replaceAll('/', '~1')}/${method}`
 }

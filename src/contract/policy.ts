@@ -5,7 +5,7 @@ import type { Deprecation, LimitPolicy } from './extensions.ts'
 /** The query parameters of an operation, and how many values each takes. */
 export type QueryParameters = ReadonlyMap<string, 'one' | 'many'>
 
-/** Everything that the contract says of one operation beyond its shapes. */
+/** What the contract says of one operation, beyond the schemas of its bodies. */
 export type Policy = {
   operationId: string
   method: Method
@@ -13,29 +13,27 @@ export type Policy = {
   path: string
   tag: string
   /**
-   * `session`: a person who is logged in, and no API key; `optional`: a credential is taken if one
-   * is given.
+   * `required`: an access token or an API key. `session`: an access token only. `optional`: a
+   * credential is checked if the call has one.
    */
   auth: 'public' | 'optional' | 'required' | 'session'
   scopes: readonly Scope[]
   rateLimit: readonly string[]
   problems: readonly ProblemCode[]
-  /** The audit events that it may record. An operation with any is never run by HEAD. */
+  /** The audit events that the operation may record. With any, HEAD does not run it. */
   audit: readonly AuditEventName[]
   hasBody: boolean
-  /** An `Idempotency-Key` is honoured. */
+  /** Whether the operation honours `Idempotency-Key`. */
   idempotent: boolean
   /** Header parameters, as the contract spells them. */
   headerParameters: readonly string[]
   queries: QueryParameters
-  /** Query parameters that are integers: the validator takes `0x10` for one. */
+  /** Query parameters that are integers: the validator accepts `0x10` as one. */
   integerQueries: readonly string[]
-  /** What a handler may answer: for each status that is no problem, its media type if it has one. */
+  /** The statuses that a handler may reply with, and the media type of each that has a body. */
   replies: ReadonlyMap<number, string | undefined>
-  /** The statuses of the problems that it may end with. */
-  refusals: ReadonlySet<number>
   deprecation?: Deprecation
-  /** The operation that took this one's place: it answers 308 and nothing else. */
+  /** The successor of an operation that only redirects, with 308. */
   movedTo?: string
 }
 
@@ -46,12 +44,12 @@ export type Policies = {
   moved: readonly MovedPath[]
 }
 
-/** The old place of a path, which answers 308 with the new one. */
+/** The old URL of a path: it redirects to the new one, with 308. */
 export type MovedPath = {
   from: string
   to: string
   method: Method
-  /** The operation whose contract describes the old place, too. */
+  /** The operation that the contract describes at the old URL. */
   policy: Policy
   deprecation: Deprecation
 }

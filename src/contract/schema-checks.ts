@@ -2,18 +2,18 @@ import { Ajv, type ValidateFunction } from 'ajv'
 import addFormats from 'ajv-formats'
 import type { ContractDocument } from './document.ts'
 
-/** Says what is wrong with a value, or nothing. */
+/** Returns what is wrong with a value, or undefined. */
 export type SchemaCheck = (value: unknown) => string | undefined
 
 /** Compiles checks for places of the document, such as `#/components/schemas/Problem`. */
 export type SchemaChecks = (place: string) => SchemaCheck
 
-/** Reading a whole document takes Ajv 50 ms, and each place of it is compiled once. */
+/** Ajv takes 50 ms to read a whole document, so each document is read once. */
 const known = new WeakMap<ContractDocument, SchemaChecks>()
 
 /**
- * Holds values against schemas of the contract. express-openapi-validator sees whole JSON bodies
- * only; everything else is checked here, by the same validator underneath (Ajv).
+ * Checks values against schemas of the contract, with the library that express-openapi-validator uses
+ * itself (Ajv).
  */
 export function createSchemaChecks(document: ContractDocument): SchemaChecks {
   const checks = known.get(document) ?? compileChecks(document)
@@ -22,7 +22,7 @@ export function createSchemaChecks(document: ContractDocument): SchemaChecks {
 }
 
 function compileChecks(document: ContractDocument): SchemaChecks {
-  // OpenAPI keywords such as `example` and `discriminator.mapping` are no JSON Schema.
+  // OpenAPI keywords such as `example` and `discriminator.mapping` are not JSON Schema.
   const ajv = new Ajv({ strict: false, discriminator: false })
   addFormats.default(ajv)
   ajv.addSchema(document, 'contract')

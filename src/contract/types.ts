@@ -1,12 +1,9 @@
 import type { operations } from '../../generated/api.ts'
 import type { policies } from '../../generated/policies.ts'
-import type { Call } from '../domain/calls/call.ts'
-import type { Principal, SessionPrincipal } from '../domain/access/principal.ts'
 
 /*
- * What a handler receives and may answer, derived from the generated types alone. A handler that
- * is missing, answers an undocumented status or body, or reads a caller that it has not, does
- * not compile; tests/contract/handlers.types.ts shows each of these errors.
+ * The request and the replies of each operation, derived from the generated types alone. The
+ * handlers are typed with them in src/operations/operation.ts.
  */
 
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no keys, to be intersected
@@ -34,7 +31,7 @@ type MovedId = {
   [K in DocumentedId]: (typeof policies)[K] extends { movedTo: string } ? K : never
 }[DocumentedId]
 
-/** Every operation that has a handler: all but those that only say where they moved. */
+/** Every operation that has a handler: all but those that only redirect to their successor. */
 export type OperationId = Exclude<DocumentedId, MovedId>
 
 /** A validated request of operation `K`. */
@@ -46,10 +43,10 @@ export type Input<K extends OperationId> = {
   body: Body<K>
 }
 
-/** One event of a stream with its id; `event` is held against the contract before it is sent. */
+/** One event of a stream, with its id. It is checked against the contract before it is sent. */
 export type Frame<Event> = { id: string; event: Event }
 
-/** The response headers that a handler sets; the journey sets all others. */
+/** The response headers that a handler sets; `src/http` sets all others. */
 type HandlerHeader = 'ETag' | 'Location' | 'Retry-After'
 
 type HeadersOf<Response> = Response extends { headers: infer Headers }
@@ -68,8 +65,13 @@ type Payload<Response> = Response extends { content: { 'application/json': infer
       ? { lines: AsyncIterable<Line> }
       : { body?: never }
 
-/** Problems are thrown, 304 and 308 are the journey's: what is left is a handler's to answer. */
-type AnsweredStatus<Responses> = {
+/** Where `Idempotency-Key` is honoured: `replayed` when an earlier call with the same key did the work. */
+type Replayed<Response> = Response extends { headers: { 'Idempotency-Replayed': unknown } }
+  ? { replayed?: true }
+  : { replayed?: never }
+
+/** The statuses of a handler: problems are thrown, and `src/http` sends 304 and 308. */
+type ReplyStatus<Responses> = {
   [S in keyof Responses]: S extends 304 | 308
     ? never
     : Responses[S] extends { content: { 'application/problem+json': unknown } }
@@ -77,32 +79,11 @@ type AnsweredStatus<Responses> = {
       : S
 }[keyof Responses]
 
-/** What operation `K` may answer: one member for each documented status that is no problem. */
+/** What the handler of operation `K` returns: one member for each status that it may reply with. */
 export type Reply<K extends OperationId> = {
-  [S in AnsweredStatus<operations[K]['responses']>]: { status: S } & WithHeaders<
+  [S in ReplyStatus<operations[K]['responses']>]: { status: S } & WithHeaders<
     operations[K]['responses'][S]
   > &
-    Payload<operations[K]['responses'][S]>
-}[AnsweredStatus<operations[K]['responses']>]
-
-/** The caller of a secured operation; a public operation has none to read. */
-export type Caller<K extends OperationId> = (typeof policies)[K]['auth'] extends 'public'
-  ? null
-  : (typeof policies)[K]['auth'] extends 'session'
-    ? SessionPrincipal
-    : (typeof policies)[K]['auth'] extends 'optional'
-      ? Principal | null
-      : Principal
-
-/** A handler: input and caller in, reply out. It never sees a request or a response. */
-export type Operation<K extends OperationId> = (
-  input: Input<K>,
-  caller: Caller<K>,
-  call: Call,
-) => Promise<Reply<K>>
-
-/** All handlers. An object that lacks one, or has one more, does not satisfy it. */
-export type Operations = { [K in OperationId]: Operation<K> }
-
-/** The handlers of one tag. */
-export type Group<K extends OperationId> = Pick<Operations, K>
+    Payload<operations[K]['responses'][S]> &
+    Replayed<operations[K]['responses'][S]>
+}[ReplyStatus<operations[K]['responses']>]

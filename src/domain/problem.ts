@@ -1,9 +1,10 @@
 import type { ProblemCode } from '../../generated/api.ts'
+import type { LimitState } from './limits/limit-state.ts'
 
-/** What is the same for every problem of one code. Source: the contract's table of errors. */
+/** What every problem of one code has in common. Source: the contract's table of errors. */
 export type ProblemKind = { status: number; title: string; retryable: boolean }
 
-/** The closed list of what can go wrong; a code of the contract that is missing does not compile. */
+/** Every problem code. A code of the contract that is missing here does not compile. */
 export const PROBLEMS: Readonly<Record<ProblemCode, ProblemKind>> = {
   'invalid-request': kind(400, 'The request does not match the contract.'),
   'malformed-json': kind(400, 'The request body is not well-formed JSON.'),
@@ -53,7 +54,7 @@ export const STATUS_OF = Object.fromEntries(
   Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]),
 ) as Readonly<Record<ProblemCode, number>>
 
-/** A place where a request does not fit; see the contract's RequestError. */
+/** A place where a request breaks the contract; see the contract's RequestError. */
 export type RequestErrorPlace = {
   in: 'body' | 'query' | 'path' | 'header'
   pointer: string
@@ -61,25 +62,27 @@ export type RequestErrorPlace = {
   detail: string
 }
 
-/** What may be told of this one case. Everything here is shown to the caller. */
+/** The facts of one occurrence. The caller sees all of them but `cause`. */
 export type ProblemFacts = {
   detail?: string
   errors?: RequestErrorPlace[]
   violatedPolicies?: string[]
+  /** The limits that are exceeded, for the headers, where the call was not charged for them openly. */
+  limits?: readonly LimitState[]
   activeGenerationId?: string
   /** Seconds, at least 1. */
   retryAfterSeconds?: number
-  /** The version that the thing has now, for a precondition that failed. */
+  /** The current version of the resource, for a precondition that failed. */
   etag?: string
-  /** The methods that the path has, for one that it has not. */
+  /** The methods of the path, for a method that it does not have. */
   allow?: string
-  /** The cause, for the log alone. */
+  /** For the log only. */
   cause?: unknown
 }
 
 /**
- * The one failure that is thrown: a code of the contract and the facts of the case.
- * `http/response/problems.ts` turns it into application/problem+json.
+ * The error that the server throws for a caller: a code of the contract and the facts of this
+ * occurrence. `http/response/error-handler.ts` turns it into application/problem+json.
  */
 export class Problem extends Error {
   readonly code: ProblemCode
@@ -97,7 +100,7 @@ export class Problem extends Error {
   }
 }
 
-/** A body that fits the schema and still breaks a rule: the same shape as the validator's refusals. */
+/** A request that fits its schema and still breaks a rule: the same problem as the validator's. */
 export function invalidRequest(place: RequestErrorPlace): Problem {
   const where = [place.in, place.pointer].filter((part) => part !== '').join(' ')
   return new Problem('invalid-request', { detail: `${where}: ${place.detail}`, errors: [place] })

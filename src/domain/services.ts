@@ -9,7 +9,7 @@ import { Accounts } from './accounts/accounts.ts'
 import { Profiles } from './accounts/profiles.ts'
 import { ServiceAccounts } from './accounts/service-accounts.ts'
 import { Users } from './accounts/users.ts'
-import { createIdempotency } from './calls/idempotency.ts'
+import { Idempotency } from './calls/idempotency.ts'
 import { Generations } from './chat/generations.ts'
 import { OpenStreams } from './chat/open-streams.ts'
 import { Conversations } from './conversations/conversations.ts'
@@ -64,7 +64,7 @@ export function createServices(
     exports: new Exports(shared),
     feedback: new AnswerFeedback(shared),
     generations: shared.generations,
-    idempotency: createIdempotency(deps),
+    idempotency: new Idempotency(deps),
     largeReads: shared.largeReads,
     limits: shared.limits,
     openSessions: new OpenSessions(shared),

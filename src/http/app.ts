@@ -1,34 +1,14 @@
 import express, { type Express, type RequestHandler } from 'express'
-import type { Contract } from '../contract/document.ts'
-import { createAnswerCheck } from '../contract/answers.ts'
-import { createFrameCheck } from '../contract/frames.ts'
-import type { Policies } from '../contract/policy.ts'
-import { createSchemaChecks } from '../contract/schema-checks.ts'
-import type { Operations } from '../contract/types.ts'
-import type { Dependencies } from '../domain/dependencies.ts'
-import type { SigningKeys } from '../ports/keys/signing-keys.ts'
-import type { Tracer } from '../ports/observability/tracer.ts'
-import type { Services } from '../domain/services.ts'
-import {
-  type AnswerGuard,
-  countAnswers,
-  guardAnswers,
-  type ValidAnswer,
-} from './response/answer-guard.ts'
-import { noteViolations, refuseInvalidReply } from './response/contract-violations.ts'
-import { crossOrigin } from './request/cross-origin.ts'
-import type { AnyOperation } from './response/dispatch.ts'
+import { ResponseCheck } from '../contract/responses/response-check.ts'
+import type { OperationId } from '../contract/types.ts'
+import { noMeter } from '../ports/observability/meter.ts'
+import type { AppParts, HttpSettings } from './app-parts.ts'
 import { createDocs } from './docs/docs.ts'
-import { answerMoved } from './request/moved.ts'
+import { arrivalSteps, refusalSteps } from './request/arrival.ts'
+import { redirectMoved } from './request/moved.ts'
 import { operationRoute, type RouteTools } from './request/operation-route.ts'
-import { answerProblems, createAnswerProblem } from './response/problems.ts'
 import { parseQuery } from './request/query.ts'
-import { asNoPreflight, assumeOrigin, throwRefusal } from './request/refusals.ts'
-import { logRequests } from './request/request-log.ts'
-import { traceRequests } from './request/request-trace.ts'
-import { securityHeaders } from './response/security-headers.ts'
 import { slowDownFailures } from './request/slow-down.ts'
-import { keepToHttps, requireHttps } from './request/transport.ts'
 import {
   answerOptionsOfServer,
   countAnonymous,
@@ -39,115 +19,101 @@ import {
   routeOf,
 } from './request/unmatched.ts'
 import { createValidator, type Validator } from './request/validator.ts'
-import { noMeter } from '../ports/observability/meter.ts'
-
-/** What the operator decides of HTTP. Source: the configuration. */
-export type HttpSettings = {
-  /** A number of hops, or addresses and CIDRs, as Express's `trust proxy` takes them. */
-  trustProxy: number | readonly string[]
-  corsOrigins: readonly string[]
-  requireHttps: boolean
-  tls: object | undefined
-  securityContacts: readonly string[]
-}
-
-export type AppParts = {
-  contract: Contract
-  policies: Policies
-  operations: Operations
-  services: Services
-  deps: Dependencies & { keys: SigningKeys; tracer?: Tracer }
-  settings: HttpSettings
-  /** How much longer each further failure to sign in takes, in milliseconds. */
-  signInDelayStepMs: number
-  /** Told of every answer that is what the contract promises. */
-  onValidAnswer?: ((answer: ValidAnswer) => void) | undefined
-}
+import type { AnyOperation } from './response/any-operation.ts'
+import { ContractViolations } from './response/contract-violations.ts'
+import { handleErrors } from './response/error-handler.ts'
+import { type BeforeHead, checkHeads, measureResponses } from './response/head-check.ts'
 
 export type App = {
   handler: Express
-  /** The same beginning and end, for what is refused before its operation is looked for. */
+  /** The first and the last steps, for a request that is refused before an operation is looked up. */
   refuse: RequestHandler
-  guardAnswer: AnswerGuard
+  beforeHead: BeforeHead
 } & Pick<Validator, 'warmUp'>
 
-/** Health checks come from inside the network, by plain HTTP, even where HTTPS is required. */
-const PLAIN: ReadonlySet<string> = new Set(['getHealth', 'getReadiness'])
+/** What checks the responses, in all steps. */
+type Checks = { check: ResponseCheck; violations: ContractViolations }
 
-/** The request's whole journey, in order. @throws when the contract does not load */
+/** The steps of a request, in order. @throws when the contract does not load */
 export async function createApp(parts: AppParts): Promise<App> {
-  const { contract, policies, operations, services, deps, settings } = parts
-  const { limits } = services
-  const { document } = contract
-  const note = noteViolations(deps)
-  const checkProblem = createSchemaChecks(document)('#/components/schemas/Problem')
-  const answerProblem = createAnswerProblem(note, checkProblem, deps.meter)
-  const onInvalidReply = refuseInvalidReply(note, answerProblem)
-  const validator = await createValidator(document, policies, onInvalidReply)
-  const tools: RouteTools = {
-    stagesOf: validator.stagesOf,
-    credentials: {
-      accessTokens: deps.accessTokens,
-      apiKeys: services.credentials,
-      revocations: services.revocations,
-      accountStatus: services.accountStatus,
-    },
-    limits,
-    idempotency: services.idempotency,
-    answering: {
-      clock: deps.clock,
-      turns: deps.turns,
-      meter: deps.meter,
-      checkFrame: createFrameCheck(document, 'ChatStreamEvent'),
-      checkLine: createFrameCheck(document, 'ExportRecord'),
-      onInvalidFrame: note,
-      onInvalidReply,
-    },
-    slowDown: slowDownFailures(parts.signInDelayStepMs),
+  const { document } = parts.contract
+  const checks = {
+    check: new ResponseCheck(document),
+    violations: new ContractViolations(parts.deps),
   }
+  const validator = await createValidator(document, parts.policies, (req, res, violation) => {
+    checks.violations.replaceResponse(req, res, violation)
+  })
+  const { limits } = parts.services
+  const onError = handleErrors({ log: parts.deps.log, meter: parts.deps.meter, limits, ...checks })
 
+  const app = createExpress(parts.settings)
+  app.use(...arrivalSteps(parts))
+  serveOperations(app, parts, toolsOf(parts, validator, checks))
+  redirectMovedPaths(app, parts)
+  app.use(docsOf(parts))
+  refuseUnmatched(app, parts)
+  app.use(countUndecodable(limits), onError)
+
+  const refuse = express.Router().use(...refusalSteps(parts), onError)
+  const beforeHead = headSteps(parts, checks)
+  return { handler: app, refuse, beforeHead, warmUp: () => validator.warmUp() }
+}
+
+function createExpress({ trustProxy }: HttpSettings): Express {
   const app = express()
   app.disable('x-powered-by').disable('etag')
   app.enable('case sensitive routing').enable('strict routing')
-  app.set('query parser', parseQuery).set('trust proxy', settings.trustProxy)
+  return app.set('query parser', parseQuery).set('trust proxy', trustProxy)
+}
 
-  const log = [logRequests(deps), ...(deps.tracer ? [traceRequests(deps.tracer)] : [])]
-  const origins = crossOrigin(settings.corsOrigins, document)
-  app.use(...log, securityHeaders, ...(speaksHttps(settings) ? [keepToHttps] : []))
-  for (const step of origins) app.use(step)
-  if (settings.requireHttps) app.use(requireHttps(openPathsOf(policies)))
+function serveOperations(
+  app: Express,
+  { policies, operations }: AppParts,
+  tools: RouteTools,
+): void {
   for (const policy of policies.operations) {
     if (policy.movedTo !== undefined) continue
-    const operation = operations[policy.operationId as keyof Operations] as AnyOperation
+    const operation = operations[policy.operationId as OperationId] as AnyOperation
     app[policy.method](routeOf(policies, policy), ...operationRoute(policy, operation, tools))
   }
+}
+
+function redirectMovedPaths(app: Express, { policies, services }: AppParts): void {
   for (const moved of policies.moved) {
-    app[moved.method](moved.from, ...answerMoved(moved, countAnonymous(limits)))
+    app[moved.method](moved.from, ...redirectMoved(moved, countAnonymous(services.limits)))
   }
+}
+
+function docsOf({ contract, deps, settings }: AppParts): RequestHandler {
   const { securityContacts } = settings
   const publicJwks = () => deps.keys.publicJwks()
-  app.use(createDocs({ contract, publicJwks, securityContacts, clock: deps.clock }))
+  return createDocs({ contract, publicJwks, securityContacts, clock: deps.clock })
+}
+
+function refuseUnmatched(app: Express, { policies, services }: AppParts): void {
+  const count = countAnonymous(services.limits)
   const methods = methodsByRoute(policies)
-  const toProblems = answerProblems(deps.log, answerProblem, limits)
-  for (const [route, allow] of methods) {
-    app.all(route, countAnonymous(limits), refuseMethod(allow))
+  for (const [route, allow] of methods) app.all(route, count, refuseMethod(allow))
+  app.use(answerOptionsOfServer(methods), count, refusePath)
+}
+
+/** What happens to every response just before its head is sent. */
+function headSteps(parts: AppParts, { check, violations }: Checks): BeforeHead {
+  const checkHead = checkHeads(check, violations, parts.onValidResponse)
+  return parts.deps.meter === noMeter ? checkHead : measureResponses(parts.deps, checkHead)
+}
+
+function toolsOf(parts: AppParts, validator: Validator, checks: Checks): RouteTools {
+  const { services, deps } = parts
+  const { revocations, accountStatus, limits, idempotency } = services
+  const { accessTokens, clock, turns, meter } = deps
+  return {
+    validationOf: (policy) => validator.stepsOf(policy),
+    credentials: { accessTokens, apiKeys: services.credentials, revocations, accountStatus },
+    limits,
+    idempotency,
+    replying: { clock, turns, meter, ...checks },
+    slowDown: slowDownFailures(parts.signInDelayStepMs),
   }
-  app.use(answerOptionsOfServer(methods), countAnonymous(limits), refusePath)
-  app.use(countUndecodable(limits), toProblems)
-  const guard = guardAnswers(createAnswerCheck(document), note, parts.onValidAnswer)
-  const guardAnswer = deps.meter === noMeter ? guard : countAnswers(deps, guard)
-  const refuse = express.Router()
-  refuse.use(...log, securityHeaders, keepToHttps, assumeOrigin(settings.corsOrigins))
-  refuse.use(...origins.map(asNoPreflight), throwRefusal, toProblems)
-  return { handler: app, refuse, guardAnswer, warmUp: validator.warmUp }
-}
-
-/** Where nobody has asked for HTTPS, nothing is said of it. */
-function speaksHttps({ requireHttps: isRequired, tls }: HttpSettings): boolean {
-  return isRequired || tls !== undefined
-}
-
-function openPathsOf(policies: Policies): Set<string> {
-  const open = policies.operations.filter(({ operationId }) => PLAIN.has(operationId))
-  return new Set(open.map((policy) => routeOf(policies, policy)))
 }

@@ -1,24 +1,26 @@
-import type { Group } from '../contract/types.ts'
+import { locationOf } from '../contract/locations.ts'
 import type { Services } from '../domain/services.ts'
 import { etagOf, expectedVersions } from '../domain/calls/entity-tags.ts'
 import { userPageView, userView } from '../views/account.ts'
 import { auditEventPageView } from '../views/audit.ts'
 import { adminFeedbackPageView } from '../views/feedback.ts'
 import { adminUsageReportView } from '../views/usage.ts'
+import type { Group } from './operation.ts'
+import { serviceAccountOperations } from './service-accounts.ts'
 
-export const adminOperations = ({ users, audit, feedback, usage }: Services) =>
-  ({
+export function adminOperations(services: Services) {
+  const { users, audit, feedback, usage } = services
+  return {
+    ...serviceAccountOperations(services),
+
     async listUsers({ query }) {
       return { status: 200, body: userPageView(await users.list(query)) }
     },
 
     async createUser({ body }, caller, call) {
       const user = await users.create(caller, body, call)
-      return {
-        status: 201,
-        headers: { ETag: etagOf(user), Location: `/api/v1/admin/users/${user.id}` },
-        body: userView(user),
-      }
+      const headers = { ETag: etagOf(user), Location: locationOf('getUser', { userId: user.id }) }
+      return { status: 201, headers, body: userView(user) }
     },
 
     async getUser({ path }) {
@@ -50,13 +52,5 @@ export const adminOperations = ({ users, audit, feedback, usage }: Services) =>
     async getAllUsage({ query }) {
       return { status: 200, body: adminUsageReportView(await usage.reportAll(query)) }
     },
-  }) satisfies Group<
-    | 'listUsers'
-    | 'createUser'
-    | 'getUser'
-    | 'changeUser'
-    | 'deleteUser'
-    | 'listAuditEvents'
-    | 'listAllFeedback'
-    | 'getAllUsage'
-  >
+  } satisfies Group<'admin'>
+}

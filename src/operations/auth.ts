@@ -1,7 +1,8 @@
-import type { Group } from '../contract/types.ts'
+import { locationOf } from '../contract/locations.ts'
 import type { Services } from '../domain/services.ts'
 import { profileView } from '../views/profile.ts'
 import { sessionPageView, tokenPairView } from '../views/session.ts'
+import type { Group } from './operation.ts'
 
 export const authOperations = ({ sessions, openSessions, accounts }: Services) =>
   ({
@@ -35,24 +36,12 @@ export const authOperations = ({ sessions, openSessions, accounts }: Services) =
 
     async register({ body }, _caller, call) {
       const account = await accounts.register(body, call)
-      return {
-        status: 201,
-        headers: { Location: '/api/v1/users/profile' },
-        body: profileView(account),
-      }
+      const headers = { Location: locationOf('getProfile') }
+      return { status: 201, headers, body: profileView(account) }
     },
 
     async changePassword({ body }, caller, call) {
       await accounts.changePassword(caller, body, call)
       return { status: 204 }
     },
-  }) satisfies Group<
-    | 'logIn'
-    | 'refreshTokens'
-    | 'logOutByLink'
-    | 'logOut'
-    | 'listSessions'
-    | 'endSession'
-    | 'register'
-    | 'changePassword'
-  >
+  }) satisfies Group<'auth'>

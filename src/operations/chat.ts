@@ -1,4 +1,3 @@
-import type { Group } from '../contract/types.ts'
 import type { Call } from '../domain/calls/call.ts'
 import { type AnswerStream, permittedEvents } from '../domain/chat/answer-stream.ts'
 import type { Principal } from '../domain/access/principal.ts'
@@ -6,6 +5,7 @@ import type { Services } from '../domain/services.ts'
 import { chatFrameViews, chatReplyView } from '../views/chat.ts'
 import { generationView } from '../views/generation.ts'
 import { messageView } from '../views/message.ts'
+import type { Group } from './operation.ts'
 
 export const chatOperations = ({ generations, openStreams, accessMonitor }: Services) => {
   const framesOf = (stream: AnswerStream, caller: Principal, call: Call) => {
@@ -17,15 +17,13 @@ export const chatOperations = ({ generations, openStreams, accessMonitor }: Serv
   return {
     async sendMessage({ body }, caller, call) {
       const answer = await generations.answer(caller, body, call)
-      noteReplay(answer, call)
-      return { status: 200, body: chatReplyView(answer) }
+      return { status: 200, body: chatReplyView(answer), ...replayed(answer) }
     },
 
     async streamMessage({ body }, caller, call) {
       await openStreams.take(caller, call)
       const stream = await generations.stream(caller, body, call)
-      noteReplay(stream, call)
-      return { status: 200, frames: framesOf(stream, caller, call) }
+      return { status: 200, frames: framesOf(stream, caller, call), ...replayed(stream) }
     },
 
     async getGeneration({ path }, caller) {
@@ -44,11 +42,9 @@ export const chatOperations = ({ generations, openStreams, accessMonitor }: Serv
       if (!stream) return { status: 204 }
       return { status: 200, frames: framesOf(stream, caller, call) }
     },
-  } satisfies Group<
-    'sendMessage' | 'streamMessage' | 'getGeneration' | 'cancelGeneration' | 'resumeStream'
-  >
+  } satisfies Group<'chat'>
 }
 
-function noteReplay({ isReplay }: { isReplay: boolean }, call: Call): void {
-  if (isReplay) call.isReplay = true
+function replayed({ isReplay }: { isReplay: boolean }): { replayed?: true } {
+  return isReplay ? { replayed: true } : {}
 }

@@ -1,4 +1,4 @@
-import type { Group } from '../contract/types.ts'
+import { locationOf } from '../contract/locations.ts'
 import type { Services } from '../domain/services.ts'
 import { etagOf, expectedVersions } from '../domain/calls/entity-tags.ts'
 import {
@@ -8,6 +8,7 @@ import {
 } from '../views/conversation.ts'
 import { exportRecordViews } from '../views/export.ts'
 import { messagePageView } from '../views/message.ts'
+import type { Group } from './operation.ts'
 
 export const conversationOperations = ({ conversations, exports, generations }: Services) =>
   ({
@@ -18,33 +19,21 @@ export const conversationOperations = ({ conversations, exports, generations }: 
 
     async createConversation({ body }, caller, call) {
       const conversation = await conversations.create(caller, body, call)
-      return {
-        status: 201,
-        headers: {
-          ETag: etagOf(conversation),
-          Location: `/api/v1/conversations/${conversation.id}`,
-        },
-        body: conversationView(conversation),
-      }
+      const Location = locationOf('getConversation', { conversationId: conversation.id })
+      const headers = { ETag: etagOf(conversation), Location }
+      return { status: 201, headers, body: conversationView(conversation) }
     },
 
     async getConversation({ path }, caller, call) {
       const detail = await conversations.read(caller, path.conversationId, call)
-      return {
-        status: 200,
-        headers: { ETag: etagOf(detail.conversation) },
-        body: conversationDetailView(detail),
-      }
+      const headers = { ETag: etagOf(detail.conversation) }
+      return { status: 200, headers, body: conversationDetailView(detail) }
     },
 
     async changeConversation({ path, body, headers }, caller) {
       const versions = expectedVersions(headers['If-Match'])
       const changed = await conversations.change(caller, path.conversationId, body, versions)
-      return {
-        status: 200,
-        headers: { ETag: etagOf(changed) },
-        body: conversationView(changed),
-      }
+      return { status: 200, headers: { ETag: etagOf(changed) }, body: conversationView(changed) }
     },
 
     async deleteConversation({ path, headers }, caller) {
@@ -63,12 +52,4 @@ export const conversationOperations = ({ conversations, exports, generations }: 
       const page = await conversations.listMessages(caller, path.conversationId, query, call)
       return { status: 200, body: messagePageView(page) }
     },
-  }) satisfies Group<
-    | 'listConversations'
-    | 'createConversation'
-    | 'getConversation'
-    | 'changeConversation'
-    | 'deleteConversation'
-    | 'exportConversation'
-    | 'listMessages'
-  >
+  }) satisfies Group<'conversations'>

@@ -1,6 +1,6 @@
-import type { Group } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
 import { feedbackPageView, feedbackView } from '../views/feedback.ts'
+import type { Group } from './operation.ts'
 
 export const feedbackOperations = ({ feedback }: Services) =>
   ({
@@ -16,4 +16,4 @@ export const feedbackOperations = ({ feedback }: Services) =>
       await feedback.remove(caller, path.feedbackId)
       return { status: 204 }
     },
-  }) satisfies Group<'giveFeedback' | 'listFeedback' | 'deleteFeedback'>
+  }) satisfies Group<'feedback'>

@@ -1,10 +1,11 @@
-import type { Group } from '../contract/types.ts'
+import { locationOf } from '../contract/locations.ts'
 import type { Services } from '../domain/services.ts'
 import { etagOf, expectedVersions } from '../domain/calls/entity-tags.ts'
 import { serviceAccountPageView, serviceAccountView } from '../views/account.ts'
 import { apiKeyPageView, newApiKeyView } from '../views/api-key.ts'
+import type { Group } from './operation.ts'
 
-/** The part of the tag `admin` that is about programs and their keys. */
+/** The operations of the tag `admin` on service accounts and their API keys. */
 export const serviceAccountOperations = ({ serviceAccounts, apiKeys }: Services) =>
   ({
     async listServiceAccounts({ query }) {
@@ -13,14 +14,9 @@ export const serviceAccountOperations = ({ serviceAccounts, apiKeys }: Services)
 
     async createServiceAccount({ body }, caller, call) {
       const account = await serviceAccounts.create(caller, body, call)
-      return {
-        status: 201,
-        headers: {
-          ETag: etagOf(account),
-          Location: `/api/v1/admin/service-accounts/${account.id}`,
-        },
-        body: serviceAccountView(account),
-      }
+      const Location = locationOf('getServiceAccount', { serviceAccountId: account.id })
+      const headers = { ETag: etagOf(account), Location }
+      return { status: 201, headers, body: serviceAccountView(account) }
     },
 
     async getServiceAccount({ path }) {
@@ -59,14 +55,4 @@ export const serviceAccountOperations = ({ serviceAccounts, apiKeys }: Services)
       const made = await apiKeys.rotate(caller, path, body.overlapSeconds, call)
       return { status: 201, body: newApiKeyView(made) }
     },
-  }) satisfies Group<
-    | 'listServiceAccounts'
-    | 'createServiceAccount'
-    | 'getServiceAccount'
-    | 'changeServiceAccount'
-    | 'deleteServiceAccount'
-    | 'listApiKeys'
-    | 'createApiKey'
-    | 'revokeApiKey'
-    | 'rotateApiKey'
-  >
+  }) satisfies Partial<Group<'admin'>>

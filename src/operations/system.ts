@@ -1,9 +1,9 @@
-import type { Group } from '../contract/types.ts'
 import { modes } from '../domain/chat/modes.ts'
 import type { Services } from '../domain/services.ts'
 import { limitListView, modeListView, readinessView, statusView } from '../views/system.ts'
+import type { Group } from './operation.ts'
 
-/** Seconds after which a server that is not ready is asked again. */
+/** Seconds until a client should ask again whether the server is ready. */
 const RETRY_READINESS_SECONDS = 5
 
 export const systemOperations = ({ status, usage }: Services) =>
@@ -31,4 +31,4 @@ export const systemOperations = ({ status, usage }: Services) =>
     async listModes() {
       return { status: 200, body: modeListView(modes) }
     },
-  }) satisfies Group<'getHealth' | 'getReadiness' | 'getStatus' | 'getRateLimits' | 'listModes'>
+  }) satisfies Group<'system'>

@@ -1,9 +1,9 @@
-import type { Group } from '../contract/types.ts'
 import type { Services } from '../domain/services.ts'
 import { etagOf, expectedVersions } from '../domain/calls/entity-tags.ts'
 import { exportRecordViews } from '../views/export.ts'
 import { profileView } from '../views/profile.ts'
 import { usageReportView } from '../views/usage.ts'
+import type { Group } from './operation.ts'
 
 export const userOperations = ({ accounts, exports, profiles, usage }: Services) =>
   ({
@@ -30,6 +30,4 @@ export const userOperations = ({ accounts, exports, profiles, usage }: Services)
     async getUsage({ query }, caller) {
       return { status: 200, body: usageReportView(await usage.report(caller, query)) }
     },
-  }) satisfies Group<
-    'getProfile' | 'replaceProfile' | 'closeAccount' | 'exportAccount' | 'getUsage'
-  >
+  }) satisfies Group<'users'>

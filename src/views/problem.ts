@@ -1,19 +1,19 @@
-import type { Problem as ProblemSchema } from '../../generated/api.ts'
+import type { MessageErrorEvent, Problem as ProblemSchema } from '../../generated/api.ts'
 import { cutText } from '../domain/text/cut-text.ts'
 import type { Problem } from '../domain/problem.ts'
 
-const MOST_ERRORS = 50
+/** A problem lists at most this many errors: the contract's `maxItems`. */
+export const MOST_ERRORS = 50
 const LONGEST_DETAIL = 2000
 const LONGEST_INSTANCE = 2000
 
-/** Where each code is explained; the docs answer every one of these. */
+/** The docs serve a page for each code below this path. */
 export const PROBLEM_TYPE_BASE = '/docs/problems/'
 
-/** A problem as RFC 9457 shows it: nothing of the cause, nothing internal. */
-export function problemView(
-  problem: Problem,
-  call: { requestId: string; path: string },
-): ProblemSchema {
+type ProblemCall = { requestId: string; path: string }
+
+/** A problem in the form of RFC 9457, without its cause. */
+export function problemView(problem: Problem, call: ProblemCall): ProblemSchema {
   const { status, title, retryable } = problem.kind
   const { detail, errors, violatedPolicies, activeGenerationId } = problem.facts
   return {
@@ -31,8 +31,13 @@ export function problemView(
   }
 }
 
+/** The event that ends a stream with a problem. */
+export function messageErrorView(problem: Problem, call: ProblemCall): MessageErrorEvent {
+  return { type: 'message.error', problem: problemView(problem, call) }
+}
+
 /**
- * The path as a URI reference (RFC 3986), however it was written: what may not stand there is
+ * The path as a URI reference (RFC 3986), however the client wrote it: other characters are
  * percent-encoded, and no percent-encoding is cut in two.
  */
 function instanceOf(path: string): string {

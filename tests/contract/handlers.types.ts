@@ -1,4 +1,7 @@
-import type { Operations, Reply } from '../../src/contract/types.ts'
+import { locationOf } from '../../src/contract/locations.ts'
+import type { Reply } from '../../src/contract/types.ts'
+import type { Call } from '../../src/domain/calls/call.ts'
+import type { Group, Operations } from '../../src/operations/operation.ts'
 
 /*
  * What the compiler refuses. `npm run check` compiles this file: where an error that is expected
@@ -89,4 +92,33 @@ export function aStreamThatAnswersJson(): Operations {
 export function anOperationThatMoved(): Operations {
   // @ts-expect-error -- the old health check only says where it moved; it has no handler
   return { ...operations, testServer: async () => ({ status: 308 }) } satisfies Operations
+}
+
+export function aReplayOfAnOperationThatTakesNoKey(): Operations {
+  return {
+    ...operations,
+    // @ts-expect-error -- health honours no Idempotency-Key, so nothing of it is replayed
+    getHealth: async () => ({ status: 200, body: { status: 'up' }, replayed: true }),
+  }
+}
+
+export function aGroupThatLacksAHandler(group: Group<'feedback'>): Group<'feedback'> {
+  const { listFeedback: _left, ...rest } = group
+  // @ts-expect-error -- listFeedback is missing
+  return rest
+}
+
+export function aGroupWithAHandlerOfAnotherTag(group: Group<'feedback'>): Group<'feedback'> {
+  // @ts-expect-error -- health has the tag system
+  return { ...group, getHealth: operations.getHealth }
+}
+
+export function aLocationWithoutItsId(): string {
+  // @ts-expect-error -- the path has a conversationId
+  return locationOf('getConversation')
+}
+
+export function aCallThatIsChanged(call: Call): void {
+  // @ts-expect-error -- an operation returns what it finds out
+  call.resourceId = 'another'
 }

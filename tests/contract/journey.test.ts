@@ -20,7 +20,7 @@ test('Express finds nothing to change about the prototypes of a request and a re
     seen.push(typeof req.accepts === 'function', typeof res.status === 'function')
     res.json({ text: '한글' })
   })
-  const journey = { handler: app, refuse: app, guardAnswer: () => undefined }
+  const journey = { handler: app, refuse: app, beforeHead: () => undefined }
   const { server } = createServer(journey, { clock: systemClock })
   const answer = await supertest(server).get('/')
   expect(seen).toEqual([true, true, true, true, true, true])

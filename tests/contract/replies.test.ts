@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { OperationId, Operations } from '../../src/contract/types.ts'
+import type { OperationId } from '../../src/contract/types.ts'
+import type { Operations } from '../../src/operations/operation.ts'
 import type { Client } from '../support/client.ts'
 import { exampleRequest, operationIds } from '../support/contract/contract.ts'
 import { Problem } from '../../src/domain/problem.ts'

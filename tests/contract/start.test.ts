@@ -1,8 +1,8 @@
 import { parse } from 'yaml'
 import { describe, expect, test } from 'vitest'
 import type { ContractDocument } from '../../src/contract/document.ts'
-import { createFrameCheck } from '../../src/contract/frames.ts'
 import { parsePolicies } from '../../src/contract/policies.ts'
+import { ResponseCheck } from '../../src/contract/responses/response-check.ts'
 import { STATUS_OF } from '../../src/domain/problem.ts'
 import { createValidator } from '../../src/http/request/validator.ts'
 import { contract } from '../support/contract/contract.ts'
@@ -92,7 +92,8 @@ describe('a document that the validator does not load stops the start', () => {
 })
 
 test('a stream event that is not mapped, and one that breaks its schema, are told apart', () => {
-  const check = createFrameCheck(contract.document, 'ChatStreamEvent')
+  const responses = new ResponseCheck(contract.document)
+  const check = (event: unknown) => responses.item('streamMessage', event)
   expect(check({ type: 'message.delta', text: 'Hello' })).toBeUndefined()
   expect(check({ type: 'message.delta', text: 'Hello', more: 1 })).toContain('additional')
   expect(check({ type: 'message.delta' })).toContain("required property 'text'")

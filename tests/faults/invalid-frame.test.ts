@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ChatStreamEvent, ExportRecord } from '../../generated/api.ts'
-import type { Frame, Operations } from '../../src/contract/types.ts'
+import type { Frame } from '../../src/contract/types.ts'
+import type { Operations } from '../../src/operations/operation.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/wire/stream.ts'
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ExportRecord } from '../../generated/api.ts'
-import { createFrameCheck } from '../../src/contract/frames.ts'
+import { ResponseCheck } from '../../src/contract/responses/response-check.ts'
 import { createDeferred } from '../../src/lib/deferred.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import { type Client, createClient, type Identity } from '../support/client.ts'
@@ -45,7 +45,8 @@ async function logIn(at: TestServer, { email, password }: Identity): Promise<Cli
   return createClient(at.url, { ...body, email, password })
 }
 
-const checkRecord = createFrameCheck(contract.document, 'ExportRecord')
+const responses = new ResponseCheck(contract.document)
+const checkRecord = (record: unknown) => responses.item('exportAccount', record)
 
 /** The records of a complete answer, each held against the contract. */
 function recordsOf(text: string): ExportRecord[] {

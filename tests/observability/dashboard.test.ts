@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Operations } from '../../src/contract/types.ts'
+import type { Operations } from '../../src/operations/operation.ts'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { panels, queries, type Target, variables } from '../support/observability/dashboard.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'

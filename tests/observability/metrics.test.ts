@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Operations } from '../../src/contract/types.ts'
+import type { Operations } from '../../src/operations/operation.ts'
 import { noMeter } from '../../src/ports/observability/meter.ts'
 import { createPasswords } from '../../src/ports/passwords/passwords.ts'
 import { policies } from '../support/contract/contract.ts'

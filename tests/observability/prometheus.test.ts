@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Operations } from '../../src/contract/types.ts'
+import type { Operations } from '../../src/operations/operation.ts'
 import { queries } from '../support/observability/dashboard.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'

@@ -97,7 +97,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const now = async () => (options.databaseNow ?? (() => own.now()))()
   const parley = await createParley(config, {
     signInDelayStepMs: 1,
-    onValidAnswer: seeAnswer,
+    onValidResponse: seeAnswer,
     ...options.instead,
     // The database is the test's own: it may look at what the server left.
     deps: { ...deps, store: { ...deps.store, now, close: async () => {} } },

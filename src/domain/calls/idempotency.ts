@@ -1,133 +1,155 @@
 import { createHash } from 'node:crypto'
 import type { Dependencies } from '../dependencies.ts'
 import type { KeptAnswer, KeptCall, KeyName } from '../../store/store.ts'
-import type { Joined } from './call.ts'
+import type { JoinedGeneration } from './call.ts'
 import { canonicalJson } from '../../lib/canonical-json.ts'
 import type { Principal } from '../access/principal.ts'
 import { invalidRequest, Problem } from '../problem.ts'
 import { retrying } from '../server/database-retry.ts'
 
-/** A call whose process does not say for so long that it lives is taken for dead. */
+/** A call counts as abandoned when its process has not renewed the lease for this long. */
 const LEASE_MS = 20_000
 const RENEW_EVERY_MS = 5_000
 const KEPT_MS = 86_400_000
-/** When to ask again for a call that is still running. */
+/** When to retry a call that is still in progress. */
 const RETRY_SECONDS = 1
 const LONGEST_KEY = 255
 
-/** What a named call may do. */
-export type Turn =
-  /** It was answered before. */
-  | { kind: 'replay'; answer: KeptAnswer }
-  /** It is running, or has given out a stream, under this id. */
-  | { kind: 'attach'; to: Joined }
-  /** `isRepeat` when its process died in an earlier try. */
-  | { kind: 'run'; claim: Claim; isRepeat: boolean }
+/** What a call may do, given its key. */
+export type KeyOutcome =
+  /** An earlier call was answered: send its reply again. */
+  | { kind: 'replay'; reply: KeptAnswer }
+  /** An earlier call is streaming, or has streamed: join its generation. */
+  | { kind: 'join'; generation: JoinedGeneration }
+  /** Run the operation. `isRetry` when the process of an earlier attempt has died. */
+  | { kind: 'run'; claim: KeyClaim; isRetry: boolean }
 
-export type Claim = {
-  /** The id that the thing has which the call makes, in this try and in every later one. */
-  thingId: string
-  /** Keeps the answer, before it is sent. */
-  keep(answer: KeptAnswer): Promise<void>
-  /** Frees the key of a call that failed, unless something was made by it all the same. */
+/** The right to run the operation under a key, until the reply is kept or the key released. */
+export type KeyClaim = {
+  /** The id for the resource that the call creates: the same in every attempt. */
+  resourceId: string
+  /** Stores the reply, before it is sent. */
+  keep(reply: KeptAnswer): Promise<void>
+  /** Frees the key of a call that failed, unless the call created its resource all the same. */
   release(): Promise<void>
 }
 
-export type Idempotency = ReturnType<typeof createIdempotency>
+/** A call with an `Idempotency-Key`. */
+export type KeyedCall = { caller: Principal; operationId: string; key: string; body: unknown }
 
-type NamedCall = { caller: Principal; operationId: string; key: string; body: unknown }
+export type ClaimOptions = {
+  /** Joins the stream of a call that is still in progress, instead of refusing. */
+  joinsStreams: boolean
+  /** Why the call may not run anew; it may still continue what an earlier attempt began. */
+  refusal?: Problem
+}
+
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids'>
 
 /**
- * Calls that their callers have named, so that repeating one does nothing twice. A key is claimed
- * before anything is done, with the id that the thing to be made will have: whoever takes over after
- * a crash tries to make the same thing, and finds it if it was made.
+ * Calls with an `Idempotency-Key`: repeating one does nothing twice. A key is claimed before the
+ * operation runs, together with the id for the resource to create: an attempt after a crash creates
+ * the same resource, or finds it.
  */
-export function createIdempotency({ store, clock, ids }: Deps) {
-  const running = new Set<string>()
+export class Idempotency {
+  readonly #deps: Deps
+  /** The resources of the calls that this process runs: their leases are renewed. */
+  readonly #running = new Set<string>()
 
-  const leaseFrom = (now: Date) => new Date(now.getTime() + LEASE_MS)
+  constructor(deps: Deps) {
+    this.#deps = deps
+  }
 
-  const claimOf = (name: KeyName, thingId: string): Claim => {
-    running.add(thingId)
+  /**
+   * Claims the key, or finds out what an earlier call did with it.
+   * @throws {Problem} idempotency-key-reused, idempotency-in-progress, invalid-request; the refusal
+   */
+  async claim(call: KeyedCall, { joinsStreams, refusal }: ClaimOptions): Promise<KeyOutcome> {
+    const { caller, operationId, body } = call
+    const name = { accountId: caller.id, operationId, key: plainKey(call.key) }
+    const fingerprint = fingerprintOf(body)
+    const claim = refusal ? undefined : await this.#claimAnew(name, fingerprint)
+    if (claim) return { kind: 'run', claim, isRetry: false }
+    const kept = await this.#deps.store.idempotencyKeys.find(name)
+    if (kept && !fingerprint.equals(kept.fingerprint)) {
+      throw refusal ?? new Problem('idempotency-key-reused')
+    }
+    // The refusal does not matter any more: the first attempt was charged.
+    if (kept) return this.#resume(name, kept, joinsStreams)
+    // Released between the claim and the look.
+    throw refusal ?? inProgress()
+  }
+
+  /** Renews the leases of this process's calls, until the returned function is called. */
+  keepUp(onError: (error: unknown) => void): () => void {
+    const { store, clock } = this.#deps
+    const renew = async () => {
+      if (this.#running.size === 0) return
+      const leaseUntil = leaseFrom(clock.now())
+      await store.idempotencyKeys.renew({ thingIds: [...this.#running], leaseUntil })
+    }
+    return clock.every(RENEW_EVERY_MS, renew, onError)
+  }
+
+  /** At the start of an embedded server: the calls of the process before it are abandoned. */
+  async abandonAll(): Promise<void> {
+    const { store, clock } = this.#deps
+    await store.idempotencyKeys.abandonAll(clock.now())
+  }
+
+  /** Deletes the keys that are older than a day. */
+  async prune(): Promise<void> {
+    const { store, clock } = this.#deps
+    await store.idempotencyKeys.deleteOlderThan(new Date(clock.now().getTime() - KEPT_MS))
+  }
+
+  async #claimAnew(name: KeyName, fingerprint: Buffer): Promise<KeyClaim | undefined> {
+    const { store, clock, ids } = this.#deps
+    const [now, thingId] = [clock.now(), ids.next()]
+    const claim = { ...name, fingerprint, thingId, now, leaseUntil: leaseFrom(now) }
+    const outcome = await store.idempotencyKeys.claim(claim)
+    return outcome === 'claimed' ? this.#hold(name, thingId) : undefined
+  }
+
+  /** What remains to do of a call that an earlier attempt began. */
+  async #resume(name: KeyName, kept: KeptCall, joinsStreams: boolean): Promise<KeyOutcome> {
+    const { store, clock } = this.#deps
+    const { thingId: id, answer: reply, leaseUntil } = kept
+    if (reply && joinsStreams) return { kind: 'join', generation: { id, hasBegun: true } }
+    if (reply) return { kind: 'replay', reply }
+    const now = clock.now()
+    const isAlive = leaseUntil !== undefined && leaseUntil > now
+    if (isAlive && joinsStreams) return { kind: 'join', generation: { id, hasBegun: false } }
+    if (isAlive) throw inProgress()
+    const takeOver = { ...name, now, leaseUntil: leaseFrom(now) }
+    if (!(await store.idempotencyKeys.takeOver(takeOver))) throw inProgress()
+    return { kind: 'run', claim: this.#hold(name, id), isRetry: true }
+  }
+
+  #hold(name: KeyName, resourceId: string): KeyClaim {
+    const { store, clock } = this.#deps
+    this.#running.add(resourceId)
     return {
-      thingId,
-      async keep(answer) {
+      resourceId,
+      keep: async (answer) => {
         const keep = () => store.idempotencyKeys.keep({ ...name, answer })
-        // Should it fail for good, the lease ends, and the next try finds what was made.
-        await retrying(clock, keep).finally(() => running.delete(thingId))
+        // If every attempt fails, the lease expires, and the next call finds what was created.
+        await retrying(clock, keep).finally(() => this.#running.delete(resourceId))
       },
-      async release() {
-        running.delete(thingId)
+      release: async () => {
+        this.#running.delete(resourceId)
         await store.idempotencyKeys.release({ ...name, now: clock.now() })
       },
     }
   }
+}
 
-  const resume = async (name: KeyName, kept: KeptCall, attaches: boolean): Promise<Turn> => {
-    const { thingId: id } = kept
-    if (kept.answer && attaches) return { kind: 'attach', to: { id, hasBegun: true } }
-    if (kept.answer) return { kind: 'replay', answer: kept.answer }
-    const now = clock.now()
-    const isAlive = kept.leaseUntil !== undefined && kept.leaseUntil > now
-    if (isAlive && attaches) return { kind: 'attach', to: { id, hasBegun: false } }
-    const isMine =
-      !isAlive &&
-      (await store.idempotencyKeys.takeOver({ ...name, now, leaseUntil: leaseFrom(now) }))
-    if (isMine) return { kind: 'run', claim: claimOf(name, id), isRepeat: true }
-    throw new Problem('idempotency-in-progress', { retryAfterSeconds: RETRY_SECONDS })
-  }
+function leaseFrom(now: Date): Date {
+  return new Date(now.getTime() + LEASE_MS)
+}
 
-  return {
-    /**
-     * What this call may do, now that it has this name.
-     * @param how.attaches a call that is still running is joined rather than refused
-     * @param how.refusal why it may do nothing new: it may still go on with what it began before
-     * @throws {Problem} idempotency-key-reused, idempotency-in-progress; the refusal
-     */
-    async begin(
-      { caller, operationId, key, body }: NamedCall,
-      how: { attaches: boolean; refusal?: Problem },
-    ): Promise<Turn> {
-      const name = { accountId: caller.id, operationId, key: plainKey(key) }
-      const fingerprint = fingerprintOf(body)
-      if (!how.refusal) {
-        const now = clock.now()
-        const claim = { ...name, fingerprint, thingId: ids.next(), now, leaseUntil: leaseFrom(now) }
-        const outcome = await store.idempotencyKeys.claim(claim)
-        if (outcome === 'claimed') {
-          return { kind: 'run', claim: claimOf(name, claim.thingId), isRepeat: false }
-        }
-      }
-      const kept = await store.idempotencyKeys.find(name)
-      if (kept && !fingerprint.equals(kept.fingerprint)) {
-        throw how.refusal ?? new Problem('idempotency-key-reused')
-      }
-      // Whatever it was charged for, it was charged for then.
-      if (kept) return resume(name, kept, how.attaches)
-      // Released between the claim and the look: the caller tries again.
-      throw how.refusal ?? new Problem('idempotency-in-progress', { retryAfterSeconds: 1 })
-    },
-
-    /** Says that this process lives, until the returned function is called. */
-    keepUp: (onError: (error: unknown) => void): (() => void) =>
-      clock.every(
-        RENEW_EVERY_MS,
-        async () => {
-          if (running.size === 0) return
-          const leaseUntil = leaseFrom(clock.now())
-          await store.idempotencyKeys.renew({ thingIds: [...running], leaseUntil })
-        },
-        onError,
-      ),
-
-    /** At the start of an embedded server: whatever was running died with the process before. */
-    abandonAll: () => store.idempotencyKeys.abandonAll(clock.now()),
-
-    async prune(): Promise<void> {
-      await store.idempotencyKeys.deleteOlderThan(new Date(clock.now().getTime() - KEPT_MS))
-    },
-  }
+function inProgress(): Problem {
+  return new Problem('idempotency-in-progress', { retryAfterSeconds: RETRY_SECONDS })
 }
 
 /** `"k"` and `k` are the same key. @throws {Problem} invalid-request */

@@ -5,7 +5,7 @@ import { found } from '../access/access.ts'
 import type { AnswerInProgress } from './answer-in-progress.ts'
 import type { AnswerStream } from './answer-stream.ts'
 import { AnswersInProgress } from './answers-in-progress.ts'
-import type { Call, Joined } from '../calls/call.ts'
+import type { Call, JoinedGeneration } from '../calls/call.ts'
 import { Cancellation } from './cancellation.ts'
 import { Leases } from './leases.ts'
 import { PendingWrites } from './pending-writes.ts'
@@ -56,7 +56,7 @@ export class Generations {
    */
   async answer(caller: Principal, request: ChatRequest, call: ChatCall): Promise<Answer> {
     const answer = await this.#starting.start(caller, request, call, 'whole')
-    if (!answer) return this.#replayAnswer(caller, call.thingId!)
+    if (!answer) return this.#replayAnswer(caller, call.resourceId!)
     await answer.opened
     const outcome = await answer.ended
     if ('problem' in outcome) throw outcome.problem
@@ -72,11 +72,11 @@ export class Generations {
   async stream(
     caller: Principal,
     request: ChatRequest,
-    call: ChatCall & Pick<Call, 'attachTo'>,
+    call: ChatCall & Pick<Call, 'joins'>,
   ): Promise<AnswerStream> {
-    if (call.attachTo) return this.attach(caller, call.attachTo)
+    if (call.joins) return this.attach(caller, call.joins)
     const answer = await this.#starting.start(caller, request, call, 'stream')
-    if (!answer) return this.attach(caller, { id: call.thingId!, hasBegun: true })
+    if (!answer) return this.attach(caller, { id: call.resourceId!, hasBegun: true })
     await this.#opened(answer)
     const stop = () => {
       answer.stop('cancelled')
@@ -90,7 +90,7 @@ export class Generations {
   }
 
   /** See Resumption. */
-  attach(caller: Principal, joined: Joined): Promise<AnswerStream> {
+  attach(caller: Principal, joined: JoinedGeneration): Promise<AnswerStream> {
     return this.#resumption.attach(caller, joined)
   }
 

@@ -2,7 +2,7 @@ import type { Dependencies } from '../dependencies.ts'
 import { found } from '../access/access.ts'
 import type { AnswersInProgress } from './answers-in-progress.ts'
 import type { AnswerStream, EventFeed } from './answer-stream.ts'
-import type { Joined } from '../calls/call.ts'
+import type { JoinedGeneration } from '../calls/call.ts'
 import { requireEventId } from './event-ids.ts'
 import { endSeqOf } from './replay.ts'
 import { followStored } from './stored-feed.ts'
@@ -55,7 +55,7 @@ export class Resumption {
    * @throws {Problem} the one that the first call got; not-found when the generation is deleted;
    *   idempotency-in-progress when it does not start
    */
-  async attach(caller: Principal, { id, hasBegun }: Joined): Promise<AnswerStream> {
+  async attach(caller: Principal, { id, hasBegun }: JoinedGeneration): Promise<AnswerStream> {
     const stream = { generationId: id, events: this.#feed(caller, id, 0), isReplay: true }
     for (let waited = 0; waited <= START_WAIT_MS; waited += START_LOOK_EVERY_MS) {
       const answer = this.#answers.find(id)

@@ -21,7 +21,7 @@ export type ChatRequest = {
 }
 
 /** The call that asks for an answer. */
-export type ChatCall = Pick<Call, 'requestId' | 'thingId' | 'hungUp'>
+export type ChatCall = Pick<Call, 'requestId' | 'resourceId' | 'hungUp'>
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'engine' | 'log' | 'meter' | 'relay'> & {
   pendingWrites: PendingWrites
@@ -52,7 +52,7 @@ export class Starting {
     call: ChatCall,
     delivery: 'stream' | 'whole',
   ): Promise<AnswerInProgress | undefined> {
-    const id = call.thingId ?? this.#deps.ids.next()
+    const id = call.resourceId ?? this.#deps.ids.next()
     const row = await this.#insert(id, caller, request, call.requestId)
     if (!row) return undefined
     const { store, engine, clock, pendingWrites, relay } = this.#deps

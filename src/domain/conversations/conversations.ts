@@ -46,13 +46,13 @@ export class Conversations {
   async create(
     caller: Principal,
     { title, mode }: { title?: string; mode?: string },
-    call: Pick<Call, 'thingId'>,
+    call: Pick<Call, 'resourceId'>,
   ): Promise<Conversation> {
     const { store, clock, ids, access } = this.#deps
     if (mode !== undefined) requireMode(mode, '/mode')
     const preferred = mode ?? (await access.account(caller)).preferences.defaultMode
     return store.conversations.create({
-      id: call.thingId ?? ids.next(),
+      id: call.resourceId ?? ids.next(),
       ownerId: caller.id,
       title: title === undefined ? UNTITLED : cutLine(title),
       mode: preferred ?? defaultMode.id,

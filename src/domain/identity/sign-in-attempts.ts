@@ -14,16 +14,16 @@ import { Problem } from '../problem.ts'
  */
 export async function tryPassword<T>(
   limits: Limits,
-  { email, call }: { email: string; call: Call },
+  { email, call }: { email: string; call: Pick<Call, 'address'> },
   check: () => Promise<T | undefined>,
   onWrong: () => Promise<void>,
 ): Promise<T> {
   const from = addressSubject(call.address)
   const byAddress = { policy: 'sign-in-address', subject: from }
   const byAccount = { policy: 'sign-in-account', subject: `${email} ${from}` }
-  await limits.chargeUnseen(call, [byAddress, byAccount])
+  await limits.chargeUnseen([byAddress, byAccount])
   const opened = await check().catch(async (error: unknown) => {
-    await Promise.all([byAddress, byAccount].map(limits.giveBack))
+    await Promise.all([byAddress, byAccount].map((charge) => limits.giveBack(charge)))
     throw error
   })
   if (opened === undefined) {

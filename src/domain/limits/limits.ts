@@ -1,13 +1,13 @@
 import type { LimitPolicy } from '../../contract/extensions.ts'
-import type { Limiter, TakeOptions, Tally } from '../../ports/limiter/limiter.ts'
-import { Problem } from '../problem.ts'
+import type { Limiter, TakeOptions } from '../../ports/limiter/limiter.ts'
+import { Problem, type ProblemFacts } from '../problem.ts'
 import type { AccountStatus } from '../access/account-status.ts'
+import type { Charge, LimitState } from './limit-state.ts'
 
-/** What a policy counts: its name and whom. */
-export type Charge = { policy: string; subject: string }
+export type { Charge, LimitState } from './limit-state.ts'
 
-/** What is left of one limit for one subject. */
-export type LimitState = Tally & { policy: string }
+/** What charging a call found: the states for its headers, and the refusal if a limit is exceeded. */
+export type ChargeOutcome = { states: LimitState[]; refusal?: Problem }
 
 /** The policies that an account may have a quota of its own for. */
 const PERSONAL: Readonly<
@@ -65,42 +65,32 @@ export function createLimits(
     quotaOf,
     take,
 
-    /**
-     * Counts the call against every charge, or against none if one is spent.
-     * The states are kept in `call.limits`, for its headers, in both cases.
-     * @throws {Problem} quota-exceeded
-     */
-    async charge(
-      call: { limits: LimitState[]; charges: Charge[] },
-      charges: readonly Charge[],
-    ): Promise<void> {
-      const states = await take(charges)
-      call.limits.push(...states.all)
-      refuseSpent(states.spent)
-      call.charges.push(...charges)
+    /** Counts the call against every charge, or against none if one limit is exceeded. */
+    async charge(charges: readonly Charge[]): Promise<ChargeOutcome> {
+      const { all, spent } = await take(charges)
+      return spent.length === 0 ? { states: all } : { states: all, refusal: quotaExceeded(spent) }
     },
 
-    /** Gives back all that the call was counted for, and shows it so. */
-    async refund(call: { limits: LimitState[]; charges: Charge[] }): Promise<void> {
-      const charges = call.charges.splice(0)
+    /** Gives back what was counted. @returns the states as they are afterwards */
+    async refund(charges: readonly Charge[], states: readonly LimitState[]): Promise<LimitState[]> {
       for (const charge of charges) await limiter.giveBack(counterOf(charge))
-      for (const state of call.limits) {
-        if (!charges.some(({ policy }) => policy === state.policy)) continue
-        state.remaining = Math.min(state.quota, state.remaining + 1)
-      }
+      const policies = charges.map(({ policy }) => policy)
+      return states.map((state) => {
+        if (!policies.includes(state.policy)) return state
+        return { ...state, remaining: Math.min(state.quota, state.remaining + 1) }
+      })
     },
 
     /**
-     * Counts without showing more than what refuses: for what must not be seen by a caller who is
-     * nobody yet. While the shared store is away it refuses: a guesser would have as many tries as
-     * there are instances.
-     * @throws {Problem} quota-exceeded
+     * Counts without showing the states to the caller, who is not authenticated yet: only a refusal
+     * carries the limits that are exceeded. While the shared store is unavailable it refuses: a
+     * guesser would have as many attempts as there are instances.
+     * @throws {Problem} quota-exceeded, with those limits in its facts
      * @throws LimiterUnavailable
      */
-    async chargeUnseen(call: { limits: LimitState[] }, charges: readonly Charge[]): Promise<void> {
+    async chargeUnseen(charges: readonly Charge[]): Promise<void> {
       const { spent } = await take(charges, { whenDown: 'refuse' })
-      call.limits.push(...spent)
-      refuseSpent(spent)
+      if (spent.length > 0) throw quotaExceeded(spent, { limits: spent })
     },
 
     /** Gives one point back. */
@@ -121,9 +111,9 @@ export function createLimits(
   }
 }
 
-function refuseSpent(spent: readonly LimitState[]): void {
-  if (spent.length === 0) return
-  throw new Problem('quota-exceeded', {
+function quotaExceeded(spent: readonly LimitState[], facts: ProblemFacts = {}): Problem {
+  return new Problem('quota-exceeded', {
+    ...facts,
     violatedPolicies: spent.map(({ policy }) => policy),
     retryAfterSeconds: Math.max(1, ...spent.map((state) => Math.ceil(state.resetsInMs / 1000))),
   })

@@ -12,7 +12,7 @@ import { Problem } from '../../domain/problem.ts'
 import type { Certificate } from '../../ports/keys/certificate.ts'
 import type { Clock } from '../../ports/clock/clock.ts'
 import { sendQueues, type Unacknowledged } from '../../ports/unacknowledged.ts'
-import type { AnswerGuard } from '../response/answer-guard.ts'
+import type { BeforeHead } from '../response/head-check.ts'
 import { announcesBody } from '../request/body.ts'
 import {
   createConnectionRefusal,
@@ -45,7 +45,7 @@ const LIMITS = {
 const HANDSHAKE = { handshakeTimeout: 15_000 }
 
 /** What a server does with calls, and with what is none. */
-export type Journey = { handler: Express; refuse: RequestHandler; guardAnswer: AnswerGuard }
+export type Journey = { handler: Express; refuse: RequestHandler; beforeHead: BeforeHead }
 
 export type ServerOptions = {
   clock: Clock
@@ -65,7 +65,7 @@ export type ConnectedServer = { server: Server; connections: Connections }
  * the start, so that Express finds nothing to change: about twice the calls a second.
  */
 export function createServer(
-  { handler: app, refuse, guardAnswer }: Journey,
+  { handler: app, refuse, beforeHead }: Journey,
   { clock, certificate, unacknowledged = sendQueues }: ServerOptions,
 ): ConnectedServer {
   const readers = createReaderWatch(clock, unacknowledged)
@@ -88,7 +88,7 @@ export function createServer(
       // What stops takes no more calls: a proxy must not send its next one on this connection.
       else if (!server.listening && connectionOn(this.req.socket).waiting === 0)
         this.shouldKeepAlive = false
-      guardAnswer(this.req as never, this as never, status)
+      beforeHead(this.req as never, this as never, status)
       return super.writeHead(status, ...rest)
     }
   }

@@ -1,8 +1,8 @@
 const QUOTED = /"[^"]*"/g
 
 /**
- * Whether `Accept` (RFC 9110 12.5.1) admits one of the types. For each the most specific range
- * decides; `q=0` excludes, and no other parameter does. What is no range admits nothing.
+ * Whether `Accept` (RFC 9110 12.5.1) admits one of the types. The most specific range decides for
+ * each; `q=0` excludes it, and no other parameter does. Text that is not a range admits nothing.
  * @param types in lower case
  */
 export function admitsOneOf(accept: string, types: Iterable<string>): boolean {
@@ -15,9 +15,9 @@ export function admitsOneOf(accept: string, types: Iterable<string>): boolean {
   return false
 }
 
-/** The weight of each range; of one that stands there more than once the greatest. */
+/** The weight of each range; the greatest, if a range appears more than once. */
 function weightsOf(accept: string): Map<string, number> {
-  // Quoted parameters may hold commas and semicolons.
+  // Quoted parameters may contain commas and semicolons.
   const plain = accept.includes('"') ? accept.replaceAll(QUOTED, '') : accept
   const weights = new Map<string, number>()
   for (const part of plain.toLowerCase().split(',')) {

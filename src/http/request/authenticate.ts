@@ -18,13 +18,12 @@ export type Credentials = {
   accountStatus: AccountStatus
 }
 
-/** RFC 9110 11.1: the scheme's case does not count; RFC 6750 2.1: one token after it. */
+/** The scheme is case-insensitive (RFC 9110 11.1); one token follows it (RFC 6750 2.1). */
 const BEARER = /^bearer +([^\s,]+)$/i
 
 /**
- * Credential -> Principal, for an operation that needs one. In the steady state no database is
- * asked: a token says who it is, a key is known from before, and what was revoked or changed since
- * is known here.
+ * Turns the credential into `call.principal`. In the steady state this reads no database: a token
+ * names its account, keys are cached, and revocations and changes are known in memory.
  */
 export function authenticate(credentials: Credentials): RequestHandler {
   return async (req, _res, next) => {
@@ -37,7 +36,7 @@ export function authenticate(credentials: Credentials): RequestHandler {
   }
 }
 
-/** The same where a credential is taken if one is given. */
+/** The same, for an operation whose credential is optional. */
 export function authenticateIfShown(credentials: Credentials): RequestHandler {
   const check = authenticate(credentials)
   return async (req, res, next) => {
@@ -47,7 +46,7 @@ export function authenticateIfShown(credentials: Credentials): RequestHandler {
   }
 }
 
-/** Interprets x-scopes, and `security` where it leaves API keys out. */
+/** Interprets x-scopes, and `security` where it excludes API keys. */
 export function authorize(policy: Policy): RequestHandler {
   return (req, _res, next) => {
     refuseUnlessAllowed(policy, req.call)
@@ -75,12 +74,12 @@ function credentialIn({ headers, rawHeaders }: IncomingMessage): string {
   }
   const credential = authorization === undefined ? apiKey : BEARER.exec(authorization)?.[1]
   if (typeof credential !== 'string') throw new Problem('token-invalid')
-  // What stands in X-API-Key is a key or nothing: a token there is a mistake.
+  // A token in X-API-Key is a mistake.
   if (apiKey !== undefined && !looksLikeApiKey(credential)) throw new Problem('token-invalid')
   return credential
 }
 
-/** Node keeps the first `Authorization` of several and says nothing; a proxy may take the last. */
+/** Node silently keeps the first `Authorization` of several; a proxy may take the last. */
 function isRepeated(rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {

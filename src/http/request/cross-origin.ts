@@ -8,8 +8,8 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE'
 type Headers = readonly (readonly [name: string, value: string])[]
 
 /**
- * CORS for exactly the configured origins: a page there may send and read every header of the
- * contract. Preflights are answered here, before anything is counted or looked for.
+ * CORS for exactly the configured origins: their pages may send and read every header of the
+ * contract. Preflights are answered here, before anything is counted or looked up.
  */
 export function crossOrigin(
   origins: readonly string[],
@@ -39,8 +39,8 @@ export function crossOrigin(
 }
 
 /**
- * What every answer says to the page that asks. `Vary` is for caches, which must not give a page
- * the answer that another got, so it is there whoever asks.
+ * The headers for the page of an origin. Every response has `Vary`, so that no cache gives one page
+ * the response for another.
  */
 export function originHeaders(
   origins: readonly string[],
@@ -61,7 +61,7 @@ export function originHeaders(
   return (origin) => known.get(origin) ?? vary
 }
 
-/** Any other OPTIONS is a question about the path, which its route answers. */
+/** Any other OPTIONS is left to the route of its path. */
 function isPreflight({ method, headers }: Request): boolean {
   if (method !== 'OPTIONS' || headers.origin === undefined) return false
   return headers['access-control-request-method'] !== undefined

@@ -1,59 +1,57 @@
 import type { Request, RequestHandler, Response } from 'express'
+import { EVENT_STREAM_TYPE } from '../../contract/media-types.ts'
 import type { Policy } from '../../contract/policy.ts'
 import type { Idempotency } from '../../domain/calls/idempotency.ts'
 import type { Limits } from '../../domain/limits/limits.ts'
 import { invalidRequest } from '../../domain/problem.ts'
 import type { KeptAnswer } from '../../store/store.ts'
-import type { CallState } from './call-state.ts'
 import { setLimitHeaders } from '../response/limit-headers.ts'
 import { setVersion } from '../response/versioned.ts'
+import type { CallState } from './call-state.ts'
+import { refundCall } from './charges.ts'
 
-/** The name that the caller has given the call, if the operation honours it. */
+/** The `Idempotency-Key` of the call, if the operation honours it. */
 export function keyOf(policy: Policy, headers: Record<string, unknown>): string | undefined {
   const key = headers['idempotency-key']
   return policy.idempotent && typeof key === 'string' ? key : undefined
 }
 
 /**
- * Interprets x-idempotent: a call that was made before is answered as before, at no charge, even
- * where its limits are spent; one that is new goes on with a claim on its key.
+ * Interprets x-idempotent: the repetition of a call gets the same reply, free of charge, even where
+ * its limits are exceeded; a new call goes on with a claim on its key.
  */
 export function honourKey(
   policy: Policy,
   { idempotency, limits }: { idempotency: Idempotency; limits: Limits },
 ): RequestHandler {
-  const attaches = policy.replies.get(200) === 'text/event-stream'
+  const { operationId } = policy
+  const joinsStreams = policy.replies.get(200) === EVENT_STREAM_TYPE
   return async (req, res, next) => {
     const { call } = req
+    const { principal: caller, refusal } = call
     const key = keyOf(policy, req.headers)
-    if (key === undefined || !call.principal) {
+    if (key === undefined || !caller) {
       next()
       return
     }
     refuseTwoKeys(req)
-    const named = {
-      caller: call.principal,
-      operationId: policy.operationId,
-      key,
-      body: req.body as unknown,
-    }
-    const refusal = call.refusal
-    const turn = await idempotency.begin(named, { attaches, ...(refusal && { refusal }) })
-    if (turn.kind !== 'run' || turn.isRepeat) await limits.refund(call)
-    if (turn.kind === 'replay') {
-      replay(res, call, turn.answer)
+    const keyed = { caller, operationId, key, body: req.body as unknown }
+    const outcome = await idempotency.claim(keyed, { joinsStreams, ...(refusal && { refusal }) })
+    if (outcome.kind !== 'run' || outcome.isRetry) await refundCall(call, limits)
+    if (outcome.kind === 'replay') {
+      replay(res, call, outcome.reply)
       return
     }
-    if (turn.kind === 'attach') call.attachTo = turn.to
+    if (outcome.kind === 'join') call.joins = outcome.generation
     else {
-      call.claim = turn.claim
-      call.thingId = turn.claim.thingId
+      call.claim = outcome.claim
+      call.resourceId = outcome.claim.resourceId
     }
     next()
   }
 }
 
-/** Node would join them to one key that nobody has chosen. */
+/** Node would join two keys into one that the client has not chosen. */
 function refuseTwoKeys({ headersDistinct: all }: Request): void {
   if ((all['idempotency-key']?.length ?? 0) < 2) return
   const detail = 'must not be repeated'

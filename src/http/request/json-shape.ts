@@ -1,5 +1,5 @@
 const DEEPEST = 32
-/** Colons and commas: what Parley takes has some dozens. */
+/** Colons and commas; a body that Parley accepts has some dozens. */
 const MOST_MARKS = 2_000
 
 const QUOTE = 34
@@ -10,10 +10,10 @@ const OPENING: readonly number[] = [91, 123]
 const CLOSING: readonly number[] = [93, 125]
 
 /**
- * Measures JSON before it is parsed: how deep and how wide it is, and how many keys its objects
- * write. Each key has one colon outside of strings, so a parsed value with fewer keys had one twice,
- * of which `JSON.parse` silently keeps the last. The validator would take 0.1 s to refuse each of
- * 30,000 keys.
+ * Measures JSON before it is parsed: its depth, its width and the number of keys in the text. Each
+ * key has one colon outside of strings, so if the parsed value has fewer keys, an object had one
+ * twice, and `JSON.parse` has silently kept the last. The width is bounded because the validator
+ * takes 0.1 s to refuse 30,000 unknown keys.
  */
 export function checkJson(text: string): { keys: number } | 'too-deep' | 'too-wide' {
   let keys = 0

@@ -1,20 +1,21 @@
 import { parse } from 'node:querystring'
 import type { QueryParameters } from '../../contract/policy.ts'
 import type { RequestErrorPlace } from '../../domain/problem.ts'
-import { invalidPlaces, MOST_ERRORS } from './validation-problem.ts'
+import { MOST_ERRORS } from '../../views/problem.ts'
+import { invalidPlaces } from './validation-problem.ts'
 
 const NO_LIMIT = { maxKeys: 0 }
 
-/** Every parameter of a query: left to itself Node drops those beyond the 1,000th. */
+/** Parses every parameter of a query; by default Node drops those beyond the 1,000th. */
 export function parseQuery(query: string): NodeJS.Dict<string | string[]> {
   return parse(query, '&', '=', NO_LIMIT)
 }
 
 /**
- * Refuses a parameter that the operation does not name, and one that is given twice where a single
- * value belongs. The validator takes bracketed names for objects, which hides `q[__proto__]` from
- * its own check; no parameter here is an object. An address is at most 16 kB, and so is the work.
- * @param url well-formed percent-encoding
+ * Refuses a parameter that the operation does not declare, and a repeated one that takes one value.
+ * The validator reads bracketed names as objects, which hides `q[__proto__]` from its own check; no
+ * parameter here is an object. A URL is at most 16 kB, which bounds the work.
+ * @param url in well-formed percent-encoding
  * @throws {Problem} invalid-request
  */
 export function refuseOddQuery(url: string, declared: QueryParameters): void {
@@ -39,7 +40,7 @@ function faultOf(takes: 'one' | 'many' | undefined, isSeen: boolean) {
   return { code: 'duplicate', detail: 'must not be repeated' }
 }
 
-/** The name of `name=value` as forms write it. */
+/** The name of `name=value`, in the encoding of forms. */
 function nameIn(pair: string): string {
   const end = pair.indexOf('=')
   const name = end === -1 ? pair : pair.slice(0, end)

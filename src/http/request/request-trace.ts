@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { RequestFacts, Tracer } from '../../ports/observability/tracer.ts'
 
-/** Makes a trace of every request; its log line names it. */
+/** Traces every request; its log line names the trace. */
 export function traceRequests(tracer: Tracer): RequestHandler {
   return (req, res, next) => {
     const request = tracer.request(req.headers)

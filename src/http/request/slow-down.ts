@@ -4,16 +4,16 @@ import { slowDown } from 'express-slow-down'
 import { addressSubject } from '../../domain/limits/limit-subjects.ts'
 
 const WINDOW_MS = 15 * 60_000
-/** The failures that go unpunished: the third one is delayed. */
+/** Failures without a delay: the third attempt is delayed. */
 const FREE_FAILURES = 2
 const LONGEST_DELAY_MS = 5_000
-/** A secret that was wrong. What is malformed tried none, and what failed here is not the caller's fault. */
+/** The status for a wrong secret. A malformed request tries none, and a 5xx is not the caller's fault. */
 const WRONG_SECRET = 401
 
 /**
- * express-slow-down for the sign-in paths: each wrong secret from one address makes the next try there
- * wait longer, until the limits refuse it. Nothing else does, however many try at once: behind one
- * address may be a whole office.
+ * express-slow-down for the sign-in paths: each wrong secret from an address makes the next attempt
+ * from there wait longer, until the limits refuse it. Concurrent attempts alone do not: a whole
+ * office may share an address.
  * @param delayStepMs how much longer each further failure takes
  */
 export function slowDownFailures(delayStepMs: number): RequestHandler {
@@ -25,11 +25,11 @@ export function slowDownFailures(delayStepMs: number): RequestHandler {
     maxDelayMs: LONGEST_DELAY_MS,
     store: readingOf(failures),
     keyGenerator: (req) => addressSubject(req.call.address),
-    // The address is ours and its /64 too; the library's checks are about `req.ip` and headers.
+    // The library checks its use of `req.ip` and of headers; neither is used here.
     validate: false,
   })
   return (req, res, next) => {
-    // Not `finish`: who hangs up before the answer has tried all the same.
+    // Not `finish`: an attempt counts even if the client hangs up before the response.
     res.once('close', () => {
       if (res.statusCode === WRONG_SECRET) void failures.increment(addressSubject(req.call.address))
     })
@@ -37,7 +37,7 @@ export function slowDownFailures(delayStepMs: number): RequestHandler {
   }
 }
 
-/** The library counts each try when it comes, so that those on their way would delay one another. */
+/** The library counts an attempt when it arrives, so concurrent attempts would delay one another. */
 function readingOf(failures: MemoryStore): Store {
   return {
     init: (options: Options) => {

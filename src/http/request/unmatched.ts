@@ -2,23 +2,23 @@ import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import type { Policies, Policy } from '../../contract/policy.ts'
 import type { Limits } from '../../domain/limits/limits.ts'
 import { Problem } from '../../domain/problem.ts'
-import { chargeAnonymous } from './rate-limit.ts'
+import { chargeAnonymous } from './charges.ts'
 
 /*
- * Requests that no operation answers: a path that there is not, a method that the path has not.
- * They count by their address, whoever sends them.
+ * Requests that no operation serves: the path does not exist, or does not have the method. They are
+ * counted by their address, with or without a credential.
  */
 
-/** Where an operation is mounted. */
+/** The path of an operation as Express writes it. */
 export function routeOf({ basePath }: Policies, { path }: Policy): string {
   return basePath + path.replaceAll(/\{(\w+)\}/g, ':$1')
 }
 
-/** For each route of the contract, old places included, its methods as `Allow` names them. */
+/** The value of `Allow` for each route of the contract, old URLs included. */
 export function methodsByRoute(policies: Policies): Map<string, string> {
   const methods = new Map<string, string>()
-  const add = (route: string, method: string, isAct: boolean) => {
-    const name = method === 'get' && !isAct ? 'GET, HEAD' : method.toUpperCase()
+  const add = (route: string, method: string, isAudited: boolean) => {
+    const name = method === 'get' && !isAudited ? 'GET, HEAD' : method.toUpperCase()
     methods.set(route, [methods.get(route), name].filter(Boolean).join(', '))
   }
   for (const policy of policies.operations) {
@@ -29,7 +29,7 @@ export function methodsByRoute(policies: Policies): Map<string, string> {
   return methods
 }
 
-/** A question about methods is free, as the preflights are that browsers send unasked. */
+/** Counts a request by its address. OPTIONS is free, as are the preflights that browsers send on their own. */
 export function countAnonymous(limits: Limits): RequestHandler {
   return async (req, _res, next) => {
     if (req.method !== 'OPTIONS') await chargeAnonymous(req.call, limits)
@@ -37,7 +37,7 @@ export function countAnonymous(limits: Limits): RequestHandler {
   }
 }
 
-/** A path that the router cannot decode fails before any operation could count it. */
+/** Counts a path that the router cannot decode: it fails before an operation could count it. */
 export function countUndecodable(limits: Limits): ErrorRequestHandler {
   return async (error: unknown, req, _res, next) => {
     const isFree = req.method === 'OPTIONS' || !(error instanceof URIError)
@@ -46,25 +46,25 @@ export function countUndecodable(limits: Limits): ErrorRequestHandler {
   }
 }
 
-/** What the path has is told to whoever asks by OPTIONS, and to whoever tried something else. */
+/** Answers OPTIONS with the methods of the path, and refuses any other method. */
 export function refuseMethod(allow: string): RequestHandler {
   return (req, res) => {
     if (req.method !== 'OPTIONS') throw new Problem('method-not-allowed', { allow })
-    tellMethods(res, allow)
+    sendAllow(res, allow)
   }
 }
 
-/** `OPTIONS *` (RFC 9110 9.3.7) asks about the server as a whole. */
+/** Answers `OPTIONS *`, which asks about the server as a whole (RFC 9110 9.3.7). */
 export function answerOptionsOfServer(methods: ReadonlyMap<string, string>): RequestHandler {
   const all = [...methods.values()].flatMap((allow) => allow.split(', '))
   const allow = [...new Set(all)].sort().join(', ')
   return (req, res, next) => {
-    if (req.method === 'OPTIONS' && req.url === '*') tellMethods(res, allow)
+    if (req.method === 'OPTIONS' && req.url === '*') sendAllow(res, allow)
     else next()
   }
 }
 
-function tellMethods(res: Response, allow: string): void {
+function sendAllow(res: Response, allow: string): void {
   res.statusCode = 204
   res.setHeader('Allow', allow)
   res.end()

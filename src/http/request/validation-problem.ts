@@ -2,13 +2,12 @@ import type { Request } from 'express'
 import { error as validatorErrors } from 'express-openapi-validator'
 import { cutText } from '../../domain/text/cut-text.ts'
 import { invalidRequest, Problem, type RequestErrorPlace } from '../../domain/problem.ts'
+import { MOST_ERRORS } from '../../views/problem.ts'
 
 const LONGEST_POINTER = 500
 const LONGEST_DETAIL = 500
-/** So many places are told of one request, and no more are looked for. */
-export const MOST_ERRORS = 50
 
-/** Where the validator's paths begin, and what the contract calls that place. */
+/** The first segment of the validator's paths, and the contract's name for that place. */
 const PLACES: Readonly<Record<string, RequestErrorPlace['in']>> = {
   body: 'body',
   query: 'query',
@@ -16,25 +15,26 @@ const PLACES: Readonly<Record<string, RequestErrorPlace['in']>> = {
   headers: 'header',
 }
 
-type Violation = { path: string; message: string; errorCode?: string }
+type ValidatorError = { path: string; message: string; errorCode?: string }
 
 /**
- * The validator's refusal of a request as the contract's problem; anything else stays as it is.
- * @param headers the header parameters as the contract spells them; the validator knows lower case alone
+ * Turns the validator's refusal of a request into the contract's problem; returns any other error as
+ * it is.
+ * @param headers the header parameters as the contract spells them; the validator uses lower case
  */
 export function validationProblem(error: unknown, headers: readonly string[]): unknown {
   if (!(error instanceof validatorErrors.BadRequest)) return error
-  return invalidPlaces(error.errors.slice(0, MOST_ERRORS).map((one) => placeOf(one, headers)))
+  return invalidPlaces(error.errors.slice(0, MOST_ERRORS).map((one) => errorPlaceOf(one, headers)))
 }
 
-/** The problem of a request that does not fit in all these places. */
+/** The problem of a request that breaks the contract in these places. */
 export function invalidPlaces(places: readonly RequestErrorPlace[]): Problem {
   const errors = places.map((one) => ({ ...one, pointer: cutText(one.pointer, LONGEST_POINTER) }))
   const detail = errors.map((one) => `${one.in} ${one.pointer}: ${one.detail}`).join('; ')
   return new Problem('invalid-request', { detail, errors })
 }
 
-/** @throws {Problem} for an integer that is written in any way but plain digits */
+/** @throws {Problem} for an integer that is not written in plain digits */
 export function refuseOddIntegers(req: Request, names: readonly string[]): void {
   for (const name of names) {
     const value = req.query[name]
@@ -43,8 +43,8 @@ export function refuseOddIntegers(req: Request, names: readonly string[]): void 
   }
 }
 
-function placeOf(
-  { path, message, errorCode }: Violation,
+function errorPlaceOf(
+  { path, message, errorCode }: ValidatorError,
   headers: readonly string[],
 ): RequestErrorPlace {
   const [, first = '', ...rest] = path.split('/')
@@ -60,7 +60,7 @@ function placeOf(
   }
 }
 
-/** The keyword of the schema that was broken. */
+/** The keyword of the schema that the value breaks. */
 function codeOf(errorCode: string | undefined): string {
   const keyword = errorCode?.split('.')[0]
   if (keyword === undefined) return 'empty'

@@ -5,7 +5,7 @@ import {
   resolve,
   type ResponseObject,
 } from '../../contract/document.ts'
-import { PROBLEM_TYPE } from '../../contract/documented-statuses.ts'
+import { PROBLEM_TYPE } from '../../contract/media-types.ts'
 
 const ANY_PROBLEM: ResponseObject = {
   description: 'A problem.',
@@ -13,14 +13,13 @@ const ANY_PROBLEM: ResponseObject = {
 }
 
 /**
- * The document as the validator shall read it. It takes `servers` on a path, which describe the
- * legacy places, for a method. And it refuses `+` and `:` in a query unless they are reserved for
- * the value, but `+` is how forms and `URLSearchParams` write a space.
+ * The document in the form that suits the validator. It reads `servers` on a path, which describe old
+ * URLs, as a method. And it refuses `+` and `:` in a query unless the parameter allows reserved
+ * characters, but forms and `URLSearchParams` write a space as `+`.
  *
- * It compiles the schema of every response of every operation anew, each time going through the whole
- * document, and nine of ten are `Problem`. Problems are made in one place, which checks their status
- * and their shape itself (`http/response/problems.ts`): here it is told of their media type once. And what it
- * never looks at is left out. Both together leave a quarter of the work.
+ * The validator compiles the schema of every response of every operation separately, each time walking
+ * the whole document, and nine of ten are `Problem`. `ResponseCheck` checks problems, so the validator
+ * learns their media type only. What it never reads is removed. Together this leaves a quarter of the work.
  */
 export function asValidatorReads(document: ContractDocument): ContractDocument {
   const copy = structuredClone(document)
@@ -46,7 +45,7 @@ export function asValidatorReads(document: ContractDocument): ContractDocument {
   return copy
 }
 
-/** Headers are checked by `contract/answers.ts`; links and examples are for readers. */
+/** `ResponseCheck` checks headers; links and examples are for readers. */
 function leaveBodyOnly(response: ResponseObject): void {
   delete response.headers
   delete response.links

@@ -1,41 +1,43 @@
 import type { Request, Response } from 'express'
-import type { FrameCheck } from '../../contract/frames.ts'
+import { JSON_LINES_TYPE } from '../../contract/media-types.ts'
+import type { ResponseCheck } from '../../contract/responses/response-check.ts'
 import { jsonLine } from '../../lib/json-line.ts'
 import type { Turns } from '../../ports/clock/turns.ts'
-import { setLimitHeaders } from './limit-headers.ts'
 import { createPace } from '../connection/pace.ts'
 import { drained } from '../connection/slow-reader.ts'
+import type { ContractViolations } from './contract-violations.ts'
+import { setLimitHeaders } from './limit-headers.ts'
 
 export type JsonLinesTools = {
   turns: Turns
-  checkLine: FrameCheck
-  onInvalidFrame: (req: Request, violation: string) => void
+  check: ResponseCheck
+  violations: ContractViolations
 }
 
 /**
- * Answers `application/x-ndjson`: one JSON record a line, each held against the contract before it
- * is written. Whatever breaks it off cuts the connection, so that nobody takes a part for the whole.
+ * Sends `application/x-ndjson`, one JSON record on each line. A record that breaks the contract, like
+ * any failure, cuts the connection, so that a part does not pass for the whole.
  */
-export async function answerJsonLines(
+export async function sendJsonLines(
   req: Request,
   res: Response,
   lines: AsyncIterable<{ type: string }>,
-  { turns, checkLine, onInvalidFrame }: JsonLinesTools,
+  { turns, check, violations }: JsonLinesTools,
 ): Promise<void> {
   res.statusCode = 200
-  res.setHeader('Content-Type', 'application/x-ndjson')
+  res.setHeader('Content-Type', JSON_LINES_TYPE)
   res.setHeader('Cache-Control', 'no-store')
   setLimitHeaders(res, req.call.limits)
   if (req.method === 'HEAD') {
     res.end()
     return
   }
+  const operationId = req.call.policy!.operationId
   const pace = createPace(turns)
   for await (const line of lines) {
-    const violation = checkLine(line)
+    const violation = check.item(operationId, line)
     if (violation !== undefined) {
-      onInvalidFrame(req, violation)
-      res.destroy()
+      violations.cutExport(req, res, violation)
       return
     }
     const text = `${jsonLine(line)}\n`

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { LimitState } from '../../domain/limits/limits.ts'
 
 /**
- * `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11: lists of quoted
- * policy names, `q` calls in `w` seconds, `r` left for `t` seconds. None where nothing was counted.
+ * Sets `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11: lists of quoted
+ * policy names, `q` calls in `w` seconds, `r` remaining for `t` seconds. None if nothing was counted.
  */
 export function setLimitHeaders(res: ServerResponse, limits: readonly LimitState[]): void {
   if (limits.length === 0) return

@@ -1,8 +1,8 @@
 import type { RequestHandler } from 'express'
 
 /**
- * What every answer of the API says to browsers: take it for what it says it is, show it nowhere,
- * load nothing for it. The docs set their own policy.
+ * The headers for browsers in every response of the API: no sniffing of the media type, no framing,
+ * no loading. The docs set a policy of their own.
  */
 export const securityHeaders: RequestHandler = (_req, res, next) => {
   res.setHeader('X-Content-Type-Options', 'nosniff')

@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inject } from 'vitest'
-import type { ValidAnswer } from '../../../src/http/response/answer-guard.ts'
+import type { ValidResponse } from '../../../src/http/response/head-check.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,7 +14,7 @@ const seen = new Set<string>()
 const written = new Set<string>()
 
 /** Remembers an answer that was what the contract promises. */
-export function seeAnswer({ operationId, status, mediaType }: ValidAnswer): void {
+export function seeAnswer({ operationId, status, mediaType }: ValidResponse): void {
   seen.add([operationId, status, mediaType ?? '-'].join(' '))
 }
 

@@ -1,11 +1,11 @@
 import type { RequestHandler } from 'express'
 
 /*
- * Steps of what is refused before its operation is looked for, because it could not be read as a
- * request, or not safely: it is logged and answered like every call.
+ * Steps for requests that are refused before an operation is looked up, because they cannot be read
+ * as HTTP, or not safely. They are logged and answered like every call.
  */
 
-/** CORS for an answer that is a refusal whatever the method is, a preflight's included. */
+/** Runs a CORS step on a refusal, which is no preflight whatever its method is. */
 export function asNoPreflight(step: RequestHandler): RequestHandler {
   return (req, res, next) => {
     const { method } = req
@@ -18,8 +18,8 @@ export function asNoPreflight(step: RequestHandler): RequestHandler {
 }
 
 /**
- * Headers may be unknown where a request was refused in the middle of them. Where one origin alone may
- * read answers it is named all the same: a browser compares it with the page's own.
+ * The parser may refuse a request before it has read `Origin`. With a single allowed origin, the
+ * response names it all the same: a browser compares it with the page's own.
  */
 export function assumeOrigin(origins: readonly string[]): RequestHandler {
   const [only] = origins
