@@ -10,9 +10,9 @@ import { createAgreedClock } from '../ports/clock/agreed-clock.ts'
 import { type Clock, systemClock } from '../ports/clock/clock.ts'
 import { createIds } from '../ports/ids.ts'
 import type { Limiter } from '../ports/limiter/limiter.ts'
-import { createMemoryLimiter } from '../ports/limiter/memory.ts'
-import { createPostgresLimiter } from '../ports/limiter/postgres.ts'
-import { withStandIn } from '../ports/limiter/fallback.ts'
+import { MemoryLimiter } from '../ports/limiter/memory.ts'
+import { PostgresLimiter } from '../ports/limiter/postgres.ts'
+import { FallbackLimiter } from '../ports/limiter/fallback.ts'
 import { createLog, type Log } from '../ports/observability/log.ts'
 import { type Meter, noMeter } from '../ports/observability/meter.ts'
 import { createOperatorRequests, type OperatorRequests } from '../ports/operator-requests.ts'
@@ -140,14 +140,14 @@ async function openLimiter(
   { redisUrl, databaseUrl }: Config['store'],
   deps: Pick<World, 'clock' | 'log'>,
 ): Promise<Limiter> {
-  const local = createMemoryLimiter(deps.clock)
+  const local = new MemoryLimiter(deps.clock)
   if (redisUrl !== undefined) {
     const { openRedisLimiter } = await import('../ports/limiter/redis.ts')
-    return withStandIn(await openRedisLimiter(redisUrl, deps.clock), local, deps)
+    return new FallbackLimiter(await openRedisLimiter(redisUrl, deps.clock), local, deps)
   }
   if (databaseUrl === undefined) return local
-  const shared = createPostgresLimiter(openLimitCounters(databaseUrl))
+  const shared = new PostgresLimiter(openLimitCounters(databaseUrl))
   // Connecting may take longer than a call waits; a failure shows at the first call.
   await shared.check().catch(() => {})
-  return withStandIn(shared, local, deps)
+  return new FallbackLimiter(shared, local, deps)
 }

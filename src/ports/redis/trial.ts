@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { ErrorReply } from '@redis/client'
 import { type Clock, systemClock } from '../clock/clock.ts'
 import { inTime } from '../clock/in-time.ts'
-import { createRedisLimiter } from '../limiter/redis.ts'
+import { RedisLimiter } from '../limiter/redis.ts'
 import { openRedis, type RedisConnection } from './redis.ts'
 import { redisFault } from './faults.ts'
 import { transportFault } from './transport.ts'
@@ -22,7 +22,7 @@ export async function tryRedis(url: string, clock: Clock): Promise<string[]> {
   const connection = await openRedis(url, clock)
   try {
     const trial = Promise.all([
-      createRedisLimiter(connection).check(),
+      new RedisLimiter(connection).check(),
       tryRelay(createRedisRelay(connection)),
     ])
     await inTime(trial, PATIENCE_MS, systemClock)
