@@ -15,13 +15,13 @@ import { PostgresLimiter } from '../ports/limiter/postgres.ts'
 import { FallbackLimiter } from '../ports/limiter/fallback.ts'
 import { createLog, type Log } from '../ports/observability/log.ts'
 import { type Meter, noMeter } from '../ports/observability/meter.ts'
-import { createOperatorRequests, type OperatorRequests } from '../ports/operator-requests.ts'
+import { OperatorRequests } from '../ports/operator-requests.ts'
 import { createPasswords } from '../ports/passwords/passwords.ts'
 import type { Relay } from '../ports/redis/relay.ts'
 import { deriveKey, loadServerSecret } from '../ports/keys/server-secret.ts'
 import { loadSigningKeys } from '../ports/keys/signing-keys.ts'
 import type { Tracer } from '../ports/observability/tracer.ts'
-import { createTurns } from '../ports/clock/turns.ts'
+import { NodeEventLoop } from '../ports/clock/event-loop.ts'
 import { packageVersion } from '../lib/package-root.ts'
 import {
   hasEmbeddedDatabase,
@@ -59,7 +59,7 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
     keys,
     log,
     meter: given.meter ?? (await openMeter(config)),
-    turns: createTurns(),
+    eventLoop: new NodeEventLoop(),
     ids: createIds(clock),
     passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
     commonPasswords: dictionary['passwords-common'],
@@ -95,7 +95,7 @@ export function openOperatorRequests(
   clock: Clock,
 ): OperatorRequests {
   const key = deriveKey(secret, 'operator-requests')
-  return createOperatorRequests(join(dataDir, 'requests'), key, clock)
+  return new OperatorRequests(join(dataDir, 'requests'), key, clock)
 }
 
 /** Whether the folder of data has a database; it is made, and refused if it cannot be used. */

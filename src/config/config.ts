@@ -39,7 +39,7 @@ export function readConfig(env: Env, policyNames: readonly string[]) {
     },
   }
   const known = [...Object.keys(VARIABLES), ...policyNames.map(rateLimitVariable)]
-  misspeltNames(env, known).forEach(from.refuse)
+  misspeltNames(env, known).forEach((mistake) => from.refuse(mistake))
   from.finish()
   return deepFreeze(config)
 }

@@ -96,7 +96,7 @@ export async function createApp(parts: AppParts): Promise<App> {
     idempotency: services.idempotency,
     answering: {
       clock: deps.clock,
-      turns: deps.turns,
+      eventLoop: deps.eventLoop,
       meter: deps.meter,
       checkFrame: createFrameCheck(document, 'ChatStreamEvent'),
       checkLine: createFrameCheck(document, 'ExportRecord'),

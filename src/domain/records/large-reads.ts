@@ -1,6 +1,6 @@
 import type { Dependencies } from '../dependencies.ts'
 import type { Call } from '../calls/call.ts'
-import { createFairQueue, TurnRefused } from '../../lib/fair-queue.ts'
+import { FairQueue, TurnRefused } from '../../lib/fair-queue.ts'
 import type { Principal } from '../principal.ts'
 import { Problem } from '../problem.ts'
 
@@ -27,7 +27,7 @@ export type Reader = {
 
 export type LargeReads = ReturnType<typeof createLargeReads>
 
-type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'>
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'eventLoop'>
 
 /**
  * Reading what may be large: pages of text, and exports, which are many of them. A few pages are read
@@ -35,13 +35,13 @@ type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'>
  * of the event loop of its own: nobody who asks for much makes others wait for it. A place is held
  * while a page is read, never while somebody takes it: whoever reads slowly holds up nobody.
  */
-export function createLargeReads({ store, clock, turns }: Deps) {
+export function createLargeReads({ store, clock, eventLoop }: Deps) {
   const places = store.embedded ? PLACES.embedded : PLACES.server
-  const queue = createFairQueue({ ...QUEUE, places })
+  const queue = new FairQueue({ ...QUEUE, places })
   const exporting = new Map<string, number>()
 
   const afterIts = async <T>(page: T, size: number): Promise<T> => {
-    if (size > PIECE_BYTES) await turns.take()
+    if (size > PIECE_BYTES) await eventLoop.yield()
     return page
   }
 

@@ -6,7 +6,7 @@ import { Problem } from '../../domain/problem.ts'
 import { jsonLine } from '../../lib/json-line.ts'
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Meter } from '../../ports/observability/meter.ts'
-import type { Turns } from '../../ports/clock/turns.ts'
+import type { EventLoop } from '../../ports/clock/event-loop.ts'
 import { problemView } from '../../views/problem.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { createPace } from '../connection/pace.ts'
@@ -23,7 +23,7 @@ const KEEP_ALIVE = ': keepalive\n'
 
 export type EventStreamTools = {
   clock: Clock
-  turns: Turns
+  eventLoop: EventLoop
   meter: Pick<Meter, 'firstFrame'>
   checkFrame: FrameCheck
   onInvalidFrame: (req: Request, violation: string) => void
@@ -54,7 +54,7 @@ export async function answerEventStream(
   const stopKeepAlive = tools.clock.every(KEEP_ALIVE_MS, () => {
     if (!res.writableNeedDrain) res.write(KEEP_ALIVE)
   })
-  const pace = createPace(tools.turns)
+  const pace = createPace(tools.eventLoop)
   let lastId = ''
   try {
     for await (const frame of frames) {

@@ -1,13 +1,13 @@
 import type { Request, Response } from 'express'
 import type { FrameCheck } from '../../contract/frames.ts'
 import { jsonLine } from '../../lib/json-line.ts'
-import type { Turns } from '../../ports/clock/turns.ts'
+import type { EventLoop } from '../../ports/clock/event-loop.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 import { createPace } from '../connection/pace.ts'
 import { drained } from '../connection/slow-reader.ts'
 
 export type JsonLinesTools = {
-  turns: Turns
+  eventLoop: EventLoop
   checkLine: FrameCheck
   onInvalidFrame: (req: Request, violation: string) => void
 }
@@ -20,7 +20,7 @@ export async function answerJsonLines(
   req: Request,
   res: Response,
   lines: AsyncIterable<{ type: string }>,
-  { turns, checkLine, onInvalidFrame }: JsonLinesTools,
+  { eventLoop, checkLine, onInvalidFrame }: JsonLinesTools,
 ): Promise<void> {
   res.statusCode = 200
   res.setHeader('Content-Type', 'application/x-ndjson')
@@ -30,7 +30,7 @@ export async function answerJsonLines(
     res.end()
     return
   }
-  const pace = createPace(turns)
+  const pace = createPace(eventLoop)
   for await (const line of lines) {
     const violation = checkLine(line)
     if (violation !== undefined) {

@@ -97,7 +97,7 @@ function signingKeysOf(source: KeySource, origin: string, clock: Clock): Signing
     },
     findVerifying: (kid) => source.current().findVerifying(kid, clock.now()),
     publicJwks: () => source.current().publicJwks(clock.now()),
-    lookAgain: source.lookAgain,
-    follow: source.follow,
+    lookAgain: () => source.lookAgain(),
+    follow: () => source.follow(),
   }
 }
