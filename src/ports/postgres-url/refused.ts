@@ -2,7 +2,7 @@ const NO_FILES = 'Parley reads no such file: write what it says into the URL'
 const BY_ITSELF = 'Parley sets that itself'
 const NOT_DONE = 'Parley cannot do that'
 
-/** Parameters that libpq, Prisma or node-postgres knows, and why Parley takes none of them. */
+/** Parameters that libpq, Prisma or node-postgres knows, and why Parley accepts none of them. */
 export const REFUSED: Readonly<Record<string, string>> = {
   hostaddr: 'Parley looks the host up itself: put the address into its place',
   service: NO_FILES,
