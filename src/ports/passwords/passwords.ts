@@ -61,8 +61,8 @@ export function createPasswords(options: PasswordsOptions): Passwords {
 }
 
 /**
- * bcrypt reads 72 bytes and stops at U+0000: 64 base64 characters carry the whole password. The
- * key makes stolen hashes useless without the server secret.
+ * bcrypt reads at most 72 bytes and stops at U+0000: 64 base64 characters carry the whole password.
+ * The key makes stolen hashes useless without the server secret.
  */
 function preHash(key: Buffer, password: string): string {
   return createHmac('sha384', key).update(password.normalize('NFC')).digest('base64')
