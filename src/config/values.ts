@@ -55,14 +55,6 @@ export function isContent(text: string): boolean {
 export const host: Parse<string> = (text) =>
   accept(text, isIP(text) !== 0 || /^[a-zA-Z0-9.-]{1,253}$/.test(text), 'an address or a host name')
 
-/** A URL with one of the given schemes (`https:`). */
-export function connectionUrl(...schemes: readonly string[]): Parse<string> {
-  return (text) => {
-    const isRight = schemes.includes(urlIn(text)?.protocol ?? '')
-    return accept(text, isRight, `a URL that begins with ${schemes.join('// or ')}//`)
-  }
-}
-
 /** The base URL of an HTTP API, without a slash at the end. */
 export const baseUrl: Parse<string> = (text) => {
   const url = urlIn(text)
