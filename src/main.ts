@@ -1,4 +1,4 @@
-// First: it must listen to signals before anything else takes its time.
+// First: it must listen to signals before anything else takes time.
 import { startIsOver } from './assembly/stop-before-start.ts'
 import { type Config, loadServerConfig, type ServerConfig } from './config/config.ts'
 import { loadContract } from './contract/document.ts'
@@ -9,30 +9,30 @@ import { StartRefused } from './ports/start-refused.ts'
 import { refusalByDatabase } from './store/store.ts'
 import { introduction, welcome } from './assembly/welcome.ts'
 
-/** Exit codes: 0 after a clean drain, 1 when the grace was over or the start failed. */
+/** Exit codes: 0 after a clean drain, 1 if the grace period was over or the start failed. */
 async function main(): Promise<void> {
-  // Reading it takes a fifth of a second: once is enough.
+  // Parsed once and passed on: that takes a fifth of a second.
   const contract = loadContract()
   const config = await loadServerConfig(Object.keys(loadPolicies(contract).limits))
   await refuseTakenPorts(config)
   const advice = await tryRedisOf(config)
   const parley = await createParley(config, { contract, show: (admin) => say(introduction(admin)) })
-  tellLeftOut(parley, config)
+  logLeftOut(parley, config)
   for (const sentence of advice) parley.deps.log.warn(sentence)
-  dieOnMistake(parley)
+  exitOnUnexpectedError(parley)
   stopOnSignal(parley, config)
   await say(welcome(config, await listenOrClose(parley, config), parley.access))
   await parley.warmUp()
 }
 
-/** Before anything is made that a failed start would leave behind. Its client is loaded only here. */
+/** Runs before anything is made that a failed start would leave behind. Loads the client only if needed. */
 async function tryRedisOf({ store: { redisUrl } }: Config): Promise<string[]> {
   if (redisUrl === undefined) return []
   const { tryRedis } = await import('./ports/redis/trial.ts')
   return tryRedis(redisUrl, systemClock)
 }
 
-function tellLeftOut({ deps }: Parley, { leftOut }: ServerConfig): void {
+function logLeftOut({ deps }: Parley, { leftOut }: ServerConfig): void {
   if (leftOut.length === 0) return
   deps.log.debug(
     { variables: leftOut },
@@ -40,7 +40,7 @@ function tellLeftOut({ deps }: Parley, { leftOut }: ServerConfig): void {
   )
 }
 
-/** A start that fails after all lets go of the folder of data. */
+/** A start that fails at this point releases DATA_DIR. */
 async function listenOrClose(parley: Parley, config: Config) {
   try {
     return await listenAll(parley, config)
@@ -50,7 +50,7 @@ async function listenOrClose(parley: Parley, config: Config) {
   }
 }
 
-/** Resolves when it is written: what is shown once must not be lost. */
+/** Resolves when the text is written: what is shown once must not be lost. */
 function say(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stderr.write(text, (error) => (error ? reject(error) : resolve()))
@@ -74,14 +74,14 @@ function stopOnSignal(parley: Parley, config: Config): void {
   startIsOver()
 }
 
-/** A program in an unknown state must not go on: it logs once and ends; its supervisor restarts it. */
-function dieOnMistake({ deps }: Parley): void {
-  const die = (error: unknown): void => {
+/** A program in an unknown state must not go on: it logs once and exits; its supervisor restarts it. */
+function exitOnUnexpectedError({ deps }: Parley): void {
+  const exit = (error: unknown): void => {
     deps.log.fatal({ err: error }, 'unexpected exception')
     deps.log.flush(() => process.exit(1))
   }
-  process.on('uncaughtException', die)
-  process.on('unhandledRejection', die)
+  process.on('uncaughtException', exit)
+  process.on('unhandledRejection', exit)
 }
 
 main().catch((error: unknown) => {
@@ -89,7 +89,7 @@ main().catch((error: unknown) => {
   process.exit(1)
 })
 
-/** What an operator can mend is a sentence; of anything else the place matters. */
+/** A sentence for what an operator can mend; the stack for anything else. */
 function describe(error: unknown): string {
   const expected = error instanceof StartRefused ? error : refusalByDatabase(error)
   if (expected) return expected.message

@@ -9,18 +9,18 @@ import type { Config } from '../config/config.ts'
 import type { Parley } from './parley.ts'
 import { StartRefused } from '../ports/start-refused.ts'
 
-/** Connections that wait for the server to take them: a crowd must not keep others out. */
+/** Connections that may wait for the server to accept them: a burst must not keep others out. */
 const BACKLOG = 4_096
 
 type Place = { port: number; host: string }
-/** The variables that a place comes from. */
+/** The variables that set a place. */
 type Names = { port: string; host: string }
 
 const API: Names = { port: 'PORT', host: 'HOST' }
 const METRICS: Names = { port: 'METRICS_PORT', host: 'METRICS_HOST' }
 
 /**
- * Looks whether the ports are free, before anything is made that a failed start would leave behind.
+ * Checks that the ports are free, before anything is made that a failed start would leave behind.
  * @throws StartRefused with what to do
  */
 export async function refuseTakenPorts({ server }: Pick<Config, 'server'>): Promise<void> {
@@ -29,8 +29,8 @@ export async function refuseTakenPorts({ server }: Pick<Config, 'server'>): Prom
 }
 
 /**
- * Whoever watches may look from the first call on.
- * @returns the ports that are listened on
+ * Listens on all ports, that of the metrics first: they can be read from the first call on.
+ * @returns the ports
  * @throws StartRefused with what to do
  */
 export async function listenAll(
@@ -50,7 +50,7 @@ async function tryPlace({ port, host }: Place, names: Names): Promise<void> {
   await new Promise((resolve) => trial.close(resolve))
 }
 
-/** @returns the port that it listens on */
+/** @returns the port that the server listens on */
 function listen(server: Server | AnyServer, place: Place, names: Names): Promise<number> {
   const options: ListenOptions = { port: place.port, host: place.host, backlog: BACKLOG }
   return new Promise((resolve, reject) => {

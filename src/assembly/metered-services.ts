@@ -5,7 +5,7 @@ import { STREAMS_LIMIT } from '../domain/chat/open-streams.ts'
 import type { Services } from '../domain/services.ts'
 import { ENGINE_FAILURE_CODES } from '../engine/engine.ts'
 
-/** Tells the meter what may be counted, and where to look when somebody reads it. */
+/** Tells the meter what may be counted, and where to look when it is read. */
 export function meterServices(
   { meter, passwords, store }: World,
   { openStreams, generations }: Services,
@@ -19,7 +19,7 @@ export function meterServices(
   meter.watch({
     streamsOpen: () => openStreams.count(),
     generationsRunning: () => generations.count(),
-    hashes: passwords.load,
-    connections: store.connections,
+    hashes: () => passwords.load(),
+    connections: () => store.connections(),
   })
 }

@@ -10,18 +10,18 @@ import { createAgreedClock } from '../ports/clock/agreed-clock.ts'
 import { type Clock, systemClock } from '../ports/clock/clock.ts'
 import { createIds } from '../ports/ids.ts'
 import type { Limiter } from '../ports/limiter/limiter.ts'
-import { createMemoryLimiter } from '../ports/limiter/memory.ts'
-import { createPostgresLimiter } from '../ports/limiter/postgres.ts'
-import { withStandIn } from '../ports/limiter/fallback.ts'
+import { MemoryLimiter } from '../ports/limiter/memory.ts'
+import { PostgresLimiter } from '../ports/limiter/postgres.ts'
+import { FallbackLimiter } from '../ports/limiter/fallback.ts'
 import { createLog, type Log } from '../ports/observability/log.ts'
 import { type Meter, noMeter } from '../ports/observability/meter.ts'
-import { createOperatorRequests, type OperatorRequests } from '../ports/operator-requests.ts'
+import { OperatorRequests } from '../ports/operator-requests.ts'
 import { createPasswords } from '../ports/passwords/passwords.ts'
 import type { Relay } from '../ports/redis/relay.ts'
 import { deriveKey, loadServerSecret } from '../ports/keys/server-secret.ts'
 import { loadSigningKeys } from '../ports/keys/signing-keys.ts'
 import type { Tracer } from '../ports/observability/tracer.ts'
-import { createTurns } from '../ports/clock/turns.ts'
+import { NodeEventLoop } from '../ports/clock/event-loop.ts'
 import { packageVersion } from '../lib/package-root.ts'
 import {
   hasEmbeddedDatabase,
@@ -33,10 +33,10 @@ import { openStore } from '../store/store.ts'
 import { traced } from './traced-dependencies.ts'
 import type { World } from './world.ts'
 
-/** What is there already; a clock is only what the agreed one is made of. */
+/** Dependencies that exist already. A given clock is the one that the agreed clock is made from. */
 export type Given = Partial<Omit<World, 'clock'> & { clock: Clock }>
 
-/** Who issues access tokens, and for whom. */
+/** The `iss` and `aud` of access tokens. */
 const ISSUER = 'parley'
 const AUDIENCE = 'parley-api'
 
@@ -49,7 +49,7 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
   const clock = createAgreedClock(given.clock ?? systemClock)
   const log = given.log ?? createLog(config.log.level)
   const { dataDir } = where
-  // Asked before the secret is looked for: a start at the same moment makes the secret first.
+  // Looked up before the secret: another process that starts now makes the secret first.
   const hasData = where.databaseUrl === undefined && !given.store && findData(dataDir)
   const secret = await loadServerSecret({ given: identity.serverSecret, dataDir, hasData })
   const keysAt = { file: identity.signingKeysFile, dataDir, hasData }
@@ -59,20 +59,9 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
     keys,
     log,
     meter: given.meter ?? (await openMeter(config)),
-    turns: createTurns(),
+    eventLoop: new NodeEventLoop(),
     ids: createIds(clock),
-    passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
-    commonPasswords: dictionary['passwords-common'],
-    accessTokens: new AccessTokens({
-      keys,
-      clock,
-      issuer: ISSUER,
-      audience: AUDIENCE,
-      ttlSeconds: identity.accessTokenTtlSeconds,
-    }),
-    refreshTokens: new RefreshTokens(deriveKey(secret, 'refresh-tokens')),
-    apiKeys: new ApiKeyFormat(deriveKey(secret, 'api-keys')),
-    cursors: new Cursors(deriveKey(secret, 'cursors')),
+    ...createCredentials(config, secret, { keys, clock }),
     engine: createEngine(engine, { clock, random: Math.random, log }),
     store: given.store ?? (await openStore(storeOptions(where))),
     limiter: given.limiter ?? (await openLimiter(where, { clock, log })),
@@ -88,29 +77,51 @@ export async function openDependencies(config: Config, given: Given = {}): Promi
   return tracer ? traced(opened, tracer) : opened
 }
 
-/** Where a command and the process that has the folder of data open find each other. */
+/** How passwords, tokens, keys and cursors are made and checked. */
+function createCredentials(
+  { identity }: Config,
+  secret: string,
+  { keys, clock }: Pick<World, 'keys' | 'clock'>,
+) {
+  return {
+    passwords: createPasswords({ key: deriveKey(secret, 'passwords'), cost: identity.bcryptCost }),
+    commonPasswords: dictionary['passwords-common'],
+    accessTokens: new AccessTokens({
+      keys,
+      clock,
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      ttlSeconds: identity.accessTokenTtlSeconds,
+    }),
+    refreshTokens: new RefreshTokens(deriveKey(secret, 'refresh-tokens')),
+    apiKeys: new ApiKeyFormat(deriveKey(secret, 'api-keys')),
+    cursors: new Cursors(deriveKey(secret, 'cursors')),
+  }
+}
+
+/** Where a command reaches the process that has DATA_DIR open. */
 export function openOperatorRequests(
   dataDir: string,
   secret: string,
   clock: Clock,
 ): OperatorRequests {
   const key = deriveKey(secret, 'operator-requests')
-  return createOperatorRequests(join(dataDir, 'requests'), key, clock)
+  return new OperatorRequests(join(dataDir, 'requests'), key, clock)
 }
 
-/** Whether the folder of data has a database; it is made, and refused if it cannot be used. */
+/** Whether DATA_DIR has a database. Makes the folder, and refuses one that cannot be used. */
 function findData(dataDir: string): boolean {
   makeDataDir(dataDir)
   refuseIncomplete(dataDir)
   return hasEmbeddedDatabase(dataDir)
 }
 
-/** Sets the clock by the database that instances share; an embedded one goes by it already. */
+/** Sets the clock by the database that instances share; an embedded one uses this clock itself. */
 export async function agreeOnTime({ clock, store }: Pick<World, 'clock' | 'store'>): Promise<void> {
   if (!store.embedded) await clock.setBy(store.now)
 }
 
-/** Loaded only where somebody collects traces. */
+/** Loaded only where traces are collected. */
 async function openTracer({ traces }: Config, log: Log): Promise<Tracer | undefined> {
   if (!traces) return undefined
   const { createOpenTelemetryTracer } =
@@ -118,7 +129,7 @@ async function openTracer({ traces }: Config, log: Log): Promise<Tracer | undefi
   return createOpenTelemetryTracer({ ...traces, version: packageVersion() }, log)
 }
 
-/** Loaded only where somebody watches: nobody else pays for it. */
+/** Loaded only where metrics are served: other servers do not pay for it. */
 async function openMeter({ server }: Config): Promise<Meter> {
   if (!server.metrics) return noMeter
   const { createPrometheusMeter } = await import('../ports/observability/prometheus-meter.ts')
@@ -129,25 +140,25 @@ function storeOptions({ databaseUrl, dataDir }: Config['store']) {
   return databaseUrl === undefined ? { dataDir } : { databaseUrl }
 }
 
-/** Its client is loaded only where there is Redis: that takes a twentieth of the start. */
+/** The client is loaded only where Redis is configured: loading takes a twentieth of the start. */
 async function openRelay(redisUrl: string, clock: Clock): Promise<Relay> {
   const { openRedisRelay } = await import('../ports/redis/relay.ts')
   return openRedisRelay(redisUrl, clock)
 }
 
-/** Where the limits are counted: in Redis if there is one, else beside the data. */
+/** Counts the limits in Redis if there is one, else where the data are. */
 async function openLimiter(
   { redisUrl, databaseUrl }: Config['store'],
   deps: Pick<World, 'clock' | 'log'>,
 ): Promise<Limiter> {
-  const local = createMemoryLimiter(deps.clock)
+  const local = new MemoryLimiter(deps.clock)
   if (redisUrl !== undefined) {
     const { openRedisLimiter } = await import('../ports/limiter/redis.ts')
-    return withStandIn(await openRedisLimiter(redisUrl, deps.clock), local, deps)
+    return new FallbackLimiter(await openRedisLimiter(redisUrl, deps.clock), local, deps)
   }
   if (databaseUrl === undefined) return local
-  const shared = createPostgresLimiter(openLimitCounters(databaseUrl))
-  // Connecting may take longer than a call waits; a failure shows at the first call.
+  const shared = new PostgresLimiter(openLimitCounters(databaseUrl))
+  // The first connection may take longer than a call waits; a failure shows at the first call.
   await shared.check().catch(() => {})
-  return withStandIn(shared, local, deps)
+  return new FallbackLimiter(shared, local, deps)
 }

@@ -26,10 +26,10 @@ import { stopServing } from './stop-serving.ts'
 import type { World } from './world.ts'
 
 const SIGN_IN_DELAY_STEP_MS = 500
-/** A collector that does not answer must not keep the server. */
+/** A collector that does not respond must not delay the stop. */
 const LAST_TRACES_MS = 2_000
 
-/** What a test may put in the place of the real thing. */
+/** What a test may replace. */
 export type Replacements = {
   deps?: Given
   contract?: Contract
@@ -37,34 +37,37 @@ export type Replacements = {
   operations?: (real: Operations) => Operations
   signInDelayStepMs?: number
   onValidResponse?: (response: ValidResponse) => void
-  /** What readers have not taken, in the place of what the system says. */
+  /** What readers have not taken, instead of what the system reports. */
   unacknowledged?: Unacknowledged
-  /** Shows a password that was made for the first administrator; nobody sees it unless told. */
+  /** Shows a password that was made for the first administrator; by default it is not shown. */
   show?: (admin: FirstAdmin) => Promise<void>
 }
 
 /** A server that is ready to listen. */
 export type Parley = {
   server: Server
-  /** What Prometheus reads, if somebody wants it; it has no TLS and no credential. */
+  /** Serves metrics, where METRICS_PORT is set; it has no TLS and asks for no credential. */
   metricsServer: Server | undefined
   services: Services
   deps: World
   policies: Policies
-  /** How an administrator gets in. */
+  /** How an administrator logs in. */
   access: AdminAccess
-  /** Compiles what the first calls would otherwise wait for; best after the server listens. */
+  /** Compiles what the first calls would wait for; best called after the server listens. */
   warmUp(): Promise<void>
-  /** Takes no new calls, lets running ones end within the grace, and closes everything. */
+  /** Takes no new calls, lets running ones end within the grace period, and closes everything. */
   stop(graceSeconds: number): Promise<'clean' | 'cut'>
 }
 
-/** The contract and its policies; a mistake in either stops the start, with its place. */
+/** The policies of the contract. @throws with the place of a mistake in it */
 export function loadPolicies(contract = loadContract()): Policies {
   return parsePolicies(contract.document, STATUS_OF)
 }
 
-/** Puts the whole program together. @throws when the contract, the database or a key is not in order */
+/**
+ * Puts the whole program together.
+ * @throws if the contract, the database or a key cannot be used
+ */
 export async function createParley(config: Config, instead: Replacements = {}): Promise<Parley> {
   const contract = instead.contract ?? loadContract()
   const policies = loadPolicies(contract)
@@ -73,7 +76,7 @@ export async function createParley(config: Config, instead: Replacements = {}): 
   try {
     return await assemble(config, { contract, policies, certificate, deps }, instead)
   } catch (error) {
-    // Whoever starts next finds the folder of data free.
+    // The next start must find DATA_DIR free.
     await deps.store.close().catch(() => undefined)
     throw error
   }
@@ -87,24 +90,10 @@ type Parts = {
 }
 
 async function assemble(config: Config, parts: Parts, instead: Replacements): Promise<Parley> {
-  const { contract, policies, certificate, deps } = parts
+  const { policies, certificate, deps } = parts
   const services = createServices(deps, policies, config, packageVersion())
-  const operations = createOperations(services)
-  const app = await createApp({
-    contract,
-    policies,
-    operations: instead.operations?.(operations) ?? operations,
-    services,
-    deps,
-    settings: config.server,
-    signInDelayStepMs: instead.signInDelayStepMs ?? SIGN_IN_DELAY_STEP_MS,
-    onValidResponse: instead.onValidResponse,
-  })
-  if (deps.store.embedded) {
-    await services.generations.interruptAll()
-    await services.idempotency.abandonAll()
-  }
-  await Promise.all(feedsOf(services).map((feed) => feed.refresh()))
+  const app = await openApp(config, parts, services, instead)
+  await readState(services, deps)
   const show = instead.show ?? (async () => {})
   const access = await provideAdmin({ ...deps, ...services, show }, config.identity)
   logStart(deps, access)
@@ -122,13 +111,8 @@ async function assemble(config: Config, parts: Parts, instead: Replacements): Pr
     const outcome = await stopServing({ server, connections }, services, deps.clock, graceSeconds)
     stopJobs()
     stopRenewing?.()
-    // When keys were last used is a hint: a database that is gone must not keep the server.
-    await services.credentials.writeUses().catch(() => undefined)
-    deps.relay?.close()
-    await deps.limiter.close()
-    await deps.store.close()
-    await closeTracer(deps)
-    // Last of all: how a server drains is worth seeing.
+    await closeDependencies(services, deps)
+    // Last of all: metrics show how a server drains.
     metricsServer?.close()
     metricsServer?.closeAllConnections()
     return outcome
@@ -136,7 +120,40 @@ async function assemble(config: Config, parts: Parts, instead: Replacements): Pr
   return { server, metricsServer, services, deps, policies, access, warmUp: app.warmUp, stop }
 }
 
-/** What whoever reads only the log must know, too. */
+function openApp(config: Config, parts: Parts, services: Services, instead: Replacements) {
+  const { contract, policies, deps } = parts
+  const operations = createOperations(services)
+  return createApp({
+    contract,
+    policies,
+    operations: instead.operations?.(operations) ?? operations,
+    services,
+    deps,
+    settings: config.server,
+    signInDelayStepMs: instead.signInDelayStepMs ?? SIGN_IN_DELAY_STEP_MS,
+    onValidResponse: instead.onValidResponse,
+  })
+}
+
+/** Ends what a former process left in an embedded database, and reads what instances share. */
+async function readState(services: Services, { store }: World): Promise<void> {
+  if (store.embedded) {
+    await services.generations.interruptAll()
+    await services.idempotency.abandonAll()
+  }
+  await Promise.all(feedsOf(services).map((feed) => feed.refresh()))
+}
+
+async function closeDependencies(services: Services, deps: World): Promise<void> {
+  // When keys were last used is a hint: an unavailable database must not delay the stop.
+  await services.credentials.writeUses().catch(() => undefined)
+  deps.relay?.close()
+  await deps.limiter.close()
+  await deps.store.close()
+  await closeTracer(deps)
+}
+
+/** For operators who read only the log. */
 function logStart({ log, store }: World, access: AdminAccess): void {
   if (access.kind === 'unfitting') {
     log.warn({ reason: access.reason }, 'ADMIN_EMAIL and ADMIN_PASSWORD are ignored')

@@ -1,23 +1,25 @@
 import type { Services } from '../domain/services.ts'
+import type { Connections } from '../http/connection/connections.ts'
 import type { ConnectedServer } from '../http/connection/server.ts'
 import type { Clock } from '../ports/clock/clock.ts'
 
-/** Connections that have no call any more are closed so often: a client that keeps one must not keep us. */
+/** How often connections without a call are closed: clients that keep one must not delay the stop. */
 const CLOSE_FREE_EVERY_MS = 100
 /**
- * But only those that have had none for so long, or for a quarter of the grace: a proxy sends its next call
- * on the one that it used last, and a POST that meets its end is a 502. Its answer says that it was the last.
+ * Only connections that have had no call for this long, or for a quarter of the grace period, are closed:
+ * a proxy sends its next call on the one that it used last, and a POST that meets the close is a 502. The
+ * last response on a connection says that it is the last.
  */
 const FREE_MS = 1_000
-/** Who is in the middle of sending a call may go on for so long, or for half of the grace. */
+/** A client that is sending a call may go on for this long, or for half of the grace period. */
 const LAST_CALLS_MS = 5_000
-/** After the grace, the last events get so long to reach their readers. */
+/** After the grace period, the time that the last events have to reach their readers. */
 const LAST_WORDS_MS = 1_000
 
 /**
- * Takes no new connections, lets running calls and answers end within the grace, and ends what is
- * left then: each stream with its terminal event, the text so far kept.
- * @returns whether everything ended by itself
+ * Takes no new connections, lets running calls and answers end within the grace period, and then ends
+ * the rest: each stream with its terminal event, and the text so far is stored.
+ * @returns `clean` if everything ended by itself
  */
 export async function stopServing(
   { server, connections }: ConnectedServer,
@@ -31,16 +33,8 @@ export async function stopServing(
       resolve()
     })
   })
-  const begunAtMs = clock.monotonicMs()
-  const freeMs = Math.min(FREE_MS, graceSeconds * 250)
-  const lastCallsMs = Math.min(LAST_CALLS_MS, graceSeconds * 500)
-  const stopClosing = clock.every(CLOSE_FREE_EVERY_MS, () => {
-    const passedMs = clock.monotonicMs() - begunAtMs
-    // Half a head is no call, and Node's own time for it has ended with `close`.
-    if (passedMs >= freeMs) connections.closeFree(freeMs)
-    if (passedMs >= lastCallsMs) connections.closeSending()
-  })
-  // Until the last connection is gone, a call that was under way may still begin an answer.
+  const stopClosing = closeConnections(connections, clock, graceSeconds)
+  // Until the last connection is closed, a call in progress may still start an answer.
   const settled = closed.then(() => generations.settled())
   const isClean = await within(clock, graceSeconds * 1000, settled)
   if (!isClean) {
@@ -53,7 +47,24 @@ export async function stopServing(
   return isClean ? 'clean' : 'cut'
 }
 
-/** Whether `work` is done in so many milliseconds. */
+/** Closes connections as they become free. @returns stops it */
+function closeConnections(
+  connections: Connections,
+  clock: Clock,
+  graceSeconds: number,
+): () => void {
+  const startMs = clock.monotonicMs()
+  const freeMs = Math.min(FREE_MS, graceSeconds * 250)
+  const lastCallsMs = Math.min(LAST_CALLS_MS, graceSeconds * 500)
+  return clock.every(CLOSE_FREE_EVERY_MS, () => {
+    const passedMs = clock.monotonicMs() - startMs
+    // Half a head is no call, and Node's own timeout for it ended with `close`.
+    if (passedMs >= freeMs) connections.closeFree(freeMs)
+    if (passedMs >= lastCallsMs) connections.closeSending()
+  })
+}
+
+/** Whether `work` is done within `ms` milliseconds. */
 async function within(clock: Clock, ms: number, work: Promise<unknown>): Promise<boolean> {
   const over = new AbortController()
   const late = clock.wait(ms, over.signal).then(

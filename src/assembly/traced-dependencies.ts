@@ -1,9 +1,10 @@
 import type { World } from './world.ts'
 import type { Engine } from '../engine/engine.ts'
+import type { Passwords } from '../ports/passwords/passwords.ts'
 import type { Tracer } from '../ports/observability/tracer.ts'
 import type { Nouns, Store } from '../store/store.ts'
 
-/** The same dependencies; what a request waits for in them is a step of its trace. */
+/** The same dependencies; each call that a request waits for in them is a step of its trace. */
 export function traced(deps: World, tracer: Tracer): World {
   return {
     ...deps,
@@ -13,7 +14,10 @@ export function traced(deps: World, tracer: Tracer): World {
       ...deps.passwords,
       ...tracedNoun(
         'passwords',
-        { hash: deps.passwords.hash, verify: deps.passwords.verify },
+        {
+          hash: (...given: Parameters<Passwords['hash']>) => deps.passwords.hash(...given),
+          verify: (...given: Parameters<Passwords['verify']>) => deps.passwords.verify(...given),
+        },
         tracer,
       ),
     },
@@ -31,7 +35,7 @@ function tracedStore(store: Store, tracer: Tracer): Store {
   }
 }
 
-/** What of a store is a noun: an object of functions. */
+/** The nouns of a store: its objects of functions. */
 function tracedNouns(nouns: Nouns, tracer: Tracer): Partial<Nouns> {
   const entries = Object.entries(nouns).filter(([, noun]) => typeof noun === 'object')
   return Object.fromEntries(
@@ -85,7 +89,7 @@ function tracedEngine(engine: Engine, tracer: Tracer): Engine {
           yield part
         }
       } catch (error) {
-        // Who stops it is no failure.
+        // A caller that stops it is no failure.
         if (!signal.aborted) failure = error
         throw error
       } finally {

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { AdminAccess, FirstAdmin, Misfit } from '../domain/identity/first-admin.ts'
 
-/** What a person reads when an administrator was made whose password nobody knows yet. */
+/** The text for a first administrator whose password was made. */
 export function introduction({ email, password }: FirstAdmin): string {
   return [
     '',
@@ -13,7 +13,7 @@ export function introduction({ email, password }: FirstAdmin): string {
   ].join('\n')
 }
 
-/** What a person reads after the start: where it is, how to get in, and one line to try. */
+/** The text after a start: where the server listens, how to log in, and one line to try. */
 export function welcome(
   config: Config,
   ports: { api: number; metrics: number | undefined },
@@ -73,13 +73,13 @@ const MISFITS: Readonly<Record<Misfit, string>> = {
     'There is no administrator, and a user already has the email for one: set another ADMIN_EMAIL and ADMIN_PASSWORD, then start again.',
 }
 
-/** What was said about the first administrator is wrong: nobody should find that out at a login. */
+/** Settings for the first administrator that do not fit: better read here than found at a login. */
 function describeMisfit(reason: Misfit): string[] {
   const ways = `Log in with an existing account. If you forgot its password, ${RESET}`
   return [`  ${MISFITS[reason]}`, ...(reason === 'no-admin-at-all' ? [] : [`  ${ways}`])]
 }
 
-/** One line of shell: log in, take the token from the answer, stream. */
+/** One line of shell: log in, take the token from the response, stream. */
 function streamLine(base: string, access: AdminAccess): string {
   const email = 'email' in access ? access.email : 'YOUR EMAIL'
   const isMade = access.kind === 'made' && access.isPasswordMade
@@ -91,7 +91,7 @@ function streamLine(base: string, access: AdminAccess): string {
   return `curl -N ${base}/api/v1/chat/stream -H "Authorization: Bearer ${token}" ${json} -d '{"message":"Hello! What can you do?"}'`
 }
 
-/** One word of shell, whatever is in it: an address may have an apostrophe. */
+/** One word of shell, whatever it contains: an address may have an apostrophe. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`
 }

@@ -1,14 +1,15 @@
 /**
- * Sets a new password for an account, beside a running server:
+ * Sets a new password for an account, while a server runs or not:
  * `npm run reset-password -- EMAIL [--generate] [--enable]`, or
- * `node dist/src/commands/reset-password.js EMAIL` where only the production packages are. The password
- * is asked for, read from standard input, or made and printed once. Every session of the account ends.
+ * `node dist/src/commands/reset-password.js EMAIL` where only the production packages are installed. The
+ * password is asked for, read from standard input, or made and printed once. Every session of the account
+ * ends.
  */
 import { loadConfig } from '../config/config.ts'
 import { loadPolicies } from '../assembly/parley.ts'
 import { StartRefused } from '../ports/start-refused.ts'
 import { refusalByDatabase } from '../store/store.ts'
-import { resetPassword } from './password-reset.ts'
+import { resetPassword } from './actions/password-reset.ts'
 
 async function main(): Promise<void> {
   const config = loadConfig(Object.keys(loadPolicies().limits))
@@ -18,7 +19,7 @@ async function main(): Promise<void> {
 }
 
 main().then(
-  // Whoever gave the password by a pipe may keep it open.
+  // Exits although standard input may be a pipe that stays open.
   () => process.exit(0),
   (error: unknown) => {
     const expected = error instanceof StartRefused ? error : refusalByDatabase(error)

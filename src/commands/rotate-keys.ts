@@ -1,12 +1,13 @@
 /**
  * Rotates the keys that sign access tokens, while servers run:
  * `npm run rotate-keys [-- --file FILE] [--overlap-seconds N] [--at-once]`, or
- * `node dist/src/commands/rotate-keys.js` where only the production packages are. Without `--file` it is
- * the file that the server here would use. Prints public key ids and times, never a key.
+ * `node dist/src/commands/rotate-keys.js` where only the production packages are installed. Without
+ * `--file` it changes the file that a server with these settings uses. Prints public key ids and times,
+ * never a key.
  */
 import { loadConfig } from '../config/config.ts'
 import { loadPolicies } from '../assembly/parley.ts'
-import { rotateKeys } from './key-rotation.ts'
+import { rotateKeys } from './actions/key-rotation.ts'
 
 async function main(): Promise<void> {
   const config = loadConfig(Object.keys(loadPolicies().limits))

@@ -1,6 +1,6 @@
 /**
  * Makes what DATABASE_URL needs: `npm run secrets [-- path/to/signing-keys.json]`, or
- * `node dist/src/commands/secrets.js` where only the production packages are. The environment
+ * `node dist/src/commands/secrets.js` where only the production packages are installed. The environment
  * lines go to standard output and everything else to standard error, so that
  * `npm run --silent secrets >> .env` works. An existing file is never touched.
  */

@@ -14,7 +14,7 @@ import { rateLimitVariable, VARIABLES } from './variables.ts'
 export { ConfigMistakes } from './mistakes.ts'
 export type { LimitOverride } from './values.ts'
 
-/** What the operator decided: read once, checked whole, frozen. It holds secrets: never log it. */
+/** The settings of the operator: read once, checked as a whole, frozen. They contain secrets: never log them. */
 export type Config = ReturnType<typeof readConfig>
 
 /**
@@ -39,7 +39,7 @@ export function readConfig(env: Env, policyNames: readonly string[]) {
     },
   }
   const known = [...Object.keys(VARIABLES), ...policyNames.map(rateLimitVariable)]
-  misspeltNames(env, known).forEach(from.refuse)
+  misspeltNames(env, known).forEach((mistake) => from.refuse(mistake))
   from.finish()
   return deepFreeze(config)
 }
@@ -52,11 +52,11 @@ export function loadConfig(policyNames: readonly string[], envFile = '.env'): Co
   return readConfig(environmentAbove(envFile).env, policyNames)
 }
 
-/** With the names of the variables that a platform injected and nobody meant for Parley. */
+/** With the names of the variables that a platform injected and that were not meant for Parley. */
 export type ServerConfig = Config & { readonly leftOut: readonly string[] }
 
 /**
- * The same for a server, which needs the files that are named in it, too.
+ * The configuration of a server, which also needs the files that it names.
  * @throws ConfigMistakes with every mistake at once, those in the files included, and no value
  */
 export async function loadServerConfig(
@@ -75,11 +75,11 @@ export async function loadServerConfig(
   throw new ConfigMistakes(inFiles)
 }
 
-/** What a move to PostgreSQL has to know. It holds secrets: never log it. */
+/** The configuration of a move to PostgreSQL. It contains secrets: never log it. */
 export type MoveConfig = ReturnType<typeof loadMove>
 
 /**
- * From where to where the data move. Unlike a server's, keys and secret may be left out: they are in
+ * Where the data move from and to. Unlike for a server, keys and secret may be left out: they are in
  * the folder that is moved.
  * @throws ConfigMistakes with every mistake at once, and no value
  */
@@ -111,7 +111,7 @@ function readServer(from: Environment) {
     trustProxy: from.read('TRUST_PROXY', values.proxies),
     corsOrigins: from.find('CORS_ORIGINS', values.origins) ?? [],
     securityContacts: from.find('SECURITY_CONTACT', values.contacts) ?? [],
-    /** Where `/metrics` is; nowhere without a port. */
+    /** Where `/metrics` is served; without a port it is not. */
     metrics: metricsPort === undefined ? undefined : { port: metricsPort, host: metricsHost },
     shutdownGraceSeconds: from.read('SHUTDOWN_GRACE_SECONDS', values.integer(0, 3600)),
   }
@@ -128,7 +128,7 @@ function readStore(from: Environment) {
 function readIdentity(from: Environment) {
   requireTogether(from, 'ADMIN_EMAIL', 'ADMIN_PASSWORD')
   for (const name of ['SIGNING_KEYS_FILE', 'SERVER_SECRET'] as const) {
-    // Made here they would stay here, and other instances on the database would have their own.
+    // If they were made here, other instances on the database would make their own.
     if (from.has('DATABASE_URL') && !from.has(name)) {
       from.refuse(`${name} must be set with DATABASE_URL. Create one with "npm run secrets".`)
     }
@@ -152,13 +152,13 @@ function readLimits(from: Environment, policyNames: readonly string[]) {
     if (override) overrides[policyName] = override
   }
   return {
-    /** By policy name; a policy that is not here counts as the contract says. */
+    /** By policy name; other policies count as the contract says. */
     overrides: overrides as Readonly<Record<string, LimitOverride>>,
     maxOpenStreams: from.read('MAX_OPEN_STREAMS', values.integer(1, 1000)),
   }
 }
 
-/** The part of OpenTelemetry's variables that decides whether and where; its SDK reads the rest. */
+/** OpenTelemetry's variables for whether and where traces are sent; its SDK reads the others. */
 function readTraces(from: Environment) {
   const base = from.find('OTEL_EXPORTER_OTLP_ENDPOINT', values.baseUrl)
   const own = from.find('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', values.baseUrl)
@@ -179,7 +179,7 @@ function requireTogether(
   from.refuse(`${missing} must be set with ${given}.`)
 }
 
-/** What is injected must not hide what the file says. */
+/** Injected variables are removed first: they must not hide those of the file. */
 function environmentAbove(envFile: string): Sorted {
   const { env, leftOut } = withoutInjected(process.env)
   return { env: { ...readEnvFile(envFile), ...env }, leftOut }

@@ -1,7 +1,7 @@
 import type { Environment } from './environment.ts'
 import * as values from './values.ts'
 
-/** What answers, and what an upstream is asked. */
+/** The settings of the engine and its upstream. */
 export function readEngine(from: Environment) {
   for (const name of ['CHAT_UPSTREAM_KEY', 'CHAT_UPSTREAM_MODEL'] as const) {
     if (from.has(name) && !from.has('CHAT_UPSTREAM_URL')) {
@@ -19,7 +19,7 @@ export function readEngine(from: Environment) {
   }
 }
 
-/** What the upstream is asked at first; one that refuses some of it gets what it takes. */
+/** The shape of the first request; an upstream that refuses part of it is asked without. */
 function readRequestShape(from: Environment) {
   return {
     sampling: from.read('CHAT_UPSTREAM_SAMPLING', values.oneOf('mode', 'none')),

@@ -5,11 +5,11 @@ import { OUR_PREFIXES, VARIABLES, type Variable, type VariableName } from './var
 /** Variables by name, as `process.env` has them. */
 export type Env = Readonly<Record<string, string | undefined>>
 
-/** Reads an environment and collects every mistake in it, so that none has to be found twice. */
+/** Reads an environment and collects all mistakes in it, so that they are reported together. */
 export interface Environment {
-  /** A variable that has a default. After a mistake the value is meaningless: see `finish`. */
+  /** A variable that has a default. After a mistake the value means nothing: see `finish`. */
   read<T>(name: VariableName, parse: Parse<T>): T
-  /** A variable that may be missing; the name may be one that is not in the table. */
+  /** A variable that may be missing; the name need not be in the table. */
   find<T>(name: string, parse: Parse<T>): T | undefined
   /** Whether a variable is set. An empty one is not. */
   has(name: VariableName): boolean
@@ -53,7 +53,7 @@ export function createEnvironment(env: Env): Environment {
   }
 }
 
-/** One mistake for each name that begins like ours and is not. */
+/** One mistake for each name with a prefix of Parley's that is not a variable of Parley. */
 export function misspeltNames(env: Env, known: readonly string[]): string[] {
   return Object.keys(env)
     .filter((name) => OUR_PREFIXES.some((prefix) => name.startsWith(prefix)))

@@ -7,8 +7,8 @@ import type { Env } from './environment.ts'
 import { isContent } from './values.ts'
 
 /**
- * What is wrong with the files that variables name, one mistake for each. A path is shown only where
- * there is such a file: instead of one, the secret itself may have been pasted.
+ * The mistakes in the files that variables name, one for each. A path is shown only if the file
+ * exists: the secret itself may have been pasted in its place.
  */
 export async function mistakesInFiles(env: Env): Promise<string[]> {
   const found = await Promise.all([mistakeInKeys(env), mistakeInCertificate(env)])

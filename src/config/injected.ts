@@ -2,21 +2,21 @@ import { isIP } from 'node:net'
 import type { Env } from './environment.ts'
 import { isOurs } from './variables.ts'
 
-/** An environment without what a platform added to it. */
+/** An environment without the variables that a platform injected. */
 export type Sorted = {
   env: Env
-  /** The names of what was left out. */
+  /** The names of those that were left out. */
   leftOut: readonly string[]
 }
 
 /**
- * Leaves out what a platform injected for services that are called like our variables. Kubernetes
- * gives every container variables for each Service of its namespace, and Docker's links give the
- * same: a Service `metrics` sets METRICS_PORT to `tcp://10.0.0.7:9464`.
+ * Leaves out what a platform injected for services whose names collide with Parley's variables.
+ * Kubernetes gives every container variables for each Service of its namespace, and so do Docker's
+ * links: a Service `metrics` sets METRICS_PORT to `tcp://10.0.0.7:9464`.
  *
- * A service counts as one only by its proof: a variable whose name and value say the same port and
- * protocol (METRICS_PORT_9464_TCP=tcp://10.0.0.7:9464), which nobody writes by mistake. Of a proven
- * service, a value that has not the form of an injected one stays: it is the operator's.
+ * A service needs proof: a variable whose name and value have the same port and protocol
+ * (METRICS_PORT_9464_TCP=tcp://10.0.0.7:9464), which no operator writes by mistake. If a value of a
+ * proven service does not have the form of an injected one, it stays: the operator has set it.
  */
 export function withoutInjected(env: Env): Sorted {
   const services = new Set(Object.keys(env).flatMap((name) => provenService(name, env[name])))
@@ -43,7 +43,7 @@ function addressIn(value: string): { protocol: string; port: string } | undefine
   return { protocol, port }
 }
 
-/** Every way to take a name for that of a service and what follows it. */
+/** Every way to split a name into that of a service and the rest. */
 function splits(name: string): [service: string, rest: string][] {
   const words = name.split('_')
   return words.map((_, i) => [words.slice(0, i).join('_'), words.slice(i).join('_')])
@@ -59,7 +59,7 @@ const isHost = (value: string): boolean => isIP(value) !== 0
 const isProtocol = (value: string): boolean => /^(tcp|udp|sctp)$/.test(value)
 const isLinkName = (value: string): boolean => /^\/[^/]+\/[^/]+$/.test(value)
 
-/** What follows the service's name, and what its value looks like. The last four are Docker's. */
+/** The rest of an injected name, and the form of its value. The last four are Docker's. */
 const FORMS: readonly (readonly [ending: RegExp, isValue: (value: string) => boolean])[] = [
   [/^SERVICE_HOST$/, isHost],
   [/^SERVICE_PORT(_[A-Z0-9_]+)?$/, isNumber],

@@ -1,8 +1,8 @@
 import { StartRefused } from '../ports/start-refused.ts'
 
 /**
- * Everything that is wrong with the environment, at once. No value of any variable is ever quoted:
- * a secret may have been pasted under the wrong name.
+ * All mistakes in the environment. They never quote the value of a variable: a secret may have been
+ * pasted under the wrong name.
  */
 export class ConfigMistakes extends StartRefused {
   override readonly name = 'ConfigMistakes'
@@ -14,7 +14,7 @@ export class ConfigMistakes extends StartRefused {
   }
 }
 
-/** The known name that was probably meant: at most three letters away, and under half of them. */
+/** The known name that was probably meant: at most three edits away, and at most half of the letters. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
@@ -23,7 +23,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best.candidate
 }
 
-/** Levenshtein's distance: letters to add, drop or change. */
+/** The Levenshtein distance. */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
   for (const [taken, letter] of Array.from(from).entries()) {

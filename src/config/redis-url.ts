@@ -2,10 +2,10 @@ import { type Parse, Unreadable } from './values.ts'
 
 type Rule = readonly [isBroken: (text: string) => boolean, expected: string]
 
-/** Where user, password, host and port end. */
+/** Everything up to the end of user, password, host and port. */
 const AFTER_AUTHORITY = /^[^/]*:\/\/[^/?#]*/
 
-/** The first that is broken is told. None quotes the URL, which has a password in it. */
+/** The first broken rule is reported. None quotes the URL, which contains a password. */
 const RULES: readonly Rule[] = [
   [
     (text) => !/^(rediss?|unix):\/\/./.test(text),
@@ -42,7 +42,7 @@ const SOCKET_RULES: readonly Rule[] = [
   ],
 ]
 
-/** Where Redis is. @throws Unreadable with what is wrong, and nothing of the text */
+/** The URL of Redis. @throws Unreadable with the mistake, which never quotes the URL */
 export const redisUrl: Parse<string> = (text) => {
   const rules = [...RULES, ...(text.startsWith('unix:') ? SOCKET_RULES : SERVER_RULES)]
   const broken = rules.find(([isBroken]) => isBroken(text))

@@ -3,21 +3,21 @@ import { normaliseEmail } from '../domain/identity/emails.ts'
 import { findPasswordFault, PASSWORD_LENGTH } from '../domain/identity/password-policy.ts'
 import { isServerSecret, SERVER_SECRET_LEAST_BYTES } from '../ports/keys/server-secret.ts'
 
-/** Reads one variable's text. @throws Unreadable */
+/** Reads the text of one variable. @throws Unreadable */
 export type Parse<T> = (text: string) => T
 
-/** A text that a variable cannot take. The message completes "NAME must be …". */
+/** A text that is no value of its variable. The message completes "NAME must be …". */
 export class Unreadable extends Error {
   override readonly name = 'Unreadable'
 }
 
-/** A quota over a window, as `RATE_LIMIT_…` writes it. */
+/** The value of `RATE_LIMIT_…`. */
 export interface LimitOverride {
   readonly quota: number
   readonly windowSeconds: number
 }
 
-/** A whole number in decimal digits, both ends included. */
+/** A whole number in decimal digits, from `least` to `most`. */
 export function integer(least: number, most: number): Parse<number> {
   return (text) => {
     const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
@@ -42,11 +42,11 @@ export const line: Parse<string> = (text) =>
   // eslint-disable-next-line no-control-regex -- these are what a line must not have
   accept(text, !/[\u0000-\u001f\u007f]/.test(text), 'one line without control characters')
 
-/** The name of a file, and not what belongs into it. */
+/** The name of a file, and not its content. */
 export const path: Parse<string> = (text) =>
   accept(line(text), !isContent(text), 'the name of a file, not its content')
 
-/** Whether a secret itself was given instead of the name of its file: it must not be shown. */
+/** Whether the text is a secret instead of the name of its file: it must not be shown. */
 export function isContent(text: string): boolean {
   return /^\s*[{[]|-----BEGIN/.test(text)
 }
@@ -55,15 +55,7 @@ export function isContent(text: string): boolean {
 export const host: Parse<string> = (text) =>
   accept(text, isIP(text) !== 0 || /^[a-zA-Z0-9.-]{1,253}$/.test(text), 'an address or a host name')
 
-/** A URL with one of the given schemes (`https:`). User and password belong to databases. */
-export function connectionUrl(...schemes: readonly string[]): Parse<string> {
-  return (text) => {
-    const isRight = schemes.includes(urlIn(text)?.protocol ?? '')
-    return accept(text, isRight, `a URL that starts with ${schemes.join('// or ')}//`)
-  }
-}
-
-/** The base URL of an HTTP API, without the slash at its end. */
+/** The base URL of an HTTP API, without a slash at the end. */
 export const baseUrl: Parse<string> = (text) => {
   const url = urlIn(text)
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
@@ -72,11 +64,11 @@ export const baseUrl: Parse<string> = (text) => {
   return accept(text, isHttp && isBare, expected).replace(/\/+$/, '')
 }
 
-/** A key to send in a header. */
+/** A token for a header. */
 export const headerToken: Parse<string> = (text) =>
   accept(text, /^[\x21-\x7e]+$/.test(text), 'printable ASCII without spaces')
 
-/** Exact origins, as a browser's `Origin` header spells them (RFC 6454 6.2). */
+/** Exact origins, as the `Origin` header of a browser has them (RFC 6454 6.2). */
 export const origins: Parse<readonly string[]> = (text) => {
   const expected =
     'a comma-separated list of origins as browsers send them: scheme, host, and port unless it ' +
@@ -84,11 +76,11 @@ export const origins: Parse<readonly string[]> = (text) => {
   return listOf(text, isOrigin, expected)
 }
 
-/** Where a hole may be reported, as security.txt takes it (RFC 9116 2.5.3). */
+/** Where to report a vulnerability, as in security.txt (RFC 9116 2.5.3). */
 export const contacts: Parse<readonly string[]> = (text) =>
   listOf(text, isContact, 'a comma-separated list of mailto: and https:// addresses')
 
-/** How many proxies to trust, or which (`10.0.0.0/8`). Never all of them: anyone could be one. */
+/** How many proxies to trust, or which (`10.0.0.0/8`). Never all: any client could claim to be one. */
 export const proxies: Parse<number | readonly string[]> = (text) => {
   const expected =
     'the number of proxies in front of the server (0 to 10), or their addresses and CIDRs, ' +
@@ -98,7 +90,7 @@ export const proxies: Parse<number | readonly string[]> = (text) => {
   return accept(hops, hops <= 10, expected)
 }
 
-/** `10/60`: ten in sixty seconds. */
+/** `10/60`: ten calls in sixty seconds. */
 export const limit: Parse<LimitOverride> = (text) => {
   const [, quota = '', windowSeconds = ''] = /^([1-9]\d{0,8})\/([1-9]\d{0,6})$/.exec(text) ?? []
   const expected =
@@ -107,14 +99,14 @@ export const limit: Parse<LimitOverride> = (text) => {
   return accept(value, value.quota > 0 && value.windowSeconds <= 31 * 86_400, expected)
 }
 
-/** An email address in its one spelling. */
+/** An email address, normalised. */
 export const email: Parse<string> = (text) => {
   const address = normaliseEmail(text)
   if (address !== undefined) return address
   throw new Unreadable('an ASCII email address')
 }
 
-/** A password that the policy allows, the list of common ones apart. */
+/** A password that the policy allows; the list of common ones is checked elsewhere. */
 export const password: Parse<string> = (text) => {
   const { least, most } = PASSWORD_LENGTH
   return accept(text, !findPasswordFault(text), `a password of ${least} to ${most} characters`)
@@ -141,12 +133,12 @@ function listOf(
 function isOrigin(text: string): boolean {
   const url = urlIn(text)
   const isHttp = url?.protocol === 'http:' || url?.protocol === 'https:'
-  // The URL parser takes a star for a letter of the host name.
+  // The URL parser accepts a star in a host name.
   return isHttp && url.origin === text && !text.includes('*')
 }
 
 function isContact(text: string): boolean {
-  // The URL parser drops what is no part of a line: tabs, and breaks that would make a field.
+  // The URL parser drops tabs, and line breaks that would add a field.
   if (!/^[\x21-\x7e]+$/.test(text)) return false
   return /^mailto:[^@]+@[^@]+$/.test(text) || urlIn(text)?.protocol === 'https:'
 }

@@ -1,12 +1,12 @@
-/** One environment variable, as `.env.example` explains it. */
+/** An environment variable, as `.env.example` explains it. */
 export interface Variable {
-  /** What holds if it is not set; absent if it is then simply off. */
+  /** Applies if the variable is not set; absent if the feature is then off. */
   readonly default?: string
   /** One line for `.env.example`. */
   readonly about: string
 }
 
-/** Every variable that Parley reads, but for `RATE_LIMIT_<POLICY>`. The order of `.env.example`. */
+/** All variables that Parley reads, except `RATE_LIMIT_<POLICY>`, in the order of `.env.example`. */
 export const VARIABLES = {
   PORT: { default: '3000', about: 'Port of the API. 0 chooses a free port.' },
   HOST: {
@@ -122,9 +122,9 @@ export const VARIABLES = {
 export type VariableName = keyof typeof VARIABLES
 
 /**
- * Names that begin so are Parley's: one that the table does not know is a misspelling. Left out
- * are words that other programs on a machine use too (ADMIN, DATA, DATABASE, HOST, LOG, METRICS,
- * PORT, REDIS, TLS).
+ * Names with these prefixes are Parley's: one that is not in the table is a misspelling. Prefixes
+ * that other programs use too are left out (ADMIN, DATA, DATABASE, HOST, LOG, METRICS, PORT, REDIS,
+ * TLS).
  */
 export const OUR_PREFIXES = [
   'ACCESS_TOKEN_',
@@ -145,7 +145,7 @@ export const OUR_PREFIXES = [
   'TRUST_PROX',
 ] as const
 
-/** Whether a variable is Parley's, or begins as one that is. */
+/** Whether a variable is Parley's, or has one of its prefixes. */
 export function isOurs(name: string): boolean {
   return Object.hasOwn(VARIABLES, name) || OUR_PREFIXES.some((prefix) => name.startsWith(prefix))
 }

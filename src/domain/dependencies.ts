@@ -1,6 +1,6 @@
 import type { Engine } from '../engine/engine.ts'
 import type { AgreedClock } from '../ports/clock/agreed-clock.ts'
-import type { Turns } from '../ports/clock/turns.ts'
+import type { EventLoop } from '../ports/clock/event-loop.ts'
 import type { Ids } from '../ports/ids.ts'
 import type { Limiter } from '../ports/limiter/limiter.ts'
 import type { Log } from '../ports/observability/log.ts'
@@ -21,8 +21,8 @@ export type Dependencies = {
   relay?: Relay
   /** Agrees with the database's clock where instances share a database. */
   clock: AgreedClock
-  /** Yields the event loop during long work. */
-  turns: Turns
+  /** Yields during long work. */
+  eventLoop: EventLoop
   ids: Ids
   passwords: Passwords
   /** Passwords that are refused because attackers try them first. */

@@ -107,13 +107,13 @@ function headSteps(parts: AppParts, { check, violations }: Checks): BeforeHead {
 function toolsOf(parts: AppParts, validator: Validator, checks: Checks): RouteTools {
   const { services, deps } = parts
   const { revocations, accountStatus, limits, idempotency } = services
-  const { accessTokens, clock, turns, meter } = deps
+  const { accessTokens, clock, eventLoop, meter } = deps
   return {
     validationOf: (policy) => validator.stepsOf(policy),
     credentials: { accessTokens, apiKeys: services.credentials, revocations, accountStatus },
     limits,
     idempotency,
-    replying: { clock, turns, meter, ...checks },
+    replying: { clock, eventLoop, meter, ...checks },
     slowDown: slowDownFailures(parts.signInDelayStepMs),
   }
 }

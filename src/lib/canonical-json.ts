@@ -1,4 +1,4 @@
-/** JSON with the names of every object in order, so that equal values have one spelling. */
+/** JSON with the names of every object sorted, so that equal values have the same text. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_name, inner: unknown) => {
     if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return inner

@@ -5,6 +5,7 @@ export type Deferred<T> = {
   reject: (error: unknown) => void
 }
 
+/** A promise that its owner settles. */
 export function createDeferred<T>(): Deferred<T> {
   const deferred = {} as Deferred<T>
   deferred.promise = new Promise<T>((resolve, reject) => {

@@ -1,12 +1,12 @@
-/** What Unicode takes for a line's end and JSON leaves as it is: Python's `splitlines`, say, and what is built on it. */
+/** Line ends of Unicode that JSON does not escape, but Python's `splitlines`, say, splits at. */
 const LINE_ENDS = /[\u0085\u2028\u2029]/g
 
-/** A value as JSON on one line, whichever line ends a reader knows: in events, exports and the log. */
+/** A value as JSON on one line for every reader: in events, exports and the log. */
 export function jsonLine(value: unknown): string {
   return escapeLineEnds(JSON.stringify(value))
 }
 
-/** JSON that says the same with its line ends escaped; CR and LF were by whoever made it. */
+/** The same JSON with Unicode's line ends escaped; JSON itself escapes CR and LF. */
 export function escapeLineEnds(json: string): string {
   return json.replaceAll(LINE_ENDS, escapeUnit)
 }

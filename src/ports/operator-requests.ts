@@ -4,87 +4,96 @@ import { join } from 'node:path'
 import type { Clock } from './clock/clock.ts'
 import { findSecretFile, isCode, makeSecretFile } from './keys/secret-file.ts'
 
-/** What an operator asks of the server that has the folder of data open, and may not wait for long. */
+/** An operator waits for the reply: it may not take long. */
 const LOOK_EVERY_MS = 1_000
-/** A server that is there takes a request within this time; in real time, as files are. */
+/** A running server takes a request within this time; in real time, as files are. */
 const TAKEN_WITHIN_MS = 5_000
 const ANSWERED_WITHIN_MS = 20_000
 const ASK_EVERY_MS = 100
-/** A request that waited so long was left behind: whoever wrote it no longer reckons with it. */
+/** A request that waited longer was left behind: its writer no longer expects a reply. */
 const GOOD_FOR_MS = 60_000
 
 /** What came of a request. */
 export type Asked = { kind: 'answered'; answer: string } | { kind: 'not-taken' | 'not-answered' }
 
-/** Files by which a command reaches the one process that may have the embedded database open. */
-export interface OperatorRequests {
-  /** Leaves a request and waits; what nobody took is taken back. */
-  ask(text: string): Promise<Asked>
-  /** Answers each request until the returned function is called. */
-  follow(answer: (text: string) => Promise<string>, onError: (error: unknown) => void): () => void
-}
-
-/**
- * Requests in a folder of the folder of data, for its owner alone (0600). Each carries a code that
- * only whoever has the server secret can make: being able to write there is not enough.
- * @param key derived from the server secret for `operator-requests`
- */
-export function createOperatorRequests(
-  folder: string,
-  key: Buffer,
-  clock: Clock,
-): OperatorRequests {
-  const pathOf = (id: string, ending: Ending) => join(folder, `${id}.${ending}`)
-  const remove = (id: string) =>
-    Promise.all(ENDINGS.map((ending) => rm(pathOf(id, ending), { force: true })))
-
-  /** Of the writer who takes it back and the server, one gets it. */
-  const claim = (id: string) =>
-    rename(pathOf(id, 'request'), pathOf(id, 'taken')).then(() => true, isGone)
-
-  const waitForAnswer = async (id: string): Promise<Asked> => {
-    const sinceMs = clock.monotonicMs()
-    for (;;) {
-      const answer = await findSecretFile(pathOf(id, 'answer'))
-      if (answer !== undefined) return { kind: 'answered', answer }
-      const waitedMs = clock.monotonicMs() - sinceMs
-      if (waitedMs > TAKEN_WITHIN_MS && (await claim(id))) return { kind: 'not-taken' }
-      if (waitedMs > ANSWERED_WITHIN_MS) return { kind: 'not-answered' }
-      await clock.wait(ASK_EVERY_MS)
-    }
-  }
-
-  const serve = async (id: string, answer: (text: string) => Promise<string>): Promise<void> => {
-    if (!(await claim(id))) return
-    const sealed = await findSecretFile(pathOf(id, 'taken'))
-    const text = sealed === undefined ? undefined : unseal(sealed, key, clock.now())
-    if (text !== undefined) await makeSecretFile(pathOf(id, 'answer'), await answer(text))
-    await rm(pathOf(id, 'taken'), { force: true })
-  }
-
-  const look = async (answer: (text: string) => Promise<string>): Promise<void> => {
-    for (const { id, ending } of await filesIn(folder)) {
-      if (ending === 'request') await serve(id, answer)
-      else await removeOld(pathOf(id, ending), clock.now())
-    }
-  }
-
-  return {
-    async ask(text) {
-      const id = randomUUID()
-      try {
-        await makeSecretFile(pathOf(id, 'request'), seal(text, key, clock.now()))
-        return await waitForAnswer(id)
-      } finally {
-        await remove(id)
-      }
-    },
-    follow: (answer, onError) => clock.every(LOOK_EVERY_MS, () => look(answer), onError),
-  }
-}
-
 const ENDINGS = ['request', 'taken', 'answer'] as const
 type Ending = (typeof ENDINGS)[number]
+
+type Reply = (text: string) => Promise<string>
+
+/**
+ * Files by which a command reaches the one process that may have the embedded database open: requests
+ * in a folder of DATA_DIR, for its owner alone (0600). Each carries a code that takes the server
+ * secret to make: being able to write there is not enough.
+ */
+export class OperatorRequests {
+  readonly #folder: string
+  readonly #key: Buffer
+  readonly #clock: Clock
+
+  /** @param key derived from the server secret for `operator-requests` */
+  constructor(folder: string, key: Buffer, clock: Clock) {
+    this.#folder = folder
+    this.#key = key
+    this.#clock = clock
+  }
+
+  /** Leaves a request and waits for its reply; a request that no server took is taken back. */
+  async ask(text: string): Promise<Asked> {
+    const id = randomUUID()
+    try {
+      await makeSecretFile(this.#pathOf(id, 'request'), seal(text, this.#key, this.#clock.now()))
+      return await this.#waitForReply(id)
+    } finally {
+      await this.#remove(id)
+    }
+  }
+
+  /** Replies to each request until the returned function is called. */
+  follow(reply: Reply, onError: (error: unknown) => void): () => void {
+    return this.#clock.every(LOOK_EVERY_MS, () => this.#look(reply), onError)
+  }
+
+  async #waitForReply(id: string): Promise<Asked> {
+    const sinceMs = this.#clock.monotonicMs()
+    for (;;) {
+      const answer = await findSecretFile(this.#pathOf(id, 'answer'))
+      if (answer !== undefined) return { kind: 'answered', answer }
+      const waitedMs = this.#clock.monotonicMs() - sinceMs
+      if (waitedMs > TAKEN_WITHIN_MS && (await this.#take(id))) return { kind: 'not-taken' }
+      if (waitedMs > ANSWERED_WITHIN_MS) return { kind: 'not-answered' }
+      await this.#clock.wait(ASK_EVERY_MS)
+    }
+  }
+
+  async #look(reply: Reply): Promise<void> {
+    for (const { id, ending } of await filesIn(this.#folder)) {
+      if (ending === 'request') await this.#serve(id, reply)
+      else await removeOld(this.#pathOf(id, ending), this.#clock.now())
+    }
+  }
+
+  async #serve(id: string, reply: Reply): Promise<void> {
+    if (!(await this.#take(id))) return
+    const sealed = await findSecretFile(this.#pathOf(id, 'taken'))
+    const text = sealed === undefined ? undefined : unseal(sealed, this.#key, this.#clock.now())
+    if (text !== undefined) await makeSecretFile(this.#pathOf(id, 'answer'), await reply(text))
+    await rm(this.#pathOf(id, 'taken'), { force: true })
+  }
+
+  /** Of the writer that takes its request back and the server, only one succeeds. */
+  #take(id: string): Promise<boolean> {
+    return rename(this.#pathOf(id, 'request'), this.#pathOf(id, 'taken')).then(() => true, isGone)
+  }
+
+  async #remove(id: string): Promise<void> {
+    await Promise.all(ENDINGS.map((ending) => rm(this.#pathOf(id, ending), { force: true })))
+  }
+
+  #pathOf(id: string, ending: Ending): string {
+    return join(this.#folder, `${id}.${ending}`)
+  }
+}
 
 async function filesIn(folder: string): Promise<{ id: string; ending: Ending }[]> {
   const names = await readdir(folder).catch((error: unknown) => {
@@ -98,7 +107,7 @@ async function filesIn(folder: string): Promise<{ id: string; ending: Ending }[]
   })
 }
 
-/** What a command or a server that was killed has left. */
+/** For the files of a command or a server that was killed. */
 async function removeOld(path: string, now: Date): Promise<void> {
   const found = await stat(path).catch(() => undefined)
   if (found && now.getTime() - found.mtimeMs > GOOD_FOR_MS) await rm(path, { force: true })
@@ -114,7 +123,7 @@ function seal(text: string, key: Buffer, now: Date): string {
   return `${codeOf(content, key).toString('hex')} ${content}`
 }
 
-/** The text of a request, or nothing if whoever wrote it lacks the secret or wrote it long ago. */
+/** The text of a request; undefined if it was made without the secret, or too long ago. */
 function unseal(sealed: string, key: Buffer, now: Date): string | undefined {
   const content = sealed.slice(CODE_LETTERS + 1)
   const code = Buffer.from(sealed.slice(0, CODE_LETTERS), 'hex')

@@ -2,20 +2,20 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import type { Socket } from 'node:net'
 
 /**
- * How many bytes each connection has sent that its other end has not taken yet. Who is missing is not
- * known: only Linux tells.
+ * How many bytes each connection has sent that its other end has not acknowledged. A connection that
+ * is missing is unknown: only Linux reports them.
  */
 export type Unacknowledged = (sockets: readonly Socket[]) => ReadonlyMap<Socket, number>
 
-/** IPv4, and everything that came to a socket of both families. */
+/** IPv4, and IPv6 with the connections of dual-stack sockets. */
 const TABLES = ['/proc/self/net/tcp', '/proc/self/net/tcp6']
 /** Columns of proc_net_tcp(5): sl, local, remote, state, tx:rx, timer, retransmits, uid, timeout, inode. */
 const QUEUES = 4
 const INODE = 9
 
 /**
- * The send queues of the system. What a process has written may lie there for long: a slow reader
- * takes megabytes before the process may write again and so hears of it.
+ * The send queues of the system. What a process has written may stay there for long: they take
+ * megabytes for a slow reader before the process is told to stop writing.
  */
 export const sendQueues: Unacknowledged = (sockets) => {
   const wanted = new Map<string, Socket>()
@@ -50,7 +50,7 @@ function inodeOf(socket: Socket): string | undefined {
   }
 }
 
-/** Nothing where the system has no such table. */
+/** Empty where the system has no such table. */
 function textOf(table: string): string {
   try {
     return readFileSync(table, 'latin1')

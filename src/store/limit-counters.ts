@@ -1,14 +1,12 @@
+import type { Pool } from 'pg'
+import type { Count } from '../ports/limiter/limiter.ts'
+import type { LimitCounters, PointsToTake } from '../ports/limiter/postgres.ts'
 import { readPostgresUrl } from '../ports/postgres-url/postgres-url.ts'
 import { openPool } from './database/server.ts'
 
-export type LimitCounters = ReturnType<typeof openLimitCounters>
-
-type Asked = { key: string; points: number; windowSeconds: number; quota: number }
-type Count = { consumed: number; resetsInMs: number }
-
 /** Connections for the limits alone, so that slow queries of others hold up no call. */
-const MOST_CONNECTIONS = 4
-/** A connection on which no answer came is given up a second later, and then can be replaced. */
+const MAX_CONNECTIONS = 4
+/** A connection on which no reply came within a second is given up and replaced. */
 const STATEMENT_MS = 1_000
 /** Rows of one DELETE: none takes long. */
 const PRUNE_ROWS = 2_000
@@ -33,65 +31,57 @@ const DELETE_EXPIRED = `DELETE FROM limit_counters WHERE key IN (
     SELECT key FROM limit_counters WHERE expires_at < now() LIMIT ${String(PRUNE_ROWS)}
     FOR UPDATE SKIP LOCKED)`
 
-/** What the limits have counted on a server. Every function is one statement, and throws what pg does. */
-export function openLimitCounters(databaseUrl: string) {
+/** The counters of a server. Every function throws what pg throws. */
+export function openLimitCounters(databaseUrl: string): LimitCounters {
   const pool = openPool({
     databaseUrl,
-    maxConnections: MOST_CONNECTIONS,
+    maxConnections: MAX_CONNECTIONS,
     // A call after a quiet hour has no more time for connecting than any other.
     minConnections: 1,
     statementMs: STATEMENT_MS,
   })
   const named = namedOrNot(databaseUrl)
   return {
-    /**
-     * Of each call, in turn, changes all counters, or none if one would go beyond its quota.
-     * @returns for each call, a count for each of its counters
-     */
-    async take(calls: readonly (readonly Asked[])[]): Promise<Count[][]> {
+    async take(calls) {
       const { rows } = await pool.query<Count>({ ...named(TAKE), values: columnsOf(calls) })
       let place = 0
-      return calls.map((asked) => rows.slice(place, (place += asked.length)))
+      return calls.map((call) => rows.slice(place, (place += call.length)))
     },
-
-    /** Those whose window runs, each in the place of its key. */
-    async find(keys: readonly string[]): Promise<(Count | undefined)[]> {
+    async find(keys) {
       const { rows } = await pool.query<Count & { key: string }>({ ...named(FIND), values: [keys] })
       return keys.map((key) => rows.find((row) => row.key === key))
     },
-
-    async delete(key: string): Promise<boolean> {
-      const { rowCount } = await pool.query({ ...named(DELETE), values: [key] })
-      return rowCount !== 0
+    async delete(key) {
+      await pool.query({ ...named(DELETE), values: [key] })
     },
-
-    async deleteExpired(): Promise<void> {
-      for (;;) {
-        const { rowCount } = await pool.query(DELETE_EXPIRED)
-        if ((rowCount ?? 0) < PRUNE_ROWS) return
-      }
-    },
-
+    deleteExpired: () => deleteExpired(pool),
     close: () => (pool.ending ? Promise.resolve() : pool.end()),
   }
 }
 
-/** Where the URL wants fewer names than there are statements, none has one. */
+async function deleteExpired(pool: Pool): Promise<void> {
+  for (;;) {
+    const { rowCount } = await pool.query(DELETE_EXPIRED)
+    if ((rowCount ?? 0) < PRUNE_ROWS) return
+  }
+}
+
+/** Where the URL allows fewer names than there are statements, none has one. */
 function namedOrNot(databaseUrl: string) {
   const { namedStatements = STATEMENTS.length } = readPostgresUrl(databaseUrl)
   const isNamed = namedStatements >= STATEMENTS.length
   return ({ name, text }: Statement) => (isNamed ? { name, text } : { text })
 }
 
-/** What the database's function takes: every key once, and a column for each thing that is asked. */
-function columnsOf(calls: readonly (readonly Asked[])[]) {
+/** The parameters of the database's function: every key once, then a column for each property. */
+function columnsOf(calls: readonly (readonly PointsToTake[])[]) {
   const slots = new Map<string, number>()
   const slotOf = (key: string): number => {
     const slot = slots.get(key) ?? slots.size + 1
     slots.set(key, slot)
     return slot
   }
-  const all = calls.flatMap((asked, call) => asked.map((one) => ({ ...one, call })))
+  const all = calls.flatMap((points, call) => points.map((one) => ({ ...one, call })))
   const inSlots = all.map(({ key }) => slotOf(key))
   return [
     [...slots.keys()],

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
 import { addressSubject } from '../../src/domain/limits/limit-subjects.ts'
 import { systemClock } from '../../src/ports/clock/clock.ts'
-import { createMemoryLimiter } from '../../src/ports/limiter/memory.ts'
+import { MemoryLimiter } from '../../src/ports/limiter/memory.ts'
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/wire/stream.ts'
@@ -106,7 +106,7 @@ describe('fifty calls at once', () => {
 })
 
 test('calls that look at the same moment take no more than there is, and give the rest back', async () => {
-  const limiter = createMemoryLimiter(systemClock)
+  const limiter = new MemoryLimiter(systemClock)
   const counters = [
     { name: 'user', subject: 'alice', quota: USER, windowSeconds: 600 },
     { name: 'chat', subject: 'alice', quota: CHAT, windowSeconds: 60 },

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDeferred } from '../../src/lib/deferred.ts'
-import { createTurns } from '../../src/ports/clock/turns.ts'
+import { NodeEventLoop } from '../../src/ports/clock/event-loop.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
@@ -27,15 +27,15 @@ let goOn = createDeferred<undefined>()
 beforeAll(async () => {
   testStore = await openTestStore()
   watched = watchStore(testStore.store)
-  const { take } = createTurns()
-  const turns = {
-    async take() {
+  const real = new NodeEventLoop()
+  const eventLoop = {
+    async yield() {
       turnsLeft -= 1
       if (turnsLeft < 0) await goOn.promise
-      await take()
+      await real.yield()
     },
   }
-  server = await startServer({ testStore, instead: { deps: { store: watched.store, turns } } })
+  server = await startServer({ testStore, instead: { deps: { store: watched.store, eventLoop } } })
 })
 afterAll(async () => {
   await server.close()

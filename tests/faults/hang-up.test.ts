@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDeferred } from '../../src/lib/deferred.ts'
-import { createHashQueue } from '../../src/ports/passwords/hash-queue.ts'
+import { HashQueue } from '../../src/ports/passwords/hash-queue.ts'
 import { createPasswords, type Passwords } from '../../src/ports/passwords/passwords.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
@@ -158,22 +158,22 @@ describe('POST /chat that is hung up', () => {
 describe('a login that is hung up while others are before it', () => {
   test('gives its place in the queue of hashes to whoever is still there, and is no failure', async () => {
     const first = createDeferred<undefined>()
-    const { inTurn, load } = createHashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
+    const queue = new HashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
     const real = createPasswords({ key: Buffer.alloc(32), cost: 4 })
     const passwords: Passwords = {
       ...real,
-      load,
-      verify: (password, hash, signal) => inTurn(() => real.verify(password, hash), signal),
+      load: () => queue.load(),
+      verify: (password, hash, signal) => queue.run(() => real.verify(password, hash), signal),
     }
     const busy = await startServer({ instead: { deps: { passwords } } })
-    const running = inTurn(() => first.promise)
+    const running = queue.run(() => first.promise)
     const body = { email: 'admin@example.com', password: 'the admin of the tests' }
     const leaver = ask(busy.anybody, body, 'logIn')
-    await until(() => load().waiting === 1)
+    await until(() => queue.load().waiting === 1)
     await leaver.hangUp()
-    await until(() => load().waiting === 0)
+    await until(() => queue.load().waiting === 0)
     const next = busy.anybody.expect(200, 'logIn', { body })
-    await until(() => load().waiting === 1)
+    await until(() => queue.load().waiting === 1)
     first.resolve(undefined)
     await Promise.all([running, next])
     expect(busy.logged().filter(({ level }) => level === 'error')).toEqual([])

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/ports/clock/clock.ts'
-import { createMemoryLimiter } from '../../src/ports/limiter/memory.ts'
+import { MemoryLimiter } from '../../src/ports/limiter/memory.ts'
 import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
-import { withStandIn } from '../../src/ports/limiter/fallback.ts'
+import { FallbackLimiter } from '../../src/ports/limiter/fallback.ts'
 import { createLog } from '../../src/ports/observability/log.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { DATABASE_URL } from '../support/database/limit-stores.ts'
@@ -184,7 +184,7 @@ describe.skipIf(!hasRedis)(
       const log = createLog('debug', { write: (line: string) => void lines.push(line) })
       const shared = await openRedisLimiter(redis.url, systemClock)
       const deps = { clock: systemClock, log }
-      const limiter = withStandIn(shared, createMemoryLimiter(systemClock), deps)
+      const limiter = new FallbackLimiter(shared, new MemoryLimiter(systemClock), deps)
       const counter = { name: 'chat', subject: 'alice', quota: 10, windowSeconds: 60 }
       const taken = limiter.take([counter])
       await nextTurn()

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createDeferred } from '../../src/lib/deferred.ts'
-import { createFairQueue, type Refusal, TurnRefused } from '../../src/lib/fair-queue.ts'
+import { FairQueue, type Refusal, TurnRefused } from '../../src/lib/fair-queue.ts'
 
 const LARGE = 1_000
 const LIMITS = {
@@ -9,7 +9,7 @@ const LIMITS = {
 
 /** Work that ends when it is told to, and what became of each piece. */
 function createWork(limits = LIMITS) {
-  const queue = createFairQueue(limits)
+  const queue = new FairQueue(limits)
   const underWay: { name: string; end: () => void }[] = []
   const refused: string[] = []
   const ended: string[] = []

@@ -2,10 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/ports/clock/clock.ts'
 import type { Counter, Limiter, Tally } from '../../src/ports/limiter/limiter.ts'
-import { createMemoryLimiter } from '../../src/ports/limiter/memory.ts'
-import { createPostgresLimiter } from '../../src/ports/limiter/postgres.ts'
+import { MemoryLimiter } from '../../src/ports/limiter/memory.ts'
+import { PostgresLimiter } from '../../src/ports/limiter/postgres.ts'
 import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
-import { Windows } from '../../src/ports/limiter/windows.ts'
 import { openLimitCounters } from '../../src/store/limit-counters.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { openTestStore } from '../support/database/database.ts'
@@ -190,7 +189,7 @@ describe.each(LIMIT_STORES)('limits in $name', ({ open }) => {
 describe('limits in memory', () => {
   test('remember a bounded number of subjects, and forget those whose window ends first', async () => {
     const clock = new TestClock()
-    const limiter = createMemoryLimiter(clock, 100)
+    const limiter = new MemoryLimiter(clock, 100)
     const of = (name: string, subject: number): Counter => ({
       name,
       subject: String(subject),
@@ -205,16 +204,23 @@ describe('limits in memory', () => {
 
   test('keep no more windows than they may, and drop all that have ended', async () => {
     const clock = new TestClock()
-    const windows = new Windows(clock, 100)
-    for (let i = 0; i < 1_000; i += 1) windows.incrby(`early ${i}`, 1, 60)
-    expect(windows.size).toBe(100)
+    const limiter = new MemoryLimiter(clock, 100)
+    const of = (subject: string): Counter => ({
+      name: 'anonymous',
+      subject,
+      quota: 5,
+      windowSeconds: 60,
+    })
+    for (let i = 0; i < 1_000; i += 1) await limiter.take([of(`early ${i}`)])
+    expect(limiter.size).toBe(100)
     await clock.advance(30_000)
-    for (let i = 0; i < 40; i += 1) windows.incrby(`late ${i}`, 1, 60)
-    expect(windows.size).toBe(100)
+    for (let i = 0; i < 40; i += 1) await limiter.take([of(`late ${i}`)])
+    expect(limiter.size).toBe(100)
     await clock.advance(30_000)
-    windows.incrby('last', 1, 60)
-    expect(windows.size).toBe(41)
-    expect(windows.consumed('late 0')).toBe(1)
+    await limiter.take([of('last')])
+    expect(limiter.size).toBe(41)
+    expect(await left(limiter, of('late 0'))).toEqual([4])
+    expect(await limiter.take([of('early 0')])).toMatchObject([{ remaining: 4 }])
   })
 })
 
@@ -245,7 +251,7 @@ describe.skipIf(DATABASE_URL === undefined)('limits in PostgreSQL', () => {
     const testStore = await openTestStore()
     const counters = openLimitCounters(testStore.options.databaseUrl!)
     const sent: string[] = []
-    const limiter = createPostgresLimiter({
+    const limiter = new PostgresLimiter({
       ...counters,
       take: (calls) => {
         sent.push('take')
@@ -270,7 +276,7 @@ describe.skipIf(DATABASE_URL === undefined)('limits in PostgreSQL', () => {
     const testStore = await openTestStore()
     const counters = openLimitCounters(testStore.options.databaseUrl!)
     const together: number[] = []
-    const limiter = createPostgresLimiter({
+    const limiter = new PostgresLimiter({
       ...counters,
       take: (calls) => {
         together.push(calls.length)
@@ -301,7 +307,7 @@ describe.skipIf(DATABASE_URL === undefined)('limits in PostgreSQL', () => {
     const testStore = await openTestStore()
     const counters = openLimitCounters(testStore.options.databaseUrl!)
     let statements = 0
-    const limiter = createPostgresLimiter({
+    const limiter = new PostgresLimiter({
       ...counters,
       take: (calls) => {
         statements += 1
@@ -322,7 +328,7 @@ describe.skipIf(DATABASE_URL === undefined)('limits in PostgreSQL', () => {
 
   test('are pruned when their window has ended, and not before', async () => {
     const testStore = await openTestStore()
-    const limiter = createPostgresLimiter(openLimitCounters(testStore.options.databaseUrl!))
+    const limiter = new PostgresLimiter(openLimitCounters(testStore.options.databaseUrl!))
     const rows = () => testStore.database.prisma.limitCounter.count()
     const alice = someone()
     const [gone, kept] = [alice('gone', 5, 1), alice('kept', 5)]
@@ -343,7 +349,7 @@ describe.skipIf(DATABASE_URL === undefined)('limits in PostgreSQL', () => {
 
   test('are taken in any order by calls at the same time, and none waits in a circle', async () => {
     const testStore = await openTestStore()
-    const limiter = createPostgresLimiter(openLimitCounters(testStore.options.databaseUrl!))
+    const limiter = new PostgresLimiter(openLimitCounters(testStore.options.databaseUrl!))
     const alice = someone()
     const names = ['a', 'b', 'c', 'd']
     const calls = Array.from({ length: 200 }, (_, i) => {

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createOperatorRequests } from '../../src/ports/operator-requests.ts'
+import { OperatorRequests } from '../../src/ports/operator-requests.ts'
 import { makeSecretFile } from '../../src/ports/keys/secret-file.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { until } from '../support/clock/until.ts'
@@ -22,7 +22,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const requests = (key = KEY) => createOperatorRequests(folder, key, clock)
+const requests = (key = KEY) => new OperatorRequests(folder, key, clock)
 function follow(): () => void {
   const answer = async (text: string) => {
     heard.push(text)

@@ -5,7 +5,7 @@ import {
   createPasswordPolicy,
   findPasswordFault,
 } from '../../src/domain/identity/password-policy.ts'
-import { createHashQueue, HashQueueFull } from '../../src/ports/passwords/hash-queue.ts'
+import { HashQueue, HashQueueFull } from '../../src/ports/passwords/hash-queue.ts'
 import { createPasswords, decoyHash } from '../../src/ports/passwords/passwords.ts'
 
 const COST = 4
@@ -92,9 +92,9 @@ describe('the queue', () => {
   })
 
   test('work that fails gives its place to the next', async () => {
-    const { inTurn } = createHashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
-    const failing = inTurn(() => Promise.reject(new Error('failed')))
-    const next = inTurn(() => Promise.resolve('next'))
+    const queue = new HashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
+    const failing = queue.run(() => Promise.reject(new Error('failed')))
+    const next = queue.run(() => Promise.resolve('next'))
     await expect(failing).rejects.toThrow('failed')
     await expect(next).resolves.toBe('next')
   })
@@ -104,9 +104,9 @@ describe('the queue', () => {
     const busy = cheap.hash('correct horse')
     await expect(cheap.hash('correct horse')).rejects.toMatchObject({ retryAfterSeconds: 1 })
     await busy
-    const { inTurn } = createHashQueue({ concurrency: 1, maxWaiting: 0, estimatedMs: 2500 })
-    const slow = inTurn(() => Promise.resolve())
-    await expect(inTurn(() => Promise.resolve())).rejects.toMatchObject({ retryAfterSeconds: 3 })
+    const queue = new HashQueue({ concurrency: 1, maxWaiting: 0, estimatedMs: 2500 })
+    const slow = queue.run(() => Promise.resolve())
+    await expect(queue.run(() => Promise.resolve())).rejects.toMatchObject({ retryAfterSeconds: 3 })
     await slow
   })
 })
@@ -143,13 +143,13 @@ describe('the policy', () => {
 const settled = () => new Promise(setImmediate)
 
 function queueOf(limits: { concurrency: number; maxWaiting: number }) {
-  const { inTurn: queue } = createHashQueue({ ...limits, estimatedMs: 1 })
+  const queue = new HashQueue({ ...limits, estimatedMs: 1 })
   const started: string[] = []
   const ends = new Map<string, () => void>()
   return {
     started,
     inTurn: (name: string) =>
-      queue(() => {
+      queue.run(() => {
         started.push(name)
         return new Promise<void>((resolve) => ends.set(name, resolve))
       }),

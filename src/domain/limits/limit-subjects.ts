@@ -1,9 +1,9 @@
 import { isIPv6, SocketAddress } from 'node:net'
 
 /**
- * Whom a limit per address counts: an IPv4 address, or the /64 network of an IPv6 address, since
- * whoever has one address of it has all of them. An IPv4 address in any of its IPv6 spellings is
- * that IPv4 address.
+ * The subject of a limit per address: an IPv4 address, or the /64 network of an IPv6 address, because
+ * a client with one of its addresses usually has all of them. An IPv4 address in any of its IPv6
+ * notations is that IPv4 address.
  */
 export function addressSubject(address: string): string {
   if (!isIPv6(address)) return address

@@ -1,4 +1,4 @@
-import { createFairQueue, type FairQueue, TurnRefused } from '../../lib/fair-queue.ts'
+import { FairQueue, TurnRefused } from '../../lib/fair-queue.ts'
 import type { Principal } from '../access/principal.ts'
 import type { Call } from '../calls/call.ts'
 import type { Dependencies } from '../dependencies.ts'
@@ -30,7 +30,7 @@ export type Reader = {
   call: Pick<Call, 'hungUp' | 'whenOver'>
 }
 
-type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'>
+type Deps = Pick<Dependencies, 'store' | 'clock' | 'eventLoop'>
 
 /**
  * Reads that may be large: pages of text, and exports, which consist of many. A few pages are read
@@ -40,15 +40,15 @@ type Deps = Pick<Dependencies, 'store' | 'clock' | 'turns'>
  */
 export class LargeReads {
   readonly #clock: Deps['clock']
-  readonly #turns: Deps['turns']
+  readonly #eventLoop: Deps['eventLoop']
   readonly #queue: FairQueue
   readonly #exporting = new Map<string, number>()
 
-  constructor({ store, clock, turns }: Deps) {
+  constructor({ store, clock, eventLoop }: Deps) {
     this.#clock = clock
-    this.#turns = turns
+    this.#eventLoop = eventLoop
     const places = store.embedded ? PLACES.embedded : PLACES.server
-    this.#queue = createFairQueue({ ...QUEUE, places })
+    this.#queue = new FairQueue({ ...QUEUE, places })
   }
 
   /**
@@ -118,7 +118,7 @@ export class LargeReads {
   }
 
   async #yieldIfLarge<T>(page: T, size: number): Promise<T> {
-    if (size > LARGE_PAGE_BYTES) await this.#turns.take()
+    if (size > LARGE_PAGE_BYTES) await this.#eventLoop.yield()
     return page
   }
 

@@ -7,8 +7,8 @@ import { type Connection, connectionOn, isFree } from './connections.ts'
 import { closeLingering } from './lingering-close.ts'
 import { readRawHead } from './raw-head.ts'
 
-/** Bytes of the first line and the headers together. */
-export const LONGEST_HEADERS = 16 * 1024
+/** The first line and the headers together. */
+export const MAX_HEADER_BYTES = 16 * 1024
 
 const TIMEOUT = 'ERR_HTTP_REQUEST_TIMEOUT'
 const CODE_OF: Readonly<Record<string, ProblemCode>> = {
@@ -16,41 +16,38 @@ const CODE_OF: Readonly<Record<string, ProblemCode>> = {
   [TIMEOUT]: 'request-timeout',
 }
 
-/** What Node's parser adds to its errors; of a request in many packets only the last one. */
+/** What Node's parser adds to its errors; of a request in many packets, the last packet only. */
 type ParserError = NodeJS.ErrnoException & { rawPacket?: Buffer; bytesParsed?: number }
 
-/** Of the server's calls and answers. */
+/** The classes of the server's requests and responses. */
 type Classes = {
   IncomingMessage: new (socket: Socket) => IncomingMessage
   ServerResponse: new (req: never) => ServerResponse
 }
 
-/** Answers what Node's parser refuses: like every call in log, headers and shape, and in its turn. */
+/** Responds to what Node's parser refuses: in log, headers, shape and turn like any other call. */
 export function createConnectionRefusal(
   classes: Classes,
   refuse: RequestHandler,
 ): (error: ParserError, socket: Socket) => void {
   return (error, socket) => {
     const connection = connectionOn(socket)
-    if (!isParsers(error) || !socket.writable) {
+    if (!isParserError(error) || !socket.writable) {
       socket.destroy()
       return
     }
     if (connection.isOver) return
-    // Who waits for his turn cannot send on: the time of what he has begun is not his.
+    // A call that waits for its turn cannot be sent on: its timeout is not the client's fault.
     if (error.code === TIMEOUT && connection.waiting > 0) return
     connection.isOver = true
-    if (connection.last?.req.complete === false) breakOff(connection, connection.last)
-    else
-      whenFree(connection, () => {
-        answer(connection, createCall(classes, error, socket), refuse)
-      })
+    if (connection.last?.req.complete === false) return breakOff(connection, connection.last)
+    whenFree(connection, () => respond(connection, createCall(classes, error, socket), refuse))
   }
 }
 
 /**
- * What of a request that could be read is refused without a look at its operation: without the one
- * host that it is for (RFC 9112 3.2), or with a body whose end other servers may see elsewhere (6.1).
+ * The problem of a request that is refused whatever its operation: it does not name one host
+ * (RFC 9112 3.2), or other servers may see the end of its body elsewhere (6.1).
  */
 export function refusalOf(req: IncomingMessage): Problem | undefined {
   const { headers, httpVersion } = req
@@ -73,7 +70,7 @@ function hasOneHost(rawHeaders: readonly string[]): boolean {
   return count === 1
 }
 
-/** For `CONNECT`, which makes a connection something that no server here is: Node has let go of it. */
+/** Refuses `CONNECT`: this server is no proxy. Node no longer reads the connection. */
 export function createConnectRefusal(
   { ServerResponse: Response }: Pick<Classes, 'ServerResponse'>,
   refuse: RequestHandler,
@@ -88,16 +85,16 @@ export function createConnectRefusal(
     connection.isOver = true
     req.url = '/'
     req.refusal = new Problem('invalid-request', { detail: 'This server is not a proxy.' })
-    answer(connection, new Response(req as never), refuse)
+    respond(connection, new Response(req as never), refuse)
   }
 }
 
-/** Anything else is the connection's own failure: there is nobody who could read an answer. */
-function isParsers({ code = '' }: ParserError): boolean {
+/** Anything else is a failure of the connection itself: no client can read a response. */
+function isParserError({ code = '' }: ParserError): boolean {
   return code === TIMEOUT || code.startsWith('HPE_')
 }
 
-/** The body of a call is broken: its answer, given or to come, is the last one. */
+/** The body of a call is broken: its response, sent or to come, is the last one. */
 function breakOff({ socket }: Connection, { req, writableFinished }: ServerResponse): void {
   if (writableFinished) closeLingering(socket)
   req.broken = true
@@ -109,20 +106,20 @@ function whenFree(connection: Connection, run: () => void): void {
   else connection.last?.once('finish', run)
 }
 
-/** A call in the place of what could not be read as one. */
+/** A call that stands for what could not be read as one. */
 function createCall(classes: Classes, error: ParserError, socket: Socket): ServerResponse {
   const req = new classes.IncomingMessage(socket)
   const code = CODE_OF[error.code ?? ''] ?? 'invalid-request'
   const { method, headers } = readRawHead(error)
   Object.assign(req, { method, headers, url: '/', httpVersionMajor: 1, httpVersionMinor: 1 })
-  req.refusal = new Problem(tooLongAddress(error, code) ? 'uri-too-long' : code)
+  req.refusal = new Problem(isTooLongAddress(error, code) ? 'uri-too-long' : code)
   return new classes.ServerResponse(req as never)
 }
 
-/** Does for the answer what Node does for those of calls that it has read. */
-function answer(connection: Connection, res: ServerResponse, refuse: RequestHandler): void {
+/** Does for the response what Node does for those of calls that it has read. */
+function respond(connection: Connection, res: ServerResponse, refuse: RequestHandler): void {
   const { socket } = connection
-  // The answer before it may have been the last.
+  // The response before it may have been the last.
   if (!socket.writable) return
   connection.last = res
   res.assignSocket(socket)
@@ -137,10 +134,10 @@ function answer(connection: Connection, res: ServerResponse, refuse: RequestHand
 }
 
 /**
- * An overflow that came before the first line had ended is the address's, not the headers'. Of a
- * request in many packets only the last is known; an address has no line end in any of them.
+ * Whether the address is too long, not the headers: the overflow came before the end of the first
+ * line. Of a request in many packets only the last is known; an address has a line end in none.
  */
-function tooLongAddress({ rawPacket }: ParserError, code: ProblemCode): boolean {
+function isTooLongAddress({ rawPacket }: ParserError, code: ProblemCode): boolean {
   if (code !== 'headers-too-large') return false
-  return rawPacket !== undefined && !rawPacket.subarray(0, LONGEST_HEADERS).includes('\r\n')
+  return rawPacket !== undefined && !rawPacket.subarray(0, MAX_HEADER_BYTES).includes('\r\n')
 }

@@ -2,20 +2,20 @@ import type { Socket } from 'node:net'
 import { systemClock } from '../../ports/clock/clock.ts'
 import { readOn } from './reading.ts'
 
-/** Whoever still sends, or never hangs up, has so long: in real time, as all of a connection. */
+/** How long a client may go on sending or keep the connection; real time, as for all connections. */
 const LINGER_MS = 5_000
 
 const lingering = new WeakSet<Socket>()
 
-/** Whether the last answer on this connection has been given. */
+/** Whether the last response on this connection has been sent. */
 export function isLingering(socket: Socket): boolean {
   return lingering.has(socket)
 }
 
 /**
- * Says that nothing more will come, and closes the connection once the client does, or has had its
- * time (RFC 9112 9.6). Closed at once, it would be reset by what the client still sends, and that
- * takes the answer with it; closed by the client alone, it would stay for as long as he likes.
+ * Says that nothing more will come, and closes the connection when the client does, or when its time
+ * is over (RFC 9112 9.6). If it were closed at once, what the client still sends would reset it, and
+ * the response would be lost; if only the client closed it, it could stay open without end.
  */
 export function closeLingering(socket: Socket): void {
   if (lingering.has(socket)) return
@@ -25,6 +25,6 @@ export function closeLingering(socket: Socket): void {
   })
   socket.once('close', stop)
   socket.end()
-  // What still comes is thrown away.
+  // What still comes is discarded.
   readOn(socket)
 }

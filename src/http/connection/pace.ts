@@ -1,21 +1,21 @@
-import type { Turns } from '../../ports/clock/turns.ts'
+import type { EventLoop } from '../../ports/clock/event-loop.ts'
 
-/** Characters of one answer that are written in a turn of the event loop: some 2 ms of work. */
-const A_TURN = 65_536
+/** Characters of one response that are written in a turn of the event loop: some 2 ms of work. */
+const CHARACTERS_PER_TURN = 65_536
 
-/** Told how much of an answer was written; resolves when it may go on. */
+/** Takes how many characters of a response were written; resolves when writing may go on. */
 export type Pace = (characters: number) => Promise<void> | undefined
 
 /**
- * Lets others be heard while a long answer is written: where its reader takes all at once, nothing
- * else would.
+ * Lets other calls be read while a long response is written: where its reader takes all of it at
+ * once, nothing else would.
  */
-export function createPace(turns: Turns): Pace {
+export function createPace(eventLoop: EventLoop): Pace {
   let written = 0
   return (characters) => {
     written += characters
-    if (written < A_TURN) return undefined
+    if (written < CHARACTERS_PER_TURN) return undefined
     written = 0
-    return turns.take()
+    return eventLoop.yield()
   }
 }

@@ -4,54 +4,54 @@ import { type Connection, connectionOn } from './connections.ts'
 import { closeLingering } from './lingering-close.ts'
 import { dropCalls, holdReading, readOn } from './reading.ts'
 
-/** Node parses all of a packet before anything of it is done: so many calls may wait, and no more. */
-const MOST_WAITING = 100
-/** From here on nothing more is read; the price is that nobody hears a client hang up. */
+/** Node parses a whole packet before its first call runs: no more calls than this may wait. */
+const MAX_WAITING = 100
+/** From here on nothing more is read; the price is that a client that hangs up is not noticed. */
 const HELD_FROM = 10
 
-/** An answer that can wait until it is its turn on the connection. */
-export type WaitingAnswer = ServerResponse & { begin?: (() => void) | undefined }
+/** A response that can wait for its turn on the connection. */
+export type WaitingResponse = ServerResponse & { start?: (() => void) | undefined }
 
 type Run = (req: IncomingMessage, res: ServerResponse) => void
 
 /**
- * Does the calls of one connection one after the other: what was sent ahead begins when the answer
- * before it has gone to the system as a whole. So whoever reads nothing holds one answer in memory,
- * however many he asked for.
+ * Runs the calls of one connection one after the other: a call that was sent ahead starts when the
+ * whole response before it has gone to the system. A client that reads nothing thus holds one
+ * response in memory, however many calls it has sent.
  */
 export function takeInTurn(run: Run): Run {
   return (req, res) => {
     const connection = connectionOn(req.socket)
     if (connection.isOver) return
     connection.last = res
-    // Node gives an answer its connection when the one before has been sent.
+    // Node assigns a response its socket when the one before has been sent.
     if (res.socket) run(req, res)
     else waitForTurn(connection, res, run)
   }
 }
 
-/** For an answer that has been given its connection. */
-export function beginTurn(res: WaitingAnswer): void {
-  const { begin } = res
-  if (!begin) return
-  res.begin = undefined
-  begin()
+/** Starts the call of a response that has been assigned its socket. */
+export function startTurn(res: WaitingResponse): void {
+  const { start } = res
+  if (!start) return
+  res.start = undefined
+  start()
 }
 
-function waitForTurn(connection: Connection, res: WaitingAnswer, run: Run): void {
+function waitForTurn(connection: Connection, res: WaitingResponse, run: Run): void {
   const { socket } = connection
-  if (connection.waiting >= MOST_WAITING) {
+  if (connection.waiting >= MAX_WAITING) {
     connection.isOver = true
     dropCalls(socket)
-    // The client sends again what was not answered (RFC 9112 9.3.2).
-    res.begin = () => {
+    // The client sends again the calls that got no response (RFC 9112 9.3.2).
+    res.start = () => {
       closeLingering(socket)
     }
     return
   }
   connection.waiting += 1
   if (connection.waiting === HELD_FROM) hold(socket)
-  res.begin = () => {
+  res.start = () => {
     if (connection.waiting === HELD_FROM) letGo(socket)
     connection.waiting -= 1
     run(res.req, res)
@@ -60,7 +60,7 @@ function waitForTurn(connection: Connection, res: WaitingAnswer, run: Run): void
 
 function hold(socket: Socket): void {
   holdReading(socket)
-  // Node reads on whenever a socket has been emptied.
+  // Node reads on whenever the buffer of a socket has drained.
   socket.on('drain', holdAgain)
 }
 

@@ -1,4 +1,4 @@
-/** What is taken from a request that could not be read; each is as good as a header that was. */
+/** The headers that are taken from a request that could not be read, as if it had been read. */
 const TAKEN: ReadonlySet<string> = new Set([
   'origin',
   'user-agent',
@@ -6,14 +6,14 @@ const TAKEN: ReadonlySet<string> = new Set([
   'x-forwarded-proto',
   'x-request-id',
 ])
-/** Behind the headers of a refused request nothing of it is worth a look. */
-const LONGEST_LOOK = 64 * 1024
+/** Nothing behind the headers of a refused request is of use. */
+const MAX_BYTES = 64 * 1024
 
 export type RawHead = { method: string | undefined; headers: Record<string, string> }
 
 /**
- * What a packet tells of the request that the parser refused in it: as much as has arrived in this one
- * packet, and nothing where the parser keeps none (a request that is late).
+ * The method and headers of a request that the parser refused, as far as they are in its last packet;
+ * nothing where the parser keeps no packet (a request that is late).
  */
 export function readRawHead({
   rawPacket,
@@ -24,8 +24,8 @@ export function readRawHead({
 }): RawHead {
   const headers: Record<string, string> = {}
   if (!rawPacket) return { method: undefined, headers }
-  const text = rawPacket.subarray(0, LONGEST_LOOK).toString('latin1')
-  // Calls before it in the packet were in order, and ended with an empty line.
+  const text = rawPacket.subarray(0, MAX_BYTES).toString('latin1')
+  // Calls before it in the packet were valid, and ended with an empty line.
   const start = text.lastIndexOf('\r\n\r\n', Math.max(0, bytesParsed - 4))
   const [first = '', ...lines] = text.slice(start === -1 ? 0 : start + 4).split('\r\n')
   for (const line of lines) {
@@ -33,7 +33,7 @@ export function readRawHead({
     const [, name = '', value = ''] = /^([A-Za-z-]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? []
     const key = name.toLowerCase()
     if (!TAKEN.has(key)) continue
-    // As Node joins a header that comes twice.
+    // Node joins a header that comes twice in this way.
     headers[key] = headers[key] === undefined ? value : `${headers[key]}, ${value}`
   }
   return { method: /^[A-Z]{1,20}(?= )/.exec(first)?.[0], headers }

@@ -1,26 +1,27 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** What Node keeps on a socket for pauses of its own. */
+/** Fields that Node keeps on a socket for pauses of its own. */
 type HeldSocket = Socket & {
   _paused?: boolean
   parser?: { resume(): void; onIncoming: (req: IncomingMessage) => number } | null
 }
 
-/** Takes nothing more from a connection; what has arrived already is still parsed. */
+/** Stops reading a connection; what has arrived is still parsed. */
 export function holdReading(socket: HeldSocket): void {
   // Without it Node reads on after each call that it has parsed.
   socket._paused = true
   socket.pause()
 }
 
+/** Undoes `holdReading`. */
 export function readOn(socket: HeldSocket): void {
   socket._paused = false
   socket.parser?.resume()
   socket.resume()
 }
 
-/** Drops the calls that are still in the packet: Node would keep a request and an answer for each. */
+/** Drops the calls that are left in the packet: Node would keep a request and a response for each. */
 export function dropCalls({ parser }: HeldSocket): void {
   if (!parser) return
   parser.onIncoming = (req) => {

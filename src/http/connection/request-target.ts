@@ -1,12 +1,12 @@
 import type { Request } from 'express'
 
 const SLASH = 47
-/** RFC 9112 3.2.2: what proxies are sent, and every server must take. What follows the host is ours. */
+/** RFC 9112 3.2.2: every server must accept it. The part after the host is the target here. */
 const ABSOLUTE_FORM = /^https?:\/\/[^/?#]+(.*)$/i
 
 /**
- * Leaves a request its target as path and query, in whatever form it came. What is in no form that
- * we serve becomes a path that there is not: Express would look for a path in it on its own terms,
+ * Rewrites the target of a request to path and query, whatever form it came in. A form that is not
+ * served becomes a path that does not exist: Express would look for a path in it on its own terms,
  * drop what follows `#`, and turn `\` into `/`. The `*` of OPTIONS stays.
  */
 export function settleTarget(req: Request): void {

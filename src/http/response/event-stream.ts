@@ -5,7 +5,7 @@ import type { Frame } from '../../contract/types.ts'
 import { jsonLine } from '../../lib/json-line.ts'
 import type { Clock } from '../../ports/clock/clock.ts'
 import type { Meter } from '../../ports/observability/meter.ts'
-import type { Turns } from '../../ports/clock/turns.ts'
+import type { EventLoop } from '../../ports/clock/event-loop.ts'
 import { messageErrorView } from '../../views/problem.ts'
 import { createPace } from '../connection/pace.ts'
 import { drained } from '../connection/slow-reader.ts'
@@ -25,7 +25,7 @@ type AnyFrame = Frame<{ type: string }>
 
 export type EventStreamTools = {
   clock: Clock
-  turns: Turns
+  eventLoop: EventLoop
   meter: Pick<Meter, 'firstFrame'>
   check: ResponseCheck
   violations: ContractViolations
@@ -70,7 +70,7 @@ async function writeFrames(
   tools: EventStreamTools,
 ): Promise<void> {
   const operationId = req.call.policy!.operationId
-  const pace = createPace(tools.turns)
+  const pace = createPace(tools.eventLoop)
   let lastId = ''
   try {
     for await (const { id, event } of frames) {

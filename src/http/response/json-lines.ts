@@ -2,14 +2,14 @@ import type { Request, Response } from 'express'
 import { JSON_LINES_TYPE } from '../../contract/media-types.ts'
 import type { ResponseCheck } from '../../contract/responses/response-check.ts'
 import { jsonLine } from '../../lib/json-line.ts'
-import type { Turns } from '../../ports/clock/turns.ts'
+import type { EventLoop } from '../../ports/clock/event-loop.ts'
 import { createPace } from '../connection/pace.ts'
 import { drained } from '../connection/slow-reader.ts'
 import type { ContractViolations } from './contract-violations.ts'
 import { setLimitHeaders } from './limit-headers.ts'
 
 export type JsonLinesTools = {
-  turns: Turns
+  eventLoop: EventLoop
   check: ResponseCheck
   violations: ContractViolations
 }
@@ -22,7 +22,7 @@ export async function sendJsonLines(
   req: Request,
   res: Response,
   lines: AsyncIterable<{ type: string }>,
-  { turns, check, violations }: JsonLinesTools,
+  { eventLoop, check, violations }: JsonLinesTools,
 ): Promise<void> {
   res.statusCode = 200
   res.setHeader('Content-Type', JSON_LINES_TYPE)
@@ -33,7 +33,7 @@ export async function sendJsonLines(
     return
   }
   const operationId = req.call.policy!.operationId
-  const pace = createPace(turns)
+  const pace = createPace(eventLoop)
   for await (const line of lines) {
     const violation = check.item(operationId, line)
     if (violation !== undefined) {

@@ -1,22 +1,22 @@
 import type { Clock } from './clock.ts'
 
-/** Within it clocks count as equal: measuring is no more exact than the way there and back. */
+/** Clocks this close count as equal: the round trip limits how exactly they can be compared. */
 const TOLERATED_MS = 1_000
 
 /** A clock that can be set by another. */
 export type AgreedClock = Clock & {
   /**
-   * Sets it by another clock if they are more than a second apart. Nothing changes when asking took
-   * longer than that: nobody can say when the answer was true.
-   * @param askOther what time it is there
-   * @throws what asking does
+   * Sets it by another clock if they are more than a second apart. If asking took longer than that,
+   * nothing changes: it is unknown when the reply was true.
+   * @param askOther resolves with the time of the other clock
+   * @throws what `askOther` throws
    */
   setBy(askOther: () => Promise<Date>): Promise<void>
 }
 
 /**
- * The given clock with another wall time: the same for all instances that set theirs by the same
- * one. What one of them writes as "until then" another can judge, whatever their machines show.
+ * The given clock with an agreed wall time: the same for all instances that set theirs by the same
+ * clock. A deadline that one of them writes holds for the others, whatever time their machines show.
  */
 export function createAgreedClock(own: Clock): AgreedClock {
   let aheadMs = 0

@@ -1,11 +1,11 @@
 /** Node clamps a longer timer to 1 ms (2^31 - 1). */
 const LONGEST_TIMER_MS = 2_147_483_647
 
-/** Time, as the program sees it. Tests pass one that they advance by hand. */
+/** The time of the program. Tests pass a clock that they advance by hand. */
 export interface Clock {
-  /** The wall clock, for what is stored or shown. */
+  /** The wall time, for what is stored or shown. */
   now(): Date
-  /** Milliseconds that only ever grow, for measuring how long something took. */
+  /** Milliseconds that never decrease, to measure how long something takes. */
   monotonicMs(): number
   /**
    * Resolves after `ms` milliseconds.
@@ -14,15 +14,15 @@ export interface Clock {
    */
   wait(ms: number, signal?: AbortSignal): Promise<void>
   /**
-   * Runs `run` every `ms` milliseconds until the returned function is called. A run that is still
-   * going when its next turn comes keeps that turn. Never keeps the process alive.
-   * @param onError gets what `run` throws or rejects with; by default it becomes a process warning
+   * Runs `run` every `ms` milliseconds until the returned function is called. While a run is in
+   * progress, its next turns are skipped. Never keeps the process alive.
+   * @param onError gets what `run` throws or rejects with; the default is a process warning
    * @throws RangeError if `ms` is not between 1 and 2^31 - 1
    */
   every(ms: number, run: () => void | Promise<void>, onError?: (error: unknown) => void): () => void
 }
 
-/** The machine's own clock; the one place in `src` that asks the time. */
+/** The clock of the machine; the one place in `src` that reads it. */
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonicMs: () => performance.now(),
@@ -38,8 +38,8 @@ export const systemClock: Clock = {
 }
 
 /**
- * A function to call at every turn of an interval: it skips the turn while an earlier run is still
- * going, and hands failures to `onError` so that none becomes an unhandled rejection.
+ * A function to call at every turn of an interval: it skips the turn while an earlier run is in
+ * progress, and hands failures to `onError`, so that none becomes an unhandled rejection.
  */
 export function neverOverlapping(
   run: () => void | Promise<void>,
@@ -55,7 +55,7 @@ export function neverOverlapping(
   }
 }
 
-/** @throws RangeError if a timer of `ms` milliseconds would not do what it says */
+/** @throws RangeError if Node would not wait `ms` milliseconds, or `ms` is less than `leastMs` */
 export function assertTimer(ms: number, leastMs: number): void {
   if (ms >= leastMs && ms <= LONGEST_TIMER_MS) return
   throw new RangeError(`A timer takes ${leastMs} to ${LONGEST_TIMER_MS} ms, not ${ms}.`)
@@ -88,7 +88,7 @@ async function runOnce(
   }
 }
 
-/** A reason may be anything at all: it is the caller's, and is passed on as it is. */
+/** A reason may be any value: it is the caller's, and is passed on unchanged. */
 function reasonOf(signal: AbortSignal | undefined): Error {
   return signal?.reason as Error
 }

@@ -5,34 +5,34 @@ import type { Log } from '../observability/log.ts'
 import { findSecretFile } from './secret-file.ts'
 import { StartRefused } from '../start-refused.ts'
 
-/** A renewed certificate is in use after so long; the old one is good for days then. */
+/** A renewed certificate is in use after this time; the old one is valid for days then. */
 const LOOK_EVERY_MS = 5_000
 
-/** Where a certificate chain and its private key are, both PEM. */
+/** The paths of a certificate chain and its private key, both PEM. */
 export type CertificateFiles = { certFile: string; keyFile: string }
 
-/** What `https.createServer` and `setSecureContext` take. */
+/** Options for `https.createServer` and `setSecureContext`. */
 export type Certificate = { cert: string; key: string; minVersion: SecureVersion }
 
 type World = { clock: Clock; log: Pick<Log, 'info' | 'error'> }
 
-/** A certificate that may be another the next time. */
+/** A certificate that may be renewed. */
 export interface CertificateSource {
-  /** The one that was read at the start. */
+  /** The certificate that was read at the start. */
   readonly first: Certificate
   /** Hands each new one to `use`, until the returned function is called. */
   follow(use: (certificate: Certificate) => void, world: World): () => void
 }
 
-/** A certificate that cannot be used as it is. Its message never shows the content of a file. */
+/** A certificate that cannot be used. The message never quotes the content of a file. */
 export class CertificateMistake extends StartRefused {
   override readonly name = 'CertificateMistake'
 }
 
 /**
- * The certificate in two files, and what becomes of them: certbot and its like replace them every
- * few weeks. Files that do not belong together, as in the middle of a renewal, change nothing: the
- * log says why, once for each reason, and they are tried again.
+ * The certificate in two files, which certbot and other tools replace every few weeks. Files that do
+ * not match, as in the middle of a renewal, change nothing: the log says why, once for each reason,
+ * and they are tried again.
  * @throws CertificateMistake if they cannot be used to begin with
  * @throws SecretFileMistake if others on this machine may open the key
  */
@@ -42,7 +42,7 @@ export async function openCertificate(files: CertificateFiles): Promise<Certific
   const first = await readCertificate(files)
 
   const update = async (use: (certificate: Certificate) => void): Promise<boolean> => {
-    // Asked before they are read: what is written in between is seen the next time.
+    // Asked before the files are read: what is written in between is seen the next time.
     const found = await stampOf(files)
     if (found === stamp && failure === '') return false
     use(await readCertificate(files))
@@ -75,7 +75,7 @@ async function readCertificate({ certFile, keyFile }: CertificateFiles): Promise
   const key = await findSecretFile(keyFile).catch(missing(keyFile))
   if (key === undefined) throw new CertificateMistake(`${keyFile} (TLS_KEY_FILE) does not exist.`)
   const certificate: Certificate = { cert, key, minVersion: 'TLSv1.2' }
-  // Node takes an empty text for none at all, and would then fail at every handshake.
+  // Node treats an empty text as none, and would then fail at every handshake.
   for (const [path, text] of [
     [certFile, cert],
     [keyFile, key],
@@ -100,7 +100,7 @@ function missing(path: string): (error: NodeJS.ErrnoException) => never {
   }
 }
 
-/** Changes whenever one of the files does: renaming gives another inode, writing another time. */
+/** Changes whenever one of the files does: a rename changes the inode, a write the time. */
 async function stampOf({ certFile, keyFile }: CertificateFiles): Promise<string> {
   const stamps = [certFile, keyFile].map(async (path) => {
     const found = await stat(path, { bigint: true }).catch(() => undefined)

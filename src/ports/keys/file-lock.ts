@@ -4,20 +4,20 @@ import type { Clock } from '../clock/clock.ts'
 import { isCode, writeDurably } from './secret-file.ts'
 
 const LOOK_EVERY_MS = 100
-/** Far longer than anybody holds the lock, so that whoever still has it then was killed. */
+/** Far longer than any process holds the lock: one that still has it then was killed. */
 const ABANDONED_AFTER_MS = 10_000
 
 /** The right to change a file, until it is released. */
 export type FileLock = {
-  /** False if others took this holder for dead: what it was about to do must not be done. */
+  /** False if another process took the lock over: the holder must not go on with its change. */
   isHeld(): Promise<boolean>
   release(): Promise<void>
 }
 
 /**
- * Waits for the lock file at `path` and takes it. It works between machines that share a folder:
- * nothing but the folder is asked, neither process numbers nor the time of day. One that stays the
- * same for 10 s was left behind by a killed process and is taken over.
+ * Waits for the lock file at `path` and takes it. It works between machines that share a folder: it
+ * depends on nothing but the folder, neither process ids nor the time of day. A lock file that does
+ * not change for 10 s was left behind by a killed process and is taken over.
  */
 export async function takeFileLock(path: string, clock: Clock): Promise<FileLock> {
   const token = randomUUID()
@@ -58,7 +58,7 @@ async function removeAbandoned(path: string, holder: string): Promise<void> {
     if (isCode(error, 'ENOENT')) return
     throw error
   }
-  // Another process may have taken over since the lock was read: then it gets its lock back.
+  // Another process may have taken the lock over since it was read: then it gets its lock back.
   if ((await findText(aside)) !== holder) await link(aside, path).catch(() => undefined)
   await rm(aside, { force: true })
 }

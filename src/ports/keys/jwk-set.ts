@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, importJWK, type CryptoKey, type JWK } from 'jose'
 import { SecretFileMistake } from './secret-file.ts'
 
-/** The one algorithm of our tokens (RFC 8037). */
+/** The one algorithm of access tokens (RFC 8037). */
 export const SIGNING_ALGORITHM = 'EdDSA'
 
 /** One key of a private JWK Set, imported. */
@@ -10,16 +10,16 @@ export interface Key {
   readonly publicJwk: JWK
   readonly publicKey: CryptoKey
   readonly privateKey: CryptoKey | undefined
-  /** From when on it signs, in seconds since 1970; absent: always. */
+  /** When it starts to sign, in seconds since 1970; absent: always. */
   readonly activeFrom: number | undefined
-  /** From when on it counts as gone, in seconds since 1970; absent: never. */
+  /** When it stops to count, in seconds since 1970; absent: never. */
   readonly retiredAt: number | undefined
 }
 
 /**
- * The members of a private JWK Set (RFC 7517), as they stand there.
- * @param origin how messages call it
- * @throws SecretFileMistake if it is no set, never with any of its text
+ * The members of a private JWK Set (RFC 7517), unchecked.
+ * @param origin the name of the set in messages
+ * @throws SecretFileMistake if it is no set; the message never quotes it
  */
 export function jwksIn(text: string, origin: string): unknown[] {
   const set = parseJson(text, origin)
@@ -31,7 +31,7 @@ export function jwksIn(text: string, origin: string): unknown[] {
 export async function importKey(jwk: unknown, origin: string): Promise<Key> {
   const { x, d, activeFrom, retiredAt } = ed25519(jwk, origin)
   const publicMembers = { kty: 'OKP', crv: 'Ed25519', x }
-  // RFC 7638: a thumbprint cannot be mistaken for another key's, whatever the file calls it.
+  // RFC 7638: a thumbprint identifies the key, whatever `kid` the file gives it.
   const kid = await calculateJwkThumbprint(publicMembers)
   return {
     kid,
@@ -47,7 +47,7 @@ function parseJson(text: string, origin: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The parser's own message quotes the text around the mistake, which may be the key.
+    // The message of the parser quotes the text around the mistake, which may be the key.
     throw new SecretFileMistake(`${origin} is not JSON.`)
   }
 }
@@ -69,7 +69,7 @@ function numericDate(value: unknown, origin: string): number | undefined {
   throw new SecretFileMistake(`${origin} must be a Unix time in whole seconds.`)
 }
 
-/** What is larger was meant in milliseconds: as seconds it is the year 5138. */
+/** A larger number is a time in milliseconds: as seconds it would be the year 5138. */
 const FIRST_IN_MS = 1e11
 
 async function importHalf(jwk: JWK, origin: string): Promise<CryptoKey> {

@@ -6,10 +6,10 @@ import { findSecretFile, SecretFileMistake } from './secret-file.ts'
 
 /** Often enough that a new key is known everywhere long before it signs. */
 const LOOK_EVERY_MS = 5_000
-/** Anybody may send a token with an unknown `kid`: no file is asked more often for that. */
+/** Any client may send a token with an unknown `kid`: the file is not read more often for that. */
 const LOOK_AGAIN_EVERY_MS = 1_000
 
-/** Keys that may be others the next time. */
+/** Keys that may change. */
 export interface KeySource {
   /** The keys in force. */
   current(): KeySet
@@ -22,53 +22,78 @@ export interface KeySource {
   follow(): () => void
 }
 
+type Surroundings = { clock: Clock; log: Pick<Log, 'info' | 'error'> }
+
 /**
- * The keys in a file, and what becomes of them. A file that can no longer be used changes nothing:
- * the keys in force stay, and the log says why, once for each reason.
+ * The keys in a file, which are read again when it changes. A file that can no longer be used changes
+ * nothing: the keys in force stay, and the log says why, once for each reason.
  * @throws SecretFileMistake if the file cannot be used to begin with
  */
-export async function openKeyFile(
-  path: string,
-  { clock, log }: { clock: Clock; log: Pick<Log, 'info' | 'error'> },
-): Promise<KeySource> {
-  let stamp = await stampOf(path)
-  let keys = await readKeys(path, clock)
-  let failure = ''
-  let lookingNow: Promise<void> | undefined
-  let lookedAgainAtMs = -Infinity
+export async function openKeyFile(path: string, surroundings: Surroundings): Promise<KeySource> {
+  const stamp = await stampOf(path)
+  return new KeyFile(path, surroundings, stamp, await readKeys(path, surroundings.clock))
+}
 
-  const update = async (): Promise<void> => {
-    // Asked before it is read: what is written in between is seen the next time.
-    const found = await stampOf(path)
-    if (found === stamp && failure === '') return
-    keys = await readKeys(path, clock)
-    stamp = found
-    failure = ''
-    const kids = keys.publicJwks(clock.now()).keys.map(({ kid }) => kid)
-    log.info({ kids }, 'signing keys reloaded')
+class KeyFile implements KeySource {
+  readonly #path: string
+  readonly #clock: Clock
+  readonly #log: Pick<Log, 'info' | 'error'>
+  #stamp: string
+  #keys: KeySet
+  #loggedFailure = ''
+  #looking: Promise<void> | undefined
+  #lookedAgainAtMs = -Infinity
+
+  constructor(path: string, { clock, log }: Surroundings, stamp: string, keys: KeySet) {
+    this.#path = path
+    this.#clock = clock
+    this.#log = log
+    this.#stamp = stamp
+    this.#keys = keys
   }
-  const report = (error: unknown): void => {
-    const reason = String(error)
-    if (reason !== failure)
-      log.error({ err: error }, 'signing keys not reloaded: the current keys stay in use')
-    failure = reason
+
+  current(): KeySet {
+    return this.#keys
   }
-  const look = (): Promise<void> => {
-    lookingNow ??= update()
-      .catch(report)
+
+  async lookAgain(): Promise<void> {
+    if (this.#clock.monotonicMs() - this.#lookedAgainAtMs < LOOK_AGAIN_EVERY_MS) {
+      return this.#looking
+    }
+    this.#lookedAgainAtMs = this.#clock.monotonicMs()
+    await this.#look()
+  }
+
+  follow(): () => void {
+    return this.#clock.every(LOOK_EVERY_MS, () => this.#look())
+  }
+
+  #look(): Promise<void> {
+    this.#looking ??= this.#update()
+      .catch((error: unknown) => this.#report(error))
       .finally(() => {
-        lookingNow = undefined
+        this.#looking = undefined
       })
-    return lookingNow
+    return this.#looking
   }
-  return {
-    current: () => keys,
-    async lookAgain() {
-      if (clock.monotonicMs() - lookedAgainAtMs < LOOK_AGAIN_EVERY_MS) return lookingNow
-      lookedAgainAtMs = clock.monotonicMs()
-      await look()
-    },
-    follow: () => clock.every(LOOK_EVERY_MS, look),
+
+  async #update(): Promise<void> {
+    // Asked before the file is read: what is written in between is seen the next time.
+    const stamp = await stampOf(this.#path)
+    if (stamp === this.#stamp && this.#loggedFailure === '') return
+    this.#keys = await readKeys(this.#path, this.#clock)
+    this.#stamp = stamp
+    this.#loggedFailure = ''
+    const kids = this.#keys.publicJwks(this.#clock.now()).keys.map(({ kid }) => kid)
+    this.#log.info({ kids }, 'signing keys reloaded')
+  }
+
+  #report(error: unknown): void {
+    const failure = String(error)
+    if (failure !== this.#loggedFailure) {
+      this.#log.error({ err: error }, 'signing keys not reloaded: the current keys stay in use')
+    }
+    this.#loggedFailure = failure
   }
 }
 
@@ -90,7 +115,7 @@ async function readKeys(path: string, clock: Clock): Promise<KeySet> {
   throw new SecretFileMistake(`${path} has only retired keys: run "npm run rotate-keys".`)
 }
 
-/** Changes whenever the file does: renaming gives another inode, writing another time or size. */
+/** Changes whenever the file does: a rename changes the inode, a write the time or the size. */
 async function stampOf(path: string): Promise<string> {
   const found = await stat(path, { bigint: true }).catch(() => undefined)
   return found ? [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join() : 'missing'

@@ -8,24 +8,24 @@ import { newSigningKey, newSigningKeysText, signingKeysText } from './signing-ke
 /** How long before a new key signs: time for every instance, and every cache, to learn of it. */
 export const LEAD_SECONDS = 60
 
-/** Room for clocks that differ, when a token's life decides how long a former key verifies. */
+/** Allowance for clocks that differ, where the life of a token decides how long a former key verifies. */
 const SKEW_SECONDS = 60
 const LEAST_OVERLAP_SECONDS = 3600
 
 /** How the keys change. */
 export type Rotation =
-  /** The new key signs in a minute, and the former ones verify for `overlapSeconds` from then on. */
+  /** The new key signs in a minute, and from then on the former ones verify for `overlapSeconds`. */
   | { kind: 'with-overlap'; overlapSeconds: number }
-  /** For a key that is no longer secret: the new one signs at once, and no other is left. */
+  /** For a key that is no longer secret: the new one signs at once, and no former one remains. */
   | { kind: 'at-once' }
 
-/** How long the former keys must verify so that no token dies before its time. */
+/** How long the former keys must verify so that no token ends before it expires. */
 export function overlapFor(accessTokenTtlSeconds: number): number {
   return Math.max(LEAST_OVERLAP_SECONDS, accessTokenTtlSeconds + SKEW_SECONDS)
 }
 
 /**
- * Rotates the signing keys of a file, under a lock, whole or not at all.
+ * Rotates the signing keys of a file, under a lock and atomically.
  * @returns the new text of the file
  * @throws SecretFileMistake if the file cannot be used or replaced; then it is as it was
  */
@@ -51,7 +51,7 @@ async function rotate(text: string, origin: string, rotation: Rotation, now: Dat
       return [{ ...kept, retiredAt: key.retiredAt ?? retiredAt }]
     }),
   )
-  // Where no key can sign, the new one is not waited for.
+  // If no key can sign, the new one signs at once.
   const next = { ...(await newSigningKey()), ...(signer && { activeFrom }) }
   return signingKeysText([next, ...former.flat()])
 }

@@ -2,14 +2,14 @@ import type { CryptoKey, JWK } from 'jose'
 import { importKey, jwksIn, type Key } from './jwk-set.ts'
 import { SecretFileMistake } from './secret-file.ts'
 
-/** What a file of signing keys says, at any moment. Keys whose `retiredAt` has come are not there. */
+/** The signing keys of a file at any given time. Keys whose `retiredAt` has passed are left out. */
 export interface KeySet {
   /**
-   * The key that signs: the first that is active. Where none is yet, the one that will be first:
-   * every instance that has the file knows it. Undefined if all are retired.
+   * The key that signs: the first that is active. If none is yet, the one that will be first: every
+   * instance that has the file knows it. Undefined if all are retired.
    */
   findSigner(at: Date): Signer | undefined
-  /** The public key; of one that is not active yet too, for another's clock may be ahead. */
+  /** The public key, even of a key that is not active yet: the clock of its signer may be ahead. */
   findVerifying(kid: string, at: Date): CryptoKey | undefined
   /** Public halves only. */
   publicJwks(at: Date): { keys: JWK[] }
@@ -20,9 +20,9 @@ export type Signer = { readonly kid: string; readonly privateKey: CryptoKey }
 
 /**
  * Reads a private JWK Set. The first key needs its private half; others may only verify. The
- * members `activeFrom` and `retiredAt` (seconds since 1970) say when a key begins to sign and when
- * it is gone.
- * @param origin how messages call it
+ * members `activeFrom` and `retiredAt` (seconds since 1970) say when a key starts to sign and when it
+ * stops to count.
+ * @param origin the name of the set in messages
  * @throws SecretFileMistake with the place of the mistake, never with a key's value
  */
 export async function parseKeySet(text: string, origin: string): Promise<KeySet> {
@@ -48,12 +48,12 @@ export async function parseKeySet(text: string, origin: string): Promise<KeySet>
   }
 }
 
-/** Whether the time of a key is over. */
+/** Whether the key is retired at that time. */
 export function isRetired({ retiredAt }: Pick<Key, 'retiredAt'>, at: Date): boolean {
   return retiredAt !== undefined && at.getTime() >= retiredAt * 1000
 }
 
-/** Whether a key's time to sign has come. */
+/** Whether the key may sign at that time. */
 export function isActive({ activeFrom = 0 }: Pick<Key, 'activeFrom'>, at: Date): boolean {
   return at.getTime() >= activeFrom * 1000
 }

@@ -15,19 +15,19 @@ import {
 const DRAFT_ENDING = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/
 
 /**
- * Replaces the text of a secret file by another made from it, whole or not at all: who reads it at
- * any moment, or after a power cut, finds the one or the other. It stays its owner's alone (0600).
- * Two changes at the same moment come one after the other, and the second sees the first.
+ * Replaces the text of a secret file by one made from it, atomically: a reader at any moment, or after
+ * a power failure, finds one text or the other. Only the owner may read the file (0600). Concurrent
+ * changes are made one after the other, and the second sees the first.
  * @returns the new text
- * @throws SecretFileMistake if the file is missing, open to others, or not ours to replace; then it
- *   is as it was
+ * @throws SecretFileMistake if the file is missing, open to others, or may not be replaced; then it is
+ *   unchanged
  */
 export async function changeSecretFile(
   path: string,
   change: (text: string) => string | Promise<string>,
   clock: Clock,
 ): Promise<string> {
-  // The file behind a link is replaced, never the link; its folder must be able to rename it.
+  // A link is kept and its target replaced; the rename happens in the folder of the target.
   const target = await findTarget(path)
   const lock = await takeFileLock(`${target}.lock`, clock)
   try {
@@ -59,7 +59,7 @@ async function readOwn(path: string): Promise<string> {
   const text = await findSecretFile(path)
   if (text === undefined)
     throw new SecretFileMistake(`${path} was removed while it was being read.`)
-  // Renaming would get around it: a read-only file is a mounted copy, or another's.
+  // A rename would circumvent this: a read-only file is a mounted copy, or another user's.
   await access(path, constants.W_OK).catch(() => {
     throw new SecretFileMistake(`${path} cannot be written here. Change it at its source.`)
   })
@@ -79,7 +79,7 @@ async function replace(path: string, text: string, confirm: () => Promise<void>)
   }
 }
 
-/** Run by root, say, the servers would no longer be able to read what only root may. */
+/** If root made this change, say, servers could not read a file that belongs to root. */
 async function keepOwner(path: string, draft: string): Promise<void> {
   const [{ uid, gid }, made] = await Promise.all([stat(path), stat(draft)])
   if (uid === made.uid) return
@@ -89,8 +89,8 @@ async function keepOwner(path: string, draft: string): Promise<void> {
 }
 
 /**
- * A killed process leaves its draft, secrets and all. One that was only taken for dead finds its
- * own gone, and so cannot put it in place any more.
+ * A killed process leaves its draft, which contains secrets. A process that was only slow finds its
+ * draft deleted, and so cannot put it in place any more.
  */
 async function removeDrafts(path: string): Promise<void> {
   const folder = dirname(path)

@@ -8,7 +8,7 @@ const OWNER_ONLY = 0o600
 const OTHERS = 0o077
 const LINKLESS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS']
 
-/** A file that holds a secret and cannot be used as it is. Its message never shows the content. */
+/** A secret file that cannot be used. The message never quotes the content. */
 export class SecretFileMistake extends StartRefused {
   override readonly name = 'SecretFileMistake'
 }
@@ -30,8 +30,8 @@ export async function findSecretFile(path: string): Promise<string | undefined> 
 }
 
 /**
- * Writes a secret file (0600) whole or not at all, and never over another.
- * @returns false if the path was taken: what is there is untouched
+ * Writes a new secret file (0600) atomically.
+ * @returns false if there is one already: it stays as it is
  */
 export async function makeSecretFile(path: string, text: string): Promise<boolean> {
   const folder = dirname(path)
@@ -48,8 +48,8 @@ export async function makeSecretFile(path: string, text: string): Promise<boolea
 }
 
 /**
- * The text of a secret file, made at the first call. Two processes that start at the same moment
- * get the same text.
+ * The text of a secret file, made at the first call. Two processes that start concurrently get the
+ * same text.
  */
 export async function findOrMakeSecretFile(
   path: string,
@@ -66,8 +66,8 @@ export async function findOrMakeSecretFile(
 }
 
 /**
- * A secret that others may open is refused only where `chmod 600` is ours to do. On a read-only
- * mount (Kubernetes and Docker secrets) or in another's file, the mount decides who reads it.
+ * Refuses a secret that others may open, but only where this user could `chmod 600` it. On a
+ * read-only mount (Kubernetes and Docker secrets) or in a file of another user, the mount decides.
  */
 async function refuseIfExposed(path: string, mode: number): Promise<void> {
   if (process.platform === 'win32' || (mode & OTHERS) === 0) return
@@ -93,7 +93,7 @@ async function openIfThere(path: string) {
   }
 }
 
-/** Writes a new file (0600) and waits until the disk has it. @throws EEXIST if there is one */
+/** Writes a new file (0600) and waits until it is on disk. @throws EEXIST if there is one */
 export async function writeDurably(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', OWNER_ONLY)
   try {
@@ -105,8 +105,8 @@ export async function writeDurably(path: string, text: string): Promise<void> {
 }
 
 /**
- * A hard link, because renaming would silently replace a file that another process just made.
- * Where the file system has no links (network shares), a look and a rename must do.
+ * Uses a hard link, because a rename would silently replace a file that another process just made.
+ * Where the file system has no links (network shares), a check and a rename must do.
  */
 async function linkIfFree(draft: string, path: string): Promise<boolean> {
   try {
@@ -128,7 +128,7 @@ async function renameIfFree(draft: string, path: string): Promise<boolean> {
   return !isTaken
 }
 
-/** Without this, a power cut could forget a file's name. Windows has no such call. */
+/** Without this, a power failure could lose the name of a file. Windows has no such call. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')
@@ -139,7 +139,7 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Whether an error is the file system's, with this code. */
+/** Whether an error has this code of the file system. */
 export function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && 'code' in error && error.code === code
 }

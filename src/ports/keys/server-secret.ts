@@ -2,16 +2,16 @@ import { hkdfSync, randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { findOrMakeSecretFile, findSecretFile, SecretFileMistake } from './secret-file.ts'
 
-/** What a key is for. One secret gives an unrelated key for each (RFC 5869 `info`). */
+/** The purpose of a derived key. One secret gives an unrelated key for each (RFC 5869 `info`). */
 export type KeyPurpose =
   'passwords' | 'refresh-tokens' | 'api-keys' | 'cursors' | 'operator-requests'
 
-/** The least a server secret may have, in UTF-8 bytes. */
+/** In UTF-8. */
 export const SERVER_SECRET_LEAST_BYTES = 32
 
 const KEY_BYTES = 32
 
-/** A fresh server secret: 32 random bytes as base64url. */
+/** A new server secret: 32 random bytes as base64url. */
 export function newServerSecret(): string {
   return randomBytes(32).toString('base64url')
 }
@@ -25,15 +25,15 @@ export function isServerSecret(text: string): boolean {
 export type SecretSource = {
   given: string | undefined
   dataDir: string
-  /** Whether passwords and keys may have been made with the secret of the folder before. */
+  /** Whether passwords and keys may have been made with the secret in the folder. */
   hasData?: boolean
 }
 
 /**
- * The server secret: the given one, or the one in `<dataDir>/server-secret`, made at the first
- * start (0600). The file's line works as `SERVER_SECRET` too, and then gives the same keys.
- * @throws SecretFileMistake if the file is damaged, others may open it, or it is not the one that the
- *   data beside it were made with
+ * The server secret: the given one, or the one in `<dataDir>/server-secret`, made at the first start
+ * (0600). The line of that file works as `SERVER_SECRET` too, and gives the same keys.
+ * @throws SecretFileMistake if the file is damaged, others may open it, or the data beside it were
+ *   made with another secret
  */
 export async function loadServerSecret(source: SecretSource): Promise<string> {
   const path = serverSecretPath(source.dataDir)
@@ -64,12 +64,12 @@ async function confirmGiven(given: string, path: string, { hasData }: SecretSour
   )
 }
 
-/** Where the secret is that a server made for itself. */
+/** The path of the secret that a server made for itself. */
 export function serverSecretPath(dataDir: string): string {
   return join(dataDir, 'server-secret')
 }
 
-/** The 32-byte key of one purpose, by HKDF-SHA-256 (RFC 5869). Always the same for one secret. */
+/** The 32-byte key for a purpose, by HKDF-SHA-256 (RFC 5869). One secret always gives the same key. */
 export function deriveKey(secret: string, purpose: KeyPurpose): Buffer {
   const info = `parley/v1/${purpose}`
   return Buffer.from(hkdfSync('sha256', secret, 'parley', info, KEY_BYTES))

@@ -9,26 +9,26 @@ import { findOrMakeSecretFile, SecretFileMistake } from './secret-file.ts'
 
 export { SIGNING_ALGORITHM } from './jwk-set.ts'
 
-/** The keys of access tokens, as they are at the moment of each question. */
+/** The keys of access tokens, at the moment of each call. */
 export interface SigningKeys {
   /**
-   * The key that signs now: the first that is active and not retired.
+   * The key that signs now; see KeySet.
    * @throws SecretFileMistake if every key is retired
    */
   readonly signing: Signer
-  /** The public key of any key that is not retired, so that a former signer still verifies. */
+  /** The public half of any key that is not retired, so that former signers still verify. */
   findVerifying(kid: string): CryptoKey | undefined
-  /** What `/.well-known/jwks.json` answers: public halves only. */
+  /** The body of `/.well-known/jwks.json`: public halves only. */
   publicJwks(): { keys: JWK[] }
-  /** Asks the file at once, for a `kid` that is not known here; see KeySource. */
+  /** Reads the file at once, for a `kid` that is unknown; see KeySource. */
   lookAgain(): Promise<void>
-  /** Keeps up with the file until the returned function is called. */
+  /** Follows changes of the file until the returned function is called. */
   follow(): () => void
 }
 
 /**
  * The signing keys: from the given file, or from `<dataDir>/signing-keys.json`, made at the first
- * start (0600). They change with the file; what is wrong with it later, the log says.
+ * start (0600). They change with the file; later mistakes in it are logged.
  * @throws SecretFileMistake if the file is missing, malformed, of another kind of key, or open to
  *   others
  */
@@ -46,18 +46,18 @@ export async function loadSigningKeys(
   return signingKeysOf(await openKeyFile(path, world), path, world.clock)
 }
 
-/** Unlike a lost server secret, a lost key costs nobody a password or a session. */
+/** Unlike a lost server secret, a lost key invalidates no password and no session. */
 const KEYS_LOST =
   'signing keys were missing beside existing data and were created anew: every access token is invalid, and every client has to refresh once'
 
-/** Where the signing keys are: the given file, or one in the folder of data. */
+/** The path of the signing keys: the given file, or one in DATA_DIR. */
 export function signingKeysPath(where: { file: string | undefined; dataDir: string }): string {
   return where.file ?? join(where.dataDir, 'signing-keys.json')
 }
 
 /**
- * The keys of a text, for ever.
- * @param origin how messages call it
+ * The keys of a text, which never change.
+ * @param origin the name of the text in messages
  * @throws SecretFileMistake with the place of the mistake, never with a key's value
  */
 export async function parseSigningKeys(
@@ -97,7 +97,7 @@ function signingKeysOf(source: KeySource, origin: string, clock: Clock): Signing
     },
     findVerifying: (kid) => source.current().findVerifying(kid, clock.now()),
     publicJwks: () => source.current().publicJwks(clock.now()),
-    lookAgain: source.lookAgain,
-    follow: source.follow,
+    lookAgain: () => source.lookAgain(),
+    follow: () => source.follow(),
   }
 }

@@ -1,29 +1,47 @@
-import { deliver, type Question } from './questions.ts'
+type Waiting<Item, Result> = {
+  item: Item
+  resolve: (result: Result) => void
+  reject: (error: unknown) => void
+}
 
-/** Measured: with one, calls wait for each other; with more, too few travel together. */
-const MOST_UNDER_WAY = 2
-/** Questions of one request: a statement of that many calls takes PostgreSQL a few milliseconds. */
-const MOST_TOGETHER = 100
+/** Measured: with one request, calls wait for each other; with more than two, batches stay small. */
+const MAX_REQUESTS = 2
+/** Items of one request: a statement of that many calls takes PostgreSQL a few milliseconds. */
+const MAX_ITEMS = 100
 
 /**
- * Two requests at a time: a question goes at once if it can, and what is asked while both are under
- * way goes together in the next. A quiet server is asked at once, a busy one less often.
- * @param send one request; as many answers as was asked, in the same order
+ * Sends items in two requests at a time: an item is sent at once if it can be, and those that come
+ * while both are in progress share the next. A quiet server is asked at once, a busy one less often.
+ * @param send one request; resolves with a result for each item, in the same order
+ * @returns sends one item and resolves with its result; rejects if its request fails
  */
-export function createBatching<Asked, Answer>(
-  send: (asked: readonly Asked[]) => Promise<readonly Answer[]>,
-): (asked: Asked) => Promise<Answer> {
-  const waiting: Question<Asked, Answer>[] = []
-  let underWay = 0
+export function createBatching<Item, Result>(
+  send: (items: readonly Item[]) => Promise<readonly Result[]>,
+): (item: Item) => Promise<Result> {
+  const waiting: Waiting<Item, Result>[] = []
+  let requests = 0
 
   const sendWaiting = async (): Promise<void> => {
-    underWay += 1
-    while (waiting.length > 0) await deliver(waiting.splice(0, MOST_TOGETHER), send)
-    underWay -= 1
+    requests += 1
+    while (waiting.length > 0) await sendBatch(waiting.splice(0, MAX_ITEMS), send)
+    requests -= 1
   }
-  return (asked) =>
+  return (item) =>
     new Promise((resolve, reject) => {
-      waiting.push({ asked, resolve, reject })
-      if (underWay < MOST_UNDER_WAY) void sendWaiting()
+      waiting.push({ item, resolve, reject })
+      if (requests < MAX_REQUESTS) void sendWaiting()
     })
+}
+
+/** Never rejects: a failure goes to every item of the batch. */
+async function sendBatch<Item, Result>(
+  batch: readonly Waiting<Item, Result>[],
+  send: (items: readonly Item[]) => Promise<readonly Result[]>,
+): Promise<void> {
+  try {
+    const results = await send(batch.map(({ item }) => item))
+    batch.forEach(({ resolve }, i) => resolve(results[i]!))
+  } catch (error) {
+    batch.forEach(({ reject }) => reject(error))
+  }
 }

@@ -1,16 +1,16 @@
 import { pino, type DestinationStream, type Logger } from 'pino'
 import { escapeLineEnds } from '../../lib/json-line.ts'
 
-/** Structured lines for operators. What is logged never holds a body, a token or a password. */
+/** Structured lines for operators. They never contain a body, a token or a password. */
 export type Log = Logger
 
-/** A line is at most 8 kB: an error's stack and message get half of it. */
-const LONGEST_STACK = 4_000
+/** A line has at most 8 kB: the stack and message of an error get half of it. */
+const MAX_STACK_CHARACTERS = 4_000
 
-/** Lines are written together: one at a time, they took a fifth of a cheap call. */
+/** Lines are written in batches: one at a time, they took a fifth of a cheap call. */
 const BUFFERED_BYTES = 12_288
-/** No line waits longer. Every end of the process but SIGKILL writes what is left. */
-const LONGEST_WAIT_MS = 100
+/** No line waits longer. Unless it is killed, the process writes the rest when it exits. */
+const MAX_WAIT_MS = 100
 
 /**
  * One JSON line for each entry, on standard output unless told otherwise.
@@ -29,18 +29,18 @@ export function createLog(level: string, destination?: DestinationStream): Log {
 }
 
 function standardOutput(): DestinationStream {
-  const buffered = { minLength: BUFFERED_BYTES, periodicFlush: LONGEST_WAIT_MS }
+  const buffered = { minLength: BUFFERED_BYTES, periodicFlush: MAX_WAIT_MS }
   return pino.destination({ dest: 1, sync: false, ...buffered })
 }
 
-/** What an error is and where it came from. Its other properties may hold anything: they stay out. */
+/** The kind and origin of an error. Its other properties may contain anything: they are left out. */
 function serializeError(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error }
   const { name, stack, cause } = error
   return {
     type: name,
     ...('code' in error && typeof error.code === 'string' && { code: error.code }),
-    stack: (stack ?? error.message).slice(0, LONGEST_STACK),
+    stack: (stack ?? error.message).slice(0, MAX_STACK_CHARACTERS),
     ...(cause instanceof Error && { cause: `${cause.name}: ${cause.message}`.slice(0, 1_000) }),
   }
 }

@@ -1,49 +1,49 @@
-/** What an engine, a pool or a queue has to do at the moment. */
+/** The load at this moment. */
 export interface Readings {
-  /** Streams that are open on this instance, resumed ones too. */
+  /** Streams that are open on this instance, including resumed ones. */
   streamsOpen(): number
-  /** Answers that this instance is making, whether or not anyone reads them. */
+  /** Answers that this instance generates, whether or not a client reads them. */
   generationsRunning(): number
-  /** Passwords that are being hashed, and that wait for their turn. */
+  /** Passwords that are being hashed, and those that wait for their turn. */
   hashes(): { running: number; waiting: number }
-  /** Connections to PostgreSQL; undefined with the embedded database, which has none. */
+  /** Connections to PostgreSQL; undefined with the embedded database. */
   connections(): Connections | undefined
 }
 
-/** All that a count may be told apart by. */
+/** All values of the labels. */
 export type CountedNames = {
   operations: readonly string[]
   limits: readonly string[]
   engineFailures: readonly string[]
 }
 
-/** A pool of connections, and who waits for one. */
+/** A pool of connections, and how many calls wait for one. */
 export type Connections = { idle: number; busy: number; waiting: number; most: number }
 
 /**
- * Counts what the server does, for whoever watches it. What tells counts apart is always one of a
- * few names that the contract knows: never an id, an address or anything that a caller wrote.
+ * Counts what the server does, for operators. Labels take one of a few values that the contract
+ * knows: never an id, an address or anything that a caller wrote.
  */
 export interface Meter {
   /**
-   * The head of an answer goes out.
+   * The head of a response is sent.
    * @param operationId undefined for what is no operation: the docs, an unknown path
    * @param seconds since the request came
    */
   answered(operationId: string | undefined, status: number, seconds: number): void
-  /** The first event of a stream goes out. @param seconds since the request came */
+  /** The first event of a stream is sent. @param seconds since the request came */
   firstFrame(operationId: string | undefined, seconds: number): void
-  /** An answer was refused because this limit is spent. */
+  /** A call was refused because this rate limit is exceeded. */
   limited(policy: string): void
-  /** Something that is no answer of the contract was about to go out, or did. */
+  /** A response or event broke the contract, whether or not it was sent. */
   violated(operationId: string | undefined): void
-  /** The engine gave no answer, or no whole one. */
+  /** The engine gave no answer, or an incomplete one. */
   engineFailed(code: string): void
-  /** Where to look when somebody asks for what is open, running or waiting. */
+  /** Where to read the load when the metrics are read. */
   watch(readings: Readings): void
-  /** What may happen, so that it is shown as 0 until it does: a count that appears has not risen. */
+  /** Shows these counts as 0 until they rise: a count that first appears as 1 is no rise. */
   expect(names: CountedNames): void
-  /** All of it as text, and its media type. */
+  /** The metrics as text, and its media type. */
   exposition(): Promise<{ text: string; mediaType: string }>
 }
 

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import type { IncomingHttpHeaders } from 'node:http'
 import {
   type Context,
   defaultTextMapGetter,
@@ -7,6 +8,7 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  type Tracer as SpanMaker,
 } from '@opentelemetry/api'
 import {
   ExportResultCode,
@@ -26,21 +28,23 @@ import {
   type SpanExporter,
 } from '@opentelemetry/sdk-trace-base'
 import type { Log } from './log.ts'
-import type { RequestFacts, Step, Tracer } from './tracer.ts'
+import type { RequestFacts, RequestTrace, Step, Tracer } from './tracer.ts'
 
 export type TracerOptions = {
-  /** Where OTLP is taken over HTTP, as JSON: `http://localhost:4318/v1/traces`. */
+  /** Where a collector accepts OTLP over HTTP as JSON: `http://localhost:4318/v1/traces`. */
   url: string
-  /** `name=value,name=value`, percent-encoded, as OpenTelemetry writes them. */
+  /** `name=value,name=value`, percent-encoded, in OpenTelemetry's format. */
   headers: string | undefined
   serviceName: string
   version: string
 }
 
-/** A collector that does not answer must not hold what is collected for ever. */
+/** If a collector does not respond, its batch is dropped after this time. */
 const EXPORT_TIMEOUT_MS = 5_000
-/** The methods that OpenTelemetry knows; any other is one name, for a caller can invent many. */
+/** The methods that OpenTelemetry knows; all others share one name, because callers can invent them. */
 const METHODS = /^(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/
+
+const propagator = new W3CTraceContextPropagator()
 
 const unrecorded: Step = {
   within: (run) => run(),
@@ -49,9 +53,9 @@ const unrecorded: Step = {
 }
 
 /**
- * Spans made at our own seams and sent in batches to a collector. Nothing is global: no module is
- * patched, and two servers in a process do not mix. The sampler, the batches and further attributes
- * of the resource are what OpenTelemetry's own variables say.
+ * Makes spans where the code says so, and sends them to a collector in batches. Nothing is global: no
+ * module is patched, and two servers in a process do not mix. OpenTelemetry's own variables set the
+ * sampler, the batches and further attributes of the resource.
  */
 export function createOpenTelemetryTracer(options: TracerOptions, log: Log): Tracer {
   const provider = new BasicTracerProvider({
@@ -59,40 +63,40 @@ export function createOpenTelemetryTracer(options: TracerOptions, log: Log): Tra
     spanProcessors: [new BatchSpanProcessor(createExporter(options, log))],
   })
   const tracer = provider.getTracer('parley', options.version)
-  const propagator = new W3CTraceContextPropagator()
   const under = new AsyncLocalStorage<Context>()
-
   return {
-    request(headers) {
-      const from = propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter)
-      const span = tracer.startSpan('request', { kind: SpanKind.SERVER }, from)
-      return {
-        traceId: span.spanContext().traceId,
-        within: (run) => {
-          under.run(trace.setSpan(from, span), run)
-        },
-        end: (facts) => {
-          endRequest(span, facts)
-        },
-      }
-    },
-
-    step(name) {
-      const parent = under.getStore()
-      if (!parent) return unrecorded
-      const span = tracer.startSpan(name, {}, parent)
-      return {
-        within: (run) => under.run(trace.setSpan(parent, span), run),
-        note: (event) => void span.addEvent(event),
-        end(error) {
-          if (error !== undefined) fail(span, kindOf(error))
-          span.end()
-        },
-      }
-    },
-
+    request: (headers) => traceRequest(tracer, under, headers),
+    step: (name) => traceStep(tracer, under, name),
     flush: () => provider.forceFlush(),
     close: () => provider.shutdown(),
+  }
+}
+
+function traceRequest(
+  tracer: SpanMaker,
+  under: AsyncLocalStorage<Context>,
+  headers: IncomingHttpHeaders,
+): RequestTrace {
+  const from = propagator.extract(ROOT_CONTEXT, headers, defaultTextMapGetter)
+  const span = tracer.startSpan('request', { kind: SpanKind.SERVER }, from)
+  return {
+    traceId: span.spanContext().traceId,
+    within: (run) => under.run(trace.setSpan(from, span), run),
+    end: (facts) => endRequest(span, facts),
+  }
+}
+
+function traceStep(tracer: SpanMaker, under: AsyncLocalStorage<Context>, name: string): Step {
+  const parent = under.getStore()
+  if (!parent) return unrecorded
+  const span = tracer.startSpan(name, {}, parent)
+  return {
+    within: (run) => under.run(trace.setSpan(parent, span), run),
+    note: (event) => void span.addEvent(event),
+    end(error) {
+      if (error !== undefined) fail(span, kindOf(error))
+      span.end()
+    },
   }
 }
 
@@ -102,7 +106,7 @@ function resourceOf({ serviceName, version }: TracerOptions) {
   return defaultResource().merge(given).merge(resourceFromAttributes(ours))
 }
 
-/** Says in the log when spans begin to be lost, and when they arrive again; not for each batch. */
+/** Logs when spans are first lost and when they arrive again, not each batch. */
 function createExporter({ url, headers }: TracerOptions, log: Log): SpanExporter {
   const given = parseKeyPairsIntoRecord(headers)
   const exporter = new OTLPTraceExporter({ url, headers: given, timeoutMillis: EXPORT_TIMEOUT_MS })
@@ -111,7 +115,7 @@ function createExporter({ url, headers }: TracerOptions, log: Log): SpanExporter
     export(spans, done) {
       exporter.export(spans, (result) => {
         const isLost = result.code !== ExportResultCode.SUCCESS
-        // What the collector answers may be anything: it is not quoted.
+        // The reply of a collector may contain anything: it is not quoted.
         if (isLost && !isLosing) log.warn('traces are lost: the collector does not accept them')
         if (!isLost && isLosing) log.info('the collector accepts traces again')
         isLosing = isLost

@@ -1,12 +1,12 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Meter, Readings } from './meter.ts'
 
-/** In the place of an operation's name where there is no operation. */
+/** Stands for the operation of what is no operation. */
 const NO_OPERATION = 'none'
 
-/** Seconds. From a cached answer to one that waited for a connection and a statement. */
+/** Seconds: from a cached response to one that waited for a connection and a statement. */
 const ANSWER_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
-/** Seconds. A model thinks before it speaks; after 10 s the stream begins without it. */
+/** Seconds: a model needs time for its first word; after 10 s the stream begins without it. */
 const FIRST_FRAME_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 7.5, 10, 15]
 
 /** Counts in a registry of its own, so that two servers in a process do not mix. */
@@ -14,6 +14,21 @@ export function createPrometheusMeter(): Meter {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry, prefix: 'parley_' })
+  return {
+    ...responseMetrics(registers),
+    ...failureMetrics(registers),
+    watch: (readings) => {
+      watchLoad(readings, registers)
+      watchConnections(readings, registers)
+    },
+    exposition: async () => ({
+      text: await registry.metrics(),
+      mediaType: registry.contentType,
+    }),
+  }
+}
+
+function responseMetrics(registers: Registry[]): Pick<Meter, 'answered' | 'firstFrame'> {
   const requests = new Counter({
     name: 'parley_http_requests_total',
     help: 'Responses, by operation and status.',
@@ -34,6 +49,20 @@ export function createPrometheusMeter(): Meter {
     buckets: FIRST_FRAME_BUCKETS,
     registers,
   })
+  return {
+    answered(operation = NO_OPERATION, status, seconds) {
+      requests.inc({ operation, status })
+      durations.observe({ operation }, seconds)
+    },
+    firstFrame(operation = NO_OPERATION, seconds) {
+      firstFrames.observe({ operation }, seconds)
+    },
+  }
+}
+
+function failureMetrics(
+  registers: Registry[],
+): Pick<Meter, 'limited' | 'violated' | 'engineFailed' | 'expect'> {
   const refusals = new Counter({
     name: 'parley_limit_refusals_total',
     help: 'Responses with 429, by the rate limit that was exceeded.',
@@ -52,41 +81,20 @@ export function createPrometheusMeter(): Meter {
     labelNames: ['code'] as const,
     registers,
   })
-
   return {
-    answered(operation = NO_OPERATION, status, seconds) {
-      requests.inc({ operation, status })
-      durations.observe({ operation }, seconds)
-    },
-    firstFrame(operation = NO_OPERATION, seconds) {
-      firstFrames.observe({ operation }, seconds)
-    },
-    limited: (policy) => {
-      refusals.inc({ policy })
-    },
-    violated(operation = NO_OPERATION) {
-      violations.inc({ operation })
-    },
-    engineFailed: (code) => {
-      engineFailures.inc({ code })
-    },
-    watch: (readings) => {
-      watch(readings, registers)
-    },
+    limited: (policy) => refusals.inc({ policy }),
+    violated: (operation = NO_OPERATION) => violations.inc({ operation }),
+    engineFailed: (code) => engineFailures.inc({ code }),
     expect(names) {
       for (const operation of [...names.operations, NO_OPERATION]) violations.inc({ operation }, 0)
       for (const policy of names.limits) refusals.inc({ policy }, 0)
       for (const code of names.engineFailures) engineFailures.inc({ code }, 0)
     },
-    exposition: async () => ({
-      text: await registry.metrics(),
-      mediaType: registry.contentType,
-    }),
   }
 }
 
-/** Gauges that are read when somebody asks: between two scrapes they cost nothing. */
-function watch(readings: Readings, registers: Registry[]): void {
+/** Gauges that are read when they are scraped: in between they cost nothing. */
+function watchLoad(readings: Readings, registers: Registry[]): void {
   const gauge = (name: string, help: string, read: () => number | undefined) =>
     new Gauge({
       name,
@@ -98,28 +106,38 @@ function watch(readings: Readings, registers: Registry[]): void {
         else this.set(value)
       },
     })
-  const { hashes, connections } = readings
-  gauge('parley_streams_open', 'Open streams.', readings.streamsOpen)
-  gauge('parley_generations_running', 'Answers in progress.', readings.generationsRunning)
-  gauge('parley_hashes_running', 'Passwords that are being hashed.', () => hashes().running)
-  gauge('parley_hashes_waiting', 'Passwords that are waiting to be hashed.', () => hashes().waiting)
+  gauge('parley_streams_open', 'Open streams.', () => readings.streamsOpen())
+  gauge('parley_generations_running', 'Answers in progress.', () => readings.generationsRunning())
+  gauge(
+    'parley_hashes_running',
+    'Passwords that are being hashed.',
+    () => readings.hashes().running,
+  )
+  gauge(
+    'parley_hashes_waiting',
+    'Passwords that are waiting to be hashed.',
+    () => readings.hashes().waiting,
+  )
   gauge(
     'parley_database_connections_max',
     'Maximum number of connections to PostgreSQL.',
-    () => connections()?.most,
+    () => readings.connections()?.most,
   )
   gauge(
     'parley_database_waiting',
     'Calls that are waiting for a connection to PostgreSQL.',
-    () => connections()?.waiting,
+    () => readings.connections()?.waiting,
   )
+}
+
+function watchConnections(readings: Readings, registers: Registry[]): void {
   new Gauge({
     name: 'parley_database_connections',
     help: 'Connections to PostgreSQL.',
     labelNames: ['state'] as const,
     registers,
     collect() {
-      const now = connections()
+      const now = readings.connections()
       if (!now) return
       this.set({ state: 'idle' }, now.idle)
       this.set({ state: 'busy' }, now.busy)

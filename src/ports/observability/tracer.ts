@@ -1,27 +1,27 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** What a request turned out to be: names of the contract and kinds, nothing that a caller wrote. */
+/** The attributes of a request: names of the contract and kinds, nothing that a caller wrote. */
 export type RequestFacts = {
   method: string
   /** The contract's path and operation; absent for what is no operation. */
   route?: string
   operationId?: string
-  /** Absent if the caller had gone before there was one. */
+  /** Absent if the caller hung up before there was one. */
   status?: number
-  /** The code of the problem that was answered. */
+  /** The code of the problem in the response. */
   problem?: string
-  /** Who called: nobody, a role, or a role by its key. */
+  /** The kind of caller: none, a role, or a role by its key. */
   caller: string
   requestId: string
-  /** The caller had gone before the answer was whole. */
+  /** The caller hung up before the response was complete. */
   hungUp: boolean
 }
 
-/** One request, from its first line to its last byte. */
+/** The trace of one request, from its first line to its last byte. */
 export interface RequestTrace {
   /** 32 hexadecimal digits. */
   readonly traceId: string
-  /** Runs what belongs to the request: the steps that it begins are its own. */
+  /** Runs the work of the request: the steps that it starts belong to this trace. */
   within(run: () => void): void
   end(facts: RequestFacts): void
 }
@@ -29,19 +29,19 @@ export interface RequestTrace {
 /** A part of a request that takes time. */
 export interface Step {
   within<T>(run: () => T): T
-  /** Something happened on the way. */
+  /** Adds an event to the step. */
   note(event: string): void
-  /** @param error its kind is kept, never its message: that may quote anything */
+  /** @param error its kind is recorded, never its message, which may quote anything */
   end(error?: unknown): void
 }
 
-/** Tells where the time of a request goes. */
+/** Records where the time of a request goes. */
 export interface Tracer {
   /** @param headers of the request: `traceparent` makes it a part of its caller's trace */
   request(headers: IncomingHttpHeaders): RequestTrace
-  /** A step of the request under way; outside of any it is not recorded. */
+  /** A step of the current request; outside of a request it is not recorded. */
   step(name: string): Step
-  /** Resolves when what has ended was sent, or could not be. */
+  /** Resolves when the spans that have ended were sent, or could not be. */
   flush(): Promise<void>
   close(): Promise<void>
 }

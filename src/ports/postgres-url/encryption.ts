@@ -5,16 +5,16 @@ import type { ConnectionOptions } from 'node:tls'
 /** Whether and how connections are encrypted. */
 export type Encryption = {
   when: 'never' | 'ifOffered' | 'always'
-  /** TLS begins without asking the server first. */
+  /** TLS starts without asking the server first. */
   isDirect: boolean
   tls: ConnectionOptions
 }
 
-/** What libpq calls `sslmode`, and `no-verify`, which is node-postgres's word for `require`. */
+/** libpq's `sslmode`, and `no-verify`, which is node-postgres's word for `require`. */
 const MODES = ['disable', 'prefer', 'require', 'no-verify', 'verify-ca', 'verify-full'] as const
 type Mode = (typeof MODES)[number]
 
-/** The parameters that this file reads, each with the values that it may have, if they are few. */
+/** The parameters that this file reads, each with the values that it may have, where they are listed. */
 export const ENCRYPTION_PARAMETERS: Readonly<Record<string, readonly string[] | undefined>> = {
   sslmode: MODES,
   ssl: ['true', '1', 'false', '0', 'no-verify'],
@@ -66,52 +66,60 @@ function modeOf({ sslmode, ssl, sslrootcert }: Given): Mode {
   return sslrootcert === 'system' ? 'verify-full' : 'prefer'
 }
 
-/** Files that would check nothing, or prove nothing: whoever names them believes the contrary. */
-const FOR_CHECKS = ['sslrootcert', 'sslcrl'] as const
+type Contradiction = readonly [isIn: (mode: Mode, given: Given) => boolean, mistake: string]
+
+const isOff = (mode: Mode): boolean => mode === 'disable'
+const isChecking = (mode: Mode): boolean =>
+  mode !== 'prefer' && mode !== 'no-verify' && mode !== 'disable'
+
+/** Files that would check nothing, or prove nothing: the operator who names them expects that. */
+const CONTRADICTIONS: readonly Contradiction[] = [
+  ...['sslrootcert', 'sslcrl'].map((name): Contradiction => [
+    (mode, given) => given[name] !== undefined && !isChecking(mode),
+    `has ${name}, which has no effect with this sslmode: use sslmode=verify-full.`,
+  ]),
+  [
+    (_mode, { sslcrl, sslrootcert }) => sslcrl !== undefined && sslrootcert === undefined,
+    'has sslcrl without sslrootcert: set both.',
+  ],
+  [
+    (mode, { sslrootcert }) =>
+      mode === 'verify-ca' && (sslrootcert === undefined || sslrootcert === 'system'),
+    'has sslmode=verify-ca without the certificate of an authority: name its file with sslrootcert, or use verify-full.',
+  ],
+  [
+    (mode, { sslrootcert }) => sslrootcert === 'system' && mode === 'require',
+    'has sslrootcert=system, which requires sslmode=verify-full: anyone can obtain a certificate from these authorities.',
+  ],
+  [
+    (_mode, { sslcert, sslkey }) => (sslcert === undefined) !== (sslkey === undefined),
+    'has only one of sslcert and sslkey: set both.',
+  ],
+  [
+    (_mode, { sslpassword, sslkey }) => sslpassword !== undefined && sslkey === undefined,
+    'has sslpassword without sslkey: set both, or leave sslpassword out.',
+  ],
+  [
+    (mode, { sslcert }) => sslcert !== undefined && isOff(mode),
+    'has sslcert, which sslmode=disable never sends: leave one of them out.',
+  ],
+  [
+    (mode, { sslnegotiation }) => sslnegotiation === 'direct' && (isOff(mode) || mode === 'prefer'),
+    'has sslnegotiation=direct, which requires sslmode=require or stricter.',
+  ],
+  [
+    (mode, { ssl, sslmode }) =>
+      sslmode !== undefined &&
+      ssl !== undefined &&
+      isOff(mode) !== (ssl === 'false' || ssl === '0'),
+    'has ssl and sslmode, which contradict each other: leave ssl out.',
+  ],
+]
 
 function refuseContradictions(mode: Mode, given: Given): void {
-  const mistakes: string[] = []
-  const refuse = (isWrong: boolean, mistake: string) => isWrong && mistakes.push(mistake)
-  const { ssl, sslmode, sslrootcert, sslcert, sslkey } = given
-  const isOff = mode === 'disable'
-  const isChecking = mode !== 'prefer' && mode !== 'no-verify' && !isOff
-  for (const name of FOR_CHECKS) {
-    refuse(
-      given[name] !== undefined && !isChecking,
-      `has ${name}, which has no effect with this sslmode: use sslmode=verify-full.`,
-    )
-  }
-  refuse(
-    given['sslcrl'] !== undefined && sslrootcert === undefined,
-    'has sslcrl without sslrootcert: set both.',
+  const mistakes = CONTRADICTIONS.filter(([isIn]) => isIn(mode, given)).map(
+    ([, mistake]) => mistake,
   )
-  refuse(
-    mode === 'verify-ca' && (sslrootcert === undefined || sslrootcert === 'system'),
-    'has sslmode=verify-ca without the certificate of an authority: name its file with sslrootcert, or use verify-full.',
-  )
-  refuse(
-    sslrootcert === 'system' && mode === 'require',
-    'has sslrootcert=system, which requires sslmode=verify-full: anyone can obtain a certificate from these authorities.',
-  )
-  refuse(
-    (sslcert === undefined) !== (sslkey === undefined),
-    'has only one of sslcert and sslkey: set both.',
-  )
-  refuse(
-    given['sslpassword'] !== undefined && sslkey === undefined,
-    'has sslpassword without sslkey: set both, or leave sslpassword out.',
-  )
-  refuse(
-    sslcert !== undefined && isOff,
-    'has sslcert, which sslmode=disable never sends: leave one of them out.',
-  )
-  refuse(
-    given['sslnegotiation'] === 'direct' && (isOff || mode === 'prefer'),
-    'has sslnegotiation=direct, which requires sslmode=require or stricter.',
-  )
-  const isContrary =
-    sslmode !== undefined && ssl !== undefined && isOff !== (ssl === 'false' || ssl === '0')
-  refuse(isContrary, 'has ssl and sslmode, which contradict each other: leave ssl out.')
   if (mistakes.length > 0) throw new UnusablePostgresUrl(mistakes)
 }
 
@@ -119,6 +127,6 @@ function checking(mode: Mode, { sslrootcert }: Given): ConnectionOptions {
   if (mode === 'verify-full') return {}
   const isAgainstFile = sslrootcert !== undefined && mode !== 'prefer' && mode !== 'no-verify'
   if (!isAgainstFile) return { rejectUnauthorized: false }
-  // As `verify-ca`: whose certificate it is does not matter, if that authority has signed it.
+  // As `verify-ca`: the name in the certificate does not matter if that authority has signed it.
   return { checkServerIdentity: () => undefined }
 }

@@ -1,13 +1,13 @@
 import { UnusablePostgresUrl } from './unusable.ts'
 
-/** The parts of a URL, decoded. What is empty is absent. */
+/** The parts of a URL, decoded. Empty parts are absent. */
 export type PostgresUrlParts = {
   user?: string
   password?: string
   host?: string
   port?: string
   database?: string
-  /** In the order in which they stand. */
+  /** In the order of the URL. */
   parameters: readonly (readonly [name: string, value: string])[]
 }
 
@@ -18,8 +18,8 @@ const PERCENT =
 const WHOLE = /^postgres(?:ql)?:\/\/(?<where>[^/?]*)(?:\/(?<database>[^?]*))?(?:\?(?<query>.*))?$/s
 
 /**
- * Takes a URL apart as libpq does, which allows what no URL parser does: a user without a host, and
- * in a password all but @ and /. A bare @ is taken too where the last one can only end it.
+ * Takes a URL apart as libpq does, which allows what URL parsers do not: a user without a host, and
+ * any character but @ and / in a password. A bare @ is accepted too where only the last one can end it.
  * @throws UnusablePostgresUrl
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS
  */
@@ -46,7 +46,7 @@ function hostAndPort(where: string) {
   return { host: host.replace(/^\[(.*)\]$/s, '$1'), port }
 }
 
-/** Of hosts in the place of one, and in a parameter. */
+/** For several hosts in the host part or in a parameter. */
 export const SEVERAL_HOSTS =
   'must name one host, because Parley cannot find the primary among several. Name an address that always leads to the primary.'
 
@@ -57,7 +57,7 @@ function decodedParts(parts: Record<string, string>) {
 
 function toParameter(text: string): readonly [string, string] {
   const [name, value, ...more] = text.split('=')
-  // A password with a bare / ends where a host begins; then this may be the rest of it.
+  // A bare / in a password ends the host part: this may be the rest of the password.
   if (text.includes('@') || !name || value === undefined || more.length > 0) {
     throw new UnusablePostgresUrl([PERCENT])
   }

@@ -2,7 +2,7 @@ import { ENCRYPTION_PARAMETERS } from './encryption.ts'
 import { REFUSED } from './refused.ts'
 import { UnusablePostgresUrl } from './unusable.ts'
 
-/** What the parameters of a URL say about the connections, but for their encryption. */
+/** The settings of connections in the parameters of a URL, apart from their encryption. */
 export type Settings = {
   user?: string
   password?: string
@@ -13,19 +13,19 @@ export type Settings = {
   applicationName?: string
   /** Settings of each session, as the command line of a server takes them. */
   options?: string
-  /** How long to wait for a connection. */
+  /** How long a call waits for a connection. */
   connectMs?: number
-  /** Connections at most. */
+  /** The most connections. */
   maxConnections?: number
   /** How many statements may have a name on a connection. */
   namedStatements?: number
   channelBinding?: boolean
 }
 
-/** What a parameter sets. @throws Unfit */
+/** Reads the value of one parameter. @throws Unfit */
 type Take = (value: string) => Settings
 
-/** The message completes "NAME must be …". */
+/** A value that does not fit. The message completes "NAME must be …". */
 class Unfit extends Error {
   override readonly name = 'Unfit'
 }
@@ -40,7 +40,7 @@ function whole(value: string, least: number, most: number): number {
   return Number(value)
 }
 
-/** What Parley does anyway, and no other word. */
+/** Accepts only words for what Parley does anyway. */
 const only =
   (...words: readonly string[]): Take =>
   (value) => {
@@ -56,7 +56,7 @@ const part =
     return { [name]: value }
   }
 
-/** Each session says these itself, after what the URL says. */
+/** Each session sets these itself, after the settings of the URL. */
 const OURS =
   /search_path|statement_timeout|timezone|datestyle|intervalstyle|client_encoding|standard_conforming_strings/i
 
@@ -105,7 +105,7 @@ const TAKEN: Readonly<Record<string, Take>> = {
 }
 
 /**
- * @returns what the parameters say together
+ * @returns the settings of all parameters together
  * @throws UnusablePostgresUrl with every one that is unknown, refused, given twice or wrong
  */
 export function readParameters(parameters: readonly (readonly [string, string])[]): Settings {
@@ -144,7 +144,7 @@ function take(name: string, value: string): Settings {
   }
 }
 
-/** What is no plain word may be a piece of a password. */
+/** A name that is no plain word is not shown: it may be a piece of a password. */
 function unknown(name: string): string {
   const shown = /^[a-z][a-z_]{0,30}$/i.test(name) ? ` ${name}` : ''
   return `has an unknown parameter${shown}: correct its name, or leave it out.`

@@ -5,17 +5,17 @@ import { UnusablePostgresUrl } from './unusable.ts'
 
 export { UnusablePostgresUrl } from './unusable.ts'
 
-/** What a URL of PostgreSQL says. It holds a password: never log it. */
+/** The settings in a URL of PostgreSQL. They contain a password: never log them. */
 export type PostgresUrl = Omit<Settings, 'port' | 'schema'> & {
   port?: number
-  /** Where all tables are. */
+  /** The schema of all tables. */
   schema: string
   encryption: Encryption
 }
 
 /**
- * Reads a URL as libpq does, with Prisma's parameters besides. Nothing in it is passed over in
- * silence: what is not honoured is refused.
+ * Reads a URL as libpq does, and Prisma's parameters. Nothing in it is ignored: what is not supported
+ * is refused.
  * @throws UnusablePostgresUrl
  */
 export function readPostgresUrl(url: string): PostgresUrl {
@@ -40,7 +40,7 @@ function readPort(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0
   if (port >= 1 && port <= 65_535) return port
-  // A bare / in a password makes a port of what is before it.
+  // A bare / in a password turns the part before it into a port.
   throw new UnusablePostgresUrl([
     'must have a port from 1 to 65535, and every @ and / in its password percent-encoded: %40, %2F.',
   ])

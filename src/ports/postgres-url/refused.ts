@@ -2,7 +2,7 @@ const NO_FILES = 'Parley does not read such a file: put its content into the URL
 const BY_ITSELF = 'Parley sets it itself'
 const NOT_DONE = 'Parley does not support it'
 
-/** Parameters that libpq, Prisma or node-postgres knows, and why Parley takes none of them. */
+/** Parameters that libpq, Prisma or node-postgres knows, and why Parley accepts none of them. */
 export const REFUSED: Readonly<Record<string, string>> = {
   hostaddr: 'Parley resolves the host itself: use the address as the host',
   service: NO_FILES,

@@ -7,8 +7,8 @@ import { UnusablePostgresUrl } from './unusable.ts'
 export type Given = Readonly<Record<string, string | undefined>>
 
 /**
- * What the named files say, read and tried out.
- * @throws UnusablePostgresUrl with each that cannot be read or is not what it should be
+ * The options of TLS, with the contents of the named files, which are tried out.
+ * @throws UnusablePostgresUrl with each file that cannot be read or is of another kind
  */
 export function tlsOptions(given: Given): ConnectionOptions {
   const { sslrootcert, sslcert, sslkey, sslcrl, sslpassword } = given
@@ -59,7 +59,7 @@ function attempt<T>(work: () => T, mistake: string): T {
   try {
     return work()
   } catch {
-    // Its words may hold the path, which may be anything that was pasted.
+    // The message may contain the path, which may be anything that was pasted.
     throw new UnusablePostgresUrl([mistake])
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What is wrong with a URL of PostgreSQL, each a whole sentence. No part of the URL is quoted, but the
- * names of known parameters: it holds a password, and any part of a mistyped one may be from it.
+ * The mistakes in a URL of PostgreSQL, each a whole sentence. They quote nothing of the URL but the
+ * names of known parameters: any part of a mistyped URL may be part of its password.
  */
 export class UnusablePostgresUrl extends Error {
   override readonly name = 'UnusablePostgresUrl'

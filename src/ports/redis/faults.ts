@@ -1,20 +1,20 @@
-/** Why a store cannot be used, as an operator understands it. */
+/** Why a store cannot be used, for an operator. */
 export type StoreFault = {
-  /** What is wrong and what to do. It quotes neither the URL nor anything secret. */
+  /** What is wrong and what to do. It quotes neither the URL nor a secret. */
   sentence: string
-  /** Whether it can pass without anybody changing the configuration. */
+  /** Whether it can pass without a change of the configuration. */
   passing: boolean
 }
 
-/** What Redis, its connection or its certificate says, in the order in which it is looked for. */
-const LASTING: readonly (readonly [said: RegExp, sentence: string])[] = [
+/** Messages of Redis, its connection or its certificate, in the order in which they are looked for. */
+const LASTING: readonly (readonly [message: RegExp, sentence: string])[] = [
   [
     /CROSSSLOT|^MOVED|^ASK |CLUSTERDOWN|not allowed in cluster mode/,
     'REDIS_URL names a node of a Redis Cluster, which cannot count several limits in one step: use a single server, or a primary with replicas.',
   ],
   [/READONLY/, 'REDIS_URL names a replica, which accepts no writes: name its primary.'],
   [
-    // A long command is refused before anything is said of a password.
+    // A long command is refused as unauthenticated before Redis asks for a password.
     /NOAUTH|unauthenticated/,
     'Redis requires a password: use redis://:password@host or redis://user:password@host in REDIS_URL.',
   ],
@@ -66,7 +66,7 @@ const LASTING: readonly (readonly [said: RegExp, sentence: string])[] = [
   [/Unknown RESP type/i, 'The server at REDIS_URL is not Redis: check its host and port.'],
 ]
 
-const PASSING: readonly (readonly [said: RegExp, sentence: string])[] = [
+const PASSING: readonly (readonly [message: RegExp, sentence: string])[] = [
   [/ECONNREFUSED/, 'Nothing listens at the host and port in REDIS_URL.'],
   [/ENOENT/, 'There is no socket at the path in REDIS_URL.'],
   [/ENOTFOUND|EAI_AGAIN/, 'The host in REDIS_URL cannot be resolved.'],
@@ -89,18 +89,18 @@ const PASSING: readonly (readonly [said: RegExp, sentence: string])[] = [
 
 /** The fault behind an error of a Redis client, if it is known. */
 export function redisFault(error: unknown): StoreFault | undefined {
-  const said = saidBy(error)
-  const find = (faults: typeof LASTING) => faults.find(([pattern]) => pattern.test(said))?.[1]
+  const message = messageOf(error)
+  const find = (faults: typeof LASTING) => faults.find(([pattern]) => pattern.test(message))?.[1]
   const lasting = find(LASTING)
   if (lasting !== undefined) return { sentence: lasting, passing: false }
   const passing = find(PASSING)
   return passing === undefined ? undefined : { sentence: passing, passing: true }
 }
 
-/** What is at the bottom of it: a client that is not connected keeps its reason as the cause. */
-function saidBy(error: unknown): string {
+/** The innermost message: a client that is not connected keeps its reason as the cause. */
+function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
-  if (error.cause instanceof Error) return saidBy(error.cause)
+  if (error.cause instanceof Error) return messageOf(error.cause)
   const { name, message } = error
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   return code === '' && name === 'Error' ? message : [message, code, name].join(' ')

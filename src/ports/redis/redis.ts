@@ -3,12 +3,13 @@ import type { Clock } from '../clock/clock.ts'
 
 export type RedisConnection = {
   /**
-   * The client of the moment.
+   * The current client.
    * @throws while there is no connection; the cause says why
    */
   client(): RedisClient
-  /** What the other side said that no Redis says, if it ever did. */
+  /** The error for a reply that does not come from a Redis, if there was one. */
   misread(): unknown
+  /** Replaces the client by a new one. */
   reconnect(): void
   close(): void
 }
@@ -16,13 +17,13 @@ export type RedisConnection = {
 type RedisClient = ReturnType<typeof makeClient>
 
 const CONNECT_MS = 2_000
-const LONGEST_BACK_OFF_MS = 2_000
-/** Commands on the way at once; nothing waits while Redis is away. */
-const MOST_COMMANDS = 10_000
+const MAX_BACK_OFF_MS = 2_000
+/** Commands in progress; none waits while Redis is unavailable. */
+const MAX_COMMANDS = 10_000
 
 /**
- * A connection to Redis that comes back by itself for ever and never ends the process.
- * Resolves when it is there, or has failed for the first time.
+ * A connection to Redis that reconnects by itself without end and never ends the process.
+ * Resolves when it is open, or has failed for the first time.
  */
 export async function openRedis(url: string, clock: Clock): Promise<RedisConnection> {
   let failure: unknown
@@ -32,7 +33,7 @@ export async function openRedis(url: string, clock: Clock): Promise<RedisConnect
     if (String(error).includes('Unknown RESP type')) misread = error
   }
   let client = makeClient(url)
-  await Promise.race([beginConnecting(client, noteFailure), clock.wait(CONNECT_MS)])
+  await Promise.race([connect(client, noteFailure), clock.wait(CONNECT_MS)])
   return {
     client() {
       if (!client.isReady) throw new Error('Redis is not connected', { cause: failure })
@@ -42,7 +43,7 @@ export async function openRedis(url: string, clock: Clock): Promise<RedisConnect
     reconnect() {
       client.destroy()
       client = makeClient(url)
-      void beginConnecting(client, noteFailure)
+      void connect(client, noteFailure)
     },
     close() {
       client.destroy()
@@ -53,29 +54,25 @@ export async function openRedis(url: string, clock: Clock): Promise<RedisConnect
 function makeClient(url: string) {
   return createClient({
     url,
-    // The older protocol needs no handshake and works with every Redis and its relatives.
+    // The older protocol needs no handshake and works with every Redis and its forks.
     RESP: 2,
     disableClientInfo: true,
     maintNotifications: 'disabled',
-    // Without this, calls would pile up in memory while Redis is away.
+    // Otherwise calls would pile up in memory while Redis is unavailable.
     disableOfflineQueue: true,
-    commandsQueueMaxLength: MOST_COMMANDS,
+    commandsQueueMaxLength: MAX_COMMANDS,
     socket: {
       connectTimeout: CONNECT_MS,
-      reconnectStrategy: (retries) =>
-        Math.min(50 * 2 ** Math.min(retries, 10), LONGEST_BACK_OFF_MS),
+      reconnectStrategy: (retries) => Math.min(50 * 2 ** Math.min(retries, 10), MAX_BACK_OFF_MS),
     },
   })
 }
 
-/** Resolves at the first connection or failure; the client goes on trying by itself. */
-function beginConnecting(
-  client: RedisClient,
-  noteFailure: (error: unknown) => void,
-): Promise<void> {
+/** Resolves at the first connection or failure; the client keeps trying by itself. */
+function connect(client: RedisClient, noteFailure: (error: unknown) => void): Promise<void> {
   return new Promise((resolve) => {
     const settle = () => resolve()
-    // Unheard, 'error' would end the process.
+    // Without a listener, 'error' would end the process.
     client.on('error', (error: unknown) => {
       noteFailure(error)
       resolve()

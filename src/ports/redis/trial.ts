@@ -2,27 +2,27 @@ import { randomUUID } from 'node:crypto'
 import { ErrorReply } from '@redis/client'
 import { type Clock, systemClock } from '../clock/clock.ts'
 import { inTime } from '../clock/in-time.ts'
-import { createRedisLimiter } from '../limiter/redis.ts'
+import { RedisLimiter } from '../limiter/redis.ts'
 import { openRedis, type RedisConnection } from './redis.ts'
 import { redisFault } from './faults.ts'
 import { transportFault } from './transport.ts'
 import { createRedisRelay, type Relay } from './relay.ts'
 import { StartRefused } from '../start-refused.ts'
 
-/** A start waits no longer for a Redis that hangs; in real time, as all of a connection. */
+/** A start waits no longer for a Redis that hangs; real time, as for all connections. */
 const PATIENCE_MS = 2_000
 
 /**
- * Does with a Redis all that limits and answers will do with it. One that is away for the moment is
- * no reason not to start: limits are counted here until it comes.
- * @returns what an operator should know of it
- * @throws StartRefused where it can never work
+ * Uses a Redis in every way that limits and the relay of answers do. One that is unavailable for the
+ * moment is no reason not to start: until it comes, limits are counted in this process.
+ * @returns advice for the operator
+ * @throws StartRefused if it can never work
  */
 export async function tryRedis(url: string, clock: Clock): Promise<string[]> {
   const connection = await openRedis(url, clock)
   try {
     const trial = Promise.all([
-      createRedisLimiter(connection).check(),
+      new RedisLimiter(connection).check(),
       tryRelay(createRedisRelay(connection)),
     ])
     await inTime(trial, PATIENCE_MS, systemClock)
@@ -39,7 +39,7 @@ export async function tryRedis(url: string, clock: Clock): Promise<string[]> {
 async function lastingFault(url: string, error: unknown): Promise<string | undefined> {
   const fault = redisFault(error)
   if (fault && !fault.passing) return fault.sentence
-  // A Redis that answers, if only by a refusal, is spoken to in the right way.
+  // A Redis that replies, even with a refusal, is reached with the right transport.
   return error instanceof ErrorReply ? undefined : transportFault(url)
 }
 
@@ -49,7 +49,7 @@ async function tryRelay(relay: Relay): Promise<void> {
   await relay.read(generationId, 0)
 }
 
-/** A user without INFO is fine; then this stays unknown. */
+/** A user may lack INFO: then there is no advice. */
 async function adviceOn(connection: RedisConnection): Promise<string[]> {
   const memory = await connection
     .client()

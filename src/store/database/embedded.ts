@@ -3,7 +3,7 @@ import type { PGlite } from '@electric-sql/pglite'
 import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils'
 import { PrismaPGlite } from 'pglite-prisma-adapter'
 import { StartRefused } from '../../ports/start-refused.ts'
-import { createTurns, type Turns } from '../../ports/clock/turns.ts'
+import { type EventLoop, NodeEventLoop } from '../../ports/clock/event-loop.ts'
 import { lockDirectory } from './directory-lock.ts'
 import {
   buildAside,
@@ -62,7 +62,7 @@ export async function openEmbedded({ dataDir, loadDataDir }: EmbeddedOptions): P
 async function ready(pglite: PGlite, unlock: () => void): Promise<Embedded> {
   // The adapter reads and writes times as if the session's zone were UTC.
   await pglite.exec(`SET TIME ZONE 'UTC'`)
-  answerInTurns(pglite, createTurns())
+  answerInTurns(pglite, new NodeEventLoop())
   return { pglite, close: () => closeEmbedded(pglite, unlock) }
 }
 
@@ -71,11 +71,11 @@ async function ready(pglite: PGlite, unlock: () => void): Promise<Embedded> {
  * that wait without ever letting go: so long nothing else would be heard. What belongs to a
  * transaction stays together.
  */
-function answerInTurns(pglite: PGlite, turns: Turns): void {
+function answerInTurns(pglite: PGlite, eventLoop: EventLoop): void {
   const query = pglite.query.bind(pglite)
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = (...asked: Parameters<typeof query>) => {
-    const answer = last.then(() => turns.take()).then(() => query(...asked))
+    const answer = last.then(() => eventLoop.yield()).then(() => query(...asked))
     last = answer.catch(() => undefined)
     return answer
   }

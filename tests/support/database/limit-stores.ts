@@ -1,8 +1,8 @@
 import { createClient } from '@redis/client'
 import { systemClock } from '../../../src/ports/clock/clock.ts'
 import type { Limiter } from '../../../src/ports/limiter/limiter.ts'
-import { createMemoryLimiter } from '../../../src/ports/limiter/memory.ts'
-import { createPostgresLimiter } from '../../../src/ports/limiter/postgres.ts'
+import { MemoryLimiter } from '../../../src/ports/limiter/memory.ts'
+import { PostgresLimiter } from '../../../src/ports/limiter/postgres.ts'
 import { openRedisLimiter } from '../../../src/ports/limiter/redis.ts'
 import { openLimitCounters } from '../../../src/store/limit-counters.ts'
 import { TestClock } from '../clock/clock.ts'
@@ -32,7 +32,7 @@ export const LIMIT_STORES: Opener[] = [
 
 async function openMemory(): Promise<LimitStore> {
   const clock = new TestClock()
-  const limiter = createMemoryLimiter(clock)
+  const limiter = new MemoryLimiter(clock)
   return {
     openInstance: async () => limiter,
     outlastOneSecond: () => clock.advance(1_000),
@@ -60,7 +60,7 @@ async function openPostgres(): Promise<LimitStore> {
   const opened: Limiter[] = []
   return {
     async openInstance() {
-      const limiter = createPostgresLimiter(openLimitCounters(testStore.options.databaseUrl!))
+      const limiter = new PostgresLimiter(openLimitCounters(testStore.options.databaseUrl!))
       opened.push(limiter)
       return limiter
     },

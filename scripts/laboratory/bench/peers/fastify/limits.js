@@ -40,10 +40,10 @@ export async function createLimits() {
 }
 
 async function inPostgres() {
-  const { createPostgresLimiter } = await fromParley('ports/limiter/postgres.js')
+  const { PostgresLimiter } = await fromParley('ports/limiter/postgres.js')
   const { openLimitCounters } = await fromParley('store/limit-counters.js')
   const table = openLimitCounters(process.env.DATABASE_URL)
-  if (process.env.LIMITS === 'together') return createPostgresLimiter(table)
+  if (process.env.LIMITS === 'together') return new PostgresLimiter(table)
   const keyOf = ({ name, subject, windowSeconds }) => `${name}:${windowSeconds}:${subject}`
   const tallyOf = ({ quota, windowSeconds }, count) => ({
     quota,

@@ -1,14 +1,14 @@
 import { resolve } from 'node:path'
-import type { MoveConfig } from '../config/config.ts'
-import { findSecretFile } from '../ports/keys/secret-file.ts'
-import { serverSecretPath } from '../ports/keys/server-secret.ts'
-import { signingKeysPath } from '../ports/keys/signing-keys.ts'
-import { CopyRefused } from '../store/copy-to-postgres/ask.ts'
-import { type CopiedTable, copyToPostgres } from '../store/copy-to-postgres/copy-to-postgres.ts'
+import type { MoveConfig } from '../../config/config.ts'
+import { findSecretFile } from '../../ports/keys/secret-file.ts'
+import { serverSecretPath } from '../../ports/keys/server-secret.ts'
+import { signingKeysPath } from '../../ports/keys/signing-keys.ts'
+import { CopyRefused } from '../../store/copy-to-postgres/ask.ts'
+import { type CopiedTable, copyToPostgres } from '../../store/copy-to-postgres/copy-to-postgres.ts'
 
 /**
- * Moves everything, as `copyToPostgres` does, unless the secret would not fit what is moved.
- * @returns what was moved, and how servers are started from then on
+ * Moves all data by `copyToPostgres`, unless they were made with another secret.
+ * @returns a report of what was moved, and how to start servers from then on
  * @throws CopyRefused
  */
 export async function moveToPostgres(config: MoveConfig): Promise<string> {
@@ -17,7 +17,7 @@ export async function moveToPostgres(config: MoveConfig): Promise<string> {
   return report(config, moved)
 }
 
-/** With another secret nobody could log in any more: better said before than found out after. */
+/** With another secret no user could log in after the move. */
 async function refuseOtherSecret({ dataDir, serverSecret }: MoveConfig): Promise<void> {
   const path = serverSecretPath(dataDir)
   const kept = (await findSecretFile(path))?.trim()

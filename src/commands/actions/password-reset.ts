@@ -2,35 +2,35 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { dictionary } from '@zxcvbn-ts/language-common'
-import type { Config } from '../config/config.ts'
-import { agreeOnTime, openOperatorRequests } from '../assembly/open-dependencies.ts'
-import { Audit } from '../domain/records/audit.ts'
-import { Cursors } from '../domain/lists/cursors.ts'
-import { normaliseEmail } from '../domain/identity/emails.ts'
-import { createNewPasswords } from '../domain/identity/new-passwords.ts'
-import { createPasswordPolicy } from '../domain/identity/password-policy.ts'
+import type { Config } from '../../config/config.ts'
+import { agreeOnTime, openOperatorRequests } from '../../assembly/open-dependencies.ts'
+import { Audit } from '../../domain/records/audit.ts'
+import { Cursors } from '../../domain/lists/cursors.ts'
+import { normaliseEmail } from '../../domain/identity/emails.ts'
+import { createNewPasswords } from '../../domain/identity/new-passwords.ts'
+import { createPasswordPolicy } from '../../domain/identity/password-policy.ts'
 import {
   PasswordResets,
   type PasswordReset,
   type ResetOutcome,
-} from '../domain/identity/password-resets.ts'
-import { Problem } from '../domain/problem.ts'
-import { createAgreedClock } from '../ports/clock/agreed-clock.ts'
-import { systemClock } from '../ports/clock/clock.ts'
-import { createIds } from '../ports/ids.ts'
-import { createPasswords } from '../ports/passwords/passwords.ts'
-import { deriveKey, loadServerSecret } from '../ports/keys/server-secret.ts'
-import { StartRefused } from '../ports/start-refused.ts'
-import { hasEmbeddedDatabase, LOCK_FILE } from '../store/database/embedded-folder.ts'
-import { openMigratedStore } from '../store/store.ts'
+} from '../../domain/identity/password-resets.ts'
+import { Problem } from '../../domain/problem.ts'
+import { createAgreedClock } from '../../ports/clock/agreed-clock.ts'
+import { systemClock } from '../../ports/clock/clock.ts'
+import { createIds } from '../../ports/ids.ts'
+import { createPasswords } from '../../ports/passwords/passwords.ts'
+import { deriveKey, loadServerSecret } from '../../ports/keys/server-secret.ts'
+import { StartRefused } from '../../ports/start-refused.ts'
+import { hasEmbeddedDatabase, LOCK_FILE } from '../../store/database/embedded-folder.ts'
+import { openMigratedStore } from '../../store/store.ts'
 import { readNewPassword } from './new-password.ts'
 
 type Where = Pick<Config, 'identity' | 'store'>
 
 /**
- * Sets a new password as the arguments say, by the running server where it alone can write.
- * @returns what was done, and the password if one was made
- * @throws StartRefused when nothing was changed, with what to do
+ * Sets a new password as the arguments say. Where only the running server can write, it asks the server.
+ * @returns a report, and the password if one was made
+ * @throws StartRefused if nothing was changed, with what to do
  */
 export async function resetPassword(
   args: readonly string[],
@@ -61,7 +61,7 @@ function readArguments(args: readonly string[]) {
   }
 }
 
-/** Never made here: a password under another secret would open nothing. */
+/** The secret is never made here: a password under another secret would be of no use. */
 async function findSecret({ identity, store }: Where): Promise<string> {
   const { dataDir, databaseUrl } = store
   if (databaseUrl === undefined && !hasEmbeddedDatabase(dataDir)) {
@@ -88,7 +88,7 @@ async function hashOf(text: string, secret: string, { identity }: Where): Promis
 async function apply(reset: PasswordReset, secret: string, config: Where): Promise<ResetOutcome> {
   const { dataDir, databaseUrl } = config.store
   if (databaseUrl !== undefined) return applyHere(reset, secret, { databaseUrl })
-  // Where there is a lock, a server may be at work, perhaps in another container: it is asked first.
+  // Where there is a lock, a server may be running, perhaps in another container: it is asked first.
   const byServer = existsSync(join(dataDir, LOCK_FILE))
     ? await askServer(reset, secret, dataDir)
     : undefined

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import { StartRefused } from '../ports/start-refused.ts'
+import { StartRefused } from '../../ports/start-refused.ts'
 
 const PASSWORD_BYTES = 18
 
-/** A password that somebody chose, or one that was made and must be shown. */
+/** A password. One that was made must be shown. */
 export type NewPassword = { text: string; isMade: boolean }
 
 /**
- * The new password: made if told, asked for twice on a terminal (nothing typed: made), or the first
- * line of standard input. It is never echoed.
+ * The new password: made if `generate` is set, asked for twice on a terminal (an empty one is made),
+ * or the first line of standard input. It is never echoed.
  * @throws StartRefused if the two differ, or standard input has none
  */
 export async function readNewPassword(how: { generate: boolean }): Promise<NewPassword> {
@@ -37,11 +37,11 @@ async function askTwice(): Promise<NewPassword> {
   throw new StartRefused('The passwords do not match.')
 }
 
-/** Readline echoes what is typed to its output: this one swallows it. */
+/** Readline echoes what is typed to its output: this one discards it. */
 function askHidden(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true })
-  // Only now does the terminal no longer echo: who is quick is not to type before.
+  // Only now has the terminal stopped its echo: no prompt invites typing before.
   process.stderr.write(question)
   return new Promise((resolve, reject) => {
     const refuse = () => reject(new StartRefused('Cancelled.'))

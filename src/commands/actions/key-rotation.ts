@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util'
-import type { Config } from '../config/config.ts'
-import { systemClock } from '../ports/clock/clock.ts'
-import { importKey, jwksIn } from '../ports/keys/jwk-set.ts'
-import { overlapFor, rotateSigningKeys, type Rotation } from '../ports/keys/key-rotation.ts'
-import { signingKeysPath } from '../ports/keys/signing-keys.ts'
+import type { Config } from '../../config/config.ts'
+import { systemClock } from '../../ports/clock/clock.ts'
+import { importKey, jwksIn } from '../../ports/keys/jwk-set.ts'
+import { overlapFor, rotateSigningKeys, type Rotation } from '../../ports/keys/key-rotation.ts'
+import { signingKeysPath } from '../../ports/keys/signing-keys.ts'
 
 /**
  * Rotates the keys in the file that `args` or the configuration name.
- * @returns what was done, in public key ids and times, and what the operator should know besides
- * @throws at an argument that is not understood, and the file stays as it is
+ * @returns a report in public key ids and times, and a warning if there is one
+ * @throws if an argument is not valid; the file stays as it is
  */
 export async function rotateKeys(
   args: readonly string[],

@@ -1,6 +1,6 @@
 import { setImmediate as later } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { createTurns } from '../../src/ports/clock/turns.ts'
+import { NodeEventLoop } from '../../src/ports/clock/event-loop.ts'
 
 test('one piece of work is done in each turn of the event loop, in the order they came', async () => {
   let turn = 0
@@ -8,10 +8,10 @@ test('one piece of work is done in each turn of the event loop, in the order the
     await later()
     turn += 1
   }
-  const turns = createTurns(nextTurn, () => 0)
+  const eventLoop = new NodeEventLoop(nextTurn, () => 0)
   const taken: [number, number][] = []
   const take = async (piece: number) => {
-    await turns.take()
+    await eventLoop.yield()
     taken.push([piece, turn])
   }
   await Promise.all([0, 1, 2, 3].map(take))
@@ -29,26 +29,26 @@ test('the longer a piece takes, the more turns there are for others behind it', 
     await later()
     turn += 1
   }
-  const turns = createTurns(nextTurn, () => ms)
-  await turns.take()
+  const eventLoop = new NodeEventLoop(nextTurn, () => ms)
+  await eventLoop.yield()
   ms += 2
-  await turns.take()
+  await eventLoop.yield()
   expect(turn).toBe(1 + 4)
   ms += 1_000
-  await turns.take()
+  await eventLoop.yield()
   expect(turn).toBe(1 + 4 + 1 + 10)
 })
 
 test('whoever comes alone does not wait', async () => {
   let passed = 0
-  const turns = createTurns(async () => {
+  const eventLoop = new NodeEventLoop(async () => {
     await later()
     passed += 1
   })
-  await turns.take()
+  await eventLoop.yield()
   expect(passed).toBe(0)
   await later()
   await later()
-  await turns.take()
+  await eventLoop.yield()
   expect(passed).toBeLessThanOrEqual(1)
 })
