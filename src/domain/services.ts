@@ -22,7 +22,7 @@ import { OpenSessions } from './identity/open-sessions.ts'
 import { createPasswordPolicy } from './identity/password-policy.ts'
 import { PasswordResets } from './identity/password-resets.ts'
 import { Sessions } from './identity/sessions.ts'
-import { createLimits, type LimitOverrides } from './limits/limits.ts'
+import { type LimitOverrides, Limits } from './limits/limits.ts'
 import { LargeReads } from './lists/large-reads.ts'
 import { Audit } from './records/audit.ts'
 import { Exports } from './records/exports.ts'
@@ -91,7 +91,7 @@ function createFoundations(deps: Dependencies, policies: Policies, settings: Set
   const { accessTokenTtlSeconds: ttlSeconds } = settings.identity
   const accountStatus = new AccountStatus(deps, Math.max(ttlSeconds, KEY_CACHED_SECONDS))
   const { overrides } = settings.limits
-  const limits = createLimits(policies.limits, overrides, deps.limiter, accountStatus)
+  const limits = new Limits(policies.limits, overrides, deps.limiter, accountStatus)
   return {
     access: new Access(deps.store),
     accountStatus,
