@@ -26,7 +26,7 @@ import { type LimitOverrides, Limits } from './limits/limits.ts'
 import { LargeReads } from './lists/large-reads.ts'
 import { Audit } from './records/audit.ts'
 import { Exports } from './records/exports.ts'
-import { Usage } from './records/usage.ts'
+import { UsageReports } from './records/usage.ts'
 import { ServerStatus } from './server/server-status.ts'
 
 /** What the operator decides about the domain, from the configuration. */
@@ -79,7 +79,7 @@ export function createServices(
     serviceAccounts: new ServiceAccounts(shared),
     sessions: new Sessions({ ...shared, refreshTtlSeconds }),
     status: new ServerStatus({ ...deps, version }),
-    usage: new Usage(shared),
+    usage: new UsageReports(shared),
     users: new Users(shared),
   }
 }

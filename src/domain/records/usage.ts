@@ -30,7 +30,7 @@ export type UsageReport = UsageSums & LimitsReport
 type Deps = Pick<Dependencies, 'store' | 'clock'> & { limits: Limits }
 
 /** Reports usage, and what remains of the rate limits. */
-export class Usage {
+export class UsageReports {
   readonly #deps: Deps
 
   constructor(deps: Deps) {
