@@ -18,7 +18,7 @@ import {
   storeEnding,
   type StoredAnswer,
 } from './ending.ts'
-import { type Heard, hearEngine, problemOf, type StopReason } from './engine-hearing.ts'
+import { EngineHearing, type Heard, problemOf, type StopReason } from './engine-hearing.ts'
 import type { EngineReports } from './engine-reports.ts'
 import { INTERRUPTED_SEQ } from './event-ids.ts'
 import { type AnswerEvent, EventLog } from './event-log.ts'
@@ -74,7 +74,7 @@ export class AnswerInProgress {
   readonly #started: Started
   readonly #log = new EventLog()
   readonly #buffer = new AnswerBuffer()
-  readonly #stopping = new AbortController()
+  readonly #hearing: EngineHearing
   readonly #opened = createDeferred<undefined>()
   readonly #ended = createDeferred<Outcome>()
   #state: State = 'pending'
@@ -82,6 +82,7 @@ export class AnswerInProgress {
   constructor(deps: Deps, started: Started) {
     this.#deps = deps
     this.#started = started
+    this.#hearing = new EngineHearing(deps.engine)
     this.id = started.id
     this.ownerId = started.ownerId
     this.conversationId = started.conversation.id
@@ -109,9 +110,8 @@ export class AnswerInProgress {
   /** Asks the engine and sees the answer through to its end. Never rejects. */
   async run(turn: Turn): Promise<void> {
     try {
-      const take = (piece: string) => this.#take(piece)
-      const { engine } = this.#deps
-      await this.#conclude(turn, await hearEngine(engine, turn, this.#stopping.signal, take))
+      const heard = await this.#hearing.hear(turn, (piece) => this.#take(piece))
+      await this.#conclude(turn, heard)
     } catch (error) {
       this.#deps.reports.mistake(error)
       this.#giveUp(error)
@@ -131,9 +131,9 @@ export class AnswerInProgress {
     })
   }
 
-  /** Stops the engine; the text so far is stored. An engine that is done is not affected. */
+  /** Stops the engine, unless it is done; the text so far is stored. */
   stop(reason: StopReason): void {
-    this.#stopping.abort(reason)
+    this.#hearing.stop(reason)
   }
 
   /** The text, if there is more of it than was saved: what a crash must not lose. */
