@@ -8,12 +8,12 @@ type Count = { consumed: number; resetsInMs: number }
 
 /** Connections for the limits alone, so that slow queries of others hold up no call. */
 const MOST_CONNECTIONS = 4
-/** A connection on which no answer came is given up a second later, and then can be replaced. */
+/** A connection without an answer is closed a second later, which makes room for another. */
 const STATEMENT_MS = 1_000
-/** Rows of one DELETE: none takes long. */
+/** Rows of one DELETE, so that none takes long. */
 const PRUNE_ROWS = 2_000
 
-/** With Prisma a take would cost three times the CPU, and every call begins with one. */
+/** By pg itself: through Prisma a take costs three times the CPU time, and every call starts with one. */
 const TAKE = {
   name: 'take_limits',
   text: `SELECT consumed, "resetsInMs" FROM take_limits_of_calls($1, $2, $3, $4, $5, $6)
@@ -28,24 +28,24 @@ const FIND = {
 const DELETE = { name: 'delete_limit', text: 'DELETE FROM limit_counters WHERE key = $1' }
 const STATEMENTS = [TAKE, FIND, DELETE]
 type Statement = { name: string; text: string }
-// Rows that a call has locked are left for the next time: they are in use again.
+// Leaves the rows that a call has locked for the next time: they are in use again.
 const DELETE_EXPIRED = `DELETE FROM limit_counters WHERE key IN (
     SELECT key FROM limit_counters WHERE expires_at < now() LIMIT ${String(PRUNE_ROWS)}
     FOR UPDATE SKIP LOCKED)`
 
-/** What the limits have counted on a server. Every function is one statement, and throws what pg does. */
+/** The counters of the limits on a server. Every function is one statement and throws what pg throws. */
 export function openLimitCounters(databaseUrl: string) {
   const pool = openPool({
     databaseUrl,
     maxConnections: MOST_CONNECTIONS,
-    // A call after a quiet hour has no more time for connecting than any other.
+    // After a quiet hour, a call has no more time to connect than any other.
     minConnections: 1,
     statementMs: STATEMENT_MS,
   })
   const named = namedOrNot(databaseUrl)
   return {
     /**
-     * Of each call, in turn, changes all counters, or none if one would go beyond its quota.
+     * For each call, in turn, changes all counters, or none if one would exceed its quota.
      * @returns for each call, a count for each of its counters
      */
     async take(calls: readonly (readonly Asked[])[]): Promise<Count[][]> {
@@ -54,7 +54,7 @@ export function openLimitCounters(databaseUrl: string) {
       return calls.map((asked) => rows.slice(place, (place += asked.length)))
     },
 
-    /** Those whose window runs, each in the place of its key. */
+    /** The counters whose window has not ended, each in the place of its key. */
     async find(keys: readonly string[]): Promise<(Count | undefined)[]> {
       const { rows } = await pool.query<Count & { key: string }>({ ...named(FIND), values: [keys] })
       return keys.map((key) => rows.find((row) => row.key === key))
@@ -76,14 +76,14 @@ export function openLimitCounters(databaseUrl: string) {
   }
 }
 
-/** Where the URL wants fewer names than there are statements, none has one. */
+/** Where the URL allows fewer names than there are statements, none gets one. */
 function namedOrNot(databaseUrl: string) {
   const { namedStatements = STATEMENTS.length } = readPostgresUrl(databaseUrl)
   const isNamed = namedStatements >= STATEMENTS.length
   return ({ name, text }: Statement) => (isNamed ? { name, text } : { text })
 }
 
-/** What the database's function takes: every key once, and a column for each thing that is asked. */
+/** The parameters of take_limits_of_calls: every key once, then a column for each property. */
 function columnsOf(calls: readonly (readonly Asked[])[]) {
   const slots = new Map<string, number>()
   const slotOf = (key: string): number => {
