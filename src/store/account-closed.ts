@@ -1,6 +1,6 @@
 /**
- * The account that a row was to be written for is closed or gone: the database itself refused it. What
- * wrote it had looked before, and the account was closed in between.
+ * The database refused to write a row for an account that is closed or deleted: it was closed after the
+ * call had checked it.
  */
 export class AccountClosed extends Error {
   override readonly name = 'AccountClosed'
@@ -15,7 +15,7 @@ export class AccountClosed extends Error {
 /** Raised by the triggers of the migration rows_of_open_accounts, with the id in the text. */
 const SQL_STATE = 'PA001'
 
-/** What the database said, if it was that an account is closed. */
+/** The error for what the database reported, if that is a closed account. */
 export function accountClosedIn(said: { code?: string; text: string }): AccountClosed | undefined {
   if (said.code !== SQL_STATE) return undefined
   const [accountId = ''] = /[0-9a-f-]{36}/.exec(said.text) ?? []

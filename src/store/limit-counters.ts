@@ -8,10 +8,10 @@ import { openPool } from './database/server.ts'
 const MAX_CONNECTIONS = 4
 /** A connection on which no reply came within a second is given up and replaced. */
 const STATEMENT_MS = 1_000
-/** Rows of one DELETE: none takes long. */
+/** Rows of one DELETE, so that none takes long. */
 const PRUNE_ROWS = 2_000
 
-/** With Prisma a take would cost three times the CPU, and every call begins with one. */
+/** By pg itself: through Prisma a take costs three times the CPU time, and every call starts with one. */
 const TAKE = {
   name: 'take_limits',
   text: `SELECT consumed, "resetsInMs" FROM take_limits_of_calls($1, $2, $3, $4, $5, $6)
@@ -26,7 +26,7 @@ const FIND = {
 const DELETE = { name: 'delete_limit', text: 'DELETE FROM limit_counters WHERE key = $1' }
 const STATEMENTS = [TAKE, FIND, DELETE]
 type Statement = { name: string; text: string }
-// Rows that a call has locked are left for the next time: they are in use again.
+// Leaves the rows that a call has locked for the next time: they are in use again.
 const DELETE_EXPIRED = `DELETE FROM limit_counters WHERE key IN (
     SELECT key FROM limit_counters WHERE expires_at < now() LIMIT ${String(PRUNE_ROWS)}
     FOR UPDATE SKIP LOCKED)`

@@ -3,7 +3,7 @@ export type Present<T> = { [K in keyof T as null extends T[K] ? never : K]: T[K]
   [K in keyof T as null extends T[K] ? K : never]?: Exclude<T[K], null>
 }
 
-/** The row without the columns that are NULL: outside the store a missing value is absent. */
+/** The row without the columns that are NULL: outside the store, a missing value is an absent property. */
 export function present<T extends object>(row: T): Present<T> {
   const columns = Object.entries(row).filter(([, value]) => value !== null)
   return Object.fromEntries(columns) as Present<T>

@@ -1,17 +1,17 @@
 /**
- * How many things one search looks at. No index finds a text of any length within a text, in any
- * language (docs/decisions/0014), so that each has to be looked at: these take about 10 ms.
+ * How many rows one search looks at. No index finds a text of any length within a text, in any language
+ * (docs/decisions/0014), so each row has to be looked at: these take about 10 ms.
  */
 export const LOOKED_AT_ONCE = 5_000
 
-/** A part of what is searched. */
+/** What one search has found in the part that it looked at. */
 export type Searched<T> = {
   found: T[]
-  /** The last that was looked at, found or not, if there may be more to find behind it. */
+  /** The last row that was looked at, found or not, if there may be more to find after it. */
   lookedUpTo?: T
 }
 
-/** A row that was found, or the one that a search ended at, or both. */
+/** A row that was found, or the one that the search ended at, or both. */
 export type SearchedRow<T> = T & { isFound: boolean; isLast: boolean }
 
 export function toSearched<T extends object>(rows: SearchedRow<T>[]): Searched<T> {
@@ -21,6 +21,6 @@ export function toSearched<T extends object>(rows: SearchedRow<T>[]): Searched<T
 }
 
 function bare<T extends object>(row: SearchedRow<T>): T {
-  const { isFound: _found, isLast: _last, ...thing } = row
-  return thing as unknown as T
+  const { isFound: _found, isLast: _last, ...rest } = row
+  return rest as unknown as T
 }

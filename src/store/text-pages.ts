@@ -2,9 +2,9 @@ import { Prisma } from '../../generated/prisma/client.ts'
 import type { Searched } from './searching.ts'
 
 /**
- * Bytes of text, in UTF-8, that what is read at once holds at the most. No single text is longer; of
- * ordinary ones a page of 100 is less. Reading, checking and writing so much takes some 5 ms, which
- * is what everybody else then waits for.
+ * The most bytes of text, in UTF-8, that one page holds. No single text is longer, and a page of 100
+ * ordinary ones is shorter. To read, check and write this much takes some 5 ms, for which every other
+ * call waits.
  */
 export const PAGE_BYTES = 262_144
 
@@ -12,8 +12,8 @@ export const PAGE_BYTES = 262_144
 export type TextRow<T> = T & { isFollowed: boolean }
 
 /**
- * For FROM: the first of the rows, in this order, as many as hold no more text than a page, one at
- * least. How long a text is the database knows without unpacking it.
+ * For FROM: the first of the rows, in this order, as many as hold no more text than a page, and at least
+ * one. The database knows the length of a text without unpacking it.
  * @param rows a statement with a LIMIT, in this order
  */
 export function withinPageBytes(
@@ -32,12 +32,12 @@ export function withinPageBytes(
   )`
 }
 
-/** The things of such rows; if the page ended before all that was asked for, where to go on. */
+/** What such rows hold; where to go on, if the page ended before all the rows that were asked for. */
 export function toTextPage<Row extends object, T>(
   rows: readonly TextRow<Row>[],
-  toThing: (row: Row) => T,
+  toItem: (row: Row) => T,
 ): Searched<T> {
-  const found = rows.map(({ isFollowed: _isFollowed, ...row }) => toThing(row as unknown as Row))
+  const found = rows.map(({ isFollowed: _isFollowed, ...row }) => toItem(row as unknown as Row))
   const last = found.at(-1)
   return {
     found,

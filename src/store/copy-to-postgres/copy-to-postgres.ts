@@ -31,7 +31,7 @@ export type CopiedTable = { table: string; rows: number }
  * @throws when a server has `dataDir` open
  */
 export async function copyToPostgres(dataDir: string, databaseUrl: string): Promise<CopiedTable[]> {
-  // PGlite would make an empty database where there is none.
+  // PGlite would create an empty database where there is none.
   if (!existsSync(join(resolve(dataDir), 'database', 'PG_VERSION'))) {
     throw new CopyRefused(
       `There is no embedded database in ${dataDir} (DATA_DIR): set DATA_DIR as the server has it.`,
@@ -64,7 +64,7 @@ async function withClient<T>(url: string, work: (ask: Ask) => Promise<T>): Promi
     ...connectionOptions({ applicationName: 'parley-move', ...read }),
     connectionTimeoutMillis: read.connectMs ?? CONNECT_MS,
   })
-  // A connection that breaks fails the statement that is waiting; unheard, it ends the process.
+  // A connection that breaks fails the waiting statement; without a listener, it would end the process.
   client.on('error', () => {})
   await client.connect()
   try {

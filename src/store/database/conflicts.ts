@@ -1,14 +1,14 @@
 import { driverFailure } from './unavailable.ts'
 
-/** Each time the database itself has waited, a second for a deadlock: more is no help to a caller. */
+/** The database itself waits before each, a second for a deadlock: more attempts do not help a caller. */
 const MOST_TRIES = 3
 
 /**
- * Does again what PostgreSQL has undone because two of them stood in each other's way: rows that are
- * locked in different orders (40P01), or what the isolation level does not allow (40001). There is no
- * pause: who was in the way goes on as soon as this one has given way.
- * @param attempt one statement, or one transaction: of what was undone nothing is left
- * @throws whatever the last of three attempts throws
+ * Retries what PostgreSQL has rolled back because of a conflict: rows locked in different orders (40P01), or
+ * what the isolation level does not allow (40001). There is no pause: the other transaction goes on as soon
+ * as this one is rolled back.
+ * @param attempt one statement, or one transaction: a rollback leaves nothing of it
+ * @throws what the last of three attempts throws
  */
 export async function retryingConflicts<T>(attempt: () => Promise<T>): Promise<T> {
   for (let tries = 1; tries < MOST_TRIES; tries += 1) {
@@ -21,7 +21,7 @@ export async function retryingConflicts<T>(attempt: () => Promise<T>): Promise<T
   return attempt()
 }
 
-/** A statement of a transaction has failed as DatabaseUnavailable, with what happened as its cause. */
+/** A statement in a transaction fails as DatabaseUnavailable, with the failure of the driver as its cause. */
 function isConflict(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   const { kind, code } = driverFailure(error)

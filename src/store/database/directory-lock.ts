@@ -6,15 +6,15 @@ type Holder = { pid: number; startedAt: string }
 const heldHere = new Set<string>()
 
 /**
- * Takes the lock file at `path` for this process; one left behind by a dead process is taken
- * over. It tells processes of one machine apart, not containers that share a volume.
- * @returns releases it.
- * @throws StartRefused when a living process, this one included, holds it, or when it does not say who.
+ * Takes the lock file at `path` for this process; takes over one that a dead process has left behind.
+ * Tells processes of one machine apart, but not containers that share a volume.
+ * @returns a function that releases it
+ * @throws StartRefused when a live process, this one included, holds it, or when it names no process
  */
 export function lockDirectory(path: string): () => void {
   if (heldHere.has(path)) throw new StartRefused(heldMessage(path, process.pid))
   const own = `${path}.${String(process.pid)}`
-  // Flushed: after a power cut a lock says who held it.
+  // Flushed: after a power cut, a lock still names its holder.
   writeFileSync(own, JSON.stringify(describe(process.pid)), { mode: 0o600, flush: true })
   try {
     claim(path, own)
@@ -57,14 +57,14 @@ function removeStale(path: string, text: string): void {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw error
   }
-  // Another process may have taken over since the file was read: then it gets its lock back.
+  // Another process may have taken over since the file was read: it gets its lock back.
   if (readLock(aside) !== text) linked(aside, path)
   rmSync(aside, { force: true })
 }
 
 function isAlive({ pid, startedAt }: Holder): boolean {
-  // This process holds no lock on it (asked before), so a predecessor had the same pid:
-  // every start in a container has.
+  // This process does not hold the lock (checked before), so an earlier one had the same pid, as every
+  // start in a container does.
   if (pid === process.pid) return false
   try {
     process.kill(pid, 0)
@@ -74,7 +74,7 @@ function isAlive({ pid, startedAt }: Holder): boolean {
   return describe(pid).startedAt === startedAt
 }
 
-/** A pid comes round again; with the time it was started at it does not. */
+/** A pid is reused; together with the start time of its process it is unique. */
 function describe(pid: number): Holder {
   return { pid, startedAt: readStartTime(pid) }
 }
@@ -84,7 +84,7 @@ function readStartTime(pid: number): string {
   try {
     const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
     const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    // Killed, but nobody has waited for it: some containers never do.
+    // A zombie: it was killed, but its parent has not waited for it, as in some containers.
     return state === 'Z' ? 'ended' : (fields[18] ?? '')
   } catch {
     return ''
@@ -100,7 +100,7 @@ function readLock(path: string): string | undefined {
   }
 }
 
-/** Nobody, where a power cut has left the file without content. */
+/** Undefined where a power cut has left the file without content. */
 function parseHolder(path: string, text: string): Holder | undefined {
   if (/^[\s\0]*$/.test(text)) return undefined
   const holder = parseJson(text)

@@ -9,13 +9,13 @@ export const DATABASE_FOLDER = 'database'
 /** Beside it: says which process has it open. */
 export const LOCK_FILE = 'database.lock'
 
-/** A database that is being made is called so, with the process's number behind it. */
+/** The prefix of a database that is being created; the process id follows. */
 const ASIDE = 'database.new-'
 
 /** Without any of these PostgreSQL does not start, or would start on nothing. */
 const PARTS = ['PG_VERSION', 'global/pg_control', 'base', 'pg_wal', 'pg_xact', 'postgresql.conf']
 
-/** Whether there is anything that a start would go on with. An empty folder is nothing. */
+/** Whether there is anything that a start would open. An empty folder is nothing. */
 export function hasEmbeddedDatabase(dataDir: string): boolean {
   const path = join(resolve(dataDir), DATABASE_FOLDER)
   const found = statSync(path, { throwIfNoEntry: false })
@@ -24,8 +24,8 @@ export function hasEmbeddedDatabase(dataDir: string): boolean {
 }
 
 /**
- * Makes the folder of data where it is missing, for its owner alone.
- * @throws StartRefused if it cannot be made or written
+ * Creates the data folder where it is missing, for its owner alone.
+ * @throws StartRefused if it cannot be created or written
  */
 export function makeDataDir(dataDir: string): void {
   const folder = resolve(dataDir)
@@ -40,7 +40,7 @@ export function makeDataDir(dataDir: string): void {
   }
 }
 
-/** By hand, because Node's own `recursive` never comes back where nothing can be made, as in /proc. */
+/** By hand: Node's own `recursive` never returns where no folder can be created, as in /proc. */
 function makeFolder(folder: string): void {
   if (existsSync(folder) && statSync(folder).isDirectory()) return
   if (dirname(folder) !== folder) makeFolder(dirname(folder))
@@ -62,7 +62,7 @@ const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'it cannot be created there',
 }
 
-/** @throws StartRefused if what is there is not a whole database; it is as it was */
+/** @throws StartRefused if what is there is not a whole database; changes nothing */
 export function refuseIncomplete(dataDir: string): void {
   if (!hasEmbeddedDatabase(dataDir)) return
   const path = join(resolve(dataDir), DATABASE_FOLDER)
@@ -84,10 +84,10 @@ function missingIn(path: string): string[] {
 }
 
 /**
- * Has a database made beside its place, and moves it there when every byte of it is on the disk.
- * What a killed start has left is removed first. Whoever calls holds the lock of the folder.
- * @param make makes it in the folder it is given, and closes it
- * @throws StartRefused if it cannot be made, and nothing of it is left
+ * Creates a database beside its place, and moves it there once every byte of it is on the disk. Removes
+ * first what a killed start has left. The caller holds the lock of the folder.
+ * @param make creates the database in the given folder, and closes it
+ * @throws StartRefused if it cannot be created; then nothing of it is left
  */
 export async function buildAside(
   dataDir: string,
@@ -125,7 +125,7 @@ async function moveTo(place: string, aside: string): Promise<void> {
   await flush(join(place, '..'))
 }
 
-/** A power cut after the move would otherwise find files that are there and empty. */
+/** Without it, a power cut after the move can leave files that exist and are empty. */
 async function flushFolder(folder: string): Promise<void> {
   const flushes = (await readdir(folder, { withFileTypes: true })).map((entry) => {
     const path = join(folder, entry.name)
@@ -136,7 +136,7 @@ async function flushFolder(folder: string): Promise<void> {
 }
 
 async function flush(path: string): Promise<void> {
-  // Windows flushes no folder.
+  // Windows cannot flush a folder.
   if (process.platform === 'win32') return
   const handle = await open(path, 'r')
   try {

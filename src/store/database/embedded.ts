@@ -30,17 +30,17 @@ export type EmbeddedOptions = {
   loadDataDir?: Blob
 }
 
-export type Embedded = { pglite: PGlite; close(): Promise<void> }
+export type Embedded = { pglite: PGlite; close: () => Promise<void> }
 
-/** With it a write is acknowledged before it has reached the file system. */
+/** Relaxed, a write is acknowledged before it has reached the file system. */
 const DURABLE = { relaxedDurability: false }
 
 /**
- * Opens PGlite. An acknowledged write survives the end of the process by any signal; it is
- * not flushed to the disk, so the loss of power may cost the latest. A database that is not there yet
- * is made aside: the folder has a whole one or none, whenever the process is killed.
- * @throws StartRefused when another process has the directory open, when it cannot be written, or when
- *   what is there is not a whole database; then it is as it was
+ * Opens PGlite. An acknowledged write survives any signal that ends the process; it is not flushed to the
+ * disk, so a power cut may lose the latest. A missing database is created aside: the folder has a whole one
+ * or none, whenever the process is killed.
+ * @throws StartRefused when another process has the directory open, when it cannot be written, or when it
+ *   holds an incomplete database, which is left unchanged
  */
 export async function openEmbedded({ dataDir, loadDataDir }: EmbeddedOptions): Promise<Embedded> {
   if (dataDir === undefined) {
@@ -67,9 +67,9 @@ async function ready(pglite: PGlite, unlock: () => void): Promise<Embedded> {
 }
 
 /**
- * One statement in each turn of the event loop. It runs in this process, and PGlite works off all
- * that wait without ever letting go: so long nothing else would be heard. What belongs to a
- * transaction stays together.
+ * Runs one statement in each turn of the event loop. PGlite runs in this process and otherwise executes all
+ * waiting statements without a pause, during which the process handles no other event. The statements of a
+ * transaction stay together.
  */
 function answerInTurns(pglite: PGlite, eventLoop: EventLoop): void {
   const query = pglite.query.bind(pglite)
@@ -91,7 +91,7 @@ async function openFolder(folder: string): Promise<PGlite> {
   try {
     return await createWholePGlite({ dataDir: folder, ...DURABLE })
   } catch (cause) {
-    // PGlite says no more than that it failed.
+    // PGlite reports only that it failed.
     const message = `The database in ${folder} does not open: it is damaged, or another version of Parley made it. Restore the whole of DATA_DIR from a backup.`
     throw new StartRefused(message, { cause })
   }
@@ -105,13 +105,13 @@ async function closeEmbedded(pglite: PGlite, unlock: () => void): Promise<void> 
   }
 }
 
-/** The adapter and the transaction for migrations; who has the folder is alone anyway. */
+/** The adapter and the transaction for migrations; the lock of the folder already excludes others. */
 export function lockEmbeddedForMigration(pglite: PGlite): LockedMigration {
   const run: Run = (sql) => pglite.exec(sql)
   return {
     factory: embeddedMigrationAdapter(pglite, undoing(run)),
     transaction: transactionBy(run),
-    // PGlite reads the types of arrays when it opens, and a migration may have made new ones.
+    // PGlite reads the types of arrays when it opens, and a migration may have created new ones.
     release: () => pglite.refreshArrayTypes(),
   }
 }

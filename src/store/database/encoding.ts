@@ -2,8 +2,8 @@ import type { Database } from './database.ts'
 import { StartRefused } from '../../ports/start-refused.ts'
 
 /**
- * In any other encoding a message of another language fails as it is written, or, in SQL_ASCII, is
- * bytes of which nobody knows what they mean.
+ * In any other encoding, writing a message of another language fails, or, in SQL_ASCII, stores bytes of
+ * unknown meaning.
  * @throws StartRefused for a database that is not in UTF-8
  */
 export async function requireUtf8({ query }: Database): Promise<void> {
@@ -12,7 +12,7 @@ export async function requireUtf8({ query }: Database): Promise<void> {
   refuseEncoding(found.encoding)
 }
 
-/** The same for an encoding that was asked for already. @throws StartRefused */
+/** The same for an encoding that is already known. @throws StartRefused */
 export function refuseEncoding(encoding: string): void {
   if (encoding === 'UTF8') return
   throw new StartRefused(

@@ -1,9 +1,8 @@
 import { Prisma } from '../../../generated/prisma/client.ts'
 
 /**
- * A regular expression of PostgreSQL for text that contains this in any case. The letters that are one
- * letter in different cases are listed in it, so that it means the same in every database: what its
- * locale takes for a letter, or that it takes none but ASCII's, does not come into it.
+ * A regular expression of PostgreSQL for text that contains this in any case. It lists the forms of each
+ * letter, so that it means the same in every database, whatever the locale of that takes for a letter.
  * @param search any text; it is compared in NFC
  */
 export function inAnyCase(search: string): string {
@@ -11,8 +10,8 @@ export function inAnyCase(search: string): string {
 }
 
 /**
- * A text as the expression has it, for what may not be in NFC. Normalising takes longer than searching:
- * plain ASCII and what is normal already, nearly everything, goes without it.
+ * A text in NFC, as the expression expects it. Normalising takes longer than searching: ASCII and text
+ * that is in NFC already, which is nearly all, goes without it.
  */
 export function composed(text: Prisma.Sql): Prisma.Sql {
   return Prisma.sql`CASE
@@ -31,12 +30,12 @@ function alike(letter: string): string {
   return /[\p{L}\p{N}\p{M}]/u.test(letter) || letter.charCodeAt(0) > 0x7f ? letter : escaped(letter)
 }
 
-/** PostgreSQL takes a backslash before a letter or a digit for something else, and these are neither. */
+/** Before a letter or a digit, a backslash means something else to PostgreSQL; these are neither. */
 function escaped(sign: string): string {
   return /[\\^$.*+?()[\]{}|]/.test(sign) ? `\\${sign}` : sign
 }
 
-/** Dotted and dotless: which of them are a pair depends on a language that nobody has told. */
+/** Dotted and dotless: which of them are a pair depends on the language, which is unknown. */
 const TURKISH_I = '\u0130'
 
 /**
@@ -56,7 +55,7 @@ function one(text: string): string | undefined {
 const MOST_CODE_POINT = 0x1ffff
 let byFold: ReadonlyMap<string, string> | undefined
 
-/** Of each letter that has more than one form all of them: some 1,400, gathered once, in some 30 ms. */
+/** All forms of each letter that has more than one: some 1,400, gathered once, in some 30 ms. */
 function lettersByFold(): ReadonlyMap<string, string> {
   byFold ??= gatherLetters()
   return byFold

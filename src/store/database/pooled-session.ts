@@ -3,7 +3,7 @@ import { type SessionSettings, SET_TRANSACTION } from './session-settings.ts'
 
 type Callback = (error: Error | undefined, result?: unknown) => void
 
-/** What pg calls on a query; its types leave this out. */
+/** What pg calls on a query, and its types leave out. */
 type Answering = pg.Query & {
   callback?: Callback
   queryMode?: string
@@ -12,9 +12,9 @@ type Answering = pg.Query & {
 }
 
 /**
- * Behind a pooler each transaction may run in another session, which belongs to others before and after.
- * So every transaction says for itself what it relies on: the settings travel with its first statement,
- * in the same round trip. Statements have no names, which a pooler may not know in the next session.
+ * Behind a pooler, each transaction may run in another session, which other clients use before and after.
+ * Therefore every transaction sets what it relies on: the settings travel with its first statement, in the
+ * same round trip. Statements have no names, which a pooler may not know in the next session.
  */
 export function setEachTransaction(client: pg.ClientBase, settings: SessionSettings): void {
   const set = JSON.stringify(settings)
@@ -54,7 +54,7 @@ function answerOf(
   })
 }
 
-/** What PostgreSQL is told before its next Sync is one transaction. */
+/** All that PostgreSQL receives before the next Sync is one transaction. */
 function sendAhead(
   asked: Answering,
   settings: string,
@@ -62,7 +62,7 @@ function sendAhead(
   submit: (connection: pg.Connection) => void,
 ): void {
   skipFirstAnswer(asked)
-  // A plain query ends the transaction before it.
+  // A simple query ends the transaction that is open before it.
   asked.queryMode = 'extended'
   connection.stream.cork()
   connection.parse({ name: '', text: SET_TRANSACTION, types: [] }, true)
@@ -74,12 +74,13 @@ function sendAhead(
 
 function skipFirstAnswer(asked: Answering): void {
   let skipped = false
-  const { handleDataRow, handleCommandComplete } = asked
+  const handleDataRow = asked.handleDataRow.bind(asked)
+  const handleCommandComplete = asked.handleCommandComplete.bind(asked)
   asked.handleDataRow = (message) => {
-    if (skipped) handleDataRow.call(asked, message)
+    if (skipped) handleDataRow(message)
   }
   asked.handleCommandComplete = (message, connection) => {
-    if (skipped) handleCommandComplete.call(asked, message, connection)
+    if (skipped) handleCommandComplete(message, connection)
     skipped = true
   }
 }

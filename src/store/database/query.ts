@@ -5,18 +5,18 @@ import {
 } from '@prisma/driver-adapter-utils'
 import { Prisma, type PrismaClient } from '../../../generated/prisma/client.ts'
 
-/** Asks the database a statement; the type is that of its rows. */
+/** Runs a statement; `Rows` is the type of its result. */
 export type Query = <Rows extends object[]>(
   text: TemplateStringsArray,
   ...values: unknown[]
 ) => Promise<Rows>
 
-/** How the nouns reach the database: by the models of Prisma, or by a statement of their own. */
+/** How the nouns reach the database: by Prisma's models, or by a hand-written statement. */
 export type Client = { prisma: PrismaClient; query: Query }
 
 /**
- * Statements by the driver adapter itself, which is one for both databases. On their way through
- * Prisma's client they would take 70 to 110 µs more, which is the larger part of a short call.
+ * Runs statements by the driver adapter itself, which both databases have. Through Prisma's client they take
+ * 70 to 110 µs more, which is the larger part of a short call.
  */
 export function queryBy(connect: () => Promise<SqlDriverAdapter>): Query {
   let connected: Promise<SqlDriverAdapter> | undefined
@@ -35,7 +35,7 @@ export function queryBy(connect: () => Promise<SqlDriverAdapter>): Query {
   }
 }
 
-/** Statements in a transaction, which is Prisma's. */
+/** Runs statements in a transaction, which only Prisma's client knows. */
 export function queryIn(prisma: PrismaClient): Query {
   return <Rows extends object[]>(text: TemplateStringsArray, ...values: unknown[]) =>
     prisma.$queryRaw<Rows>(text, ...values)
@@ -47,7 +47,7 @@ const argTypeOf = (value: unknown) =>
 
 type Read = (value: unknown) => unknown
 
-/** What an adapter gives as text, and Prisma's client as something else. */
+/** The types that an adapter returns as text, and Prisma's client does not. */
 const READERS: ReadonlyMap<ColumnType, Read> = new Map<ColumnType, Read>([
   [ColumnTypeEnum.Int64, (value) => BigInt(value as string)],
   [ColumnTypeEnum.DateTime, (value) => new Date(value as string)],
@@ -56,7 +56,7 @@ const READERS: ReadonlyMap<ColumnType, Read> = new Map<ColumnType, Read>([
 
 const asItIs: Read = (value) => value
 
-/** Of those that come as they are; another type has to be thought of first. */
+/** The types that need no conversion. Any other is refused until its reader is written. */
 const PLAIN: ReadonlySet<ColumnType> = new Set([
   ColumnTypeEnum.Int32,
   ColumnTypeEnum.Double,

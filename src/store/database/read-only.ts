@@ -2,9 +2,9 @@ import type pg from 'pg'
 import { READ_ONLY } from './session.ts'
 
 /**
- * When a server says that nothing can be written, as after a failover, no connection of before is used
- * again. New ones are refused for as long as it is so: then nobody reads what may be old, and the first
- * call after the promotion is served.
+ * Once a server says that nothing can be written, as after a failover, no earlier connection is used again.
+ * New ones are refused while that lasts: so no call reads stale data, and the first call after the
+ * promotion succeeds.
  */
 export function retireWhenReadOnly(pool: pg.Pool): void {
   const known = new Set<pg.PoolClient>()
@@ -13,7 +13,7 @@ export function retireWhenReadOnly(pool: pg.Pool): void {
   const retire = (): void => {
     for (const client of known) retired.add(client)
     known.clear()
-    // An idle connection that is taken and given back for good is closed.
+    // The pool closes an idle connection that is taken and released with `true`.
     for (let idle = pool.idleCount; idle > 0; idle -= 1) {
       pool.connect().then(
         (client) => client.release(true),
@@ -28,7 +28,7 @@ export function retireWhenReadOnly(pool: pg.Pool): void {
     })
   })
   pool.on('release', (_error, client) => {
-    // The pool removes one that has ended.
+    // The pool removes a client that has ended.
     if (retired.has(client)) void client.end()
   })
   pool.on('remove', (client) => known.delete(client))

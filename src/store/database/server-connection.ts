@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import pg from 'pg'
 import type { PostgresUrl } from '../../ports/postgres-url/postgres-url.ts'
 
-/** What node-postgres connects with. What is absent it takes from PGUSER and its like. */
+/** What node-postgres connects with. It takes what is absent from PGUSER and the like. */
 export function connectionOptions(url: PostgresUrl): pg.ClientConfig {
   const { user, password, host, port, database, applicationName, options } = url
   const { when, isDirect, tls } = url.encryption
@@ -21,7 +21,7 @@ export function connectionOptions(url: PostgresUrl): pg.ClientConfig {
   }
 }
 
-/** node-postgres's client; where encryption is as the server likes, one that asks it. */
+/** The client of node-postgres; where the server decides on encryption, one that asks it. */
 export function clientFor({ encryption }: PostgresUrl): typeof pg.Client {
   return encryption.when === 'ifOffered' ? AskingClient : pg.Client
 }
@@ -29,7 +29,7 @@ export function clientFor({ encryption }: PostgresUrl): typeof pg.Client {
 class AskingClient extends pg.Client {
   constructor(options: pg.ClientConfig = {}) {
     super(options)
-    // Not among the options: the pool hides the password in them, and a copy would be without it.
+    // Not among the options: the pool hides the password in them, and a copy would lack it.
     Object.assign(this, { connection: askingConnection(options) })
   }
 }
@@ -41,7 +41,7 @@ type Connection = pg.Connection & {
   attachListeners(stream: Socket): void
 }
 
-/** node-postgres gives up where the server answers that it does not encrypt; libpq goes on. */
+/** Where the server answers that it does not encrypt, node-postgres fails and libpq goes on. */
 function askingConnection(options: pg.ClientConfig): pg.Connection {
   const connection = new pg.Connection(options) as Connection
   const connect = connection.connect.bind(connection)
@@ -52,7 +52,7 @@ function askingConnection(options: pg.ClientConfig): pg.Connection {
   return connection
 }
 
-/** Hears the answer in the place of the one listener that `connect` has set. */
+/** Reads the answer in the place of the one listener that `connect` has set. */
 function goOnWithout(connection: Connection): void {
   const { stream } = connection
   const [encrypt] = stream.listeners('data') as [(answer: Buffer) => void]

@@ -16,11 +16,11 @@ import { type Patience, sessionSettings } from './session-settings.ts'
 
 export type ServerOptions = {
   databaseUrl: string
-  /** Connections at most; unless told what the URL says, 10 if it says nothing. */
+  /** The most connections; by default what the URL says, or 10. */
   maxConnections?: number
-  /** Connections that stay open when there is nothing to do, none unless told. */
+  /** Connections that stay open while idle; none by default. */
   minConnections?: number
-  /** How long a statement may take, 5 s unless told. */
+  /** How long a statement may take; 5 s by default. */
   statementMs?: number
 }
 
@@ -32,10 +32,10 @@ const STATEMENT_MS = 5_000
 /** Unless the URL says statement_cache_size or pgbouncer. */
 const NAMED_STATEMENTS = 500
 const MIGRATION_MS = 120_000
-/** Longer than any transaction takes: one of a process that stands still lets go of its locks. */
+/** Longer than any transaction takes, so that a process that hangs releases its locks. */
 const IDLE_IN_TRANSACTION_MS = 60_000
 
-// 'parl' in ASCII; every instance asks PostgreSQL for the same number.
+// 'parl' in ASCII; every instance locks the same number.
 const MIGRATION_LOCK = 0x7061726c
 
 /**
@@ -63,28 +63,28 @@ function createPool(url: PostgresUrl, size: Size, patience: Patience): pg.Pool {
     Client: clientFor(url),
     ...size,
     connectionTimeoutMillis: url.connectMs ?? CONNECT_MS,
-    // The server's own timeout cannot be heard over a dead network.
+    // Over a dead network, the server's own timeout never arrives.
     query_timeout: patience.statementMs + 1_000,
-    // Not by parameters of the start: PgBouncer refuses those that it does not know.
+    // Not by start-up parameters: PgBouncer refuses those that it does not know.
     // eslint-disable-next-line @typescript-eslint/no-misused-promises -- pg waits for it
     onConnect: (client) => beginSession(client, settings),
   })
-  // A connection that breaks while idle is replaced by the pool; unheard, 'error' would end
-  // the process.
+  // The pool replaces a connection that breaks while idle; without a listener, 'error' would end the
+  // process.
   pool.on('error', () => {})
   retireWhenReadOnly(pool)
   return pool
 }
 
-/** Named statements save PostgreSQL a third of its work; see statementNames for the bound. */
+/** Named statements save PostgreSQL a third of its work; {@link statementNames} bounds them. */
 export function serverAdapter(pool: pg.Pool, databaseUrl: string): PrismaPg {
   const { schema, namedStatements = NAMED_STATEMENTS } = readPostgresUrl(databaseUrl)
   return new PrismaPg(pool, { schema, statementNameGenerator: statementNames(namedStatements) })
 }
 
 /**
- * Names the first `limit` different statements. PostgreSQL and pg keep every named statement
- * per connection for good, so the rest stay nameless ('' is that to pg).
+ * Names the first `limit` different statements. PostgreSQL and pg keep every named statement for the life of
+ * the connection, so the rest stay nameless, which is '' to pg.
  */
 export function statementNames(limit: number): (query: { sql: string }) => string {
   const names = new Map<string, string>()
@@ -101,16 +101,16 @@ export function statementNames(limit: number): (query: { sql: string }) => strin
 export type LockedMigration = {
   factory: SqlMigrationAwareDriverAdapterFactory
   /**
-   * All that `work` does through the factory is kept, or none of it if it throws or is killed. No other
-   * instance migrates meanwhile.
+   * Keeps all that `work` does through the factory, or none of it if it throws or is killed. No other instance
+   * migrates meanwhile.
    */
   transaction<T>(work: () => Promise<T>): Promise<T>
   release(): Promise<void>
 }
 
 /**
- * A pool of one connection, whose transactions wait for each other's, on all instances. The lock is the
- * transaction's: a session's would stay behind in a pooler, in a session that is another client's next.
+ * A pool of one connection, whose transactions exclude each other on all instances. The lock belongs to the
+ * transaction: a lock of the session would stay behind in a pooler, in the session of the next client.
  */
 export async function openServerForMigration(databaseUrl: string): Promise<LockedMigration> {
   const url = readPostgresUrl(databaseUrl)
@@ -137,9 +137,9 @@ export async function openServerForMigration(databaseUrl: string): Promise<Locke
   }
 }
 
-/** Parleys in other schemas of the database migrate by themselves. */
+/** Installations in other schemas of the database migrate independently. */
 function lockOf({ schema }: PostgresUrl): string {
-  // Older versions know no schema and no second number.
+  // Older versions know no schema, and lock only the first number.
   const numbers =
     schema === 'public'
       ? String(MIGRATION_LOCK)
@@ -147,7 +147,7 @@ function lockOf({ schema }: PostgresUrl): string {
   return `SELECT pg_advisory_xact_lock(${numbers})`
 }
 
-/** IF NOT EXISTS alone would ask even where it exists for the right to make one. */
+/** IF NOT EXISTS alone requires the right to create a schema even where it exists. */
 async function makeSchema(run: ReturnType<typeof runIn>, { schema }: PostgresUrl): Promise<void> {
   const name = pg.escapeLiteral(schema)
   const { rowCount } = await run(`SELECT FROM pg_namespace WHERE nspname = ${name}`)
@@ -161,11 +161,11 @@ async function makeSchema(run: ReturnType<typeof runIn>, { schema }: PostgresUrl
   }
 }
 
-/** `pool.query` would throw away the connection of a statement that fails, and the transaction with it. */
+/** `pool.query` would close the connection of a statement that fails, and the transaction with it. */
 function runIn(pool: pg.Pool): (sql: string) => Promise<pg.QueryResult> {
   return async (sql) => {
     const client = await pool.connect()
-    // A connection that breaks fails the statement that is waiting; unheard, it ends the process.
+    // A connection that breaks fails the waiting statement; without a listener, it would end the process.
     const ignore = (): void => {}
     client.on('error', ignore)
     try {
@@ -177,8 +177,8 @@ function runIn(pool: pg.Pool): (sql: string) => Promise<pg.QueryResult> {
   }
 }
 
-// The original's executeScript cuts the script at every semicolon, those in a function's body
-// too; whole, it is also one transaction.
+// The executeScript of PrismaPg splits the script at every semicolon, even in the body of a function;
+// whole, it is also one transaction.
 function migrationAdapter(
   pool: pg.Pool,
   { schema }: PostgresUrl,
@@ -202,7 +202,7 @@ function migrationAdapter(
   }
 }
 
-/** The engine takes a lock of its own, of the session, and never gives it back. */
+/** The engine takes a lock of its own, which belongs to the session, and never releases it. */
 function lockingForTransaction(query: SqlQuery): SqlQuery {
   return { ...query, sql: query.sql.replace('pg_advisory_lock(', 'pg_advisory_xact_lock(') }
 }

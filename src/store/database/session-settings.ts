@@ -7,11 +7,11 @@ export type SessionSettings = Readonly<Record<string, string>>
 export type Patience = { statementMs: number; idleInTransactionMs: number }
 
 /**
- * What the statements, the driver's reading of their answers and the promised limits rely on. The
- * operator's database or role may say otherwise for everybody else.
+ * What the statements, the driver that reads their results and the documented limits rely on. The
+ * operator's database or role may set other values for all other clients.
  *
- * Not among them: `default_transaction_read_only`, by which a database is closed to writers on
- * purpose, and `row_security`, which may be there to fail instead of leaving rows out.
+ * Not among them: `default_transaction_read_only`, which an operator sets to close a database to writers,
+ * and `row_security`, which an operator may set so that a statement fails instead of omitting rows.
  */
 export function sessionSettings(schema: string, patience: Patience): SessionSettings {
   return {
@@ -39,8 +39,9 @@ export function sessionSettings(schema: string, patience: Patience): SessionSett
 }
 
 /**
- * Sets all for the session, if its process is `processId`: else there is a pooler between, and the session
- * may be another client's next. Neither a limit nor a level that the operator has set holds for it.
+ * Sets all for the session, if its process is `processId`: otherwise there is a pooler in between, and the
+ * session may belong to another client next. The statement itself is subject to no limit or isolation level
+ * that the operator has set.
  */
 export function setSession(settings: SessionSettings, processId: number): string {
   return `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL statement_timeout = '1min';
@@ -60,7 +61,7 @@ export function setSession(settings: SessionSettings, processId: number): string
 /** Sets all of $1 until the end of the transaction. */
 export const SET_TRANSACTION = `SELECT pg_catalog.count(pg_catalog.set_config(s.name, s.value, true)) ${changes('$1')}`
 
-/** Those of the settings that are otherwise; a name that this PostgreSQL does not know is left out. */
+/** The settings that differ; a name that this PostgreSQL does not know is left out. */
 function changes(json: string): string {
   return `FROM pg_catalog.json_each_text(${json}::json) AS s (name, value)
     WHERE pg_catalog.current_setting(s.name, true) <> s.value`

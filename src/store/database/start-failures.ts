@@ -26,7 +26,7 @@ const NOT_IN_HBA =
 const NO_CERTIFICATE =
   'PostgreSQL requires a certificate from this user: name one with sslcert and sslkey in DATABASE_URL.'
 
-/** What else one SQLSTATE, 28000, may be about, by what PostgreSQL says. */
+/** The other meanings of SQLSTATE 28000, by the text of PostgreSQL. */
 const LOGINS: readonly (readonly [RegExp, string])[] = [
   [/pg_hba\.conf/, NOT_IN_HBA],
   [/certificate/i, NO_CERTIFICATE],
@@ -63,8 +63,8 @@ const BY_KIND: Readonly<Record<string, string>> = {
 }
 
 /**
- * The sentence for a database that does not let the program start; undefined for what nobody expects.
- * What the driver said itself is in the cause: it may quote the URL.
+ * The message for a database that does not let the program start; undefined for an unexpected error. The
+ * text of the driver is in the cause only: it may quote the URL.
  */
 export function refusalByDatabase(error: unknown): StartRefused | undefined {
   const own = error instanceof DatabaseUnavailable ? error.cause : error

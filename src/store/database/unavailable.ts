@@ -1,8 +1,8 @@
 import { accountClosedIn } from '../account-closed.ts'
 
 /**
- * The database itself failed: unreachable, too slow, shutting down or closed. Nothing is
- * wrong with the request, so it may be tried again. `cause` is for the log only.
+ * The database itself failed: unreachable, too slow, shutting down or closed. Nothing is wrong with the
+ * request, so the caller may retry it. `cause` is for the log only.
  */
 export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable'
@@ -11,8 +11,8 @@ export class DatabaseUnavailable extends Error {
 type Noun = Record<string, (...parameters: never[]) => Promise<unknown>>
 
 /**
- * The same call; a failure of the database itself becomes {@link DatabaseUnavailable}, and its refusal
- * to write for a closed account {@link AccountClosed}.
+ * Makes the call; a failure of the database itself becomes {@link DatabaseUnavailable}, and its refusal to
+ * write for a closed account {@link AccountClosed}.
  */
 export async function guardedCall<T>(call: () => Promise<T>): Promise<T> {
   try {
@@ -25,7 +25,7 @@ export async function guardedCall<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** How a call is made. */
+/** How a noun makes its calls. */
 export type Guarding = typeof guardedCall
 
 /** The same functions; a failure of the database itself becomes {@link DatabaseUnavailable}. */
@@ -38,7 +38,7 @@ function guard(call: Noun[string], guarding: Guarding): Noun[string] {
   return (...parameters) => guarding(() => call(...parameters))
 }
 
-/** What the driver said: the SQLSTATE and text of PostgreSQL where it got that far. */
+/** What the driver reported: the SQLSTATE and text of PostgreSQL, if it answered. */
 export function driverFailure(error: unknown): { kind?: string; code?: string; text: string } {
   const { code, message, meta, cause } = error as Failure
   const driver = meta?.driverAdapterError?.cause ?? (cause as DriverCause | undefined)
@@ -71,8 +71,8 @@ const FAILING_KIND = new Set([
   'TransactionWriteConflict',
 ])
 
-// Thrown by pg, its pool and PGlite as plain errors that carry no code; and by a socket's folder, with
-// codes that mean another thing elsewhere.
+// pg, its pool and PGlite throw these as plain errors without a code; for the folder of a socket, with
+// codes that have another meaning elsewhere.
 const FAILING_TEXT =
   /connect (?:ENOENT|EACCES) |PGlite is clos|PGlite failed|after calling end on the pool|timeout exceeded when trying to connect|Connection terminated|Query read timeout|not queryable|Client was closed/i
 

@@ -9,8 +9,8 @@ type Answer = ReturnType<PGlite['execProtocolStream']>
 
 /**
  * PGlite reads every value by a `TextDecoder` that takes a leading U+FEFF for a byte order mark and
- * drops it (pglite 0.5.16). It makes one as it is constructed, which here is one that keeps it, and
- * another after each statement that fails: so failures are thrown from outside of it.
+ * drops it (pglite 0.5.16). It makes one when it is constructed, here one that keeps U+FEFF, and another
+ * after each statement that fails: therefore failures are thrown outside of it.
  */
 class WholePGlite extends PGlite {
   override async execProtocolStream(
@@ -24,7 +24,7 @@ class WholePGlite extends PGlite {
   }
 }
 
-/** Opens PGlite so that a text is read as it was written, whatever its first character. */
+/** Opens a PGlite that reads a text as it was written, whatever its first character. */
 export async function createWholePGlite(options: PGliteOptions): Promise<PGlite> {
   const pglite = withWholeDecoders(() => new WholePGlite(options))
   await pglite.waitReady
@@ -37,7 +37,7 @@ class WholeDecoder extends TextDecoder {
   }
 }
 
-/** Nobody else comes to see it: what is made here is made at once. */
+/** `make` is synchronous, so that no other code sees the replaced global. */
 function withWholeDecoders<T>(make: () => T): T {
   const original = globalThis.TextDecoder
   globalThis.TextDecoder = WholeDecoder

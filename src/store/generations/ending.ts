@@ -2,7 +2,7 @@ import type { FinishReason, MessageStatus, Usage } from '../messages/message.ts'
 
 export type Ending = {
   generationId: string
-  /** Whose usage it is, should the generation be gone with its conversation. */
+  /** Whose usage it is, even if the generation was deleted with its conversation. */
   accountId: string
   status: 'completed' | 'cancelled' | 'failed'
   messageStatus: MessageStatus

@@ -10,7 +10,7 @@ export const generationColumns = Prisma.sql`
   g.ended_at AS "endedAt", m.input_tokens AS "inputTokens", m.output_tokens AS "outputTokens",
   m.total_tokens AS "totalTokens", m.usage_source AS "usageSource"`
 
-const keptColumns = Prisma.sql`
+export const keptColumns = Prisma.sql`
   ${generationColumns}, g.request_id AS "requestId", g.piece_ends AS "pieceEnds", g.problem,
   g.problem_detail AS "problemDetail"`
 

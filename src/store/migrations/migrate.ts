@@ -6,15 +6,15 @@ import { openSchemaEngine, type MigrationList } from './schema-engine.ts'
 import type { LockedMigration } from '../database/server.ts'
 import { driverFailure } from '../database/unavailable.ts'
 
-/** The database cannot be brought to the schema of this version; the message says what to do. */
+/** The database cannot get the schema of this version; the message says what to do. */
 export class MigrationFailed extends StartRefused {
   override readonly name = 'MigrationFailed'
 }
 
 /**
- * Brings the database to the newest migration and returns the names of those applied now.
- * Several instances may start at once: each migration is applied by one of them, while the others wait.
- * A database that is up to date costs one query.
+ * Applies the migrations that the database lacks; returns their names. Where several instances start at the
+ * same time, one of them applies each migration while the others wait. A database that is up to date costs
+ * one query.
  * @throws MigrationFailed when one fails, was left unfinished, or was edited after it was applied.
  * @throws StartRefused when there is something to migrate and the database is not in UTF-8
  */
@@ -29,8 +29,8 @@ export async function migrate(
 }
 
 /**
- * Asks whether a database is as this version needs it, and leaves it as it is.
- * @throws MigrationFailed when it is not
+ * Checks that a database has the schema of this version; changes nothing.
+ * @throws MigrationFailed when it has not
  */
 export async function requireMigrated(database: Database): Promise<void> {
   if (isInOrder(await readMigrations(), await readHistory(database))) return
@@ -43,7 +43,7 @@ async function migrateLocked(database: Database, migrations: Migration[]): Promi
   await requireUtf8(database)
   const lock = await database.lockForMigration()
   try {
-    // Read again: another may have done it all. What it does from now on the engine sees under the lock.
+    // Read again under the lock: another instance may have applied them all.
     const history = await readHistory(database)
     if (isInOrder(migrations, history)) return []
     refuseBroken(migrations, history)
@@ -53,7 +53,7 @@ async function migrateLocked(database: Database, migrations: Migration[]): Promi
   }
 }
 
-/** Each with its row in one transaction: whenever the process is killed, it is there or it is not. */
+/** Each migration and its row in one transaction: a killed process leaves both or neither. */
 async function apply(lock: LockedMigration, migrations: Migration[]): Promise<string[]> {
   const engine = await openSchemaEngine(lock.factory)
   const applied: string[] = []
@@ -78,7 +78,7 @@ async function apply(lock: LockedMigration, migrations: Migration[]): Promise<st
   }
 }
 
-/** The form in which Prisma's engine takes migrations; it reads no file itself. */
+/** The form in which Prisma's engine takes migrations: it reads no file itself. */
 export function migrationList(migrations: Migration[]): MigrationList {
   return {
     baseDir: 'prisma/migrations',
@@ -99,13 +99,13 @@ async function readHistory({ prisma }: Database): Promise<Applied[]> {
       SELECT migration_name AS name, checksum, finished_at IS NOT NULL AS finished
       FROM _prisma_migrations WHERE rolled_back_at IS NULL`
   } catch (error) {
-    // undefined_table: nothing has ever been applied here.
+    // undefined_table: no migration was ever applied.
     if (driverFailure(error).code === '42P01') return []
     throw error
   }
 }
 
-/** Everything that this version knows is done, and nothing that any version knows is half done. */
+/** Every migration of this version is applied, and none of any version is unfinished. */
 function isInOrder(migrations: Migration[], history: Applied[]): boolean {
   if (history.some((row) => !row.finished)) return false
   const done = new Set(history.filter((row) => row.finished).map(identity))

@@ -4,8 +4,8 @@ import { DriverAdapterError } from '@prisma/driver-adapter-utils'
 export type Run = (sql: string) => Promise<unknown>
 
 /**
- * What `executeScript` of a migration's adapter should do: wait, and fail in the form that the
- * schema engine can tell about; of any other it says only "external error".
+ * What `executeScript` of an adapter for migrations should do: wait, and fail in the form that the schema
+ * engine can report; for any other it says only "external error".
  */
 export function scriptRunner(run: Run): (script: string) => Promise<void> {
   return async (script) => {
@@ -17,7 +17,7 @@ export function scriptRunner(run: Run): (script: string) => Promise<void> {
   }
 }
 
-/** A failure leaves the transaction usable: the engine writes down the reason next. */
+/** A failure leaves the transaction usable: the engine records the reason next. */
 export function undoing(run: Run): Run {
   return async (sql) => {
     await run('SAVEPOINT before_script')
@@ -39,14 +39,14 @@ export function transactionBy(run: Run): <T>(work: () => Promise<T>) => Promise<
       await run('COMMIT')
       return result
     } catch (error) {
-      // A session that is gone has rolled back by itself.
+      // A session that has ended was rolled back by the database.
       await run('ROLLBACK').catch(() => undefined)
       throw error
     }
   }
 }
 
-/** The engine makes a shadow database only to compare schemas, never to migrate. */
+/** The engine needs a shadow database only to compare schemas, never to migrate. */
 export function refuseShadowDatabase(): Promise<never> {
   return Promise.reject(new Error('Migrating needs no shadow database'))
 }

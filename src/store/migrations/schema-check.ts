@@ -13,9 +13,9 @@ type Findings = {
 }
 
 /**
- * Looks, in one query, whether a migrated database can be worked with.
- * @returns the migrations in it that this version does not know: a newer one has made them
- * @throws MigrationFailed if a table is gone
+ * Checks, in one query, whether a migrated database can be used.
+ * @returns the migrations in it that this version does not know: those of a newer one
+ * @throws MigrationFailed if a table is missing
  * @throws StartRefused if the database can only be read, is not in UTF-8, or a table cannot be used
  */
 export async function checkSchema(database: Database, directory?: string): Promise<string[]> {
@@ -63,7 +63,7 @@ function refuseUnusable({ encoding, readOnly, missing, forbidden }: Findings): v
   )
 }
 
-/** The tables that are there after all of these. */
+/** The tables that exist after all of these. */
 export function tablesMadeBy(scripts: readonly string[]): string[] {
   const tables = new Set<string>()
   for (const script of scripts) {

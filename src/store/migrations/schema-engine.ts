@@ -9,7 +9,7 @@ import type { SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg'
 
 export type { MigrationList, SchemaEngine } from '@prisma/schema-engine-wasm/schema_engine_bg'
 
-// Node has it; its types come with a browser's, which this program does not load.
+// Node has it; its types come with those of browsers, which this program does not load.
 declare const WebAssembly: {
   instantiate(
     bytes: Uint8Array,
@@ -18,8 +18,8 @@ declare const WebAssembly: {
 }
 
 /**
- * Prisma's own engine of migrations, in WebAssembly: the command line would download a
- * binary. 5 MB, hence loaded only when there is something to migrate.
+ * Prisma's own engine for migrations, in WebAssembly: the command line would download a binary. It has 5 MB,
+ * hence it is loaded only when there is something to migrate.
  */
 export async function openSchemaEngine(
   factory: SqlMigrationAwareDriverAdapterFactory,
@@ -32,8 +32,8 @@ export async function openSchemaEngine(
 
 type Glue = typeof import('@prisma/schema-engine-wasm/schema_engine_bg')
 
-// Once per process: the glue keeps views of the first instance's memory and reads garbage
-// from a second one.
+// Once per process: the glue keeps views of the memory of the first instance and would read garbage from a
+// second one.
 let loading: Promise<Glue> | undefined
 
 async function load(): Promise<Glue> {

@@ -15,7 +15,7 @@ export type TestStore = {
   database: Database
   /** Given to `openStore`, they lead to the same server database; in memory, to another copy. */
   options: DatabaseOptions
-  close(): Promise<void>
+  close: () => Promise<void>
 }
 
 /** A migrated database of its own, empty; close it when the test file ends. */
@@ -65,7 +65,7 @@ export async function openEmptyDatabases(
   return { databases, close }
 }
 
-async function prepare(): Promise<{ options: DatabaseOptions; drop(): Promise<void> }> {
+async function prepare(): Promise<{ options: DatabaseOptions; drop: () => Promise<void> }> {
   const migrated = inject('migrated')
   if ('snapshot' in migrated) {
     const loadDataDir = new Blob([await readFile(migrated.snapshot)])
@@ -78,7 +78,10 @@ async function prepare(): Promise<{ options: DatabaseOptions; drop(): Promise<vo
 }
 
 /** A database on the server without any table. @throws where the tests have no server */
-export async function openEmptyServerDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+export async function openEmptyServerDatabase(): Promise<{
+  url: string
+  drop: () => Promise<void>
+}> {
   const migrated = inject('migrated')
   if ('snapshot' in migrated) throw new Error('Only with TEST_DATABASE_URL')
   const { serverUrl } = migrated

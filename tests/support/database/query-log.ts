@@ -8,6 +8,7 @@ import { lockEmbeddedForMigration, openEmbedded } from '../../../src/store/datab
 import { migrate } from '../../../src/store/migrations/migrate.ts'
 import { queryBy } from '../../../src/store/database/query.ts'
 import { storeOf } from '../../../src/store/store.ts'
+import { until } from '../clock/until.ts'
 import type { TestStore } from './database.ts'
 
 /** A statement as the database got it. */
@@ -38,12 +39,23 @@ export async function openLoggedTestStore(): Promise<LoggedTestStore> {
     }
   })
   const ask = queryBy(() => adapter.connect())
+  let pending = 0
+  const counted = async <T>(call: () => Promise<T>): Promise<T> => {
+    pending += 1
+    try {
+      return await call()
+    } finally {
+      pending -= 1
+    }
+  }
   const database: Database = {
-    prisma,
+    prisma: prisma.$extends({
+      query: { $allOperations: ({ args, query }) => counted(() => query(args)) },
+    }) as unknown as PrismaClient,
     query(text, ...values) {
       const { text: sql, values: parameters } = Prisma.sql(text, ...values)
       log.push({ sql, parameters })
-      return ask(text, ...values)
+      return counted(() => ask(text, ...values))
     },
     embedded: true,
     lockForMigration: async () => lockEmbeddedForMigration(pglite),
@@ -62,6 +74,8 @@ export async function openLoggedTestStore(): Promise<LoggedTestStore> {
     pglite,
     close: () => store.close(),
     async during(act) {
+      // Prisma reports a statement once it is answered: one of before is not among those of this act.
+      await until(() => pending === 0)
       const before = log.length
       const result = await act()
       return { result, queries: log.slice(before) }
