@@ -16,7 +16,7 @@ export type { AccountChanges, Standing } from './accounts/standings.ts'
 export type * from './api-keys/api-key.ts'
 export type { AuditEvent, AuditFilter } from './audit-events/audit-events.ts'
 export type * from './conversations/conversation.ts'
-export type { Feedback } from './feedback/feedback.ts'
+export type { Feedback } from './feedback/stored-feedback.ts'
 export type { Ending } from './generations/ending.ts'
 export type {
   Generation,
@@ -24,8 +24,8 @@ export type {
   KeptGeneration,
   Renewed,
 } from './generations/generation.ts'
-export type { NewGeneration, Start } from './generations/start.ts'
-export type { KeptAnswer, KeptCall, KeyName } from './idempotency-keys/idempotency-keys.ts'
+export type { NewGeneration, Start } from './generations/new-generation.ts'
+export type { KeptAnswer, KeptCall, KeyName } from './idempotency-keys/kept-call.ts'
 export type {
   HistoryEntry,
   Message,

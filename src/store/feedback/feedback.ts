@@ -3,20 +3,8 @@ import { present } from '../rows.ts'
 import type { Searched } from '../searching.ts'
 import { toTextPage } from '../text-pages.ts'
 import * as statements from './statements.ts'
+import type { Feedback, NewFeedback } from './stored-feedback.ts'
 import type { FeedbackPage, FeedbackRow, FeedbackWalk } from './statements.ts'
-
-export type Feedback = {
-  id: string
-  accountId: string
-  messageId: string
-  rating: 'up' | 'down'
-  tags: string[]
-  comment?: string
-  createdAt: Date
-  updatedAt: Date
-}
-
-export type NewFeedback = Omit<Feedback, 'createdAt' | 'updatedAt'> & { now: Date }
 
 /**
  * A second one replaces the first, which keeps its id and createdAt.

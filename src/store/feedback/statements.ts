@@ -2,7 +2,7 @@ import { Prisma } from '../../../generated/prisma/client.ts'
 import type { Query } from '../database/query.ts'
 import type { PagePosition } from '../rows.ts'
 import { type TextRow, withinPageBytes } from '../text-pages.ts'
-import type { Feedback, NewFeedback } from './feedback.ts'
+import type { Feedback, NewFeedback } from './stored-feedback.ts'
 
 export type FeedbackRow = Omit<Feedback, 'comment'> & { comment: string | null }
 

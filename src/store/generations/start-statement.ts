@@ -4,7 +4,7 @@ import { conversationColumns } from '../conversations/statements.ts'
 import type { Query } from '../database/query.ts'
 import type { MessageRow } from '../messages/message.ts'
 import { messageColumns } from '../messages/statements.ts'
-import type { NewGeneration } from './start.ts'
+import type { NewGeneration } from './new-generation.ts'
 
 export type StartRow = Conversation & { messages: MessageRow[] }
 

@@ -1,42 +1,10 @@
 import { AccountClosed } from '../account-closed.ts'
-import type { Conversation } from '../conversations/conversation.ts'
 import type { Client, Query } from '../database/query.ts'
 import { driverFailure } from '../database/unavailable.ts'
-import { type Message, toMessage } from '../messages/message.ts'
+import { toMessage } from '../messages/message.ts'
+import type { NewGeneration, Start } from './new-generation.ts'
 import * as statements from './start-statement.ts'
 import type { StartRow } from './start-statement.ts'
-
-export type NewGeneration = {
-  generationId: string
-  /** Of the call that requests it. */
-  requestId: string
-  conversationId: string
-  ownerId: string
-  /** Given when the generation starts its conversation. */
-  newConversation?: { title: string }
-  userMessageId: string
-  userText: string
-  assistantMessageId: string
-  /** Absent: the conversation's mode; for a new one, its owner's default mode. */
-  mode?: string
-  /** For an owner without a default mode. */
-  fallbackMode: string
-  now: Date
-  leaseUntil: Date
-}
-
-export type Start =
-  | {
-      outcome: 'started'
-      conversation: Conversation
-      userMessage: Message
-      assistantMessage: Message
-    }
-  | { outcome: 'busy'; activeGenerationId: string }
-  /** A generation with this id was started before. */
-  | { outcome: 'exists' }
-  /** The owner has no such conversation. */
-  | { outcome: 'missing' }
 
 /**
  * Adds the question, the empty answer and the running generation, all or nothing. Of two concurrent

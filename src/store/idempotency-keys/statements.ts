@@ -1,5 +1,5 @@
 import { Prisma, type PrismaClient } from '../../../generated/prisma/client.ts'
-import type { KeyName } from './idempotency-keys.ts'
+import type { KeyName } from './kept-call.ts'
 
 /** Either frees the key or ends its lease, by what it finds, in one statement. */
 export function release(prisma: PrismaClient, { now, ...name }: KeyName & { now: Date }) {
