@@ -15,7 +15,7 @@ export async function pendingMigrationSql(): Promise<string> {
   const pglite = await PGlite.create()
   const adapter = embeddedMigrationAdapter(pglite)
   // The database is empty and thrown away, so it is its own shadow.
-  const engine = await openSchemaEngine({ ...adapter, connectToShadowDb: adapter.connect })
+  const engine = await openSchemaEngine({ ...adapter, connectToShadowDb: () => adapter.connect() })
   try {
     const { exitCode, stdout } = await engine.diff({
       from: { tag: 'migrations', ...migrationList(migrations) },
