@@ -12,10 +12,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../src/lib/package-root.ts'
-import { startBuiltServer } from './built-server.ts'
+import { startBuiltServer } from './support/built-server.ts'
 import { type FuzzFailure, readTally, summaryOf } from './fuzz/summary.ts'
-import { run } from './processes.ts'
-import { makeVenv } from './python.ts'
+import { run } from './support/processes.ts'
+import { makeVenv } from './support/python.ts'
 
 const PRINCIPALS = ['user', 'admin', 'service-account'] as const
 type Principal = (typeof PRINCIPALS)[number]

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../src/lib/package-root.ts'
 import { type Partner, partners } from './sdks/partners.ts'
-import { run } from './processes.ts'
+import { run } from './support/processes.ts'
 import { startServer } from './sdks/server.ts'
 
 const STAGES = ['generated', 'compiled', 'scenario'] as const

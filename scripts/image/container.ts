@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { start } from '../processes.ts'
+import { start } from '../support/processes.ts'
 import type { ImageConfig } from './builder.ts'
 import { printed } from './printed.ts'
 

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os'
-import { run } from '../processes.ts'
+import { run } from '../support/processes.ts'
 
 /** Runs a program. @returns what it printed. @throws when it fails or takes too long, with its last lines */
 export async function printed(

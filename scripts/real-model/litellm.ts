@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { freePort } from '../../tests/support/wire/free-port.ts'
-import { madeOnce } from '../made-once.ts'
-import { start, stop } from '../processes.ts'
-import { makeVenv } from '../python.ts'
+import { madeOnce } from '../support/made-once.ts'
+import { start, stop } from '../support/processes.ts'
+import { makeVenv } from '../support/python.ts'
 import { untilItAnswers } from './answering.ts'
 
 const REQUIREMENTS = join(packageRoot, 'scripts/real-model/litellm-requirements.txt')

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package-root.ts'
-import { madeOnce } from '../made-once.ts'
-import { type Command, run } from '../processes.ts'
-import { makeVenv } from '../python.ts'
+import { madeOnce } from '../support/made-once.ts'
+import { type Command, run } from '../support/processes.ts'
+import { makeVenv } from '../support/python.ts'
 
 /** One generator, and the project of a partner that uses it: the folder of that name. */
 export type Partner = {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { packageRoot } from '../../src/lib/package-root.ts'
-import { startBuiltServer } from '../built-server.ts'
-import { run } from '../processes.ts'
+import { startBuiltServer } from '../support/built-server.ts'
+import { run } from '../support/processes.ts'
 
 const BUILD_LIMIT_MS = 120_000
 

@@ -3,9 +3,9 @@ import { cp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../../src/lib/package-root.ts'
-import { madeOnce } from '../../made-once.ts'
-import { run } from '../../processes.ts'
-import { makeVenv } from '../../python.ts'
+import { madeOnce } from '../../support/made-once.ts'
+import { run } from '../../support/processes.ts'
+import { makeVenv } from '../../support/python.ts'
 
 /*
  * The servers that Parley is compared with. Each folder of peers/ is a project of its own, with what

@@ -1,7 +1,7 @@
 import { openSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../../../tests/support/wire/free-port.ts'
-import { start, stop } from '../../processes.ts'
+import { start, stop } from '../../support/processes.ts'
 import { cpuSeconds } from './cpu.ts'
 
 /** A program that answers at 127.0.0.1:PORT. */

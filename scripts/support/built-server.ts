@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { packageRoot } from '../src/lib/package-root.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
 import { start, stop } from './processes.ts'
 
 const START_LIMIT_MS = 60_000
