@@ -17,8 +17,8 @@ export type EnlargedStart = { startMs: number; warmUpMs: number; operations: num
 
 const [operations, file] = process.argv.slice(2)
 const built = (name: string) => import(pathToFileURL(join(packageRoot, 'dist/src', name)).href)
-const { loadConfig } = (await built('config.js')) as typeof ConfigModule
-const { createParley, loadPolicies } = (await built('parley.js')) as typeof ParleyModule
+const { loadConfig } = (await built('config/config.js')) as typeof ConfigModule
+const { createParley, loadPolicies } = (await built('assembly/parley.js')) as typeof ParleyModule
 const { contract, copies } = enlarge(loadContract(), Number(operations))
 const config = loadConfig(Object.keys(loadPolicies(contract).limits))
 

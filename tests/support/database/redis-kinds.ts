@@ -13,7 +13,7 @@ import { until } from '../clock/until.ts'
 export type RedisKind = { url: string; close(): Promise<void> }
 
 const SLOTS = 16_384
-const TLS = join(import.meta.dirname, 'tls')
+const TLS = join(import.meta.dirname, '../process/tls')
 
 /** One command to a Redis. */
 export async function command(redis: Pick<RedisServer, 'url'>, ...words: string[]) {
