@@ -4,7 +4,7 @@ import { createClient } from './client.ts'
 import type { Database } from '../../src/store/database/database.ts'
 import { exampleBody, fill, operations } from './contract/operations.ts'
 import type { TestServer } from './server.ts'
-import { newServiceAccount, ownTalk, ownThings, type Things } from './things.ts'
+import { newServiceAccount, createChatResources, createUserResources, type Resources } from './resources.ts'
 import { send, type WireAnswer } from './wire/wire.ts'
 
 export type Kind = 'user' | 'service-account'
@@ -20,7 +20,7 @@ export type Subject = {
   credentials: Record<string, string>
   admin: Record<string, string>
   /** By the name of the path parameter that means it. */
-  things: Things
+  resources: Resources
 }
 
 /** One way to call an operation for an account. */
@@ -75,7 +75,7 @@ const BODIES: Record<string, (subject: Subject) => object> = {
   logIn: ({ email, password }) => ({ email, password }),
   refreshTokens: ({ refreshToken }) => ({ refreshToken }),
   changePassword: ({ password }) => ({ currentPassword: password, newPassword: password }),
-  giveFeedback: ({ things }) => ({ messageId: things['messageId'], rating: 'up' }),
+  giveFeedback: ({ resources }) => ({ messageId: resources['messageId'], rating: 'up' }),
   sendMessage: () => ({ message: 'Hello' }),
   streamMessage: () => ({ message: 'Hello' }),
   changeUser: () => ({ displayName: 'Another name' }),
@@ -94,9 +94,9 @@ export function callFor(
   const who = tag === 'admin' ? subject.admin : subject.credentials
   const body = {
     ...(BODIES[operationId]?.(subject) ?? (hasBody ? exampleBody(operation) : {})),
-    ...(form === 'in its conversation' && { conversationId: subject.things['conversationId'] }),
+    ...(form === 'in its conversation' && { conversationId: subject.resources['conversationId'] }),
   }
-  return send(url + fill(operation, (name) => subject.things[name]!), {
+  return send(url + fill(operation, (name) => subject.resources[name]!), {
     method,
     headers: {
       ...(auth !== 'public' && who),
@@ -117,14 +117,14 @@ export async function newSubject(server: TestServer, kind: Kind): Promise<Subjec
       'usage:read',
     ])
     const { serviceAccountId, apiKeyId, credentials } = robot
-    const things = { ...(await ownTalk(robot)), serviceAccountId, apiKeyId }
-    return { kind, id: serviceAccountId, credentials, admin, things }
+    const resources = { ...(await createChatResources(robot)), serviceAccountId, apiKeyId }
+    return { kind, id: serviceAccountId, credentials, admin, resources }
   }
   const user = await server.newUser()
   const { email, password, refreshToken } = user.identity
   const { id } = (await user.expect(200, 'getProfile')).body
-  const things = { ...(await ownThings(user)), userId: id }
-  return { kind, id, email, password, refreshToken, credentials: user.credentials, admin, things }
+  const resources = { ...(await createUserResources(user)), userId: id }
+  return { kind, id, email, password, refreshToken, credentials: user.credentials, admin, resources }
 }
 
 export type Ending = 'by itself' | 'deleted' | 'disabled'

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import type { Client } from '../../../tests/support/client.ts'
-import { messageIds } from '../../../tests/support/things.ts'
+import { messageIds } from '../../../tests/support/resources.ts'
 
 /** The messages that the server has acknowledged, by conversation, oldest first. */
 export class AcknowledgedMessages {

@@ -6,9 +6,9 @@ import type { Ids } from '../../../src/ports/ids.ts'
 import { policies } from '../contract/contract.ts'
 import { TestClock } from '../clock/clock.ts'
 import { openEmbeddedTestStore, type TestStore } from '../database/database.ts'
-import { createLeavingStore } from '../database/leaving-store.ts'
+import { createOutageStore } from '../database/outage-store.ts'
 import { createRandom } from '../random.ts'
-import { type WatchedStore, watchStore } from '../database/watched-store.ts'
+import { type SpyStore, spyOnStore } from '../database/spy-store.ts'
 import { startServer, type TestServer } from '../server.ts'
 import { type Asked, type DocumentedId, exchange, type Exchange } from './exchange.ts'
 
@@ -21,19 +21,19 @@ export const PASSWORD = 'correct horse battery staple'
 export type Credentials = Record<string, string>
 
 /** Where the story plays: a server whose time, ids and engine are the same every time. */
-export type Stage = {
+export type Scenario = {
   server: TestServer
   testStore: TestStore
   /** What was called so far, in order. */
   exchanges: Exchange[]
-  tell(who: Credentials, operationId: DocumentedId, asked?: Asked): Promise<Exchange>
+  call(who: Credentials, operationId: DocumentedId, asked?: Asked): Promise<Exchange>
   /** Logs in and answers what the tokens let one be. */
   enter(email: string, password?: string): Promise<Credentials>
   /** What answers from now on. */
   engine(engine: Engine): void
   builtin: Engine
-  database: { isAway: boolean }
-  store: WatchedStore
+  database: { isUnavailable: boolean }
+  store: SpyStore
   /** The next list of modes fails by a mistake of ours. */
   mistakes: { areMade: boolean }
   close(): Promise<void>
@@ -47,17 +47,20 @@ export function bodyOf<T>({ operationId, status, body }: Exchange): T {
 }
 
 /** What another teller of the story brings along. */
-export type Staging = {
+export type ScenarioOptions = {
   testStore?: TestStore
   /** Has each call made by `ask`. */
   watch?: (ask: () => Promise<Exchange>) => Promise<Exchange>
 }
 
-export async function openStage({ testStore: given, watch }: Staging): Promise<Stage> {
+export async function openScenario({
+  testStore: given,
+  watch,
+}: ScenarioOptions): Promise<Scenario> {
   const testStore = given ?? (await openEmbeddedTestStore())
   const clock = new TestClock(START)
-  const watched = watchStore(testStore.store)
-  const database = createLeavingStore(watched.store)
+  const watched = spyOnStore(testStore.store)
+  const database = createOutageStore(watched.store)
   const mistakes = { areMade: false }
   const builtin = new BuiltinEngine({ wait: () => Promise.resolve(), wordDelayMs: 0 })
   const playing = { engine: builtin as Engine }
@@ -82,7 +85,7 @@ export async function openStage({ testStore: given, watch }: Staging): Promise<S
     },
   })
   const exchanges: Exchange[] = []
-  const tell: Stage['tell'] = async (who, operationId, asked = {}) => {
+  const call: Scenario['call'] = async (who, operationId, asked = {}) => {
     await clock.advance(PAUSE_MS)
     const headers = { 'User-Agent': 'ExampleApp/1.0', ...who }
     const ask = () => exchange(server.url, headers, operationId, asked)
@@ -94,13 +97,13 @@ export async function openStage({ testStore: given, watch }: Staging): Promise<S
     server,
     testStore,
     exchanges,
-    tell,
+    call,
     builtin,
     database,
     store: watched,
     mistakes,
     async enter(email, password = PASSWORD) {
-      const entered = await tell({}, 'logIn', { body: { email, password } })
+      const entered = await call({}, 'logIn', { body: { email, password } })
       const { accessToken } = bodyOf<{ accessToken: string }>(entered)
       return { Authorization: `Bearer ${accessToken}` }
     },
@@ -108,7 +111,7 @@ export async function openStage({ testStore: given, watch }: Staging): Promise<S
       playing.engine = next
     },
     async close() {
-      database.isAway = false
+      database.isUnavailable = false
       await server.close()
       await testStore.close()
     },
@@ -137,13 +140,13 @@ function seededIds(clock: TestClock): Ids {
 
 /** A service account with these scopes, as who holds its key. */
 export async function hire(
-  { tell }: Stage,
+  { call }: Scenario,
   admin: Credentials,
   name: string,
   scopes: readonly Scope[],
 ): Promise<Credentials> {
-  const account = await tell(admin, 'createServiceAccount', { body: { name, scopes } })
+  const account = await call(admin, 'createServiceAccount', { body: { name, scopes } })
   const path = { serviceAccountId: bodyOf<{ id: string }>(account).id }
-  const key = await tell(admin, 'createApiKey', { path, body: { name: 'production' } })
+  const key = await call(admin, 'createApiKey', { path, body: { name: 'production' } })
   return { 'X-API-Key': bodyOf<{ secret: string }>(key).secret }
 }

@@ -2,7 +2,7 @@ import type { ChatRequest, ChatStreamEvent, Message, Problem } from '../../../ge
 import type { Client } from '../client.ts'
 
 /** What a caller is told of one answer, however it asked. */
-export type Told = {
+export type ChatResult = {
   /** The text of the body, all of it. */
   raw: string
   status: number
@@ -15,14 +15,14 @@ export type Told = {
 }
 
 /** Asks by `POST /chat`. */
-export async function askWhole(client: Client, body: ChatRequest): Promise<Told> {
+export async function sendChat(client: Client, body: ChatRequest): Promise<ChatResult> {
   const { told, response } = await ask(client, 'sendMessage', body)
   if (!response.ok) return { ...told, problem: JSON.parse(told.raw) as Problem }
   return { ...told, message: (JSON.parse(told.raw) as { message: Message }).message }
 }
 
 /** Asks by `POST /chat/stream`, and reads it to its end. */
-export async function askStream(client: Client, body: ChatRequest): Promise<Told> {
+export async function streamChat(client: Client, body: ChatRequest): Promise<ChatResult> {
   const { told, response } = await ask(client, 'streamMessage', body)
   if (!response.ok) return { ...told, problem: JSON.parse(told.raw) as Problem }
   const events = told.raw.split('\n').flatMap((line) => {

@@ -5,7 +5,7 @@ type Call = (...parameters: never[]) => Promise<unknown>
 type Stand = (real: () => Promise<unknown>, ...parameters: never[]) => Promise<unknown>
 
 /** The real store, with a window in it. */
-export type WatchedStore = {
+export type SpyStore = {
   store: Store
   /** `noun.function` of every call so far, those of transactions included. */
   calls: string[]
@@ -19,7 +19,7 @@ export type WatchedStore = {
 }
 
 /** Counts what a store is asked, and lets a test hold up or break single calls of it. */
-export function watchStore(real: Store): WatchedStore {
+export function spyOnStore(real: Store): SpyStore {
   const calls: string[] = []
   const stands = new Map<string, Stand>()
 

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 type State = 'open' | 'silent' | 'cut' | 'broken'
 
 /** The way to a server, for tests to break. */
-export type WireCutter = {
+export type FaultyProxy = {
   /** The given URL, by this way. */
   url: string
   /**
@@ -19,7 +19,7 @@ export type WireCutter = {
   close(): void
 }
 
-export async function openWireCutter(serverUrl: string): Promise<WireCutter> {
+export async function openFaultyProxy(serverUrl: string): Promise<FaultyProxy> {
   let target = new URL(serverUrl)
   const sockets = new Set<Socket>()
   let state: State = 'open'

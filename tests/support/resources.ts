@@ -3,15 +3,15 @@ import { type Client, createClient } from './client.ts'
 import type { TestServer } from './server.ts'
 
 /** One thing of each kind, by the name of the path parameter that means it. */
-export type Things = Record<string, string>
+export type Resources = Record<string, string>
 
 /** Makes one of everything that a person can own. */
-export async function ownThings(owner: Client): Promise<Things> {
+export async function ownThings(owner: Client): Promise<Resources> {
   return { ...(await ownTalk(owner)), sessionId: owner.identity.sessionId }
 }
 
 /** Makes one of everything that any caller can own, a program too. */
-export async function ownTalk(owner: Client): Promise<Things> {
+export async function ownTalk(owner: Client): Promise<Resources> {
   const { body } = await owner.expect(200, 'sendMessage', { body: { message: 'A secret.' } })
   const given = await owner.expect(200, 'giveFeedback', {
     body: { messageId: body.message.id, rating: 'up' },
@@ -25,7 +25,7 @@ export async function ownTalk(owner: Client): Promise<Things> {
 }
 
 /** Makes one of everything that an administrator takes care of. */
-export async function adminThings(server: TestServer): Promise<Things> {
+export async function adminThings(server: TestServer): Promise<Resources> {
   const [admin, user] = await Promise.all([server.admin(), server.newUser()])
   const { body: profile } = await user.expect(200, 'getProfile')
   const { body: account } = await admin.expect(201, 'createServiceAccount', {

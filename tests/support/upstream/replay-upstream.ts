@@ -9,7 +9,7 @@ type Body = { model: string; messages: { role: string; content: string }[] } & R
 >
 
 /** Plays written replies: each request gets the first that is for it. */
-export class PlayingUpstream {
+export class ReplayUpstream {
   /** The bodies of the requests for a completion, in order. */
   readonly asked: Body[] = []
   models: readonly string[] = []

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { CrowdNews, CrowdOrder } from './slow-crowd.ts'
+import type { SlowClientsNews, SlowClientsOrder } from './slow-clients.ts'
 
 /** Each byte keeps a reader waiting; few enough that sending them is no work. */
 const BYTE_EVERY_MS = 5_000
@@ -8,8 +8,8 @@ const BYTE_EVERY_MS = 5_000
 const AT_ONCE = 25
 const PAUSE_MS = 50
 
-const { port, count }: CrowdOrder = JSON.parse(process.argv[2]!)
-const tell = (news: CrowdNews) => process.send!(news)
+const { port, count }: SlowClientsOrder = JSON.parse(process.argv[2]!)
+const tell = (news: SlowClientsNews) => process.send!(news)
 
 /** What each says at first, and what it repeats without ever coming to the end. */
 const MANNERS: readonly { first: string; more: string }[] = [

@@ -7,7 +7,7 @@ import { openStream } from '../wire/stream.ts'
 const MODEL = 'held-1'
 
 /** One answer that the test makes, piece by piece. */
-export type HeldTurn = {
+export type ManualTurn = {
   turn: Turn
   /** What the server stops it by. */
   signal: AbortSignal
@@ -17,15 +17,15 @@ export type HeldTurn = {
 }
 
 /** An engine that says nothing until the test lets it. */
-export type HeldEngine = Engine & {
+export type ManualEngine = Engine & {
   /** The next question that no test has taken yet; waits for it. */
-  next(): Promise<HeldTurn>
+  next(): Promise<ManualTurn>
   /** Every question so far. */
-  turns: HeldTurn[]
+  turns: ManualTurn[]
 }
 
-export function createHeldEngine(): HeldEngine {
-  const turns: HeldTurn[] = []
+export function createManualEngine(): ManualEngine {
+  const turns: ManualTurn[] = []
   let taken = 0
   let asked = createDeferred<undefined>()
   return {
@@ -56,7 +56,7 @@ function holdTurn(turn: Turn, signal: AbortSignal) {
     steps.push(step)
     wake.resolve(undefined)
   }
-  const held: HeldTurn = {
+  const held: ManualTurn = {
     turn,
     signal,
     say(text) {
@@ -92,8 +92,8 @@ function holdTurn(turn: Turn, signal: AbortSignal) {
 }
 
 /** A stream whose answer has begun with `firstWords` and waits for the test to go on. */
-export async function openHeldStream(
-  engine: HeldEngine,
+export async function openManualStream(
+  engine: ManualEngine,
   client: Client,
   { firstWords = 'Hello', ...request }: Partial<ChatRequest> & { firstWords?: string } = {},
 ) {
