@@ -42,10 +42,12 @@ if (image) {
 process.exit(failed === 0 ? 0 : 1)
 
 async function check<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
-  const startedMs = performance.now()
+  const startedAtMs = performance.now()
   try {
     const result = await work()
-    console.log(`ok      ${what} (${String(Math.round((performance.now() - startedMs) / 1000))} s)`)
+    console.log(
+      `ok      ${what} (${String(Math.round((performance.now() - startedAtMs) / 1000))} s)`,
+    )
     return result
   } catch (error) {
     failed += 1

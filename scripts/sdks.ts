@@ -46,7 +46,7 @@ async function choose(names: string[]): Promise<Partner[]> {
 async function tryOut(partner: Partner): Promise<Outcome> {
   const { name, generate, compile, scenario } = partner
   console.log(`\n--- ${name}`)
-  const startedMs = performance.now()
+  const startedAtMs = performance.now()
   const outcome: Outcome = { partner, reached: new Set(), seconds: 0 }
   const project = join(directory, name)
   try {
@@ -68,7 +68,7 @@ async function tryOut(partner: Partner): Promise<Outcome> {
     console.error(error instanceof Error ? error.message : error)
     console.error(server.logged().join('\n'))
   }
-  outcome.seconds = Math.round((performance.now() - startedMs) / 1000)
+  outcome.seconds = Math.round((performance.now() - startedAtMs) / 1000)
   await rm(project, { recursive: true, force: true })
   return outcome
 }

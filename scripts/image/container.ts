@@ -79,10 +79,10 @@ export async function startContainer(
       await printed('nsenter', parameters, { limitMs: LIMIT_MS })
     },
     async stop() {
-      const startedMs = performance.now()
+      const startedAtMs = performance.now()
       process.kill(Number(await firstOf(child)), 'SIGTERM')
       const code = await exited
-      return { code, afterMs: Math.round(performance.now() - startedMs) }
+      return { code, afterMs: Math.round(performance.now() - startedAtMs) }
     },
   }
 }

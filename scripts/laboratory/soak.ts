@@ -111,9 +111,9 @@ async function soak(environment: Environment): Promise<number> {
 async function disturbInTurn(all: readonly Disturbance[], diary: Diary): Promise<void> {
   const gapMs = ((minutes - 2 * QUIET_MINUTES) * MINUTE_MS) / all.length
   for (const { what, explains, act } of all) {
-    const startedMs = performance.now()
+    const startedAtMs = performance.now()
     await diary.disturb(what, explains, act)
-    await pause(Math.max(0, gapMs - (performance.now() - startedMs)))
+    await pause(Math.max(0, gapMs - (performance.now() - startedAtMs)))
   }
 }
 
@@ -123,11 +123,11 @@ async function report(
   diary: Diary,
   over: AbortSignal,
 ): Promise<void> {
-  const startedMs = performance.now()
+  const startedAtMs = performance.now()
   while (!over.aborted) {
     await pause(MINUTE_MS, undefined, { signal: over }).catch(() => undefined)
     const usage = await Promise.all(instances.map((instance) => instance.usage()))
-    const minute = ((performance.now() - startedMs) / MINUTE_MS).toFixed(0).padStart(3)
+    const minute = ((performance.now() - startedAtMs) / MINUTE_MS).toFixed(0).padStart(3)
     console.log(`${minute} min  ${diary.counts()}  ${usage.join('  ')}`)
   }
 }

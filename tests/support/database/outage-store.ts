@@ -1,6 +1,6 @@
 import { DatabaseUnavailable, type Store } from '../../../src/store/store.ts'
 
-/** The real store, whose every call fails while `isUnavailable`. */
+/** A store whose every call fails while `isUnavailable`. */
 export type OutageStore = { store: Store; isUnavailable: boolean }
 
 export function createOutageStore(real: Store): OutageStore {
@@ -14,7 +14,9 @@ function guard<T extends object>(nouns: T, isUnavailable: () => boolean): T {
     if (typeof thing === 'function') {
       const call = thing as (...parameters: unknown[]) => Promise<unknown>
       const guarded = (...parameters: unknown[]) =>
-        isUnavailable() ? Promise.reject(new DatabaseUnavailable('db-7 is away')) : call(...parameters)
+        isUnavailable()
+          ? Promise.reject(new DatabaseUnavailable('db-7 is away'))
+          : call(...parameters)
       return [name, guarded]
     }
     const isNoun = typeof thing === 'object' && thing !== null

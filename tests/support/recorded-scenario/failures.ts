@@ -9,7 +9,7 @@ const MINUTE_MS = 60_000
 const MESSAGE = { message: 'Hello!' }
 const CREATE = { title: 'Plans for the holiday' }
 
-/** Everything that can go wrong goes wrong once. */
+/** Provokes every documented failure once. */
 export async function everythingGoesWrong(scenario: Scenario, admin: Credentials): Promise<void> {
   const { call } = scenario
   const registration = { email: EMAIL, password: PASSWORD, displayName: 'Kim' }
@@ -32,7 +32,7 @@ export async function everythingGoesWrong(scenario: Scenario, admin: Credentials
   await call(kim, 'sendMessage', { body: MESSAGE })
 }
 
-/** An id that nothing has, the same in every telling. */
+/** An id that no resource has, the same in every run. */
 const randomId = () => '019ab000-0000-7000-8000-000000000000'
 
 async function requestsAreWrong({ server, exchanges, call }: Scenario, kim: Credentials) {
@@ -50,7 +50,7 @@ async function requestsAreWrong({ server, exchanges, call }: Scenario, kim: Cred
   exchanges.push(await slowBody(server, kim))
 }
 
-/** Two calls that are in each other's way, or that carry one key. */
+/** Concurrent calls on one conversation, and calls with one idempotency key. */
 async function callsMeet(scenario: Scenario, kim: Credentials): Promise<void> {
   const { call } = scenario
   const named = { headers: { 'Idempotency-Key': 'chat-1' } }
@@ -94,7 +94,7 @@ async function secondTryIsEarly({ call, store }: Scenario, kim: Credentials): Pr
   await first
 }
 
-/** What is no fault of the caller. */
+/** Failures of the server and its upstream. */
 async function serverFails(scenario: Scenario, kim: Credentials): Promise<void> {
   const { call, database, mistakes } = scenario
   for (const code of ['upstream-failed', 'upstream-timeout'] as const) {

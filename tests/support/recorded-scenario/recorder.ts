@@ -12,44 +12,44 @@ import { type SpyStore, spyOnStore } from '../database/spy-store.ts'
 import { startServer, type TestServer } from '../server.ts'
 import { type Asked, type DocumentedId, exchange, type Exchange } from './exchange.ts'
 
-/** Between two calls of the story. */
+/** The time between two calls of the scenario. */
 const PAUSE_MS = 1_250
 const START = '2026-11-23T09:00:00.000Z'
 export const PASSWORD = 'correct horse battery staple'
 
-/** The headers that say who calls. */
+/** The headers that authenticate a caller. */
 export type Credentials = Record<string, string>
 
-/** Where the story plays: a server whose time, ids and engine are the same every time. */
+/** A server whose time, ids and engine are the same in every run, and the calls that were made to it. */
 export type Scenario = {
   server: TestServer
   testStore: TestStore
-  /** What was called so far, in order. */
+  /** The calls so far, in order. */
   exchanges: Exchange[]
   call(who: Credentials, operationId: DocumentedId, asked?: Asked): Promise<Exchange>
-  /** Logs in and answers what the tokens let one be. */
+  /** Logs in and returns the credentials. */
   enter(email: string, password?: string): Promise<Credentials>
-  /** What answers from now on. */
+  /** Replaces the engine. */
   engine(engine: Engine): void
   builtin: Engine
   database: { isUnavailable: boolean }
   store: SpyStore
-  /** The next list of modes fails by a mistake of ours. */
+  /** While `areMade`, listing modes fails with an internal error. */
   mistakes: { areMade: boolean }
   close(): Promise<void>
 }
 
-/** What `body` is, for a story that knows what it will be answered. */
+/** Returns the body as `T`, which the scenario knows. @throws for a failure */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the story knows
 export function bodyOf<T>({ operationId, status, body }: Exchange): T {
   if (status < 300) return body as T
   throw new Error(`${operationId} answered ${String(status)} ${JSON.stringify(body)}`)
 }
 
-/** What another teller of the story brings along. */
+/** Options for tests that play the scenario for another purpose. */
 export type ScenarioOptions = {
   testStore?: TestStore
-  /** Has each call made by `ask`. */
+  /** Wraps each call; `ask` makes it. */
   watch?: (ask: () => Promise<Exchange>) => Promise<Exchange>
 }
 
@@ -118,7 +118,7 @@ export async function openScenario({
   }
 }
 
-/** The quotas that the contract names, in the place of those of the tests. */
+/** Returns the quotas of the contract, which replace those of the tests. */
 function trueQuotas(): Record<string, string> {
   const entries = Object.values(policies.limits).map(({ name, quota, windowSeconds }) => [
     `RATE_LIMIT_${name.toUpperCase().replaceAll('-', '_')}`,
@@ -127,7 +127,7 @@ function trueQuotas(): Record<string, string> {
   return Object.fromEntries(entries) as Record<string, string>
 }
 
-/** Ids that look like those of a server, and are the same in every telling. */
+/** Ids that look like those of a server and are the same in every run. */
 function seededIds(clock: TestClock): Ids {
   const random = createRandom(20_261_123)
   const bytes = () => Uint8Array.from({ length: 16 }, () => random.int(0, 255))
@@ -138,7 +138,7 @@ function seededIds(clock: TestClock): Ids {
   }
 }
 
-/** A service account with these scopes, as who holds its key. */
+/** Creates a service account with these scopes and returns the credentials of its key. */
 export async function hire(
   { call }: Scenario,
   admin: Credentials,

@@ -6,8 +6,8 @@ import { adaArrives, adaLeaves } from './account.ts'
 import { openScenario, type ScenarioOptions } from './recorder.ts'
 
 /**
- * The story of Ada: every operation is called the way it is meant to be, and everything that can go
- * wrong goes wrong once. The same in every telling, so that what it shows can stand in the contract.
+ * Plays the scenario: calls every operation successfully and provokes every documented failure once. Each
+ * run has the same responses, so that they can be the examples of the contract.
  */
 export async function recordScenario(options: ScenarioOptions = {}): Promise<Exchange[]> {
   const scenario = await openScenario(options)

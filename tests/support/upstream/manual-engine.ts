@@ -6,21 +6,21 @@ import { openStream } from '../wire/stream.ts'
 
 const MODEL = 'held-1'
 
-/** One answer that the test makes, piece by piece. */
+/** One answer, which the test produces piece by piece. */
 export type ManualTurn = {
   turn: Turn
-  /** What the server stops it by. */
+  /** Aborted when the server stops the answer. */
   signal: AbortSignal
   say(text: string): void
   end(usage?: TokenUsage, said?: Partial<EngineEnd>): void
   fail(error: unknown): void
 }
 
-/** An engine that says nothing until the test lets it. */
+/** An engine whose answers the test produces. */
 export type ManualEngine = Engine & {
-  /** The next question that no test has taken yet; waits for it. */
+  /** Resolves with the next answer that the server requests. */
   next(): Promise<ManualTurn>
-  /** Every question so far. */
+  /** Every answer requested so far. */
   turns: ManualTurn[]
 }
 
@@ -91,7 +91,7 @@ function holdTurn(turn: Turn, signal: AbortSignal) {
   return { held, parts: parts() }
 }
 
-/** A stream whose answer has begun with `firstWords` and waits for the test to go on. */
+/** Opens a stream whose answer starts with `firstWords` and continues when the test says so. */
 export async function openManualStream(
   engine: ManualEngine,
   client: Client,

@@ -10,14 +10,14 @@ const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 export type SlowClientsOrder = { port: number; count: number }
 export type SlowClientsNews = { connected: number } | { left: string }
 
-/** Many connections from a process of their own: none says a whole request, and none hangs up. */
+/** Many connections from a separate process: none sends a whole request, and none closes. */
 export type SlowClients = {
-  /** How many the server has said its last to so far, by the status that it was. */
+  /** The number of connections that the server has ended, by the status of its last response. */
   left(): Record<string, number>
   close(): Promise<void>
 }
 
-/** Resolves when all are connected. @throws when one of them is refused */
+/** Resolves when all are connected. @throws if one is refused */
 export async function openSlowClients(url: string, count: number): Promise<SlowClients> {
   const order: SlowClientsOrder = { port: Number(new URL(url).port), count }
   const child = fork(MEMBER, [JSON.stringify(order)], { execArgv: ['--import', TSX] })
