@@ -8,17 +8,17 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     pool: 'forks',
-    // Much of a test's time is the database's or the browser's own: every core has work.
+    // Tests spend much of their time waiting for databases and browsers, so every core gets a worker.
     maxWorkers: '100%',
     globalSetup: [
       'tests/support/contract/contract-coverage.ts',
       'tests/support/process/global-setup.ts',
     ],
-    // A busy machine is no failure: this only ends what hangs.
+    // Ends tests that hang; long enough for a busy machine.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // With `--coverage`, as the continuous run has it; what only runs in processes of its own, such as
-    // `main.ts`, counts as not run.
+    // Applies with `--coverage`, as in CI. Code that runs only in separate processes, such as `main.ts`,
+    // counts as not covered.
     coverage: {
       include: ['src/**/*.ts'],
       reportOnFailure: true,

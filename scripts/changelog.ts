@@ -3,8 +3,8 @@ import { packageRoot } from '../src/lib/package-root.ts'
 import { writeChanges } from './contract-gate/gate.ts'
 
 /*
- * Writes what the contract can do more than the newest release into openapi/CHANGELOG.md, under
- * info.version.
+ * `npm run changelog`: writes what the contract adds to the newest release into openapi/CHANGELOG.md,
+ * under info.version.
  */
 const gate = { directory: join(packageRoot, 'openapi'), today: new Date() }
 try {

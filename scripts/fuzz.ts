@@ -1,9 +1,9 @@
 /**
- * `npm run fuzz [-- user|admin|service-account] [--seed N] [--max-examples N]`: Schemathesis over the
- * whole contract, with all its checks and phases, as each of the three. Installs Schemathesis from PyPI
- * into a cache outside the repository (Python 3 with venv is needed), builds and starts the real server
- * on a fresh embedded database for each, and fails on any failure of a check, any 5xx, and any violation
- * or unexpected failure that the server logs. docs/testing.md tells how to read what it says.
+ * `npm run fuzz [-- user|admin|service-account] [--seed N] [--max-examples N]`: runs all checks and phases
+ * of Schemathesis on the whole contract, as each of these callers. Installs Schemathesis from PyPI into a
+ * cache outside the repository; needs Python 3 with venv. Builds the server and starts it on a new embedded
+ * database for each caller. Fails on a failed check, a 5xx, and a contract violation or unexpected failure
+ * in the server's log. docs/testing.md explains the output.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,10 +12,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../src/lib/package-root.ts'
-import { startBuiltServer } from './built-server.ts'
+import { startBuiltServer } from './support/built-server.ts'
 import { type FuzzFailure, readTally, summaryOf } from './fuzz/summary.ts'
-import { run } from './processes.ts'
-import { makeVenv } from './python.ts'
+import { run } from './support/processes.ts'
+import { makeVenv } from './support/python.ts'
 
 const PRINCIPALS = ['user', 'admin', 'service-account'] as const
 type Principal = (typeof PRINCIPALS)[number]
@@ -27,7 +27,7 @@ const WALKS = 5
 const WALK_ONLY = ['--phases', 'stateful', '--warnings', 'off']
 const NO_QUOTA = 1_000_000
 
-/** As an operator starts it, but without limits, and with cheap passwords. */
+/** The server has no rate limits and a low cost of password hashing. Everything else is as operators run it. */
 const SETTINGS = {
   TRUST_PROXY: '1',
   ADMIN_EMAIL: ADMIN.email,
@@ -68,7 +68,7 @@ for (const principal of chosen) failures.push(...(await fuzzAs(principal)))
 for (const { principal, text } of failures) console.error(`FAILED  ${principal}: ${text}`)
 process.exitCode = failures.length > 0 ? 1 : 0
 
-/** Does nothing where the same was installed before. */
+/** Does nothing if the same requirements are already installed. */
 async function install(): Promise<void> {
   const done = join(cache, 'installed.txt')
   const requirements = join(sources, 'requirements.txt')
@@ -89,7 +89,7 @@ async function fuzzAs(principal: Principal): Promise<FuzzFailure[]> {
   try {
     const at = { principal, origin: server.origin }
     let code = await schemathesis({ ...at, tally, seed: firstSeed })
-    // A walk along the links ends where an answer differs when it is tried again, which is soon.
+    // A walk along the links ends early: as soon as a retried call gets a different response.
     for (let walk = 1; walk <= WALKS && code === 0; walk++) {
       const notes = join(folder, `walk-${walk}.json`)
       code = await schemathesis({ ...at, tally: notes, seed: firstSeed + walk }, WALK_ONLY)
@@ -105,7 +105,7 @@ async function fuzzAs(principal: Principal): Promise<FuzzFailure[]> {
 
 type Run = { principal: Principal; origin: string; tally: string; seed: number }
 
-/** @returns its exit code; 1 where it took too long */
+/** Returns the exit code; 1 if the time limit was exceeded. */
 async function schemathesis(
   { principal, origin, tally, seed }: Run,
   more: readonly string[] = [],

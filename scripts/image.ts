@@ -1,9 +1,9 @@
 /**
- * `npm run image-check`: builds the Dockerfile from a clean clone and runs the image (docs/testing.md).
- * Without a container engine: buildah builds in a chroot, on a base of Debian's packages and of the Node
- * of the npm registry under the name that `FROM` asks for; what runs is process 1 of its own namespace,
- * as the user `node`, on a read-only root. Needs root, buildah, mmdebstrap, and for PostgreSQL
- * TEST_DATABASE_URL. Prints `ok` or `FAILED` for each check; exits 1 if one failed.
+ * `npm run image-check`: builds the Dockerfile from a clean clone and runs the image (docs/testing.md). It
+ * needs no container engine: buildah builds in a chroot. The base image has the name that `FROM` gives, and
+ * consists of Debian packages and of Node from the npm registry. The server runs as process 1 of its own
+ * namespace, as the user `node`, on a read-only root. Needs root, buildah and mmdebstrap; the check on
+ * PostgreSQL needs TEST_DATABASE_URL. Prints `ok` or `FAILED` for each check and exits 1 if one failed.
  */
 import { rmSync } from 'node:fs'
 import { chmod, mkdtemp } from 'node:fs/promises'
@@ -18,7 +18,7 @@ import { checkEmbedded, checkPostgres, checkStopWhileStarting } from './image/ru
 const CLONE_LIMIT_MS = 60_000
 
 const directory = await mkdtemp(join(tmpdir(), 'parley-image-'))
-// The user of the image goes through it to its root.
+// The user `node` must be able to traverse it to reach the root of the image.
 await chmod(directory, 0o755)
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 
@@ -42,10 +42,12 @@ if (image) {
 process.exit(failed === 0 ? 0 : 1)
 
 async function check<T>(what: string, work: () => Promise<T>): Promise<T | undefined> {
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   try {
     const result = await work()
-    console.log(`ok      ${what} (${String(Math.round((performance.now() - begun) / 1000))} s)`)
+    console.log(
+      `ok      ${what} (${String(Math.round((performance.now() - startedAtMs) / 1000))} s)`,
+    )
     return result
   } catch (error) {
     failed += 1

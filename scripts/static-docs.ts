@@ -5,18 +5,18 @@ import { promisify } from 'node:util'
 import { CONTRACT_FILE } from '../src/contract/document.ts'
 import { packageRoot } from '../src/lib/package-root.ts'
 
-/** Where `npm run docs` writes the reference as one file, from the root of the package. */
+/** The file that `npm run docs` writes, relative to the root of the package. */
 export const STATIC_DOCS_FILE = 'dist/parley-docs.html'
 
-/** The page's one request to another host: the logo of Redoc's maker. The link beside it stays. */
+/** The page's only request to another host: the logo of Redocly. The link beside it stays. */
 const MAKERS_LOGO = 'https://cdn.redoc.ly/redoc/logo-mini-full.svg'
-/** The name instead, as a picture that the page has within itself. */
+/** Replaces the logo: the name, as an inline image. */
 const MAKERS_NAME = `data:image/svg+xml,${encodeURIComponent(
   '<svg xmlns="http://www.w3.org/2000/svg" width="52" height="14">' +
     '<text y="11" font-size="12" font-family="sans-serif">Redocly</text></svg>',
 )}`
 
-/** Redoc breaks code anywhere, which tears the names of errors apart. */
+/** Redoc breaks code at any character, which splits problem codes. */
 const STYLE = `<style>
 td code { word-break: normal !important; overflow-wrap: normal !important }
 @media (max-width: 50em) {
@@ -28,15 +28,15 @@ td code { word-break: normal !important; overflow-wrap: normal !important }
 const run = promisify(execFile)
 
 /**
- * Writes the reference and its guide into one HTML file, which needs neither this server nor the
- * network: `@redocly/cli build-docs` with its scripts inside.
- * @throws when Redocly fails, or the page no longer asks for the logo that is taken out
+ * Writes the reference and its guide into one HTML file that needs neither this server nor the network:
+ * the output of `@redocly/cli build-docs` with its scripts inlined.
+ * @throws if Redocly fails, or if the page does not contain the logo to replace
  */
 export async function buildStaticDocs(file = join(packageRoot, STATIC_DOCS_FILE)): Promise<void> {
   await mkdir(dirname(file), { recursive: true })
   const redocly = join(packageRoot, 'node_modules/.bin/redocly')
   const options = ['--inlineBundle', '--title=Parley – Reference', `--output=${file}`]
-  // Neither does building it speak to anybody.
+  // The build makes no requests either.
   const quiet = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
   const env = { ...process.env, ...quiet }
   await run(redocly, ['build-docs', CONTRACT_FILE, ...options], { cwd: packageRoot, env })

@@ -1,10 +1,10 @@
 /**
- * `npm run stream-readers`: what Parley streams and exports, read by public Python libraries, as their
- * users do (docs/testing.md). Installs them from PyPI into a cache outside the repository (Python 3.11
- * with venv is needed), builds and starts the real server behind an upstream that pauses for longer
- * than it takes to keep a stream alive, and kills the server once in the middle of an answer.
- * Prints `ok` or `FAILED` for each reader; exits 1 if one failed. The suite does the same with parsers
- * in JavaScript (tests/generations/stream-readers.test.ts).
+ * `npm run stream-readers`: reads Parley's streams and exports with public Python libraries, as their users
+ * do (docs/testing.md). Installs them from PyPI into a cache outside the repository; needs Python 3.11 with
+ * venv. Builds the server and starts it in front of an upstream that pauses for longer than the keep-alive
+ * interval of a stream, and kills the server once during an answer. Prints `ok` or `FAILED` for each reader
+ * and exits 1 if one failed. The test suite does the same with parsers in JavaScript
+ * (tests/generations/stream-readers.test.ts).
  */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -13,10 +13,10 @@ import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../src/lib/package-root.ts'
-import { type BuiltServer, startBuiltServer } from './built-server.ts'
-import { madeOnce } from './made-once.ts'
-import { run } from './processes.ts'
-import { makeVenv } from './python.ts'
+import { type BuiltServer, startBuiltServer } from './support/built-server.ts'
+import { madeOnce } from './support/made-once.ts'
+import { run } from './support/processes.ts'
+import { makeVenv } from './support/python.ts'
 import { LINE_ENDS, NEVER_END, startUpstream } from './stream-readers/upstream.ts'
 
 const EVENT_READERS = ['httpx-sse', 'openai', 'sseclient-py', 'requests-sse']
@@ -83,7 +83,7 @@ function post(path: string, body: object): Promise<Response> {
   return fetch(`${server.origin}/api/v1${path}`, request)
 }
 
-/** That there is something to read past: a comment in the middle of an answer. */
+/** Makes sure that the readers meet a comment in the middle of an answer. */
 async function keepsAlive(): Promise<Outcome> {
   const what = 'a comment keeps a stream alive'
   const text = await (await post('/chat/stream', { message: `pause ${LINE_ENDS}` })).text()
@@ -107,7 +107,7 @@ async function attempt(what: string, parameters: string[], env = {}): Promise<Ou
   }
 }
 
-/** Kills the server in the middle of an answer and starts it again. @returns the answer's generation */
+/** Kills the server during an answer and restarts it. @returns the id of the generation */
 async function crash(): Promise<string> {
   const reader = (await post('/chat/stream', { message: NEVER_END })).body!.getReader()
   let text = ''
@@ -122,11 +122,11 @@ async function crash(): Promise<string> {
   return /^id: (.*):1$/m.exec(text)![1]!
 }
 
-/** An export, whose text holds every line end that there is. */
+/** Reads an export whose text contains every kind of line end. */
 async function readLines(): Promise<Outcome[]> {
   const headers = { Authorization: `Bearer ${token}` }
   const conversations = `${server.origin}/api/v1/conversations`
-  // The oldest: whose words were read by nobody in Python yet.
+  // The oldest conversation: the one of `keepsAlive`, which no Python library has read.
   const { data } = (await (await fetch(conversations, { headers })).json()) as {
     data: { id: string }[]
   }

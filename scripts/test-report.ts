@@ -1,9 +1,9 @@
 /**
- * Reads what vitest's JSON reporter wrote.
+ * Reads a report of vitest's JSON reporter, for `.ci/run`.
  *
  *     tsx scripts/test-report.ts counts FILE     prints how many tests passed and how many failed
- *     tsx scripts/test-report.ts files FILE      prints the files in which one failed
- *     tsx scripts/test-report.ts failures FILE   prints which failed, and why
+ *     tsx scripts/test-report.ts files FILE      prints the files with a failed test
+ *     tsx scripts/test-report.ts failures FILE   prints each failed test with its messages
  */
 import { readFileSync } from 'node:fs'
 import { relative } from 'node:path'
@@ -32,7 +32,7 @@ if (what === 'counts') console.log(counts(report))
 if (what === 'files') console.log(failedFiles(report).join(' '))
 if (what === 'failures') console.log(report.testResults.flatMap(failures).join('\n'))
 
-/** A run that failed without a failed test, such as by its coverage, counts as one. */
+/** A run that failed although no test did, such as for its coverage, counts as one failure. */
 function counts({ numPassedTests: passed, numFailedTests: failed, success }: Report): string {
   return `${String(passed)} ${String(failed === 0 && !success ? 1 : failed)}`
 }

@@ -8,14 +8,14 @@ The additions of each version of \`openapi/api.yaml\`, the newest first. Written
 \`npm run changelog\`. The contracts themselves are in \`releases/\`.
 `
 
-/** What a version brings, as a list in Markdown, made from what the comparison found. */
+/** Returns the additions that the comparison found, as a list in Markdown. */
 export function changesOf({ additions, texts }: Comparison): string {
   const lines = [...new Set(additions.map(lineOf))]
   if (lines.length > 0) return lines.join('\n')
   return texts > 0 ? '- Only texts and examples changed.' : '- No changes.'
 }
 
-/** What the first version brings: every operation, by tag. */
+/** Returns the entry of the first version: every operation, by tag. */
 export function firstChanges(document: ContractDocument): string {
   const lines = servedBy(document).map(({ path, place, operation }) => {
     return `- \`${place.split(' ')[0]!} ${path}\`: ${operation.operationId}`
@@ -28,14 +28,14 @@ function lineOf({ place, what }: Difference): string {
   return `- \`${place}\`: ${text.replaceAll('\n', ' ')}`
 }
 
-/** What a changelog says of a version; undefined if nothing. */
+/** Returns the entry of a version; undefined if it has none. */
 export function entryOf(changelog: string, version: string): string | undefined {
   const [, ...entries] = changelog.split(/^## /m)
   const entry = entries.find((one) => headOf(one) === version)
   return entry?.split('\n').slice(1).join('\n').trim()
 }
 
-/** The changelog with this entry, at its top or in the place of the one that it had. */
+/** Returns the changelog with this entry at the top, in place of the version's earlier entry. */
 export function withEntry(changelog: string, version: string, heading: string, changes: string) {
   const [, ...entries] = changelog.split(/^## /m)
   const others = entries.filter((one) => headOf(one) !== version).map((one) => `## ${one.trim()}\n`)

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import type { ContractDocument } from '../../src/contract/document.ts'
 import { packageRoot } from '../../src/lib/package-root.ts'
 
-/** One difference between two documents, as `redocly diff --format=json` tells it. */
+/** One difference between two documents, as `redocly diff --format=json` reports it. */
 export type Change = {
-  /** A JSON Pointer with every `$ref` followed: where the change is met. */
+  /** A JSON Pointer to the change, with every `$ref` followed. */
   path: string
   typeName: string
   kind: 'added' | 'removed' | 'modified'
@@ -22,8 +22,8 @@ export type Change = {
 type Report = { changes: Change[] }
 
 /**
- * Every difference between two documents.
- * @throws when redocly cannot compare them, with what it says, or when its rules are not on
+ * Returns every difference between two documents.
+ * @throws if redocly cannot compare them, with its output, or if no diff rules are enabled
  */
 export async function changesBetween(
   base: ContractDocument,
@@ -37,7 +37,7 @@ export async function changesBetween(
     await writeFile(from, JSON.stringify(base))
     await writeFile(to, JSON.stringify(revision))
     const said = await redocly('diff', from, to, '--format=json', '--fail-on=none', `-o${output}`)
-    // Without this set redocly finds nothing to be breaking, and still ends well.
+    // Without these rules, redocly exits 0 and reports no change as breaking.
     if (said.includes('No diff rules are on')) throw new Error('redocly.yaml enables no diff rules')
     return (JSON.parse(await readFile(output, 'utf8')) as Report).changes
   } finally {

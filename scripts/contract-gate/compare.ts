@@ -3,27 +3,27 @@ import { type Change, changesBetween } from './changes.ts'
 import { breakOf, brokenOperations, lostPlaces, lostSchemas } from './own-rules.ts'
 import { comparable, goneFrom, mayGo, type Served, withSecurity } from './served.ts'
 
-/** One thing that changed: where, in a reader's words, and what. */
+/** One change: a readable place, and what changed there. */
 export type Difference = { place: string; what: string }
 
-/** What a document does to those who hold the released one. */
+/** The effect of a document on clients of the released one. */
 export type Comparison = {
-  /** What partners' code would stumble over. */
+  /** Changes that break clients. */
   breaks: Difference[]
-  /** What it can do more, and what has gone on its day: a minor version. */
+  /** Additions, and removals after their `x-sunset`: a minor version. */
   additions: Difference[]
-  /** Words and examples alone changed: a patch. */
+  /** The number of changes to texts and examples: a patch version. */
   texts: number
 }
 
-/** Properties that nobody's code depends on. */
+/** Properties that no code depends on. */
 const WORDS = ['description', 'summary', 'title', 'example']
 const WORD_TYPES = ['Example', 'ExamplesMap', 'Tag', 'TagList', 'Info', 'License', 'Contact']
 
 /**
- * Compares a document with the one that partners hold.
- * @param today the day until which an `x-sunset` must have come for the thing to be gone
- * @throws when the documents cannot be compared
+ * Compares a document with the released one.
+ * @param today an operation may be removed if its `x-sunset` is not after this day
+ * @throws if the documents cannot be compared
  */
 export async function compare(
   released: ContractDocument,
@@ -65,7 +65,7 @@ function goneOnItsDay({ place, operation }: Served): Difference {
   return { place, what: `was removed, as announced for ${String(operation['x-sunset'])}` }
 }
 
-/** Redocly's verdicts; where it has none, our own. */
+/** Returns Redocly's verdicts; if it has none, those of our own rules. */
 function breaksOf(change: Change, released: ContractDocument): Difference[] {
   const place = placeOf(change)
   const verdicts = change.verdicts.filter(({ ruleId }) => !isGrowth(ruleId, change, released))
@@ -74,7 +74,7 @@ function breaksOf(change: Change, released: ContractDocument): Difference[] {
   return own === undefined ? [] : [{ place, what: own }]
 }
 
-/** A list that was released with `x-grows` may have more values: openapi/changes.md. */
+/** A list that was released with `x-grows` may get new values: openapi/changes.md. */
 function isGrowth(ruleId: string, change: Change, released: ContractDocument): boolean {
   if (ruleId !== 'enum-values-added' || change.base === undefined) return false
   const name = /^#\/components\/schemas\/([^/]+)\/enum$/.exec(change.base.pointer)?.[1]
@@ -93,7 +93,7 @@ function differenceOf(change: Change): Difference {
   return { place, what: `${String(property)}: ${stepOf(base?.value, revision?.value)}` }
 }
 
-/** What lists gained and lost; anything else from what to what. */
+/** Describes what a list gained and lost; for any other value, the old and the new one. */
 function stepOf(from: unknown, to: unknown): string {
   if (!Array.isArray(from) || !Array.isArray(to)) return `${show(from)} → ${show(to)}`
   const gained = to.filter((one) => !from.includes(one)).map((one) => `+ ${show(one)}`)
@@ -106,8 +106,8 @@ function show(value: unknown): string {
 }
 
 /**
- * `#/paths/~1things/get/responses/200` as `GET /things › responses › 200`. What stands among the
- * components is named there: it changes wherever it is used.
+ * Renders `#/paths/~1things/get/responses/200` as `GET /things › responses › 200`. A change inside a
+ * component gets the place of the component: it applies wherever the component is used.
  */
 function placeOf({ path, base, revision }: Change): string {
   const own = (revision ?? base)?.pointer

@@ -6,19 +6,19 @@ import { changesOf, entryOf, firstChanges, withEntry } from './changelog.ts'
 import { compare, type Comparison } from './compare.ts'
 import { compareVersions, newestRelease, parseVersion, type Release } from './releases.ts'
 
-/** Where the contract, its releases and its changelog are, and what day it is. */
+/** The folder of the contract, its releases and its changelog, and the day of the run. */
 export type Gate = { directory: string; today: Date }
 
 type Look = {
   yaml: string
   version: string
-  /** What partners hold, and what the document does to it; undefined before the first release. */
+  /** The newest release, and the comparison with it; undefined before the first release. */
   last?: { release: Release; comparison: Comparison }
 }
 
 /**
  * Compares the contract with the newest release.
- * @throws {Error} a break, each with its place; an addition without a version and an entry for it
+ * @throws listing the breaking changes, or if an addition has no new version or no changelog entry
  */
 export async function refuseBreaks(gate: Gate): Promise<void> {
   const { version, last } = await look(gate)
@@ -28,7 +28,7 @@ export async function refuseBreaks(gate: Gate): Promise<void> {
   throw new Error(`openapi/CHANGELOG.md does not describe ${version}: run npm run changelog`)
 }
 
-/** Writes the entry of the version that is being made. @throws as `refuseBreaks`, but for the entry */
+/** Writes the entry of the next version. @throws as `refuseBreaks`, apart from the entry */
 export async function writeChanges(gate: Gate): Promise<string> {
   const seen = await look(gate)
   writeEntry(gate, seen, `${seen.version} (not released yet)`)
@@ -36,8 +36,9 @@ export async function writeChanges(gate: Gate): Promise<string> {
 }
 
 /**
- * Makes a release of the contract as it is: `releases/<version>.yaml`, and its entry.
- * @throws as `refuseBreaks`, but for the entry; and when nothing has changed, or no version was given
+ * Releases the contract: writes `releases/<version>.yaml` and the changelog entry.
+ * @throws as `refuseBreaks`, apart from the entry; and if nothing has changed, or the version is not the
+ * next one
  */
 export async function release(gate: Gate): Promise<string> {
   const seen = await look(gate)
@@ -62,7 +63,7 @@ async function look({ directory, today }: Gate): Promise<Look> {
   return { yaml, version, last: { release: released, comparison } }
 }
 
-/** A major version is a prefix of its own, so that nobody leaves a contract by a mere number. */
+/** Each major version has its own path prefix, so that no client moves to another contract unnoticed. */
 function refuseWrongPrefix({ info, servers }: ContractDocument): void {
   const [major] = parseVersion(info.version)
   if (servers[0]?.url.endsWith(`/v${major}`)) return
@@ -83,7 +84,7 @@ function refuse({ breaks, additions }: Comparison, last: string, version: string
   )
 }
 
-/** A release is the very next version of its kind, so that a number says what changed. */
+/** A release has the next minor or patch version, so that the number shows what kind of change it is. */
 function refuseWrongStep(last: string, version: string, { additions, texts }: Comparison): void {
   if (additions.length + texts === 0) throw new Error(`Nothing has changed since ${last}.`)
   const [major, minor, patch] = parseVersion(last)

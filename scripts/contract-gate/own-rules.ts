@@ -3,11 +3,11 @@ import type { Change } from './changes.ts'
 import { itemAt, type Served, servedBy } from './served.ts'
 
 /*
- * What breaks a partner and `redocly diff` does not see: the x- keys, names that generated code is
- * written against, and words that change what a call means. openapi/changes.md explains each.
+ * Breaking changes that `redocly diff` does not detect: in `x-` keys, in names that generated code uses,
+ * and in keywords that change the meaning of a call. openapi/changes.md explains each.
  */
 
-/** What one change breaks beyond redocly's verdicts; undefined if nothing. */
+/** Returns what a change breaks that redocly has no verdict on; undefined if nothing. */
 export function breakOf(change: Change): string | undefined {
   const { kind, typeName, property, base, revision } = change
   if (kind === 'added') return addedStatus(change)
@@ -23,19 +23,19 @@ export function breakOf(change: Change): string | undefined {
   return undefined
 }
 
-/** A client that knows two ways to succeed does not know a third. A new failure is a problem. */
+/** Clients cannot handle a new success or redirect. A new failure is a problem, which they can. */
 function addedStatus({ typeName, path }: Change): string | undefined {
   const status = path.split('/').at(-1)!
   return typeName === 'Response' && /^[123]/.test(status) ? `may also return ${status}` : undefined
 }
 
-/** Constants that were generated from them no longer compile, in answers too. */
+/** Code that uses a generated constant no longer compiles if the value is removed, in responses too. */
 function lostValues(from: unknown[], to: unknown): string | undefined {
   const lost = Array.isArray(to) ? from.filter((value) => !to.includes(value)) : []
   return lost.length > 0 ? `no longer has ${lost.map(show).join(', ')}` : undefined
 }
 
-/** What the operations of `released` promise and those of `document` do not keep. */
+/** Returns the promises of released operations that `document` breaks. */
 export function brokenOperations(
   released: ContractDocument,
   document: ContractDocument,
@@ -69,7 +69,7 @@ function brokenPromises(was: Served, is: Served, known: ReadonlySet<string>): st
   ]
 }
 
-/** The day as it is written, which sorts as time does; `otherwise` where there is none. */
+/** Returns the day as text, which sorts by time; `otherwise` if there is none. */
 function sunsetOf({ 'x-sunset': day }: Served['operation'], otherwise: string): string {
   return typeof day === 'string' ? day : otherwise
 }
@@ -79,7 +79,7 @@ function listAt(thing: Readonly<Record<`x-${string}`, unknown>>, key: `x-${strin
   return Array.isArray(list) ? list.map(String) : []
 }
 
-/** Old places of paths that are there no more; redocly says nothing when a path's whole list goes. */
+/** Returns removed servers of paths; redocly does not report the removal of a path's whole list. */
 export function lostPlaces(
   released: ContractDocument,
   document: ContractDocument,
@@ -91,7 +91,7 @@ export function lostPlaces(
   })
 }
 
-/** Schemas whose names generated code uses, and that are there under that name no more. */
+/** Returns the names of removed or renamed schemas that generated code uses. */
 export function lostSchemas(released: ContractDocument, document: ContractDocument): string[] {
   const used = componentsUsedBy(released)
   return Object.keys(released.components.schemas).filter((name) => {
@@ -101,7 +101,7 @@ export function lostSchemas(released: ContractDocument, document: ContractDocume
 
 const REFERENCE = /"#\/components\/(\w+)\/([\w.-]+)"/g
 
-/** `schemas/Thing` and its like: what the operations mention, directly or through others. */
+/** Returns names such as `schemas/Thing` of the components that operations use, directly or indirectly. */
 function componentsUsedBy({ paths, components }: ContractDocument): Set<string> {
   const sections = components as Record<string, Record<string, unknown> | undefined>
   const used = new Set<string>()

@@ -6,15 +6,15 @@ import {
   type ServerEntry,
 } from '../../src/contract/document.ts'
 
-/** An operation with its place, for comparing documents. */
+/** An operation and its place, by which documents are compared. */
 export type Served = {
-  /** `GET /things/{}`: the same whatever the parameters of the path are called. */
+  /** Such as `GET /things/{}`: independent of the names of path parameters. */
   place: string
   path: string
   operation: OperationObject
 }
 
-/** Every operation of a document. */
+/** Returns every operation of a document. */
 export function servedBy(document: ContractDocument): Served[] {
   return Object.entries(document.paths).flatMap(([path, item]) =>
     METHODS.flatMap((method) => {
@@ -25,27 +25,27 @@ export function servedBy(document: ContractDocument): Served[] {
   )
 }
 
-/** `/things/{thingId}` as `/things/{}`. */
+/** Turns `/things/{thingId}` into `/things/{}`. */
 export function withoutNames(path: string): string {
   return path.replaceAll(/\{[^}]+\}/g, '{}')
 }
 
-/** Whether something was deprecated, and the day has come on which it may go. */
+/** Returns whether the `x-sunset` of an operation or server has come, so that it may be removed. */
 export function mayGo(thing: OperationObject | ServerEntry, today: Date): boolean {
   const sunset = thing['x-sunset']
   return typeof sunset === 'string' && new Date(sunset) <= today
 }
 
-/** Operations of a release that a document no longer has. */
+/** Returns the operations of a release that a document no longer has. */
 export function goneFrom(released: ContractDocument, document: ContractDocument): Served[] {
   const places = new Set(servedBy(document).map(({ place }) => place))
   return servedBy(released).filter(({ place }) => !places.has(place))
 }
 
 /**
- * The released document without the operations that have gone, and without the old places of paths
- * that have rightly gone. What is left can be compared: redocly would take a path that is new for
- * one that is gone, if their names are alike.
+ * Returns the released document without the removed operations, and without the servers that were removed
+ * after their `x-sunset`. Redocly can compare the rest: it would mistake a new path with a similar name for
+ * a removed one.
  */
 export function comparable(
   released: ContractDocument,
@@ -65,13 +65,13 @@ export function comparable(
   return copy
 }
 
-/** The path item that stands at a path, whatever its parameters are called. */
+/** Finds the path item of a path, whatever its parameters are called. */
 export function itemAt(document: ContractDocument, path: string): PathItem | undefined {
   const entries = Object.entries(document.paths)
   return entries.find(([other]) => withoutNames(other) === withoutNames(path))?.[1]
 }
 
-/** A path's old place may go as an operation may. What lives only at the document's own says none. */
+/** A server of a path is removed like an operation. A path with only the document's server lists none. */
 function dropOldServers(item: PathItem, now: PathItem | undefined, today: Date): void {
   if (!item.servers) return
   const urls = now?.servers?.map(({ url }) => url) ?? []
@@ -81,8 +81,8 @@ function dropOldServers(item: PathItem, now: PathItem | undefined, today: Date):
 }
 
 /**
- * The document with its root's `security` written into every operation that has none of its own:
- * redocly compares the two places, and not what they mean together.
+ * Returns the document with the root's `security` copied into every operation that has none. Redocly
+ * compares the two places separately, and not their combined meaning.
  */
 export function withSecurity(document: ContractDocument): ContractDocument {
   const copy = structuredClone(document)

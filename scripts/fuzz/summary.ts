@@ -1,26 +1,26 @@
 import { readFile } from 'node:fs/promises'
 
-/** What the hooks wrote down: how often each operation answered each status, and what was exempt. */
+/** What the hooks counted: the responses by operation and status, and the uses of each exemption. */
 type Tally = {
   statuses: Record<string, Record<string, number>>
   uses: Record<string, number>
 }
 
-/** Something that must not be, and as whom it was seen. */
+/** A failure, and the caller that met it. */
 export type FuzzFailure = { principal: string; text: string }
 
 type Outcome = { principal: string; code: number; tally: Tally | undefined; log: string }
 
-/** What the server says of a reply that breaks the contract, and of a failure it did not expect. */
+/** The log messages for a reply that breaks the contract and for an unexpected failure. */
 const BAD_LINES = ['contract violated', 'unexpected failure', 'unexpected exception']
 
-/** Undefined where Schemathesis ended before it wrote one. */
+/** Returns undefined if Schemathesis exited before it wrote a tally. */
 export async function readTally(file: string): Promise<Tally | undefined> {
   const text = await readFile(file, 'utf8').catch(() => undefined)
   return text === undefined ? undefined : (JSON.parse(text) as Tally)
 }
 
-/** Tells what was done, and returns what failed. */
+/** Prints a summary and returns the failures. */
 export function summaryOf({ principal, code, tally, log }: Outcome): FuzzFailure[] {
   const failed = (text: string): FuzzFailure => ({ principal, text })
   const lines = log.split('\n').filter((line) => line !== '')

@@ -2,13 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { printed } from './printed.ts'
 
-/** What a build or a download may take on two busy cores. */
+/** The time limit for a build or a download, enough for two busy cores. */
 const BUILD_LIMIT_MS = 10 * 60_000
 const LIMIT_MS = 60_000
-/** As the real image of Node: Debian without what only a person at a terminal needs. */
+/** As in the official image of Node: Debian without interactive tools. */
 const PACKAGES = 'base-files,libc6,libstdc++6,libgcc-s1,dash,coreutils'
 const DEBIAN = ['bookworm', 'http://deb.debian.org/debian']
-/** The npm that a Node brings, by its major version. */
+/** The npm that is bundled with each major version of Node. */
 const NPM_OF_NODE: Record<string, string> = { '20': '10', '22': '10', '24': '11' }
 
 const BASE = `FROM scratch
@@ -17,7 +17,7 @@ ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 CMD ["node"]
 `
 
-/** What an image says of how it is run. */
+/** How an image is run, from its configuration. */
 export type ImageConfig = {
   User: string
   Env: string[]
@@ -28,15 +28,15 @@ export type ImageConfig = {
   Healthcheck?: { Test: string[] }
 }
 
-/** Builds images in a folder of its own, without an engine: by buildah, in a chroot. */
+/** Returns a builder that keeps its images in `directory` and uses buildah in a chroot, without an engine. */
 export function createBuilder(directory: string) {
   const store = ['--root', join(directory, 'store'), '--runroot', join(directory, 'run')]
   const buildah = (limitMs: number, ...parameters: string[]) =>
     printed('buildah', [...store, '--storage-driver', 'vfs', ...parameters], { limitMs })
-  // Docker's own format: the other one has no place for a HEALTHCHECK.
+  // Docker's format: the OCI format has no HEALTHCHECK.
   const bud = ['bud', '--isolation', 'chroot', '--format', 'docker', '--pull-never']
   return {
-    /** The image that `FROM` names, of Debian's packages and of the Node and npm of the npm registry. */
+    /** Makes the image that `FROM` names from Debian packages and from Node and npm of the npm registry. */
     async makeBase(from: string): Promise<void> {
       const root = join(directory, 'base')
       await makeRoot(root, /^node:(\d+)/.exec(from)![1]!, directory)
@@ -44,21 +44,21 @@ export function createBuilder(directory: string) {
       await writeFile(file, BASE)
       await buildah(BUILD_LIMIT_MS, ...bud, '-f', file, '-t', `docker.io/library/${from}`, root)
     },
-    /** Builds the Dockerfile of a checkout. @returns the root of a container of it, and how to run it */
+    /** Builds the Dockerfile of a checkout. @returns the root of a container, and the configuration */
     async build(checkout: string): Promise<{ root: string; config: ImageConfig }> {
       const mounts = await npmMounts(directory)
       await buildah(BUILD_LIMIT_MS, ...bud, ...mounts, '-t', 'parley', checkout)
       const container = (await buildah(LIMIT_MS, 'from', '--pull-never', 'localhost/parley')).trim()
-      const told = JSON.parse(await buildah(LIMIT_MS, 'inspect', container)) as {
+      const inspected = JSON.parse(await buildah(LIMIT_MS, 'inspect', container)) as {
         Docker: { config: ImageConfig }
       }
       const root = (await buildah(LIMIT_MS, 'mount', container)).trim()
-      return { root, config: told.Docker.config }
+      return { root, config: inspected.Docker.config }
     },
   }
 }
 
-/** The image that the Dockerfile builds on; it names one only. */
+/** Returns the base image of the Dockerfile, which has a single `FROM`. */
 export async function baseOf(checkout: string): Promise<string> {
   const text = await readFile(join(checkout, 'Dockerfile'), 'utf8')
   return /^FROM (\S+)$/m.exec(text)![1]!
@@ -78,7 +78,7 @@ async function makeRoot(root: string, node: string, directory: string): Promise<
   })
 }
 
-/** Puts Node where its image has it, and makes the user `node`. */
+/** Puts Node where the official image has it, and creates the user `node`. */
 const FURNISH = `
 mkdir -p "$1/usr/local/bin" "$1/usr/local/lib/node_modules" "$1/home/node" "$1/tmp" "$1/root"
 cp "$2/$3/bin/node" "$1/usr/local/bin/"
@@ -92,7 +92,7 @@ chown 1000:1000 "$1/home/node"
 chmod 1777 "$1/tmp"
 `
 
-/** How npm reaches its registry from this machine, for the time of the build. */
+/** Returns mounts that give the build the npm settings by which this machine reaches the registry. */
 async function npmMounts(directory: string): Promise<string[]> {
   const names = ['registry', 'cafile', 'proxy', 'https-proxy']
   const lines: string[] = []

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { start } from '../processes.ts'
+import { start } from '../support/processes.ts'
 import type { ImageConfig } from './builder.ts'
 import { printed } from './printed.ts'
 
@@ -13,30 +13,30 @@ const LOOK_EVERY_MS = 50
 /** The user `node` of the image, and its group. */
 const USER = '1000'
 
-/** An image that is there as a folder, and what it says of how it is run. */
+/** An image as a folder, with its configuration. */
 export type Image = { root: string; config: ImageConfig }
 
 export type ContainerOptions = {
   env: Record<string, string>
-  /** Folders of this machine by their places in the container: nothing else can be written to. */
+  /** Host folders by their paths in the container. Nothing else is writable. */
   volumes?: Record<string, string>
 }
 
-/** A process that is the first of its kind, with an image as its root, as an engine would run it. */
+/** Process 1 of its own namespace with the image as its root, as a container engine would run it. */
 export type Container = {
   stderr(): string
   stdout(): string
-  /** Resolves when standard error matches. @throws when it ended, or after two minutes */
+  /** Resolves when standard error matches. @throws if the process exits, or after two minutes */
   says(words: RegExp): Promise<RegExpExecArray>
-  /** Runs the image's HEALTHCHECK inside. @throws when it is not healthy */
+  /** Runs the HEALTHCHECK of the image in the container. @throws if it fails */
   checkHealth(): Promise<void>
-  /** @returns the exit code, and after how many milliseconds */
+  /** Sends SIGTERM. @returns the exit code, and the milliseconds until the exit */
   stop(): Promise<{ code: number | null; afterMs: number }>
-  /** Resolves when it ends by itself. @returns the exit code */
+  /** Resolves with the exit code. */
   exited: Promise<number | null>
 }
 
-/** The root is read-only, the volumes are not; a namespace of processes, and of mounts that end with it. */
+/** Makes the root read-only and the volumes writable, in a mount namespace that ends with the process. */
 const ENTER = `
 root=$1; shift
 mount --bind "$root" "$root"
@@ -48,7 +48,7 @@ mount -o remount,bind,ro "$root"
 exec chroot --userspec=${USER}:${USER} --groups= "$root" env -i "$@"
 `
 
-/** Starts a command in the image, its own unless told. */
+/** Starts a command in the image; the image's own command by default. */
 export async function startContainer(
   { root, config }: Image,
   { env, volumes = {} }: ContainerOptions,
@@ -74,20 +74,20 @@ export async function startContainer(
     async checkHealth() {
       const [, ...test] = config.Healthcheck!.Test
       const enter = ['--target', await firstOf(child), '--mount', '--pid', '--root', '--wd']
-      const who = ['--setuid', USER, '--setgid', USER]
-      const parameters = [...enter, ...who, 'env', '-i', ...all, ...test]
+      const user = ['--setuid', USER, '--setgid', USER]
+      const parameters = [...enter, ...user, 'env', '-i', ...all, ...test]
       await printed('nsenter', parameters, { limitMs: LIMIT_MS })
     },
     async stop() {
-      const begun = performance.now()
+      const startedAtMs = performance.now()
       process.kill(Number(await firstOf(child)), 'SIGTERM')
       const code = await exited
-      return { code, afterMs: Math.round(performance.now() - begun) }
+      return { code, afterMs: Math.round(performance.now() - startedAtMs) }
     },
   }
 }
 
-/** The process that is number 1 inside. */
+/** Returns the host's pid of process 1 in the container. */
 async function firstOf({ pid }: ChildProcess): Promise<string> {
   const children = await readFile(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8')
   return children.trim()

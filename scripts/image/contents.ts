@@ -5,17 +5,17 @@ import { printed } from './printed.ts'
 
 const LIMIT_MS = 60_000
 const MEGABYTE = 1024 * 1024
-/** Measured 157 MB; with what only a build needs it is twice as much. */
+/** Measured: 157 MB. With the packages that only the build needs, it would be twice as large. */
 const LARGEST_APP_BYTES = 220 * MEGABYTE
 const APP = ['dist', 'node_modules', 'openapi', 'package.json', 'prisma', 'src']
-/** What only a build needs, by the names of packages. */
+/** Packages that only the build needs. */
 const FOR_BUILDS = ['typescript', 'tsx', 'vitest', 'prisma', 'eslint', 'esbuild']
 const SECRETS = '.*/([.]env|[.]git|signing-keys[.]json|server-secret)'
 const VARIABLES = ['PATH', 'NODE_ENV', 'DATA_DIR']
 const DATA_MODE = 0o700
 const MODE = 0o777
 
-/** That the image holds what runs and nothing else. @throws naming what is wrong */
+/** Checks that the image contains what the server needs and nothing else. @throws naming the difference */
 export async function checkContents({ root }: Image): Promise<void> {
   const app = join(root, 'app')
   same(await readdir(app), APP, '/app')
@@ -35,7 +35,7 @@ export async function checkContents({ root }: Image): Promise<void> {
   if (bytes > LARGEST_APP_BYTES) throw new Error(`/app is too large: ${bytes / MEGABYTE} MB`)
 }
 
-/** That the image says how it is run, and no secret. @throws naming what is wrong */
+/** Checks the configuration of the image, and that it has no secret. @throws naming the difference */
 export function checkConfig({ config }: Image): void {
   const { User, Cmd, StopSignal, Volumes, Env, Healthcheck } = config
   same([User, StopSignal], ['node', 'SIGTERM'], 'user and signal')

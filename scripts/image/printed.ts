@@ -1,7 +1,10 @@
 import { tmpdir } from 'node:os'
-import { run } from '../processes.ts'
+import { run } from '../support/processes.ts'
 
-/** Runs a program. @returns what it printed. @throws when it fails or takes too long, with its last lines */
+/**
+ * Runs a program and returns its output.
+ * @throws with the last lines of the output if it fails or exceeds the time limit
+ */
 export async function printed(
   program: string,
   parameters: readonly string[],

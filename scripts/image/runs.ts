@@ -6,15 +6,14 @@ import { createDatabase, dropDatabase } from '../../tests/support/database/serve
 import { type Container, type Image, startContainer } from './container.ts'
 
 const USER = 1000
-/** A server without calls has nothing to wait for; Docker's own patience is 10 s. */
+/** A server without calls has nothing to wait for. Docker's own limit is 10 s. */
 const LONGEST_STOP_MS = 5_000
 const PASSWORD = /password {2}(\S+)/
 const LISTENS = /Parley listens on/
 
-/** What somebody knows to log in. */
 type Login = { email: string; password: string }
 
-/** A first start, a stop and a second start, with a volume and no other place to write. */
+/** Starts, stops and restarts the image with one volume and nothing else to write to. */
 export async function checkEmbedded(image: Image, directory: string): Promise<void> {
   const volumes = { '/data': await newFolder(directory) }
   const port = String(await freePort())
@@ -31,7 +30,7 @@ export async function checkEmbedded(image: Image, directory: string): Promise<vo
   await stopsWell(second)
 }
 
-/** The first process of a container hears no signal that it does not listen to. */
+/** Process 1 of a container ignores every signal that it has no handler for, so the handler must be early. */
 export async function checkStopWhileStarting(image: Image, directory: string): Promise<void> {
   const volumes = { '/data': await newFolder(directory) }
   const env = { PORT: String(await freePort()) }
@@ -43,8 +42,8 @@ export async function checkStopWhileStarting(image: Image, directory: string): P
 }
 
 /**
- * With PostgreSQL and given secrets, which the image makes itself, there is nothing to write.
- * @param server the URL of one where databases may be made
+ * Runs the image on PostgreSQL with given secrets, which the image itself makes. It writes no files then.
+ * @param server the URL of a PostgreSQL on which databases may be created
  */
 export async function checkPostgres(image: Image, directory: string, server: string) {
   const keys = await newFolder(directory)
@@ -71,7 +70,7 @@ export async function checkPostgres(image: Image, directory: string, server: str
   await dropDatabase(server, name)
 }
 
-/** Logs in, reads an answer to its end, and reads the docs. @throws when any of it fails */
+/** Logs in, reads an answer to its end, and reads the docs. @throws if any of these fails */
 async function talk(origin: string, login: Login): Promise<void> {
   const { accessToken } = JSON.parse(await textOf(`${origin}/api/v1/auth/login`, login)) as {
     accessToken: string
@@ -87,7 +86,7 @@ async function talk(origin: string, login: Login): Promise<void> {
     throw new Error('GET /openapi.yaml differs from openapi/api.yaml.')
 }
 
-/** @param body what to post; nothing is read only */
+/** @param body makes the request a POST; without it, it is a GET */
 async function textOf(url: string, body?: object, headers = {}): Promise<string> {
   const post = { method: 'POST', body: JSON.stringify(body) }
   const all = { 'content-type': 'application/json', ...headers }
@@ -106,7 +105,7 @@ async function stopsWell(container: Container): Promise<void> {
   )
 }
 
-/** A folder of the user `node`. */
+/** Creates a folder that belongs to the user `node`. */
 async function newFolder(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true })
   const folder = await mkdtemp(join(directory, 'volume-'))

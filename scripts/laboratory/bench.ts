@@ -22,7 +22,7 @@ import { summaryOf } from './bench/summary.ts'
 import type { Measured } from './bench/targets.ts'
 import { measureWithDatabase } from './bench/with-database.ts'
 import { measureWithoutDatabase } from './bench/without-database.ts'
-import { run } from '../processes.ts'
+import { run } from '../support/processes.ts'
 
 const BUILD_LIMIT_MS = 120_000
 const PARTS = ['without-database', 'with-database']

@@ -11,16 +11,16 @@ import { openWorkplace } from '../../tests/support/process/process.ts'
 import { startRedis } from '../../tests/support/database/redis-server.ts'
 import { createDatabase } from '../../tests/support/database/server-database.ts'
 import { startUpstream } from '../../tests/support/upstream/upstream.ts'
-import { createDiary, type Diary } from './soak/diary.ts'
+import { Diary } from './soak/diary.ts'
 import { createInstance, type Instance } from './soak/instance.ts'
-import { disturbances } from './soak/disturbances.ts'
-import { createUser, type User } from './soak/user.ts'
+import { type Disturbance, disturbances } from './soak/disturbances.ts'
+import { User } from './soak/user.ts'
 
 /*
- * Mixed load on two instances with a PostgreSQL, a Redis and an upstream of their own, while each of
- * them is restarted in turn: `npm run soak [-- --minutes 60 --users 8]`. It ends with an error if a
- * call failed that nothing explains, or if something acknowledged is gone; what memory and file
- * descriptors did is printed minute by minute, for a person to judge.
+ * `npm run soak [-- --minutes 60 --users 8]`: runs mixed load on two instances with their own PostgreSQL,
+ * Redis and upstream, and interrupts each of these in turn. Exits 1 if a call fails for no known reason,
+ * or if an acknowledged message is lost. Prints memory and file descriptors every minute, for a person
+ * to judge.
  */
 const { values } = parseArgs({
   options: {
@@ -30,19 +30,19 @@ const { values } = parseArgs({
 })
 const MINUTE_MS = 60_000
 const minutes = Number(values.minutes)
-/** Undisturbed at the beginning and the end, so that there is something to compare. */
+/** Minutes without disturbances at the beginning and the end, as a baseline. */
 const QUIET_MINUTES = Math.min(2, minutes / 5)
 const WORDS = 'I have heard you and will think about it for a while before I say more .'.split(' ')
 
-type Ground = Awaited<ReturnType<typeof open>>
+type Environment = Awaited<ReturnType<typeof open>>
 
-const ground = await open()
+const environment = await open()
 try {
-  process.exitCode = await soak(ground)
+  process.exitCode = await soak(environment)
 } finally {
-  await close(ground)
+  await close(environment)
 }
-// What a client keeps alive, and what waits to be looked at again, is nobody's business any more.
+// Connections that clients keep alive would keep the process running.
 process.exit()
 
 async function open() {
@@ -54,15 +54,15 @@ async function open() {
   }
 }
 
-async function close({ workplace, postgres, redis, upstream }: Ground): Promise<void> {
+async function close({ workplace, postgres, redis, upstream }: Environment): Promise<void> {
   await workplace.close()
-  // One that was stopped hears nothing else.
+  // A process stopped by SIGSTOP receives no other signal until SIGCONT.
   redis.signal('SIGCONT')
   await Promise.all([postgres.close(), redis.kill(), upstream.close()])
 }
 
-async function startInstances(ground: Ground): Promise<[Instance, Instance]> {
-  const { workplace, postgres, redis, upstream } = ground
+async function startInstances(environment: Environment): Promise<[Instance, Instance]> {
+  const { workplace, postgres, redis, upstream } = environment
   const keysFile = join(workplace.directory, 'keys.json')
   await writeFile(keysFile, await newSigningKeysText(), { mode: 0o600 })
   const env = {
@@ -72,7 +72,7 @@ async function startInstances(ground: Ground): Promise<[Instance, Instance]> {
     SERVER_SECRET: newServerSecret(),
     CHAT_UPSTREAM_URL: upstream.url,
     REGISTRATION: 'open',
-    // What it writes is kept in the memory of this process.
+    // This process keeps the output of its children in memory.
     LOG_LEVEL: 'warn',
     RATE_LIMIT_SIGN_IN_ADDRESS: '1000000/60',
     RATE_LIMIT_SIGN_IN_ACCOUNT: '1000000/60',
@@ -81,47 +81,53 @@ async function startInstances(ground: Ground): Promise<[Instance, Instance]> {
   return [await start(), await start()]
 }
 
-/** @returns what this process ends with: 0 if nothing is unexplained and nothing lost */
-async function soak(ground: Ground): Promise<number> {
-  const instances = await startInstances(ground)
-  const diary = createDiary()
-  const users: User[] = Array.from({ length: Number(values.users) }, () =>
-    createUser(`${randomUUID()}@example.com`, instances, diary),
+/** Returns the exit code: 0 if no failure is unexplained and no message is lost. */
+async function soak(environment: Environment): Promise<number> {
+  const instances = await startInstances(environment)
+  const diary = new Diary()
+  const users = Array.from(
+    { length: Number(values.users) },
+    () => new User(`${randomUUID()}@example.com`, instances, diary),
   )
   const over = new AbortController()
-  const running = users.map((user) => user.live(over.signal))
+  const running = users.map((user) => user.run(over.signal))
   const reporting = report(instances, diary, over.signal)
 
   await pause(QUIET_MINUTES * MINUTE_MS)
-  const acts = disturbances({ ...ground, instances })
-  const gapMs = ((minutes - 2 * QUIET_MINUTES) * MINUTE_MS) / acts.length
-  for (const { what, explains, act } of acts) {
-    const begunMs = performance.now()
-    await diary.disturb(what, explains, act)
-    await pause(Math.max(0, gapMs - (performance.now() - begunMs)))
-  }
+  await disturbInTurn(disturbances({ ...environment, instances }), diary)
   await pause(QUIET_MINUTES * MINUTE_MS)
   over.abort()
   await Promise.all(running)
   await reporting
-  const lost = (await Promise.all(users.map((user) => user.missing()))).flat()
+  const lost = (await Promise.all(users.map((user) => user.findLost()))).flat()
   console.log(diary.summary())
-  console.log(`Acknowledged messages: ${users.reduce((sum, { said }) => sum + said().length, 0)}`)
+  const acknowledged = users.flatMap((user) => user.acknowledgedIds)
+  console.log(`Acknowledged messages: ${acknowledged.length}`)
   for (const loss of lost) console.error(`LOST ${loss}`)
   return lost.length === 0 && diary.unexplained() === 0 ? 0 : 1
 }
 
-/** A line a minute: what was done, and what each instance holds. */
+/** Spreads the disturbances evenly over the minutes that are not quiet. */
+async function disturbInTurn(all: readonly Disturbance[], diary: Diary): Promise<void> {
+  const gapMs = ((minutes - 2 * QUIET_MINUTES) * MINUTE_MS) / all.length
+  for (const { what, explains, act } of all) {
+    const startedAtMs = performance.now()
+    await diary.disturb(what, explains, act)
+    await pause(Math.max(0, gapMs - (performance.now() - startedAtMs)))
+  }
+}
+
+/** Prints a line every minute: the calls, and the resources that each instance uses. */
 async function report(
   instances: readonly Instance[],
   diary: Diary,
   over: AbortSignal,
 ): Promise<void> {
-  const beginMs = performance.now()
+  const startedAtMs = performance.now()
   while (!over.aborted) {
     await pause(MINUTE_MS, undefined, { signal: over }).catch(() => undefined)
-    const held = await Promise.all(instances.map((instance) => instance.held()))
-    const minute = ((performance.now() - beginMs) / MINUTE_MS).toFixed(0).padStart(3)
-    console.log(`${minute} min  ${diary.counts()}  ${held.join('  ')}`)
+    const usage = await Promise.all(instances.map((instance) => instance.usage()))
+    const minute = ((performance.now() - startedAtMs) / MINUTE_MS).toFixed(0).padStart(3)
+    console.log(`${minute} min  ${diary.counts()}  ${usage.join('  ')}`)
   }
 }

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 
 const START_LIMIT_MS = 120_000
 
-/** Waits until a server lists its models. @throws when it ends first, or takes longer than two minutes */
+/** Resolves when the server lists its models. @throws if it exits first, or after two minutes */
 export async function untilItAnswers(
   url: string,
   child: ChildProcess,

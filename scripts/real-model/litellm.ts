@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { freePort } from '../../tests/support/wire/free-port.ts'
-import { madeOnce } from '../made-once.ts'
-import { start, stop } from '../processes.ts'
-import { makeVenv } from '../python.ts'
+import { madeOnce } from '../support/made-once.ts'
+import { start, stop } from '../support/processes.ts'
+import { makeVenv } from '../support/python.ts'
 import { untilItAnswers } from './answering.ts'
 
 const REQUIREMENTS = join(packageRoot, 'scripts/real-model/litellm-requirements.txt')
@@ -16,24 +16,27 @@ const STOP_LIMIT_MS = 5_000
 const KEY = 'sk-the-key-of-the-proxy'
 
 export type Proxy = { url: string; key: string; stop(): Promise<void> }
-/** A model behind, and how many tokens the proxy lets it be asked. */
-export type Behind = { name: string; maxInputTokens: number }
+/** A model behind the proxy, and the longest input that the proxy accepts for it. */
+export type ProxiedModel = { name: string; maxInputTokens: number }
 
 /**
- * LiteLLM's proxy in front of a model server, on a free port of the loopback. Installs it from PyPI into
- * a cache outside the repository where that was not done before: Python 3 with venv is needed.
- * @param behind the model server's base URL
- * @param models those that it has, the default first
- * @throws where it cannot be installed or does not start
+ * Starts LiteLLM's proxy in front of a model server, on a free port of the loopback. Installs the proxy
+ * from PyPI into a cache outside the repository if it is not there yet; needs Python 3 with venv.
+ * @param upstreamUrl the base URL of the model server
+ * @param models the models of that server, the default first
+ * @throws if the proxy cannot be installed or does not start
  */
-export async function startLiteLlm(behind: string, models: readonly Behind[]): Promise<Proxy> {
+export async function startLiteLlm(
+  upstreamUrl: string,
+  models: readonly ProxiedModel[],
+): Promise<Proxy> {
   const venv = await install()
   const port = await freePort()
   const configuration = join(venv, `proxy-${port}.json`)
-  await writeFile(configuration, JSON.stringify(configurationOf(behind, models)))
+  await writeFile(configuration, JSON.stringify(configurationOf(upstreamUrl, models)))
   const host = '127.0.0.1'
   const parameters = ['--config', configuration, '--host', host, '--port', String(port)]
-  // Neither its list of prices nor its makers are asked for anything.
+  // The proxy must fetch no price list and send no telemetry.
   const own = { LITELLM_LOCAL_MODEL_COST_MAP: 'True', LITELLM_TELEMETRY: 'False' }
   const program = join(venv, 'bin/litellm')
   const child = start({ program, parameters, env: { ...process.env, ...own } }, venv)
@@ -72,17 +75,17 @@ async function install(): Promise<string> {
   return venv
 }
 
-function configurationOf(behind: string, models: readonly Behind[]) {
+function configurationOf(upstreamUrl: string, models: readonly ProxiedModel[]) {
   return {
     model_list: models.map(({ name, maxInputTokens }) => ({
       model_name: name,
-      litellm_params: { model: `openai/${name}`, api_base: behind, api_key: 'none' },
+      litellm_params: { model: `openai/${name}`, api_base: upstreamUrl, api_key: 'none' },
       model_info: { max_input_tokens: maxInputTokens },
     })),
     general_settings: { master_key: KEY },
-    // The server behind answers too long a request with 200 and nothing, so the proxy has to refuse it.
+    // The model server responds to an input that is too long with an empty 200, so the proxy must refuse it.
     router_settings: { enable_pre_call_checks: true },
-    // What it tried again by itself would hide what Parley makes of a refusal.
+    // Retries by the proxy would hide how Parley handles a refusal.
     litellm_settings: { num_retries: 0, request_timeout: 120 },
   }
 }

@@ -3,19 +3,19 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../src/lib/package-root.ts'
-import { madeOnce } from '../made-once.ts'
-import { type Command, run } from '../processes.ts'
-import { makeVenv } from '../python.ts'
+import { madeOnce } from '../support/made-once.ts'
+import { type Command, run } from '../support/processes.ts'
+import { makeVenv } from '../support/python.ts'
 
-/** One generator, and the project of a partner that uses it: the folder of that name. */
+/** A generator, and the project that uses its client: the folder with this name. */
 export type Partner = {
   name: string
   generator: string
   version: string
-  /** Once for many runs: into the cache. */
+  /** Installs the generator into the cache, once for many runs. */
   prepare: () => Promise<void>
   generate: Command[]
-  /** With every check of the language, of which the folder says what could not be on. */
+  /** Applies every check of the language, apart from those that the folder's settings relax. */
   compile: Command[]
   scenario: Command
 }
@@ -83,7 +83,7 @@ async function python(): Promise<Partner> {
   }
 }
 
-/** From Maven Central, and held to this digest whatever came. */
+/** Comes from Maven Central and must have this digest. */
 const OPENAPI_GENERATOR = {
   version: '7.25.0',
   sha256: '41ce4f6b07f196676439d710759fa1ced7a08066d06ff1bf314681470289efae',
@@ -146,7 +146,7 @@ function go(): Partner {
       command(4 * MINUTE_MS, 'go', 'build', '-o', 'scenario', '.'),
       command(2 * MINUTE_MS, 'go', 'vet', './...'),
       checked('.'),
-      // Its own parts capitalise errors and leave a value unused, whatever the document says.
+      // The generator's templates capitalise errors and leave a value unused, whatever the contract says.
       checked('-checks', 'inherit,-ST1005,-SA4006', './parley'),
     ],
     scenario: command(SCENARIO_LIMIT_MS, './scenario'),

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { packageRoot } from '../../src/lib/package-root.ts'
-import { startBuiltServer } from '../built-server.ts'
-import { run } from '../processes.ts'
+import { startBuiltServer } from '../support/built-server.ts'
+import { run } from '../support/processes.ts'
 
 const BUILD_LIMIT_MS = 120_000
 
-/** Refuses soon and for a short while, so that a refusal can be waited out. */
+/** The chat limit is low and its window short, so that a scenario can exceed it and wait. */
 const LIMITS = {
   RATE_LIMIT_CHAT: '5/8',
   RATE_LIMIT_ANONYMOUS: '1000/3600',
@@ -13,9 +13,9 @@ const LIMITS = {
 }
 
 /**
- * The server as operators run it: built, with the embedded database in `directory` and the engine
- * that is built in, on a free port, with nothing of this process's settings.
- * @throws when it does not build or does not start within a minute
+ * Builds the server and starts it as operators run it, on a free port, with the built-in engine and the
+ * embedded database in `directory`. It inherits no settings from this process.
+ * @throws if the build fails or the server does not start within a minute
  */
 export async function startServer(directory: string) {
   await run({ program: 'npm', parameters: ['run', 'build'], limitMs: BUILD_LIMIT_MS }, packageRoot)
@@ -23,7 +23,7 @@ export async function startServer(directory: string) {
   const server = await startBuiltServer(directory, settings)
   return {
     url: `${server.origin}/api/v1`,
-    /** The lines of its log: warnings and failures, for whoever looks for a reason. */
+    /** Returns the lines of the server's log: warnings and failures. */
     logged: () => readFileSync(server.log, 'utf8').split('\n').filter(Boolean),
     stop: server.stop,
   }

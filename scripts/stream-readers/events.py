@@ -1,4 +1,4 @@
-"""Reads streams of Parley by one public library, and holds every event against what it must be."""
+"""Reads streams of Parley with one public library and checks every event."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def by_httpx_sse(method, path, headers, body):
 
 
 def by_openai(method, path, headers, body):
-    """As the SDK reads every stream: the JSON of each event, whatever the event is called."""
+    """The SDK yields the JSON of each event and ignores its name and id."""
     from openai import OpenAI, Stream
 
     client = OpenAI(base_url=ORIGIN, api_key=os.environ["PARLEY_TOKEN"], max_retries=0)
@@ -56,7 +56,7 @@ def by_requests_sse(method, path, headers, body):
     with EventSource(ORIGIN + path, method=method, **given) as source:
         for event in source:
             yield event.type, event.last_event_id, json.loads(event.data)
-            # Where a stream ends, this reader would connect again.
+            # This reader would reconnect when the stream ends.
             if event.type in TERMINAL:
                 return
 
@@ -78,14 +78,14 @@ READERS = {
 
 
 def check(events, generation_id, first_seq):
-    """Each event has its name and its JSON, ids rise by one, and the last one, and no other, ends."""
+    """Each event has its name and its JSON, ids rise by one, and only the last event is terminal."""
     *others, (last, last_id, _) = events
     for seq, (name, event_id, event) in enumerate(others, first_seq):
         assert event["type"] == name, f"{name!r} carries {event['type']!r}"
         assert event_id in (None, f"{generation_id}:{seq}"), f"the id {event_id!r}, not :{seq}"
         assert name not in TERMINAL, f"{name} at {seq}"
     assert last in TERMINAL, last
-    # What a crash has cut off ends behind everything that somebody may have seen.
+    # After a crash, the id of the last event leaves a gap for events that a reader may have seen.
     if last_id is not None and last != "message.error":
         assert last_id == f"{generation_id}:{first_seq + len(others)}", last_id
 
@@ -96,7 +96,7 @@ def read(reader, path, last_event_id=None):
 
 
 def silent(reader):
-    """An answer that pauses for longer than it takes to be kept alive: live, and resumed meanwhile."""
+    """An answer that pauses for longer than the keep-alive interval, read live and resumed meanwhile."""
     resumed = []
 
     def resume(generation_id):

@@ -1,4 +1,4 @@
-"""Reads what is one JSON value a line by one public way, and counts the values."""
+"""Reads a response with one JSON value per line with one public library, and counts the values."""
 
 import json
 import os

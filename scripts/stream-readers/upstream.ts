@@ -3,16 +3,16 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Longer than it takes Parley to keep a silent stream alive. */
+/** Longer than the interval after which Parley keeps a silent stream alive. */
 const SILENCE_MS = 20_000
 
-/** What other readers than JSON's take for the end of a line. */
+/** Characters that some readers take for the end of a line; in JSON they are not. */
 export const LINE_ENDS = 'one\u2028two\u2029three\u0085four\r\nfive'
 
-/** Asked for it, the upstream says one word and nothing more. */
+/** A message with this text gets one word, and then nothing more. */
 export const NEVER_END = 'never end'
 
-/** A model server that pauses in the middle of each answer. */
+/** Starts a model server that pauses in the middle of each answer. */
 export async function startUpstream(): Promise<{ url: string; close(): void }> {
   const server = createServer((req, res) => {
     let body = ''

@@ -13,7 +13,7 @@ import {
 } from '../support/contract/document-examples.ts'
 import { withExamples } from '../support/contract/example-writer.ts'
 import type { Exchange } from '../support/recorded-scenario/exchange.ts'
-import { tellStory } from '../support/recorded-scenario/scenario.ts'
+import { recordScenario } from '../support/recorded-scenario/scenario.ts'
 
 /*
  * Every example of the contract is something that the running server was sent or has answered. The
@@ -29,7 +29,7 @@ let recorded: Examples
 let files: Map<string, string>
 let document: ContractDocument
 beforeAll(async () => {
-  const story = await tellStory()
+  const story = await recordScenario()
   recorded = recordedExamples(contract.document, story)
   files = new Map(operationIds.map((operationId) => [operationId, fileOf(operationId, story)]))
   if (process.env['RECORD_EXAMPLES'] !== undefined) await write()

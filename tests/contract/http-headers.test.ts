@@ -4,18 +4,18 @@ import { contract } from '../support/contract/contract.ts'
 import { fill, operations } from '../support/contract/operations.ts'
 import { PUBLIC_ACCEPT } from '../support/contract/public-accept.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { adminThings, ownThings, type Things } from '../support/things.ts'
+import { createAdminResources, createUserResources, type Resources } from '../support/resources.ts'
 import { send, type WireRequest } from '../support/wire/wire.ts'
 
 /* The headers of HTTP that an operation does not name: which of them count, and for what. */
 
 let server: TestServer
 let admin: Client
-let things: Things
+let resources: Resources
 beforeAll(async () => {
   server = await startServer()
   admin = await server.admin()
-  things = { ...(await ownThings(admin)), ...(await adminThings(server)) }
+  resources = { ...(await createUserResources(admin)), ...(await createAdminResources(server)) }
 })
 afterAll(() => server.close())
 
@@ -23,7 +23,7 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 
 function ask(operationId: string, request: WireRequest = {}) {
   const operation = operations.find((one) => one.operationId === operationId)!
-  const address = server.url + fill(operation, (name) => things[name]!)
+  const address = server.url + fill(operation, (name) => resources[name]!)
   const headers = { ...admin.credentials, ...request.headers }
   return send(address, { method: operation.method, ...request, headers })
 }

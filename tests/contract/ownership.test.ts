@@ -11,7 +11,12 @@ import {
   parametersOf,
 } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { adminThings, newServiceAccount, ownThings, type Things } from '../support/things.ts'
+import {
+  createAdminResources,
+  newServiceAccount,
+  createUserResources,
+  type Resources,
+} from '../support/resources.ts'
 import { send } from '../support/wire/wire.ts'
 
 const withIds = operations
@@ -28,13 +33,13 @@ let bob: Client
 /** A service account that may do nothing at all. */
 let robot: Client
 /** What is Alice's or an administrator's, by the name of the parameter that means it. */
-let things: Things
+let resources: Resources
 beforeAll(async () => {
   testStore = await openTestStore()
   server = await startServer({ testStore })
   ;[alice, bob] = await Promise.all([server.newUser(), server.newUser()])
   robot = await newServiceAccount(server, [])
-  things = { ...(await ownThings(alice)), ...(await adminThings(server)) }
+  resources = { ...(await createUserResources(alice)), ...(await createAdminResources(server)) }
 })
 afterAll(async () => {
   await server.close()
@@ -44,7 +49,7 @@ afterAll(async () => {
 const tryAs = (
   client: Client,
   operation: Policy,
-  idOf: (name: string) => string = (name) => things[name]!,
+  idOf: (name: string) => string = (name) => resources[name]!,
   headers = {},
 ) =>
   send(server.url + fill(operation, idOf), {
@@ -61,7 +66,7 @@ function shown(text: string, ids: readonly string[]) {
 
 test('every id of a path is known here, so that no operation is left out', () => {
   const names = new Set(withIds.flatMap(({ operation }) => parametersOf(operation)))
-  expect(Object.keys(things)).toEqual(expect.arrayContaining([...names]))
+  expect(Object.keys(resources)).toEqual(expect.arrayContaining([...names]))
   expect(owned.length).toBeGreaterThan(0)
   expect(administered.length).toBeGreaterThan(0)
 })
@@ -92,10 +97,10 @@ describe.each(owned)('$operationId', ({ operation }) => {
       { 'If-Match': '*' },
       { 'If-None-Match': '*' },
     ]) {
-      const theirs = await tryAs(bob, operation, (name) => things[name]!, headers)
+      const theirs = await tryAs(bob, operation, (name) => resources[name]!, headers)
       const nobodys = await tryAs(bob, operation, () => unknown, headers)
       expect([theirs.status, theirs.problem().code]).toEqual([404, 'not-found'])
-      const ids = [unknown, ...Object.values(things)]
+      const ids = [unknown, ...Object.values(resources)]
       expect(shown(theirs.text, ids)).toBe(shown(nobodys.text, ids))
       const names = (one: typeof theirs) => Object.keys(one.headers).sort()
       expect(names(theirs)).toEqual(names(nobodys))
@@ -103,7 +108,7 @@ describe.each(owned)('$operationId', ({ operation }) => {
     expect(await everythingIn(testStore.database)).toBe(before)
   })
 
-  test('is refused even to an admin, who has things of its own', async () => {
+  test('is refused even to an admin, who has resources of its own', async () => {
     const answer = await tryAs(await server.admin(), operation)
     expect([answer.status, answer.problem().code]).toEqual([404, 'not-found'])
   })
@@ -116,7 +121,7 @@ describe.each(administered)('$operationId', ({ operation }) => {
     const theirs = await tryAs(bob, operation)
     const nobodys = await tryAs(bob, operation, () => unknown)
     expect([theirs.status, theirs.problem().code]).toEqual([403, 'insufficient-scope'])
-    const ids = [unknown, ...Object.values(things)]
+    const ids = [unknown, ...Object.values(resources)]
     expect(shown(theirs.text, ids)).toBe(shown(nobodys.text, ids))
     expect(await everythingIn(testStore.database)).toBe(before)
   })
@@ -124,10 +129,10 @@ describe.each(administered)('$operationId', ({ operation }) => {
   test('finds a thing only as what it is: a user is no service account, and no key', async () => {
     const admin = await server.admin()
     const before = await everythingIn(testStore.database)
-    const swapped: Things = {
-      userId: things['serviceAccountId']!,
-      serviceAccountId: things['userId']!,
-      apiKeyId: things['userId']!,
+    const swapped: Resources = {
+      userId: resources['serviceAccountId']!,
+      serviceAccountId: resources['userId']!,
+      apiKeyId: resources['userId']!,
     }
     const answer = await tryAs(admin, operation, (name) => swapped[name]!)
     expect([answer.status, answer.problem().code]).toEqual([404, 'not-found'])
@@ -138,7 +143,7 @@ describe.each(administered)('$operationId', ({ operation }) => {
 describe('an id in a body', () => {
   test('of another user’s conversation cannot be chatted in', async () => {
     const before = await everythingIn(testStore.database)
-    const { conversationId } = things
+    const { conversationId } = resources
     const body = { message: 'Let me in', conversationId: conversationId! }
     await bob.refused('not-found', 'sendMessage', { body })
     await bob.refused('not-found', 'streamMessage', { body })
@@ -147,7 +152,7 @@ describe('an id in a body', () => {
 
   test('of another user’s message gets no feedback', async () => {
     const before = await everythingIn(testStore.database)
-    const body = { messageId: things['messageId']!, rating: 'down' } as const
+    const body = { messageId: resources['messageId']!, rating: 'down' } as const
     await bob.refused('not-found', 'giveFeedback', { body })
     expect(await everythingIn(testStore.database)).toBe(before)
   })

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { PROBLEMS } from '../../src/domain/problem.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore } from '../support/database/database.ts'
-import { createHeldEngine } from '../support/upstream/held-engine.ts'
+import { createManualEngine } from '../support/upstream/manual-engine.ts'
 import { fill, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { send, sendBytes, type WireAnswer } from '../support/wire/wire.ts'
@@ -183,7 +183,7 @@ describe('an odd request that is HTTP', () => {
 })
 
 test('garbage behind a request whose answer has begun gets no answer into the middle of it', async () => {
-  const engine = createHeldEngine()
+  const engine = createManualEngine()
   const talkative = await startServer({ instead: { deps: { engine } } })
   const bob = await talkative.newUser()
   const { hostname, port } = new URL(talkative.url)

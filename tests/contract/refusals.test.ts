@@ -7,12 +7,12 @@ import { createDeferred } from '../../src/lib/deferred.ts'
 import type { Client } from '../support/client.ts'
 import { exampleRequest, operationOf, policies, policyOf } from '../support/contract/contract.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createLeavingStore, type LeavingStore } from '../support/database/leaving-store.ts'
+import { createOutageStore, type OutageStore } from '../support/database/outage-store.ts'
 import { fill } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/things.ts'
+import { newServiceAccount } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
-import { watchStore } from '../support/database/watched-store.ts'
+import { spyOnStore } from '../support/database/spy-store.ts'
 import { send } from '../support/wire/wire.ts'
 
 /*
@@ -95,18 +95,18 @@ describe('without the database', () => {
   let server: TestServer
   let admin: Client
   let robot: Client
-  let database: LeavingStore
+  let database: OutageStore
   beforeAll(async () => {
     testStore = await openTestStore()
-    database = createLeavingStore(testStore.store)
+    database = createOutageStore(testStore.store)
     const instead = { deps: { store: database.store } }
     server = await startServer({ testStore, env: { REGISTRATION: 'open' }, instead })
     admin = await server.admin()
     robot = await newServiceAccount(server, ['chat:write'])
-    database.isAway = true
+    database.isUnavailable = true
   })
   afterAll(async () => {
-    database.isAway = false
+    database.isUnavailable = false
     await server.close()
     await testStore.close()
   })
@@ -162,7 +162,7 @@ describe('the first call of two with one key', () => {
     ['giveFeedback', 'feedback.give'],
   ] as const)('is still running at %s: the second is told to wait', async (operationId, write) => {
     const testStore = await openTestStore()
-    const watched = watchStore(testStore.store)
+    const watched = spyOnStore(testStore.store)
     const server = await startServer({ testStore, instead: { deps: { store: watched.store } } })
     const alice = await server.newUser()
     const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })

@@ -10,7 +10,7 @@ import {
 } from '../support/contract/contract.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/things.ts'
+import { newServiceAccount } from '../support/resources.ts'
 import { send } from '../support/wire/wire.ts'
 
 /*

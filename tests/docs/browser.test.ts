@@ -4,7 +4,7 @@ import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
 import { PROBLEMS } from '../../src/domain/problem.ts'
 import { noBrowser, openBrowser, openPage, type WatchedPage } from '../support/browser.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/things.ts'
+import { newServiceAccount } from '../support/resources.ts'
 
 const WIDTHS = [1280, 360]
 const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }

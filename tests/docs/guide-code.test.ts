@@ -10,10 +10,10 @@ import { EngineFailure } from '../../src/engine/engine.ts'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { systemClock } from '../../src/ports/clock/clock.ts'
 import { codeBlocksOf, guideOf } from '../support/contract/guide.ts'
-import { createHeldEngine } from '../support/upstream/held-engine.ts'
+import { createManualEngine } from '../support/upstream/manual-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
-import { openWireCutter, type WireCutter } from '../support/wire/wire-cutter.ts'
+import { openFaultyProxy, type FaultyProxy } from '../support/wire/faulty-proxy.ts'
 
 /*
  * The code of the guide and of the README, taken out of it and run. A program whose language is
@@ -43,13 +43,13 @@ beforeEach(async () => {
 })
 
 describe('programs', { timeout: PATIENCE_MS }, () => {
-  const engine = createHeldEngine()
+  const engine = createManualEngine()
   let server: TestServer
-  let wire: WireCutter
+  let wire: FaultyProxy
   beforeAll(async () => {
     const instead = { deps: { engine, clock: systemClock } }
     server = await startServer({ env: { RATE_LIMIT_CHAT: CHAT_LIMIT }, instead })
-    wire = await openWireCutter(server.url)
+    wire = await openFaultyProxy(server.url)
   })
   afterAll(async () => {
     wire.close()

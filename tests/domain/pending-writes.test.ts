@@ -10,11 +10,13 @@ const SOME_SECONDS_MS = 8_000
 function given(mostBytes?: number) {
   const clock = new TestClock()
   const warn = vi.fn<(text: string) => void>()
-  const database = { isAway: true }
+  const database = { isUnavailable: true }
   const pendingWrites = new PendingWrites({ clock, log: { warn } as never }, mostBytes)
   const write = (bytes: number, value: string) => {
     const attempt = () =>
-      database.isAway ? Promise.reject(new DatabaseUnavailable('away')) : Promise.resolve(value)
+      database.isUnavailable
+        ? Promise.reject(new DatabaseUnavailable('away'))
+        : Promise.resolve(value)
     return pendingWrites.persist(attempt, { bytes })
   }
   return { clock, warn, database, pendingWrites, write }
@@ -24,7 +26,7 @@ test('what waits is written when the database is back, hours later too', async (
   const { clock, database, write, warn } = given()
   const all = Promise.all([write(1_000, 'one'), write(1_000, 'two')])
   await clock.advance(180 * MINUTE_MS)
-  database.isAway = false
+  database.isUnavailable = false
   await clock.advance(5_000)
   expect(await all).toEqual(['one', 'two'])
   expect(clock.pending).toBe(0)
@@ -40,7 +42,7 @@ test('what there is no room for is given up after some seconds, and takes none f
   await clock.advance(SOME_SECONDS_MS)
   await beyond
   await clock.advance(MINUTE_MS)
-  database.isAway = false
+  database.isUnavailable = false
   await clock.advance(5_000)
   expect(await waiting).toEqual(['one', 'two'])
   expect(await small).toBe('four')

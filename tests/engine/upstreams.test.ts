@@ -4,9 +4,9 @@ import type { Engine } from '../../src/engine/engine.ts'
 import { createEngine } from '../../src/engine/create-engine.ts'
 import type { Client } from '../support/client.ts'
 import { whileTimePasses } from '../support/clock/passing-time.ts'
-import { PlayingUpstream } from '../support/upstream/playing-upstream.ts'
+import { ReplayUpstream } from '../support/upstream/replay-upstream.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { askStream, askWhole, type Told } from '../support/contract/told.ts'
+import { streamChat, sendChat, type ChatResult } from '../support/wire/chat-result.ts'
 import {
   familiesOf,
   type Outcome,
@@ -17,8 +17,8 @@ import {
 
 const KEY = 'sk-the-key-of-the-corpus'
 const WAYS = [
-  ['POST /chat', askWhole],
-  ['POST /chat/stream', askStream],
+  ['POST /chat', sendChat],
+  ['POST /chat/stream', streamChat],
 ] as const
 /** What a well-behaved server says; for the rest of a conversation. */
 const PLAIN: Reply = {
@@ -32,7 +32,7 @@ const families = familiesOf(await upstreamCases())
 
 let server: TestServer
 let engine: Engine
-const upstream = new PlayingUpstream()
+const upstream = new ReplayUpstream()
 beforeAll(async () => {
   await upstream.listen()
   // One server for all: what differs is the engine, which is made anew from each case's settings.
@@ -68,7 +68,7 @@ function engineOf({ base = '/v1', settings }: UpstreamCase): Engine {
   return createEngine(config.engine, { clock: server.clock, random: () => 0, log })
 }
 
-type Way = { alice: Client; way: string; ask: typeof askWhole }
+type Way = { alice: Client; way: string; ask: typeof sendChat }
 
 async function tryOne(one: UpstreamCase, { alice, way, ask }: Way): Promise<void> {
   const conversationId = await converse(alice, one.earlier ?? 0)
@@ -106,7 +106,7 @@ async function converse(alice: Client, times: number, begun?: string): Promise<s
   return conversationId
 }
 
-function expectOutcome(told: Told, wanted: Outcome, way: string): void {
+function expectOutcome(told: ChatResult, wanted: Outcome, way: string): void {
   const { message, problem, pieces } = told
   if (wanted.problem !== undefined) {
     expectFailure(told, wanted, way)
@@ -129,7 +129,7 @@ function expectOutcome(told: Told, wanted: Outcome, way: string): void {
 }
 
 /** What had begun to come when it failed is kept; `POST /chat` answers with that, and the stream with both. */
-function expectFailure(told: Told, wanted: Outcome, way: string): void {
+function expectFailure(told: ChatResult, wanted: Outcome, way: string): void {
   const { message, problem, pieces, status, hasRetryAfter } = told
   const { problem: code, retryable, retryAfter, text } = wanted
   if (text !== undefined) expect(message).toMatchObject({ status: 'failed', content: text })
@@ -139,7 +139,11 @@ function expectFailure(told: Told, wanted: Outcome, way: string): void {
 }
 
 /** Neither in what was told and is kept, nor in what the model is sent the next time. */
-async function expectNever({ never = [] }: Outcome, alice: Client, told: Told): Promise<void> {
+async function expectNever(
+  { never = [] }: Outcome,
+  alice: Client,
+  told: ChatResult,
+): Promise<void> {
   if (never.length === 0) return
   const everything: unknown[] = [told.raw]
   const conversationId = told.message?.conversationId

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Client, createClient } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { JumpingClock } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -12,7 +12,7 @@ const APART_MS = 20_000
 const TURN_MS = 10_000
 const STEP_MS = 500
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 let testStore: TestStore
 let here: TestServer
 let there: TestServer
@@ -60,8 +60,8 @@ describe.each([
   test('an instance does not take the answers of the other for dead', async () => {
     // One after the other: the engine that both ask does not know whose turn is whose.
     const streams = [
-      await openHeldStream(engine, await here.newUser()),
-      await openHeldStream(engine, await there.newUser()),
+      await openManualStream(engine, await here.newUser()),
+      await openManualStream(engine, await there.newUser()),
     ]
     await pass(TURN_MS + STEP_MS)
     for (const { turn, stream } of streams) {

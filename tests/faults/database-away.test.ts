@@ -4,7 +4,7 @@ import { EngineFailure } from '../../src/engine/engine.ts'
 import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { whileTimePasses } from '../support/clock/passing-time.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
@@ -19,7 +19,7 @@ const LONGEST_PAUSE_MS = 5_000
 /** Who was told nothing yet waits so long. */
 const BOUNDED_MS = 10_000
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 const away: Finish = () => Promise.reject(new DatabaseUnavailable('secret address'))
 let finish: Finish
 let undo: Undo
@@ -58,7 +58,7 @@ async function lastMessage(client: Client, conversationId: string) {
 describe('an end that the database does not take', () => {
   test('is written again when it is back, and only then told', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     finish = away
     turn.end()
     await server.clock.advance(599)
@@ -74,7 +74,7 @@ describe('an end that the database does not take', () => {
 
   test('or took without saying so, is told once as it was written', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     finish = async (ending) => {
       await testStore.store.generations.finish(ending)
       finish = testStore.store.generations.finish
@@ -98,7 +98,7 @@ describe('an end that the database does not take', () => {
 
   test('for however long is told when it is written, all of it, to who has waited', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     await server.clock.advance(1_000)
     finish = away
     turn.say(' there')
@@ -118,7 +118,7 @@ describe('an end that the database does not take', () => {
     })
     expect(await stream.rest()).toEqual([])
     expect(await lastMessage(alice, conversationId)).toMatchObject({ content: 'Hello there' })
-    const again = await openHeldStream(engine, alice, { conversationId })
+    const again = await openManualStream(engine, alice, { conversationId })
     again.turn.end()
     expect((await again.stream.rest()).at(-1)!.name).toBe('message.end')
   })
@@ -138,7 +138,7 @@ describe('an end that the database does not take', () => {
 
   test('while its reader is gone is written all the same', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     finish = away
     turn.end()
     stream.hangUp()
@@ -176,7 +176,7 @@ describe('an end that the database does not take', () => {
   test('until the process must end is given up then: message.error, and interrupted as far as it was saved', async () => {
     const stopping = await startOwn()
     const alice = await stopping.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const find = async () => {
       const { subject } = await stopping.parley.deps.accessTokens.verify(alice.identity.accessToken)
       const which = { id: start.generationId, ownerId: subject }
@@ -207,7 +207,7 @@ describe('an end that the database does not take', () => {
   test('is given time to be written within the grace', async () => {
     const stopping = await startOwn()
     const alice = await stopping.newUser()
-    const { turn, stream } = await openHeldStream(engine, alice)
+    const { turn, stream } = await openManualStream(engine, alice)
     finish = away
     turn.end()
     await stopping.clock.advance(OUTAGE_MS)

@@ -5,14 +5,14 @@ import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { queryServer } from '../support/database/server-database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
-import { type WatchedStore, watchStore } from '../support/database/watched-store.ts'
+import { type SpyStore, spyOnStore } from '../support/database/spy-store.ts'
 
 /** What ends a session does so in one transaction with its record. */
 const RECORD = 'auditEvents.add'
 const MOST_TRIES = 3
 
 let testStore: TestStore
-let watched: WatchedStore
+let watched: SpyStore
 let server: TestServer
 let alice: Client
 let sessionId: string
@@ -21,7 +21,7 @@ let sessionId: string
 describe.skipIf('snapshot' in inject('migrated'))('two transactions in a circle', () => {
   beforeEach(async () => {
     testStore = await openTestStore()
-    watched = watchStore(testStore.store)
+    watched = spyOnStore(testStore.store)
     server = await startServer({ testStore, instead: { deps: { store: watched.store } } })
     alice = await server.newUser()
     sessionId = alice.identity.sessionId

@@ -7,7 +7,7 @@ import {
   type Workplace,
 } from '../support/process/process.ts'
 import { openFiles, type Watched, watchProcess } from '../support/process/process-watch.ts'
-import { openSlowCrowd } from '../support/wire/slow-crowd.ts'
+import { openSlowClients } from '../support/wire/slow-clients.ts'
 import { openStream } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
 import { send, type WireAnswer, type WireRequest } from '../support/wire/wire.ts'
@@ -97,7 +97,7 @@ test(
   async () => {
     const openBefore = openFiles(parley)
     await endures(async () => {
-      const crowd = await openSlowCrowd(parley.url, 5_000)
+      const crowd = await openSlowClients(parley.url, 5_000)
       await worksAsEver()
       expect(crowd.left()).toEqual({})
       const areSentAway = () => crowd.left()['408'] === 5_000

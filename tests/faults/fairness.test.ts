@@ -9,7 +9,7 @@ import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { givenLongTexts } from '../support/long-texts.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
-import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
+import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
 /** Exports that one caller may have under way (CONTRACT: limits). */
 const MOST_EXPORTS = 4
@@ -18,7 +18,7 @@ const LONG = '한'.repeat(31_900)
 const MUCH = 300
 
 let testStore: TestStore
-let watched: WatchedStore
+let watched: SpyStore
 let server: TestServer
 /** How many turns of the event loop long work may still take, and what lets it go on. */
 let turnsLeft = Infinity
@@ -26,7 +26,7 @@ let goOn = createDeferred<undefined>()
 
 beforeAll(async () => {
   testStore = await openTestStore()
-  watched = watchStore(testStore.store)
+  watched = spyOnStore(testStore.store)
   const real = new NodeEventLoop()
   const eventLoop = {
     async yield() {

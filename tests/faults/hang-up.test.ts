@@ -4,11 +4,11 @@ import { HashQueue } from '../../src/ports/passwords/hash-queue.ts'
 import { createPasswords, type Passwords } from '../../src/ports/passwords/passwords.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 /** While one is set, a start is told late although it is committed. */
 let gate: Promise<unknown> | undefined
 let testStore: TestStore
@@ -60,7 +60,7 @@ describe('a reader who hangs up', () => {
     'is not needed: the answer is finished and kept: %j',
     async (request) => {
       const alice = await server.newUser()
-      const { turn, stream, start } = await openHeldStream(engine, alice, request)
+      const { turn, stream, start } = await openManualStream(engine, alice, request)
       stream.hangUp()
       await until(() => server.logged().some((line) => line['hungUp'] === true))
       turn.say(' without you')
@@ -77,7 +77,7 @@ describe('a reader who hangs up', () => {
   test('and wanted it so stops the engine, and the text so far is kept as cancelled', async () => {
     const alice = await server.newUser()
     const cancelling = { onDisconnect: 'cancel' as const }
-    const { turn, stream, start } = await openHeldStream(engine, alice, cancelling)
+    const { turn, stream, start } = await openManualStream(engine, alice, cancelling)
     stream.hangUp()
     const message = await finalMessageOf(alice)
     expect(turn.signal.aborted).toBe(true)
@@ -87,7 +87,7 @@ describe('a reader who hangs up', () => {
     expect(totals).toMatchObject({ requests: 1, messages: 1 })
     expect(totals.totalTokens).toBe(message.usage!.totalTokens)
     const { conversationId } = start
-    const next = await openHeldStream(engine, alice, { conversationId })
+    const next = await openManualStream(engine, alice, { conversationId })
     next.turn.end()
     expect((await next.stream.rest()).at(-1)!.name).toBe('message.end')
   })
@@ -95,7 +95,7 @@ describe('a reader who hangs up', () => {
   test('after the end changes nothing', async () => {
     const alice = await server.newUser()
     const cancelling = { onDisconnect: 'cancel' as const }
-    const { turn, stream } = await openHeldStream(engine, alice, cancelling)
+    const { turn, stream } = await openManualStream(engine, alice, cancelling)
     turn.end()
     await stream.rest()
     stream.hangUp()

@@ -8,7 +8,7 @@ import { type Client, createClient } from '../support/client.ts'
 import { openWorkplace, type Workplace } from '../support/process/process.ts'
 import { createDatabase, dropDatabase } from '../support/database/server-database.ts'
 import { openStream, textOf } from '../support/wire/stream.ts'
-import { messageIds } from '../support/things.ts'
+import { messageIds } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 

@@ -7,7 +7,7 @@ import { newServerSecret } from '../../src/ports/keys/server-secret.ts'
 import { newSigningKeysText } from '../../src/ports/keys/signing-keys.ts'
 import { type Client, createClient } from '../support/client.ts'
 import { openWorkplace, type ParleyProcess, type Workplace } from '../support/process/process.ts'
-import { messageIds } from '../support/things.ts'
+import { messageIds } from '../support/resources.ts'
 import { createDatabase, dropDatabase } from '../support/database/server-database.ts'
 import { until } from '../support/clock/until.ts'
 

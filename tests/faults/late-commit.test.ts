@@ -4,7 +4,7 @@ import { EngineFailure } from '../../src/engine/engine.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine } from '../support/upstream/held-engine.ts'
+import { createManualEngine } from '../support/upstream/manual-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/wire/stream.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
@@ -92,7 +92,7 @@ describe('an upstream that fails before its first word', () => {
 })
 
 describe('an engine that is silent', () => {
-  const engine = createHeldEngine()
+  const engine = createManualEngine()
   /** While one is set, taking a beginning back waits for it first. */
   let gate: Promise<unknown> | undefined
   let testStore: TestStore

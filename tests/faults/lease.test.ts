@@ -4,8 +4,8 @@ import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import { createClient, type Client } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createLeavingStore } from '../support/database/leaving-store.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createOutageStore } from '../support/database/outage-store.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { passInSight } from '../support/clock/passing-time.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { resumeStream } from '../support/wire/stream.ts'
@@ -16,7 +16,7 @@ const SWEEP_MS = 10_000
 /** An instance looks for the database so often, and judges leases when it has seen it for a lease. */
 const LOOK_MS = 5_000
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 let saveProgress: Store['generations']['saveProgress']
 let testStore: TestStore
 /** Several servers share the database: none may take what runs at its start for abandoned. */
@@ -85,7 +85,7 @@ function renewed(row: ReturnType<typeof stored>) {
 describe('while an answer is made', () => {
   test('its text is saved as it is made, and shown to nobody before its end', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const row = stored(alice, start)
     expect(await row.text()).toBe('')
     await savedAs(row, 'Hello')
@@ -101,7 +101,7 @@ describe('while an answer is made', () => {
 
   test('its lease is renewed, whether or not there is more text', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     for (let renewals = 0; renewals < 3; renewals += 1) await renewed(stored(alice, start))
     turn.end()
     await stream.rest()
@@ -109,8 +109,8 @@ describe('while an answer is made', () => {
 
   test('text that could not be saved is saved at the next turn, and others all the same', async () => {
     const alice = await server.newUser()
-    const failing = await openHeldStream(engine, alice)
-    const fine = await openHeldStream(engine, alice)
+    const failing = await openManualStream(engine, alice)
+    const fine = await openManualStream(engine, alice)
     let failures = 0
     saveProgress = async (progress) => {
       if (progress.generationId === failing.start.generationId && failures === 0) {
@@ -131,7 +131,7 @@ describe('while an answer is made', () => {
 
   test('a save that comes after its end does not stop an engine that is done', async () => {
     const alice = await server.newUser()
-    const { turn, stream } = await openHeldStream(engine, alice)
+    const { turn, stream } = await openManualStream(engine, alice)
     const [asked, ended] = [createDeferred<undefined>(), createDeferred<undefined>()]
     let saved: ReturnType<typeof saveProgress> | undefined
     saveProgress = async (progress) => {
@@ -153,7 +153,7 @@ describe('while an answer is made', () => {
 
   test('another instance leaves it alone for as long as its lease is renewed', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const second = await startSecond(0)
     const end = server.clock.now().getTime() + 2 * LEASE_MS
     while (server.clock.now().getTime() < end) {
@@ -169,7 +169,7 @@ describe('while an answer is made', () => {
 
 test('an instance that slept beyond its leases does not take its own answers for dead', async () => {
   const alice = await server.newUser()
-  const { turn, stream } = await openHeldStream(engine, alice)
+  const { turn, stream } = await openManualStream(engine, alice)
   saveProgress = () => Promise.reject(new DatabaseUnavailable('asleep'))
   await server.clock.advance(LEASE_MS + SWEEP_MS)
   saveProgress = testStore.store.generations.saveProgress
@@ -182,18 +182,18 @@ describe('after an outage that was longer than a lease', () => {
   async function startTwo() {
     const clock = new TestClock(server.clock.now())
     const startOne = async () => {
-      const leaving = createLeavingStore(shared)
+      const leaving = createOutageStore(shared)
       const instead = { deps: { engine, store: leaving.store } }
       return { leaving, server: await startServer({ testStore, clock, instead }) }
     }
     const [owner, other] = [await startOne(), await startOne()]
     const pass = (ms: number) => passInSight(clock, testStore.store, ms)
     const alice = await owner.server.newUser()
-    const held = await openHeldStream(engine, alice)
+    const held = await openManualStream(engine, alice)
     const row = stored(alice, held.start)
     await pass(2 * LEASE_MS)
-    const setAway = (isAway: boolean, ...instances: (typeof owner)[]) => {
-      for (const { leaving } of instances) leaving.isAway = isAway
+    const setAway = (isUnavailable: boolean, ...instances: (typeof owner)[]) => {
+      for (const { leaving } of instances) leaving.isUnavailable = isUnavailable
     }
     const close = async () => {
       for (const one of [owner, other]) await one.server.close()
@@ -245,7 +245,7 @@ describe('after an outage that was longer than a lease', () => {
 describe('an answer whose instance was taken for dead', () => {
   async function interrupted(firstWords: string) {
     const alice = await server.newUser()
-    const held = await openHeldStream(engine, alice, { firstWords })
+    const held = await openManualStream(engine, alice, { firstWords })
     const row = stored(alice, held.start)
     await savedAs(row, firstWords)
     const second = await startSecond(30_000)
@@ -317,7 +317,7 @@ describe('an answer whose instance was taken for dead', () => {
 
   test('and deleted elsewhere is stopped too', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const second = await startSecond(0)
     const path = { conversationId: start.conversationId }
     await createClient(second.url, alice.identity).expect(204, 'deleteConversation', { path })

@@ -10,7 +10,7 @@ import { DATABASE_URL } from '../support/database/limit-stores.ts'
 import { hasRedis, type RedisServer, startRedis } from '../support/database/redis-server.ts'
 import { SHARED_KEYS, startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
-import { openWireCutter } from '../support/wire/wire-cutter.ts'
+import { openFaultyProxy } from '../support/wire/faulty-proxy.ts'
 
 /** A call waits so long for the store at most. */
 const PATIENCE_MS = 300
@@ -44,7 +44,7 @@ async function stageRedis(): Promise<Stage> {
 
 /** The limits lose their way to PostgreSQL; the data keep theirs. */
 async function stagePostgres({ options }: TestStore): Promise<Stage> {
-  const wire = await openWireCutter(options.databaseUrl!)
+  const wire = await openFaultyProxy(options.databaseUrl!)
   return {
     env: { DATABASE_URL: wire.url, SIGNING_KEYS_FILE: SHARED_KEYS },
     take: async (how) => wire.set(how === 'killed' ? 'cut' : 'silent'),

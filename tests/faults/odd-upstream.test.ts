@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LONGEST_ANSWER } from '../../src/domain/chat/answer-buffer.ts'
 import type { Client } from '../support/client.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { seedOfRun } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/wire/stream.ts'
@@ -230,10 +230,10 @@ describe('an engine of another make, whose words the database refuses,', () => {
     ['usage', { inputTokens: 4_000_000_000, source: 'upstream' as const }, ''],
     ['U+0000', undefined, ' a\0b'],
   ])('as it does odd %s, costs neither the text nor the conversation', async (_, usage, more) => {
-    const engine = createHeldEngine()
+    const engine = createManualEngine()
     const held = await startServer({ instead: { deps: { engine } } })
     const bob = await held.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, bob)
+    const { turn, stream, start } = await openManualStream(engine, bob)
     if (more !== '') turn.say(more)
     turn.end(usage)
     const end = (await stream.rest()).at(-1)!.event

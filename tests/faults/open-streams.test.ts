@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createClient } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine } from '../support/upstream/held-engine.ts'
+import { createManualEngine } from '../support/upstream/manual-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
@@ -14,7 +14,7 @@ describe.skipIf(!isShared)('open streams of two instances', () => {
   let testStore: TestStore
   let here: TestServer
   let there: TestServer
-  const engine = createHeldEngine()
+  const engine = createManualEngine()
   beforeAll(async () => {
     testStore = await openTestStore()
     const options = { testStore, instead: { deps: { engine } } }

@@ -17,13 +17,13 @@ import {
 } from '../support/process/process.ts'
 import { administer, createDatabase, queryServer } from '../support/database/server-database.ts'
 import { until } from '../support/clock/until.ts'
-import { openWireCutter, type WireCutter } from '../support/wire/wire-cutter.ts'
+import { openFaultyProxy, type FaultyProxy } from '../support/wire/faulty-proxy.ts'
 
 const RECOVERY_MS = 10_000
 
 let workplace: Workplace
 let postgres: PostgresServer
-let wire: WireCutter
+let wire: FaultyProxy
 let env: Record<string, string>
 let parley: ParleyProcess
 let alice: Client
@@ -33,7 +33,7 @@ describe.skipIf(!hasPostgres)('while nothing can be written', () => {
     workplace = await openWorkplace()
     postgres = await startPostgres()
     const databaseUrl = await createDatabase(postgres.url, 'parley')
-    wire = await openWireCutter(databaseUrl)
+    wire = await openFaultyProxy(databaseUrl)
     const keysFile = join(workplace.directory, 'keys.json')
     await writeFile(keysFile, await newSigningKeysText(), { mode: 0o600 })
     env = {

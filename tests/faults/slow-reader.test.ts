@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../support/client.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 
@@ -11,7 +11,7 @@ const LONG_ANSWER = 'a'.repeat(65_000)
 /** What may wait in the memory of the server for one reader. */
 const MOST_BUFFERED_BYTES = 256 * 1024
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 let server: TestServer
 const accepted: Socket[] = []
 beforeAll(async () => {
@@ -133,7 +133,7 @@ describe('a stream on which nothing happens', () => {
   test('leaves no timer behind when it has ended', async () => {
     const alice = await server.newUser()
     const before = server.clock.pending
-    const { turn, stream } = await openHeldStream(engine, alice)
+    const { turn, stream } = await openManualStream(engine, alice)
     expect(server.clock.pending).toBeGreaterThan(before)
     turn.end()
     await stream.rest()

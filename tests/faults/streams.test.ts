@@ -3,14 +3,14 @@ import { createDeferred } from '../../src/lib/deferred.ts'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf, type WireEvent } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
 
 const TERMINAL = new Set(['message.end', 'message.cancelled', 'message.error'])
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 /** While one is set, no end of a generation is told although it is committed. */
 let gate: Promise<unknown> | undefined
 let testStore: TestStore
@@ -48,7 +48,7 @@ function expectWhole(events: readonly WireEvent[], generationId: string): void {
 describe('a stream', () => {
   test('tells each piece while the engine is still making the next', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+    const { turn, stream, start, begun } = await openManualStream(engine, alice)
     expect(begun[1]!.event).toEqual({ type: 'message.delta', text: 'Hello' })
     const events = [...begun]
     for (const text of [' there', ', Ada']) {
@@ -69,7 +69,7 @@ describe('a stream', () => {
 
   test('has the headers that keep it from being cached, held back or compressed', async () => {
     const alice = await server.newUser()
-    const { turn, stream } = await openHeldStream(engine, alice)
+    const { turn, stream } = await openManualStream(engine, alice)
     turn.end()
     await stream.rest()
     expect(stream.headers.get('content-type')).toBe('text/event-stream')
@@ -96,7 +96,9 @@ describe('a stream', () => {
       '\\n\\"',
       ' ',
     ]
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice, { firstWords: '\n' })
+    const { turn, stream, start, begun } = await openManualStream(engine, alice, {
+      firstWords: '\n',
+    })
     for (const piece of pieces) turn.say(piece)
     turn.end()
     const events = [...begun, ...(await stream.rest())]
@@ -111,7 +113,7 @@ describe('a stream', () => {
 
   test('leaves out pieces without text', async () => {
     const alice = await server.newUser()
-    const { turn, stream } = await openHeldStream(engine, alice)
+    const { turn, stream } = await openManualStream(engine, alice)
     for (const text of ['', '!', '']) turn.say(text)
     turn.end()
     const events = await stream.rest()
@@ -131,7 +133,7 @@ describe('a stream', () => {
 describe('the one terminal event', () => {
   test('comes after the message is committed', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const opened = createDeferred<undefined>()
     gate = opened.promise
     turn.end()
@@ -152,7 +154,7 @@ describe('the one terminal event', () => {
 
   test('is message.error with the partial text when the engine breaks off', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+    const { turn, stream, start, begun } = await openManualStream(engine, alice)
     turn.fail(new EngineFailure('upstream-failed', 'secret address'))
     const events = [...begun, ...(await stream.rest())]
     expectWhole(events, start.generationId)
@@ -167,7 +169,7 @@ describe('the one terminal event', () => {
 
   test('is message.error internal when the engine has a bug, which is logged', async () => {
     const alice = await server.newUser()
-    const { turn, stream } = await openHeldStream(engine, alice)
+    const { turn, stream } = await openManualStream(engine, alice)
     turn.fail(new TypeError('a bug of the engine'))
     const end = (await stream.rest()).at(-1)!.event
     if (end.type !== 'message.error') throw new Error(end.type)
@@ -178,7 +180,7 @@ describe('the one terminal event', () => {
 
   test('is message.cancelled when the conversation is deleted, and what was said is paid', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+    const { turn, stream, start, begun } = await openManualStream(engine, alice)
     const { conversationId } = start
     await alice.expect(204, 'deleteConversation', { path: { conversationId } })
     const events = [...begun, ...(await stream.rest())]
@@ -209,11 +211,11 @@ describe('an answer that breaks off', () => {
 
   test('leaves its conversation free for the next message', async () => {
     const alice = await server.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     turn.fail(new EngineFailure('upstream-failed', ''))
     await stream.rest()
     const { conversationId } = start
-    const next = await openHeldStream(engine, alice, { conversationId })
+    const next = await openManualStream(engine, alice, { conversationId })
     next.turn.end()
     expect((await next.stream.rest()).at(-1)!.name).toBe('message.end')
   })

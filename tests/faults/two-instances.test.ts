@@ -7,15 +7,15 @@ import { type Client, createClient } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount, type ServiceAccountClient } from '../support/things.ts'
+import { newServiceAccount, type ServiceAccountClient } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
-import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
+import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
 /** One look of an instance at what others have changed. */
 const LOOK_MS = 2_000
 
 let testStore: TestStore
-let watchedThere: WatchedStore
+let watchedThere: SpyStore
 /** Where it is done. */
 let here: TestServer
 /** Where it has to be heard of. */
@@ -23,7 +23,7 @@ let there: TestServer
 let admin: Client
 beforeAll(async () => {
   testStore = await openTestStore()
-  watchedThere = watchStore(testStore.store)
+  watchedThere = spyOnStore(testStore.store)
   here = await startServer({ testStore })
   const instead = { deps: { store: watchedThere.store } }
   there = await startServer({ testStore, clock: new TestClock(here.clock.now()), instead })

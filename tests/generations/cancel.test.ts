@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import type { Client } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
 import { passInSight, whileTimePasses } from '../support/clock/passing-time.ts'
 import { runningGeneration } from '../support/running-generation.ts'
@@ -15,7 +15,7 @@ import { until } from '../support/clock/until.ts'
 const RACES = 50
 const TERMINAL = new Set(['message.end', 'message.cancelled', 'message.error'])
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 let instances: Instances
 let first: TestServer
 let second: TestServer
@@ -50,7 +50,7 @@ function endOf(events: readonly WireEvent[]) {
 describe('cancelling an answer', () => {
   test('keeps the text so far, and ends every reader with it and its usage', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const reader = await resumeStream(alice, start.generationId)
     const there = await resumeStream(instances.on(second, alice), start.generationId)
     const message = await cancel(alice, start)
@@ -77,7 +77,7 @@ describe('cancelling an answer', () => {
 
   test('twice, at once or one after the other, answers the same', async () => {
     const alice = await first.newUser()
-    const { stream, start } = await openHeldStream(engine, alice)
+    const { stream, start } = await openManualStream(engine, alice)
     const answers = await Promise.all([cancel(alice, start), cancel(alice, start)])
     answers.push(await cancel(alice, start), await cancel(instances.on(second, alice), start))
     for (const message of answers) expect(message).toEqual(answers[0])
@@ -86,7 +86,7 @@ describe('cancelling an answer', () => {
 
   test('after its end changes nothing and answers the whole message', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     turn.end()
     await stream.rest()
     const message = await cancel(alice, start)
@@ -97,7 +97,7 @@ describe('cancelling an answer', () => {
 
   test('of somebody else, or of nobody, is 404 and stops nothing', async () => {
     const [alice, mallory] = [await first.newUser(), await first.newUser()]
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     for (const server of [first, second]) {
       await instances.on(server, mallory).refused('not-found', 'cancelGeneration', { path: start })
     }
@@ -111,7 +111,7 @@ describe('cancelling an answer', () => {
 
   test('asked of another instance takes effect there at its next look', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const cancelling = cancel(instances.on(second, alice), start)
     const { prisma } = instances.testStore.database
     const where = { id: start.generationId }
@@ -128,7 +128,7 @@ describe('cancelling an answer', () => {
 
   test('whose instance is dead answers what it has saved, interrupted', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const { prisma } = instances.testStore.database
     const which = { where: { id: start.messageId } }
     const saved = until(async () => (await prisma.message.findUnique(which))?.content !== '')
@@ -148,7 +148,7 @@ describe('cancelling an answer', () => {
     const ends = { cancelled: 'message.cancelled', complete: 'message.end' }
     const alice = await first.newUser()
     for (let race = 0; race < RACES; race += 1) {
-      const { turn, stream, start } = await openHeldStream(engine, alice)
+      const { turn, stream, start } = await openManualStream(engine, alice)
       const ending = async () => {
         for (let turns = random.int(0, 6); turns > 0; turns -= 1) {
           await new Promise((resolve) => setImmediate(resolve))
@@ -167,7 +167,7 @@ describe('cancelling an answer', () => {
 describe('a generation', () => {
   test('is shown in every status it can have', async () => {
     const alice = await first.newUser()
-    const running = await openHeldStream(engine, alice)
+    const running = await openManualStream(engine, alice)
     const now = first.clock.now().toISOString()
     expect(await statusOf(alice, running.start)).toEqual({
       id: running.start.generationId,
@@ -186,7 +186,7 @@ describe('a generation', () => {
       cancelled: (held: typeof running) => cancel(alice, held.start),
     }
     for (const [status, end] of Object.entries(ways)) {
-      const held = await openHeldStream(engine, alice)
+      const held = await openManualStream(engine, alice)
       await end(held)
       await held.stream.rest()
       const generation = await statusOf(alice, held.start)
@@ -208,7 +208,7 @@ describe('a generation', () => {
 
   test('of somebody else, or whose conversation is gone, is 404', async () => {
     const [alice, mallory] = [await first.newUser(), await first.newUser()]
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     turn.end()
     await stream.rest()
     await mallory.refused('not-found', 'getGeneration', { path: start })

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import { createClient, type Client } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
 import { whileTimePasses } from '../support/clock/passing-time.ts'
 import type { TestServer } from '../support/server.ts'
 import { resumeStream, textOf, type WireEvent } from '../support/wire/stream.ts'
-import { newServiceAccount } from '../support/things.ts'
+import { newServiceAccount } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
 import { send } from '../support/wire/wire.ts'
 
@@ -16,7 +16,7 @@ import { send } from '../support/wire/wire.ts'
 const PROMISED_MS = 5_000
 const TERMINAL = new Set(['message.end', 'message.cancelled', 'message.error'])
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 let instances: Instances
 let first: TestServer
 let second: TestServer
@@ -87,7 +87,7 @@ describe.each(Object.entries(WAYS))('a caller whose %s in mid-stream', (_, { cod
     '%s hears it within 5 s, once; with onDisconnect %s the answer is %s',
     async (where, onDisconnect, status) => {
       const { client, end } = await caller()
-      const { turn, stream, start } = await openHeldStream(engine, client, { onDisconnect })
+      const { turn, stream, start } = await openManualStream(engine, client, { onDisconnect })
       await end(where === 'here' ? first : second)
       const since = first.clock.now().getTime()
       const events = await whileTimePasses([first.clock], stream.rest())
@@ -114,7 +114,7 @@ describe.each(Object.entries(WAYS))('a caller whose %s in mid-stream', (_, { cod
 
 test('a conversation that is deleted on another instance ends its streams within 5 s', async () => {
   const alice = await first.newUser()
-  const { turn, stream, start } = await openHeldStream(engine, alice)
+  const { turn, stream, start } = await openManualStream(engine, alice)
   await instances.on(second, alice).expect(204, 'deleteConversation', { path: start })
   const since = first.clock.now().getTime()
   const events = await whileTimePasses([first.clock], stream.rest())
@@ -134,7 +134,7 @@ describe('the bytes of a stream', () => {
 
   test('have no line end but their own, whichever a client knows, and carry the kept text', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice, { firstWords: '\r' })
+    const { turn, stream, start } = await openManualStream(engine, alice, { firstWords: '\r' })
     for (const text of TEXT) turn.say(text)
     turn.end()
     await stream.rest()
@@ -150,7 +150,7 @@ describe('the bytes of a stream', () => {
 
   test('have a comment every 15 s while nothing is said, on every instance', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     const read = (client: Client) =>
       send(client.urlOf('resumeStream', { path: start }), { headers: client.credentials })
     const texts = [read(alice), read(instances.on(second, alice))]
@@ -174,7 +174,7 @@ type Way = 'completed' | 'told' | 'cancelled' | 'failed' | 'interrupted' | 'dele
 /** One answer that ends this way; what it is shown to have taken. */
 async function endBy(way: Way, alice: Client, servers: readonly TestServer[]) {
   const [making, other] = servers as [TestServer, TestServer]
-  const { turn, stream, start } = await openHeldStream(engine, alice)
+  const { turn, stream, start } = await openManualStream(engine, alice)
   if (way === 'completed') turn.end()
   if (way === 'told') {
     turn.end({ inputTokens: 7, outputTokens: 11, totalTokens: 18, source: 'upstream' })

@@ -8,7 +8,7 @@ import { createClient, type Client } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { exampleBody, policies } from '../support/contract/contract.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine } from '../support/upstream/held-engine.ts'
+import { createManualEngine } from '../support/upstream/manual-engine.ts'
 import { startInstances } from '../support/process/instances.ts'
 import { DAY_MS, JumpingClock, MINUTE_MS } from '../support/clock/jumping-clock.ts'
 import { everythingIn } from '../support/contract/operations.ts'
@@ -245,7 +245,7 @@ test('a key is kept for 24 hours, and then forgotten', async () => {
 })
 
 describe('while the first call is running', () => {
-  const engine = createHeldEngine()
+  const engine = createManualEngine()
   let held: TestServer
   let ownStore: TestStore
   beforeAll(async () => {
@@ -326,7 +326,7 @@ type Dying = {
 describe('when the first call’s process is gone', () => {
   /** Two servers with clocks of their own, so that one of them can stand still as if it were dead. */
   async function startDying(dyingOf: (store: Store) => Dying) {
-    const engine = createHeldEngine()
+    const engine = createManualEngine()
     const clocks = [new TestClock(), new TestClock()]
     const all = await startInstances((store) => {
       const { start, ...keys } = dyingOf(store)
@@ -446,10 +446,10 @@ describe('when the first call’s process is gone', () => {
   })
 
   test('because its database was away when it had the answer, nothing is done twice', async () => {
-    let isAway = true
+    let isUnavailable = true
     const { engine, first, alice, ask, count } = await startDying((store) => ({
       keep: (answer) =>
-        isAway
+        isUnavailable
           ? Promise.reject(new DatabaseUnavailable('away'))
           : store.idempotencyKeys.keep(answer),
     }))
@@ -458,7 +458,7 @@ describe('when the first call’s process is gone', () => {
     turn.say('Hello')
     turn.end()
     expect((await whileTimePasses([first.clock], asking)).code).toBe('unavailable')
-    isAway = false
+    isUnavailable = false
     const answer = await until(async () => {
       await first.clock.advance(5_000)
       const again = await ask(alice)

@@ -4,7 +4,7 @@ import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
 import { openRedisRelay } from '../../src/ports/redis/relay.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { openTestStore } from '../support/database/database.ts'
-import { createHeldEngine } from '../support/upstream/held-engine.ts'
+import { createManualEngine } from '../support/upstream/manual-engine.ts'
 import * as kinds from '../support/database/redis-kinds.ts'
 import { hasRedis } from '../support/database/redis-server.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -33,7 +33,7 @@ test.skipIf(!hasRedis).each<[string, () => Promise<kinds.RedisKind>]>([
   async (_kind, openRedis) => {
     const redis = await openRedis()
     const testStore = await openTestStore()
-    const engine = createHeldEngine()
+    const engine = createManualEngine()
     const open = (deps = {}) =>
       startServer({
         testStore,

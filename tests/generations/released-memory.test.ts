@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDeferred } from '../../src/lib/deferred.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore } from '../support/database/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { createRandom, type Random, seedOfRun } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, type OpenStream, resumeStream } from '../support/wire/stream.ts'
@@ -16,7 +16,7 @@ const ABORTS = 2_000
 const AT_ONCE = 20
 const QUICK = 1_000
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 let server: TestServer
 beforeAll(async () => {
   server = await startServer({ instead: { deps: { engine } } })
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 /** A running answer, and the one stream that is open of it. */
-const running = (client: Client) => openHeldStream(engine, client)
+const running = (client: Client) => openManualStream(engine, client)
 
 /** Opens so many streams of one answer. */
 function follow(client: Client, generationId: string, times: number): Promise<OpenStream[]> {
@@ -204,7 +204,7 @@ test(`${ABORTS} connects and aborts leave nothing behind`, async () => {
   })
   const alice = await own.newUser()
   const random = createRandom(seedOfRun())
-  const { turn, stream, start } = await openHeldStream(engine, alice)
+  const { turn, stream, start } = await openManualStream(engine, alice)
   const rejected: unknown[] = []
   const note = (error: unknown) => void rejected.push(error)
   process.on('unhandledRejection', note)

@@ -6,10 +6,10 @@ import { DatabaseUnavailable } from '../../src/store/store.ts'
 import { createClient, type Client } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import {
-  createHeldEngine,
-  type HeldEngine,
-  openHeldStream,
-} from '../support/upstream/held-engine.ts'
+  createManualEngine,
+  type ManualEngine,
+  openManualStream,
+} from '../support/upstream/manual-engine.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
 import { JumpingClock, MINUTE_MS } from '../support/clock/jumping-clock.ts'
 import { whileTimePasses } from '../support/clock/passing-time.ts'
@@ -38,8 +38,8 @@ const PIECES = [
 ]
 const TERMINAL = new Set(['message.end', 'message.cancelled', 'message.error'])
 
-const engine = createHeldEngine()
-let isAway = false
+const engine = createManualEngine()
+let isUnavailable = false
 let instances: Instances
 let first: TestServer
 let second: TestServer
@@ -47,7 +47,9 @@ beforeAll(async () => {
   const instead = { deps: { engine } }
   instances = await startInstances(({ ...store }) => {
     const findKept: typeof store.generations.findKept = (which) =>
-      isAway ? Promise.reject(new DatabaseUnavailable('away')) : store.generations.findKept(which)
+      isUnavailable
+        ? Promise.reject(new DatabaseUnavailable('away'))
+        : store.generations.findKept(which)
     const flaky = { ...store, generations: { ...store.generations, findKept } }
     return [{ instead }, { instead: { deps: { engine, store: flaky } } }]
   })
@@ -91,7 +93,7 @@ async function readSome(
 /** One answer, cut again and again while it is made and after it, and put together again. */
 async function cutAndResume(
   random: Random,
-  crowd: HeldEngine,
+  crowd: ManualEngine,
   clients: readonly Client[],
 ): Promise<void> {
   const message = randomUUID()
@@ -135,7 +137,7 @@ async function cutAndResume(
 
 async function manyTimes(servers: 1 | 2): Promise<void> {
   const seed = seedOfRun()
-  const crowd = createHeldEngine()
+  const crowd = createManualEngine()
   const options = { env: { MAX_OPEN_STREAMS: '1000' }, instead: { deps: { engine: crowd } } }
   const all = await startInstances(() => Array.from({ length: servers }, () => options))
   cleanups.push(() => all.close())
@@ -165,7 +167,7 @@ describe('500 streams that are cut at random points and resumed', () => {
 describe('a stream that is followed again', () => {
   test('begins with the first event without a Last-Event-ID, on any server', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+    const { turn, stream, start, begun } = await openManualStream(engine, alice)
     const here = await resumeStream(alice, start.generationId)
     const there = await resumeStream(instances.on(second, alice), start.generationId)
     expect([await here.next(), await here.next()]).toEqual(begun)
@@ -179,7 +181,7 @@ describe('a stream that is followed again', () => {
 
   test('is an event stream that nobody may keep, without limits to show', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     turn.end()
     await stream.rest()
     const again = await resumeStream(alice, start.generationId)
@@ -192,7 +194,7 @@ describe('a stream that is followed again', () => {
 
   test('and was seen to its end is 204', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, alice)
+    const { turn, stream, start } = await openManualStream(engine, alice)
     turn.end()
     const last = (await stream.rest()).at(-1)!
     for (const client of [alice, instances.on(second, alice)]) {
@@ -209,7 +211,7 @@ describe('a stream that is followed again', () => {
     'from behind number %i ends with exactly one terminal event unless that has this number, wherever and whenever',
     async (number) => {
       const alice = await first.newUser()
-      const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+      const { turn, stream, start, begun } = await openManualStream(engine, alice)
       const { generationId } = start
       const claimed = `${generationId}:${number}`
       const clients = [alice, instances.on(second, alice)]
@@ -232,7 +234,7 @@ describe('a stream that is followed again', () => {
 
   test('may be named in capitals', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+    const { turn, stream, start, begun } = await openManualStream(engine, alice)
     const id = start.generationId
     const again = await resumeStream(alice, id.toUpperCase(), begun[0]!.id.toUpperCase())
     turn.end()
@@ -244,7 +246,7 @@ describe('a stream that is followed again', () => {
     'from behind %j, which is no id of an event, is 400',
     async (lastEventId) => {
       const alice = await first.newUser()
-      const { turn, stream, start } = await openHeldStream(engine, alice)
+      const { turn, stream, start } = await openManualStream(engine, alice)
       turn.end()
       await stream.rest()
       const headers = { 'Last-Event-ID': lastEventId }
@@ -259,8 +261,8 @@ describe('a stream that is followed again', () => {
   test('and is of another generation, of another user, or of nobody is 404', async () => {
     const alice = await first.newUser()
     const mallory = await first.newUser()
-    const one = await openHeldStream(engine, alice)
-    const other = await openHeldStream(engine, alice)
+    const one = await openManualStream(engine, alice)
+    const other = await openManualStream(engine, alice)
     const path = { generationId: one.start.generationId }
     const headers = { 'Last-Event-ID': other.begun[0]!.id }
     for (const server of [first, second]) {
@@ -307,7 +309,7 @@ describe('a stream that is followed again', () => {
 
   test('while its conversation is deleted ends with one terminal event, on any server', async () => {
     const alice = await first.newUser()
-    const { stream, start, begun } = await openHeldStream(engine, alice)
+    const { stream, start, begun } = await openManualStream(engine, alice)
     const here = await resumeStream(alice, start.generationId)
     const there = await resumeStream(instances.on(second, alice), start.generationId)
     await alice.expect(204, 'deleteConversation', { path: start })
@@ -321,12 +323,12 @@ describe('a stream that is followed again', () => {
 
   test('on another server outlives a database that is away for seconds', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+    const { turn, stream, start, begun } = await openManualStream(engine, alice)
     const there = await resumeStream(instances.on(second, alice), start.generationId)
     expect(await there.next()).toEqual(begun[0])
-    isAway = true
+    isUnavailable = true
     await first.clock.advance(2_000)
-    isAway = false
+    isUnavailable = false
     turn.end()
     const events = [...begun.slice(1), ...(await stream.rest())]
     expect(await whileTimePasses([first.clock], there.rest())).toEqual(events)
@@ -334,13 +336,13 @@ describe('a stream that is followed again', () => {
 
   test('on another server says so when the database stays away, and loses no event by it', async () => {
     const alice = await first.newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+    const { turn, stream, start, begun } = await openManualStream(engine, alice)
     const onSecond = instances.on(second, alice)
     const there = await resumeStream(onSecond, start.generationId)
     const seen = [(await there.next())!]
-    isAway = true
+    isUnavailable = true
     const rest = await whileTimePasses([first.clock], there.rest())
-    isAway = false
+    isUnavailable = false
     const end = rest.at(-1)!
     expect(end.event).toMatchObject({ type: 'message.error', problem: { code: 'unavailable' } })
     seen.push(...rest.slice(0, -1))
@@ -409,7 +411,7 @@ describe('an answer that was broken off', () => {
     cleanups.push(() => two.close())
     const [dying, other] = two.servers as [TestServer, TestServer]
     const alice = await dying.newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice, {
+    const { turn, stream, start, begun } = await openManualStream(engine, alice, {
       firstWords: 'one ',
     })
     for (const word of ['two ', 'three ']) turn.say(word)

@@ -2,7 +2,7 @@ import { createParser } from 'eventsource-parser'
 import { Stream } from 'openai/core/streaming'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChatStreamEvent } from '../../generated/api.ts'
-import { createHeldEngine, type HeldTurn } from '../support/upstream/held-engine.ts'
+import { createManualEngine, type ManualTurn } from '../support/upstream/manual-engine.ts'
 import type { Client } from '../support/client.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
 import { whileTimePasses } from '../support/clock/passing-time.ts'
@@ -25,7 +25,7 @@ const PIECES = [
 ]
 const TEXT = `Hello${PIECES.join('')}`
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 let instances: Instances
 let first: TestServer
 let second: TestServer
@@ -77,7 +77,7 @@ const READERS: Record<string, Reader> = {
 }
 
 /** A whole answer as it came over the wire, and how often it was kept alive. */
-function streamOf(client: Client): { turn: Promise<HeldTurn>; answer: Promise<WireAnswer> } {
+function streamOf(client: Client): { turn: Promise<ManualTurn>; answer: Promise<WireAnswer> } {
   const headers = { ...client.credentials, 'Content-Type': 'application/json' }
   const body = JSON.stringify({ message: 'Hi' })
   const turn = engine.next()
@@ -108,7 +108,7 @@ async function staySilent(): Promise<void> {
 }
 
 /** One answer, kept alive before its middle: live, resumed from its start and in its middle, elsewhere too. */
-async function readEverywhere(end: (turn: HeldTurn) => Promise<void>) {
+async function readEverywhere(end: (turn: ManualTurn) => Promise<void>) {
   const alice = await first.newUser()
   const live = streamOf(alice)
   const turn = await live.turn

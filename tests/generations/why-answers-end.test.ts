@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { EngineFailure } from '../../src/engine/engine.ts'
 import type { Client } from '../support/client.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { send } from '../support/wire/wire.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, resumeStream, textOf } from '../support/wire/stream.ts'
@@ -138,10 +138,10 @@ test('how many messages of a long conversation its model did not see is told wit
 
 describe('an engine of another make', () => {
   test('adds what it left out of what it was told', async () => {
-    const engine = createHeldEngine()
+    const engine = createManualEngine()
     const held = await startServer({ instead: { deps: { engine } } })
     const bob = await held.newUser()
-    const { turn, stream } = await openHeldStream(engine, bob)
+    const { turn, stream } = await openManualStream(engine, bob)
     turn.end(undefined, { finishReason: 'stop', omittedMessages: 3 })
     const { event } = (await stream.rest()).at(-1)!
     expect(event).toMatchObject({ message: { finishReason: 'stop', omittedMessages: 3 } })
@@ -149,10 +149,10 @@ describe('an engine of another make', () => {
   })
 
   test('that fails midway is heard with the same sentence by whoever reads it again', async () => {
-    const engine = createHeldEngine()
+    const engine = createManualEngine()
     const held = await startServer({ instead: { deps: { engine } } })
     const bob = await held.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, bob)
+    const { turn, stream, start } = await openManualStream(engine, bob)
     const detail = 'The model has gone home.'
     turn.fail(new EngineFailure('upstream-failed', 'gone', { detail }))
     const end = (await stream.rest()).at(-1)!

@@ -6,8 +6,8 @@ import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { DAY_MS, HOUR_MS, JumpingClock } from '../support/clock/jumping-clock.ts'
 import { everythingIn } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount, ownThings } from '../support/things.ts'
-import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
+import { newServiceAccount, createUserResources } from '../support/resources.ts'
+import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
 const USER_SCOPES: Scope[] = [
   'chat:write',
@@ -317,7 +317,7 @@ describe('personal limits', () => {
 describe('DELETE /admin/users/{userId}', () => {
   test('leaves nothing of the user but usage, and frees the email', async () => {
     const { client, path, email, password } = await made(server, admin)
-    await ownThings(client)
+    await createUserResources(client)
     await clock.advance(1)
     await admin.expect(204, 'deleteUser', { path })
     await client.refused('token-invalid', 'getProfile')
@@ -345,7 +345,7 @@ describe('DELETE /admin/users/{userId}', () => {
 
   test('leaves usage of nobody once no token can name the account any more', async () => {
     const { client, path } = await made(server, admin)
-    const { generationId } = await ownThings(client)
+    const { generationId } = await createUserResources(client)
     await admin.expect(204, 'deleteUser', { path })
     const { prisma } = testStore.database
     clock.jump(DAY_MS + HOUR_MS)
@@ -429,11 +429,11 @@ describe('nobody gives or takes in hand more than they hold', () => {
 describe('the last administrator', () => {
   let lone: TestServer
   let loneStore: TestStore
-  let watched: WatchedStore
+  let watched: SpyStore
   let last: Client
   beforeAll(async () => {
     loneStore = await openTestStore()
-    watched = watchStore(loneStore.store)
+    watched = spyOnStore(loneStore.store)
     const instead = { deps: { store: watched.store } }
     lone = await startServer({ testStore: loneStore, instead })
     last = await lone.admin()
@@ -545,11 +545,14 @@ describe('feedback and usage of everybody', () => {
     await clock.advance(1)
     const before = await totalsOf()
     const [alice, bob] = [await made(server, admin), await made(server, admin)]
-    const things = [await ownThings(alice.client), await ownThings(bob.client)]
+    const resources = [
+      await createUserResources(alice.client),
+      await createUserResources(bob.client),
+    ]
     await clock.advance(1)
     const { data } = (await admin.expect(200, 'listAllFeedback', { query: { limit: 2 } })).body
     expect(data.map(({ id }) => id).sort()).toEqual(
-      things.map(({ feedbackId }) => feedbackId).sort(),
+      resources.map(({ feedbackId }) => feedbackId).sort(),
     )
     expect(data.map(({ userId }) => userId).sort()).toEqual(
       [alice, bob].map(({ path }) => path.userId).sort(),
@@ -564,6 +567,6 @@ describe('feedback and usage of everybody', () => {
     await admin.expect(204, 'deleteUser', { path: alice.path })
     expect(await totalsOf()).toEqual(after)
     const { data: left } = (await admin.expect(200, 'listAllFeedback')).body
-    expect(left.map(({ id }) => id)).not.toContain(things[0]!['feedbackId'])
+    expect(left.map(({ id }) => id)).not.toContain(resources[0]!['feedbackId'])
   })
 })

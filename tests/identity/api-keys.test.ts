@@ -9,9 +9,9 @@ import { DAY_MS, JumpingClock, MINUTE_MS, SECOND_MS } from '../support/clock/jum
 import { exampleBody, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/wire/stream.ts'
-import { newServiceAccount, type ServiceAccountClient } from '../support/things.ts'
+import { newServiceAccount, type ServiceAccountClient } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
-import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
+import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 import { send, sendBytes } from '../support/wire/wire.ts'
 
 const USER_SCOPES: Scope[] = [
@@ -37,12 +37,12 @@ const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const SECRET_STARTS_AT = 25
 
 let testStore: TestStore
-let watched: WatchedStore
+let watched: SpyStore
 let clock: JumpingClock
 let server: TestServer
 beforeAll(async () => {
   testStore = await openTestStore()
-  watched = watchStore(testStore.store)
+  watched = spyOnStore(testStore.store)
   clock = new JumpingClock('2026-11-23T09:00:00.000Z')
   server = await startServer({ testStore, clock, instead: { deps: { store: watched.store } } })
 })

@@ -8,16 +8,16 @@ import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { JumpingClock, SECOND_MS } from '../support/clock/jumping-clock.ts'
 import { everythingIn, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/things.ts'
-import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
+import { newServiceAccount } from '../support/resources.ts'
+import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
 let testStore: TestStore
-let watched: WatchedStore
+let watched: SpyStore
 let clock: JumpingClock
 let server: TestServer
 beforeAll(async () => {
   testStore = await openTestStore()
-  watched = watchStore(testStore.store)
+  watched = spyOnStore(testStore.store)
   clock = new JumpingClock('2026-11-23T09:00:00.000Z')
   const env = { REGISTRATION: 'open', TRUST_PROXY: '1' }
   server = await startServer({ testStore, clock, env, instead: { deps: { store: watched.store } } })

@@ -6,7 +6,7 @@ import type { Client } from '../support/client.ts'
 import { policies } from '../support/contract/contract.ts'
 import { createCountedPasswords } from '../support/counted-passwords.ts'
 import { openTestStore } from '../support/database/database.ts'
-import { createLeavingStore } from '../support/database/leaving-store.ts'
+import { createOutageStore } from '../support/database/outage-store.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 /** The quotas as the contract has them. */
@@ -433,7 +433,7 @@ describe('the delay before the limits refuse', () => {
 
   test('is not for a whole office that signs in at once, nor for what was not their fault', async () => {
     const testStore = await openTestStore()
-    const leaving = createLeavingStore(testStore.store)
+    const leaving = createOutageStore(testStore.store)
     const slow = await startServer({
       env,
       testStore,
@@ -452,9 +452,9 @@ describe('the delay before the limits refuse', () => {
     for (let i = 0; i < 4; i += 1) {
       expect((await logIn({ email: 'no address', password })).status).toBe(400)
     }
-    leaving.isAway = true
+    leaving.isUnavailable = true
     for (let i = 0; i < 4; i += 1) expect((await logIn({ email, password })).status).toBe(503)
-    leaving.isAway = false
+    leaving.isUnavailable = false
     expect((await logIn({ email, password })).status).toBe(200)
     expect(delaysIn(timers)).toEqual([])
     timers.mockRestore()

@@ -139,7 +139,7 @@ function startLoop(call: AccountCall, first: Subject, answered: (answer: WireAns
       // Its session has ended, or its thing is gone: the next call is to find others.
       if (isOver) continue
       if (answer.status === 401) subject = await renewed(subject, 'session', answered)
-      if (answer.status === 404) subject = await renewed(subject, 'things', answered)
+      if (answer.status === 404) subject = await renewed(subject, 'resources', answered)
     }
   }
   return { warm, over: () => (isOver = true), ended: run().finally(() => warmUp()) }
@@ -163,11 +163,11 @@ const operationOf = (operationId: string, form = 'plain') =>
 /** The same account with another session or key, or with other things, as far as it still gets them. */
 async function renewed(
   subject: Subject,
-  lost: 'session' | 'things',
+  lost: 'session' | 'resources',
   answered: (answer: WireAnswer) => void,
 ): Promise<Subject> {
-  const things = { ...subject.things }
-  const next = { ...subject, things }
+  const resources = { ...subject.resources }
+  const next = { ...subject, resources }
   const ask = async (operationId: string): Promise<Record<string, unknown> | undefined> => {
     const call = operationOf(operationId).find(({ kind }) => kind === subject.kind)!
     const answer = await callFor(here, next, call)
@@ -178,16 +178,16 @@ async function renewed(
     const pair = (await ask('logIn')) as Tokens | undefined
     if (!pair) return subject
     const { accessToken, refreshToken, sessionId } = pair
-    things['sessionId'] = sessionId
+    resources['sessionId'] = sessionId
     return { ...next, refreshToken, credentials: { Authorization: `Bearer ${accessToken}` } }
   }
   if (lost === 'session') return subject
-  if (subject.kind === 'service-account') things['apiKeyId'] = idIn(await ask('createApiKey'))
+  if (subject.kind === 'service-account') resources['apiKeyId'] = idIn(await ask('createApiKey'))
   const chat = (await ask('sendMessage')) as ChatReply | undefined
   if (!chat) return subject
   const { conversationId, generationId, message } = chat
-  Object.assign(things, { conversationId, generationId, messageId: message.id })
-  things['feedbackId'] = idIn(await ask('giveFeedback'))
+  Object.assign(resources, { conversationId, generationId, messageId: message.id })
+  resources['feedbackId'] = idIn(await ask('giveFeedback'))
   return next
 }
 

@@ -10,13 +10,13 @@ import { type Client, createClient, type Identity } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { contract } from '../support/contract/contract.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { HOUR_MS, MINUTE_MS } from '../support/clock/jumping-clock.ts'
 import { everythingIn } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { ownThings } from '../support/things.ts'
+import { createUserResources } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
-import { watchStore, type WatchedStore } from '../support/database/watched-store.ts'
+import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 import { send } from '../support/wire/wire.ts'
 
 /** Rows that the server reads at a time. */
@@ -24,11 +24,11 @@ const PAGE = 200
 const away = () => Promise.reject(new DatabaseUnavailable('The database went away'))
 
 let testStore: TestStore
-let watched: WatchedStore
+let watched: SpyStore
 let server: TestServer
 beforeAll(async () => {
   testStore = await openTestStore()
-  watched = watchStore(testStore.store)
+  watched = spyOnStore(testStore.store)
   const env = { REGISTRATION: 'open' }
   server = await startServer({ testStore, env, instead: { deps: { store: watched.store } } })
 })
@@ -106,9 +106,9 @@ describe('GET /users/export', () => {
   test('gives every kind of record of one’s own, in the order that the contract says', async () => {
     const [alice, bob] = [await server.newUser(), await server.newUser()]
     await logIn(server, alice.identity)
-    const bobs = await ownThings(bob)
-    const first = await ownThings(alice)
-    await ownThings(alice)
+    const bobs = await createUserResources(bob)
+    const first = await createUserResources(alice)
+    await createUserResources(alice)
     const records = await exported(alice)
 
     const short: Partial<Record<Kind, string>> = { 'audit-event': 'a', end: 'E' }
@@ -231,8 +231,8 @@ describe('GET /conversations/{conversationId}/export', () => {
 
   test('gives the conversation, its messages oldest first, and how many records there are', async () => {
     const alice = await server.newUser()
-    const { conversationId } = await ownThings(alice)
-    await ownThings(alice)
+    const { conversationId } = await createUserResources(alice)
+    await createUserResources(alice)
     await alice.expect(200, 'sendMessage', {
       body: { message: 'And another.', conversationId: conversationId! },
     })
@@ -392,7 +392,7 @@ describe('DELETE /users/profile', () => {
     }
     const { id } = (await server.anybody.expect(201, 'register', { body })).body
     const alice = await logIn(server, body as never)
-    await ownThings(alice)
+    await createUserResources(alice)
     await alice.expect(200, 'replaceProfile', {
       body: { displayName: body.displayName, preferences: { timeZone: 'Asia/Seoul' } },
     })
@@ -457,11 +457,11 @@ describe('DELETE /users/profile', () => {
   })
 
   test('ends a stream that is running, and nothing of its answer is left', async () => {
-    const engine = createHeldEngine()
+    const engine = createManualEngine()
     const held = await startServer({ testStore, instead: { deps: { engine } } })
     const alice = await held.newUser()
     const id = await idOf(alice)
-    const { turn, stream } = await openHeldStream(engine, alice)
+    const { turn, stream } = await openManualStream(engine, alice)
     await alice.expect(204, 'closeAccount')
     expect((await stream.rest()).map(({ name }) => name)).toEqual(['message.cancelled'])
     expect(turn.signal.aborted).toBe(true)
@@ -498,7 +498,7 @@ describe('a closed account that could not be swept', () => {
     const slow = await startServer({ testStore, clock, instead })
     const alice = await slow.newUser()
     const id = await idOf(alice)
-    await ownThings(alice)
+    await createUserResources(alice)
     const over = watched.instead('closedAccounts.sweep', away)
     await alice.expect(204, 'closeAccount').finally(over)
     await alice.refused('token-invalid', 'getProfile')
@@ -515,7 +515,7 @@ describe('a closed account that could not be swept', () => {
   test('is taken off its usage bit by bit before its row goes', async () => {
     const alice = await server.newUser()
     const accountId = await idOf(alice)
-    const { generationId } = await ownThings(alice)
+    const { generationId } = await createUserResources(alice)
     const over = watched.instead('closedAccounts.disownUsage', away)
     await alice.expect(204, 'closeAccount').finally(over)
     const clock = new TestClock(new Date(server.clock.now().getTime() + 48 * HOUR_MS))

@@ -5,7 +5,7 @@ import type { Policy } from '../../src/contract/policy.ts'
 import type { Operations } from '../../src/operations/operation.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { openTestStore } from '../support/database/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { LIMIT_STORES } from '../support/database/limit-stores.ts'
 import { policies } from '../support/contract/contract.ts'
 import { basePath, exampleBody, fill, operations } from '../support/contract/operations.ts'
@@ -107,12 +107,12 @@ describe('a refusal by a limit that only an operation can count', () => {
 
 describe('a call that is refused because too many streams are open', () => {
   test.each(['1', '5'])('of %s costs neither chat nor user', async (most) => {
-    const engine = createHeldEngine()
+    const engine = createManualEngine()
     const env = { MAX_OPEN_STREAMS: most, RATE_LIMIT_CHAT: '9/60', RATE_LIMIT_USER: '50/60' }
     const server = await startServer({ env, instead: { deps: { engine } } })
     const alice = await server.newUser()
     const open = []
-    for (let i = 0; i < Number(most); i += 1) open.push(await openHeldStream(engine, alice))
+    for (let i = 0; i < Number(most); i += 1) open.push(await openManualStream(engine, alice))
     const left = `"user";r=${50 - open.length};t=60, "chat";r=${9 - open.length};t=60`
     for (let tries = 0; tries < 12; tries += 1) {
       const body = { message: 'Hi' }

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Usage } from '../../generated/api.ts'
 import { modes } from '../../src/domain/chat/modes.ts'
 import type { Client } from '../support/client.ts'
-import { createHeldEngine } from '../support/upstream/held-engine.ts'
+import { createManualEngine } from '../support/upstream/manual-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/wire/stream.ts'
 
-const engine = createHeldEngine()
+const engine = createManualEngine()
 let server: TestServer
 /** With an engine that says what the test says. */
 let held: TestServer

@@ -4,7 +4,7 @@ import type { Conversation } from '../../generated/api.ts'
 import type { Request } from '../support/client.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { send } from '../support/wire/wire.ts'
 
@@ -522,10 +522,10 @@ describe('DELETE /conversations/{conversationId}', () => {
   })
 
   test('stops an answer that is still being made, however its id is written', async () => {
-    const engine = createHeldEngine()
+    const engine = createManualEngine()
     const talkative = await startServer({ instead: { deps: { engine } } })
     const bob = await talkative.newUser()
-    const { turn, stream, start } = await openHeldStream(engine, bob)
+    const { turn, stream, start } = await openManualStream(engine, bob)
     const path = { conversationId: start.conversationId.toUpperCase() }
     await bob.expect(204, 'deleteConversation', { path })
     expect(turn.signal.aborted).toBe(true)

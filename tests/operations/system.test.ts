@@ -4,7 +4,7 @@ import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { everythingIn, fill, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { adminThings, ownThings, type Things } from '../support/things.ts'
+import { createAdminResources, createUserResources, type Resources } from '../support/resources.ts'
 import { send } from '../support/wire/wire.ts'
 
 let testStore: TestStore
@@ -108,10 +108,10 @@ describe('HEAD', () => {
   const readable = operations.filter(({ method, audit }) => method === 'get' && audit.length === 0)
   const acts = operations.filter(({ method, audit }) => method === 'get' && audit.length > 0)
   let admin: Client
-  let things: Things
+  let resources: Resources
   beforeAll(async () => {
     admin = await server.admin()
-    things = { ...(await ownThings(admin)), ...(await adminThings(server)) }
+    resources = { ...(await createUserResources(admin)), ...(await createAdminResources(server)) }
   })
 
   test.each(acts.map(({ operationId }) => operationId as OperationId))(
@@ -132,7 +132,7 @@ describe('HEAD', () => {
     'answers like GET for %s, without the body',
     async (operationId) => {
       const operation = readable.find((one) => one.operationId === operationId)!
-      const address = server.url + fill(operation, (name) => things[name]!)
+      const address = server.url + fill(operation, (name) => resources[name]!)
       const [get, head] = await Promise.all(
         ['GET', 'HEAD'].map((method) => send(address, { method, headers: admin.credentials })),
       )

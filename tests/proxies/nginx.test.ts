@@ -4,7 +4,7 @@ import { Agent, fetch as fetchBy } from 'undici'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { certificateOf, openCertificateFolder } from '../support/process/certificates.ts'
 import { type Client, createClient } from '../support/client.ts'
-import { createHeldEngine, openHeldStream } from '../support/upstream/held-engine.ts'
+import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { hasNginx, type Nginx, startNginx } from '../support/wire/nginx.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { resumeStream, textOf } from '../support/wire/stream.ts'
@@ -19,7 +19,7 @@ const SPOOFED = {
 }
 
 describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compresses', () => {
-  const engine = createHeldEngine()
+  const engine = createManualEngine()
   let server: TestServer
   let nginx: Nginx
   beforeAll(async () => {
@@ -89,7 +89,7 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
 
   test('each piece of a stream comes before the next is made, and a resumed one goes on', async () => {
     const alice = await newUser()
-    const { turn, stream, start, begun } = await openHeldStream(engine, alice)
+    const { turn, stream, start, begun } = await openManualStream(engine, alice)
     for (const word of [' one', ' two', ' three']) {
       turn.say(word)
       expect(textOf([(await stream.next())!])).toBe(word)
@@ -103,14 +103,14 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
 
   test('a client that hangs up is noticed', async () => {
     const alice = await newUser()
-    const { turn, stream } = await openHeldStream(engine, alice, { onDisconnect: 'cancel' })
+    const { turn, stream } = await openManualStream(engine, alice, { onDisconnect: 'cancel' })
     stream.hangUp()
     await until(() => turn.signal.aborted)
   })
 
   test('an answer that breaks off behind nginx is no whole one before it', async () => {
     const alice = await newUser()
-    const { turn, stream } = await openHeldStream(engine, alice)
+    const { turn, stream } = await openManualStream(engine, alice)
     server.parley.server.closeAllConnections()
     await expect(stream.rest()).rejects.toThrow('terminated')
     turn.end()

@@ -14,7 +14,7 @@ import { storeOf } from '../../src/store/store.ts'
 import { type Client, createClient } from '../support/client.ts'
 import { openEmptyServerDatabase } from '../support/database/database.ts'
 import { startServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/things.ts'
+import { newServiceAccount } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
 
 const COMMAND = join(import.meta.dirname, '../../src/commands/move-to-postgres.ts')

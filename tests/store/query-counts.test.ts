@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { policies } from '../support/contract/contract.ts'
 import { openLoggedTestStore } from '../support/database/query-log.ts'
 import type { Exchange } from '../support/recorded-scenario/exchange.ts'
-import { tellStory } from '../support/recorded-scenario/scenario.ts'
+import { recordScenario } from '../support/recorded-scenario/scenario.ts'
 
 /**
  * How many statements each operation makes when it succeeds, once what is cached is there: none to
@@ -78,7 +78,7 @@ describe('the statements of one call', () => {
       counted.set(operationId, Math.min(fewest, queries.length))
       return result
     }
-    await tellStory({ testStore, watch })
+    await recordScenario({ testStore, watch })
   }, 120_000)
 
   test.each(operationIds)('are no more than they were: %s', (operationId) => {

@@ -4,30 +4,35 @@ import { createClient } from './client.ts'
 import type { Database } from '../../src/store/database/database.ts'
 import { exampleBody, fill, operations } from './contract/operations.ts'
 import type { TestServer } from './server.ts'
-import { newServiceAccount, ownTalk, ownThings, type Things } from './things.ts'
+import {
+  newServiceAccount,
+  createChatResources,
+  createUserResources,
+  type Resources,
+} from './resources.ts'
 import { send, type WireAnswer } from './wire/wire.ts'
 
 export type Kind = 'user' | 'service-account'
 
-/** An account with everything that an account can have, and an administrator who takes care of it. */
+/** An account with every resource that an account can own, and an administrator. */
 export type Subject = {
   kind: Kind
   id: string
   email?: string
   password?: string
   refreshToken?: string
-  /** How it shows who it is. */
+  /** The headers that authenticate it. */
   credentials: Record<string, string>
   admin: Record<string, string>
-  /** By the name of the path parameter that means it. */
-  things: Things
+  /** Ids by the name of the path parameter. */
+  resources: Resources
 }
 
 /** One way to call an operation for an account. */
 export type AccountCall = { name: string; operation: Policy; kind: Kind; form: Form }
 type Form = 'plain' | 'named' | 'in its conversation'
 
-/** What writes nothing for an account that was there before, or is the closing itself. */
+/** Operations that write nothing for an existing account, or that close it. */
 const NOT_TRIED: Record<string, string> = {
   register: 'makes another account',
   createUser: 'makes another account',
@@ -41,7 +46,7 @@ const READS = ['get', 'head']
 const writes = ({ method, audit, replies }: Policy) =>
   !READS.includes(method) || audit.length > 0 || replies.get(200) === 'text/event-stream'
 
-/** Everything that writes something for an account, by the contract: whatever comes later is in it. */
+/** Every operation that writes for an account, derived from the contract, so that new ones are included. */
 export const accountCalls: readonly AccountCall[] = operations
   .filter((operation) => writes(operation) && !(operation.operationId in NOT_TRIED))
   .flatMap((operation) =>
@@ -70,12 +75,12 @@ function formsOf(operation: Policy): Form[] {
   ]
 }
 
-/** Bodies that mean something of the account; any other operation gets its example. */
+/** Bodies that refer to the account; any other operation gets its example. */
 const BODIES: Record<string, (subject: Subject) => object> = {
   logIn: ({ email, password }) => ({ email, password }),
   refreshTokens: ({ refreshToken }) => ({ refreshToken }),
   changePassword: ({ password }) => ({ currentPassword: password, newPassword: password }),
-  giveFeedback: ({ things }) => ({ messageId: things['messageId'], rating: 'up' }),
+  giveFeedback: ({ resources }) => ({ messageId: resources['messageId'], rating: 'up' }),
   sendMessage: () => ({ message: 'Hello' }),
   streamMessage: () => ({ message: 'Hello' }),
   changeUser: () => ({ displayName: 'Another name' }),
@@ -84,7 +89,7 @@ const BODIES: Record<string, (subject: Subject) => object> = {
 
 let names = 0
 
-/** Calls it at a server; whatever the answer. */
+/** Makes the call, whatever the response. */
 export function callFor(
   { url }: Pick<TestServer, 'url'>,
   subject: Subject,
@@ -94,9 +99,9 @@ export function callFor(
   const who = tag === 'admin' ? subject.admin : subject.credentials
   const body = {
     ...(BODIES[operationId]?.(subject) ?? (hasBody ? exampleBody(operation) : {})),
-    ...(form === 'in its conversation' && { conversationId: subject.things['conversationId'] }),
+    ...(form === 'in its conversation' && { conversationId: subject.resources['conversationId'] }),
   }
-  return send(url + fill(operation, (name) => subject.things[name]!), {
+  return send(url + fill(operation, (name) => subject.resources[name]!), {
     method,
     headers: {
       ...(auth !== 'public' && who),
@@ -117,19 +122,28 @@ export async function newSubject(server: TestServer, kind: Kind): Promise<Subjec
       'usage:read',
     ])
     const { serviceAccountId, apiKeyId, credentials } = robot
-    const things = { ...(await ownTalk(robot)), serviceAccountId, apiKeyId }
-    return { kind, id: serviceAccountId, credentials, admin, things }
+    const resources = { ...(await createChatResources(robot)), serviceAccountId, apiKeyId }
+    return { kind, id: serviceAccountId, credentials, admin, resources }
   }
   const user = await server.newUser()
   const { email, password, refreshToken } = user.identity
   const { id } = (await user.expect(200, 'getProfile')).body
-  const things = { ...(await ownThings(user)), userId: id }
-  return { kind, id, email, password, refreshToken, credentials: user.credentials, admin, things }
+  const resources = { ...(await createUserResources(user)), userId: id }
+  return {
+    kind,
+    id,
+    email,
+    password,
+    refreshToken,
+    credentials: user.credentials,
+    admin,
+    resources,
+  }
 }
 
 export type Ending = 'by itself' | 'deleted' | 'disabled'
 
-/** Closes or disables it, as an administrator does or it does itself. */
+/** Closes or disables the account, by itself or by an administrator. */
 export async function endAccount(
   server: TestServer,
   { kind, id, credentials }: Subject,
@@ -158,12 +172,12 @@ function bearerOf(credentials: Record<string, string>): string {
   return credentials['Authorization']!.replace('Bearer ', '')
 }
 
-/** What names an account and stays when it is closed. */
+/** Columns that keep the id of a closed account. */
 const STAYS: Record<string, string> = {
   'audit_events.account_id': 'what was done is kept; nothing there says who it was',
 }
 
-/** How many rows of each table are still the account's, of those tables that have any. */
+/** Returns the number of rows that the account still has, by table, without tables that have none. */
 export async function rowsLeft(
   { prisma }: Database,
   accountId: string,
@@ -187,11 +201,11 @@ export async function rowsLeft(
 }
 
 export type Interruption = {
-  /** Resolves when what was to happen has happened: false when there was no such call. */
+  /** Resolves after the interruption has run; false if there was no such call. */
   happened(): Promise<boolean>
 }
 
-/** A store in which something else can happen before any single call of it. */
+/** Wraps a store so that a test can run something before any single call. */
 export function interruptible(real: Store) {
   let left = 0
   let act: (() => Promise<void>) | undefined
@@ -218,7 +232,7 @@ export function interruptible(real: Store) {
   }
   return {
     store,
-    /** Before the call with this number, from 0, of those that come now. */
+    /** Runs something before the call with this number, counted from 0 from now on. */
     before(number: number, run: () => Promise<void>): Interruption {
       let running: Promise<void> | undefined
       left = number

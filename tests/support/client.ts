@@ -9,7 +9,7 @@ type BodyOf<Response> = Response extends { content: infer Content }
   ? Content[keyof Content]
   : undefined
 
-/** A documented answer of operation `K`; narrow it by its status. */
+/** A documented response of operation `K`; narrow it by its status. */
 export type Answer<K extends OperationId> = {
   [S in keyof Responses<K>]: {
     status: S
@@ -18,7 +18,7 @@ export type Answer<K extends OperationId> = {
   }
 }[keyof Responses<K>]
 
-/** The parts of a request that the operation has; what it requires is required. */
+/** The parts of a request of operation `K`. */
 export type Request<K extends OperationId> = Partial<Omit<Input<K>, 'headers'>> & {
   headers?: Record<string, string>
 }
@@ -26,27 +26,27 @@ export type Request<K extends OperationId> = Partial<Omit<Input<K>, 'headers'>> 
 export type Tokens = { accessToken: string; refreshToken: string; sessionId: string }
 export type Identity = Tokens & { email: string; password: string }
 
-/** A caller of the API. No test writes a URL except those about URLs. */
+/** A client of the API. Only tests about URLs write URLs themselves. */
 export type Client = {
   url: string
-  /** Of the user that this client is; nobody has none. */
+  /** The user of this client. @throws for a client without credentials */
   identity: Identity
   call<K extends OperationId>(operationId: K, request?: Request<K>): Promise<Answer<K>>
-  /** The same, and fails unless the answer has this status. */
+  /** As `call`. @throws unless the response has this status */
   expect<K extends OperationId, S extends keyof Responses<K>>(
     status: S,
     operationId: K,
     request?: Request<K>,
   ): Promise<Extract<Answer<K>, { status: S }>>
-  /** Fails unless the answer is this problem. */
+  /** As `call`. @throws unless the response is this problem */
   refused<K extends OperationId>(
     code: Problem['code'],
     operationId: K,
     request?: Request<K>,
   ): Promise<{ headers: Record<string, string>; body: Problem; status: number }>
-  /** The address of an operation, for tests that must send something odd to it. */
+  /** Returns the URL of an operation, for tests that send requests of their own. */
   urlOf<K extends OperationId>(operationId: K, request?: Request<K>): string
-  /** The headers that say who it is. */
+  /** The headers that authenticate the client. */
   credentials: Record<string, string>
   /** The same user with other tokens. */
   with(tokens: Tokens): Client
@@ -56,7 +56,7 @@ const BASE_PATH = '/api/v1'
 
 /**
  * @param url of the server, without a path
- * @param who somebody who is logged in, or a key; nobody if left out
+ * @param who the tokens of a user, or an API key; without it, the client has no credentials
  */
 export function createClient(url: string, who?: Identity | { apiKey: string }): Client {
   const identity = who && 'accessToken' in who ? who : undefined

@@ -16,12 +16,12 @@ import { TestClock } from './clock/clock.ts'
 import { openTestStore, type TestStore } from './database/database.ts'
 import { seeAnswer, writeSeenAnswers } from './contract/seen-answers.ts'
 
-/** One set of signing keys for all servers of a test file: instances share them. */
+/** All servers of a test file share one set of signing keys, as instances do. */
 const keysText = newSigningKeysText()
-/** As SIGNING_KEYS_FILE it means the shared ones; any other value is a file. */
+/** As SIGNING_KEYS_FILE, this means the shared keys; any other value is a path. */
 export const SHARED_KEYS = 'the keys of the tests'
 
-/** Quotas that no test meets unless it is about limits. */
+/** Quotas that no test exceeds unless it sets its own. */
 const NO_LIMITS = {
   RATE_LIMIT_ANONYMOUS: '1000000/3600',
   RATE_LIMIT_USER: '1000000/3600',
@@ -43,14 +43,14 @@ export type TestServer = {
   parley: Parley
   /** `http://127.0.0.1:<port>` */
   url: string
-  /** Where Prometheus reads; only with METRICS_PORT. */
+  /** The address of the metrics; only with METRICS_PORT. */
   metricsUrl: string
   clock: TestClock
-  /** Every line that was logged so far, parsed. */
+  /** Returns every line logged so far, parsed. */
   logged: () => Record<string, unknown>[]
-  /** Somebody without a credential. */
+  /** A client without credentials. */
   anybody: Client
-  /** A new user of its own, logged in. */
+  /** Creates a user and logs in. */
   newUser(): Promise<Client>
   admin(): Promise<Client>
   close(): Promise<void>
@@ -60,12 +60,12 @@ export type TestServerOptions = {
   /** Variables over the defaults above; `RATE_LIMIT_CHAT: '10/60'`, say. */
   env?: Record<string, string>
   instead?: Replacements
-  /** A database that goes on after this server; closing the server leaves it open. */
+  /** A database that outlives this server: `close` leaves it open. */
   testStore?: TestStore
   clock?: TestClock
-  /** What time the database says it is; the server's own unless told. */
+  /** The clock of the database; the server's own by default. */
   databaseNow?: () => Date
-  /** For a test that breaks the contract on purpose; every other one fails if the server did. */
+  /** For a test that breaks the contract on purpose. For any other, `close` throws if the server broke it. */
   violates?: true
 }
 
@@ -75,7 +75,7 @@ async function listen(server: Server, scheme: string): Promise<string> {
   return `${scheme}://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** The real server on a port of its own, with a real database, a clock to advance and no limits. */
+/** Starts the real server on a free port, with a real database, a test clock and no rate limits. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const testStore = options.testStore ?? (await openTestStore())
   const clock = options.clock ?? new TestClock('2026-11-23T09:00:00.000Z')
@@ -92,14 +92,14 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     engine: createEngine(config.engine, { clock, random: () => 0, log, wordDelayMs: 0 }),
     ...options.instead?.deps,
   }
-  // A database that stood still while the server's clock goes would set it back again and again.
+  // A database whose clock stood still would set the server's clock back again and again.
   const own = options.instead?.deps?.clock ?? clock
   const now = async () => (options.databaseNow ?? (() => own.now()))()
   const parley = await createParley(config, {
     signInDelayStepMs: 1,
     onValidResponse: seeAnswer,
     ...options.instead,
-    // The database is the test's own: it may look at what the server left.
+    // The test owns the database and may read it after the server has closed.
     deps: { ...deps, store: { ...deps.store, now, close: async () => {} } },
   })
   const url = await listen(parley.server, config.server.tls ? 'https' : 'http')

@@ -5,17 +5,17 @@ import { createSchemaChecks, type SchemaCheck } from '../../../src/contract/sche
 import type { Call, Operation } from './operations.ts'
 import type { Running } from './servers.ts'
 
-/** What a server answered, for others to be held against. */
+/** The response of a server, to compare others with. */
 export type Answer = { status: number; headers: Record<string, string>; text: string }
 
-/** What every answer is different in. */
+/** The properties that differ between any two responses. */
 const OWN: Record<string, readonly string[]> = {
   createConversation: ['id', 'createdAt', 'updatedAt'],
   listConversations: ['nextCursor'],
 }
 /**
- * What a server that checks its callers refuses: a way to spoil a call, and the statuses that refuse
- * it. Flask-JWT-Extended has one of its own for tokens that are none.
+ * Invalid calls, and the statuses by which a server may refuse each. Flask-JWT-Extended has its own status
+ * for malformed tokens.
  */
 type Spoilt = { name: string; of: string; call: (call: Call) => Call; statuses: number[] }
 const SPOILT: readonly Spoilt[] = [
@@ -53,7 +53,7 @@ const SPOILT: readonly Spoilt[] = [
   },
 ]
 
-/** Asks each operation once. */
+/** Calls each operation once. */
 export async function answersOf(
   server: Running,
   operations: readonly Operation[],
@@ -64,10 +64,10 @@ export async function answersOf(
 }
 
 /**
- * Holds what a server answers against the contract and against what Parley answers, so that nobody
- * is fast by doing less.
- * @param like what Parley answered to the same
- * @throws with everything that is different
+ * Compares the responses of a server with the contract and with Parley's, so that no server is faster by
+ * doing less.
+ * @param like Parley's responses to the same calls
+ * @throws listing every difference
  */
 export async function refuseDifferent(
   server: Running,
@@ -84,7 +84,7 @@ export async function refuseDifferent(
     throw new Error(`${server.name} does not answer alike:\n${wrong.join('\n')}`)
 }
 
-/** @throws when a server takes what the contract refuses */
+/** @throws if a server accepts a call that the contract refuses */
 export async function refuseCareless(
   server: Running,
   operations: readonly Operation[],

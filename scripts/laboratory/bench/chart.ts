@@ -10,7 +10,7 @@ const BAR = 16
 const HEAD = 44
 const FOOT = 14
 
-/** Readable on its own ground, light or dark. */
+/** Readable in light and dark mode. */
 const STYLE = `
   .ground { fill: #ffffff; } .text { fill: #1f2328; } .faint { fill: #59636e; }
   .bar { fill: #8c959f; } .parley { fill: #0969da; }
@@ -23,7 +23,7 @@ const STYLE = `
 
 type Panel = { title: string; bars: { name: string; micros: number }[] }
 
-/** The processor time of each server for a call of the mix, as an SVG. */
+/** Returns an SVG chart of the processor time of each server for a call of the mix. */
 export function chartOf(measured: Measured): string {
   const panels = [
     ...(measured.without ? [panelOf('Without the database', measured.without)] : []),

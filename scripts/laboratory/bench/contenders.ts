@@ -9,14 +9,14 @@ import { folderOf, installNodePeer, installPythonPeer } from './peers.ts'
 import type { Program } from './servers.ts'
 
 const NO_QUOTA = 100_000_000
-/** Longer than any bench. */
+/** Longer than any run of the bench. */
 export const TOKEN_SECONDS = 7_200
 
-/** What all servers are told: where the contract and the keys are. */
+/** The settings of all servers: the files of the contract and the keys. */
 export type Common = { directory: string; keysText: string; secret: string; env: Env }
 type Env = Record<string, string>
 
-/** Writes what the servers read. @param directory is thrown away afterwards */
+/** Writes the files that the servers read. @param directory is deleted after the run */
 export async function prepareCommon(directory: string, keysText: string): Promise<Common> {
   const at = (name: string) => join(directory, name)
   const { document } = loadContract()
@@ -47,7 +47,7 @@ export async function prepareCommon(directory: string, keysText: string): Promis
   }
 }
 
-/** Parley as operators run it: built, in one process. Without a URL, on its embedded database. */
+/** Parley as operators run it: built, in one process. Without a URL, it uses the embedded database. */
 export async function parley(common: Common, databaseUrl?: string): Promise<Program> {
   const directory = join(common.directory, databaseUrl === undefined ? 'embedded' : 'served')
   await mkdir(directory, { recursive: true })
@@ -72,7 +72,7 @@ export async function parley(common: Common, databaseUrl?: string): Promise<Prog
   }
 }
 
-/** @param name also of the folder of peers/, unless one is given */
+/** @param name also the folder of peers/, unless `more.folder` names one */
 export async function nodePeer(
   common: Common,
   name: string,
@@ -83,7 +83,7 @@ export async function nodePeer(
   return { name, command: process.execPath, parameters: () => ['server.js'], directory, env }
 }
 
-/** Two processes, each with threads: gunicorn's page says so for machines of two cores. */
+/** Two processes with threads each, as gunicorn's documentation advises for two cores. */
 export async function flask(common: Common, databaseUrl: string): Promise<Program> {
   const bin = await installPythonPeer('flask')
   const how = ['--workers=2', '--threads=4', '--access-logfile=-', '--log-level=warning']

@@ -2,14 +2,11 @@ import { readFile } from 'node:fs/promises'
 
 /** Linux counts the time of processes in hundredths of a second, whatever its clock ticks at. */
 const TICKS_A_SECOND = 100
-/** The fields of /proc/<pid>/stat behind the name, which may hold spaces: proc(5). */
+/** Field numbers of /proc/<pid>/stat, counted after the name, which may contain spaces: proc(5). */
 const UTIME = 11
 const STIME = 12
 
-/**
- * The processor time, user and system, that a process and its children that run have taken so far,
- * in seconds.
- */
+/** Returns the processor time, user and system, of a process and its running children, in seconds. */
 export async function cpuSeconds(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')

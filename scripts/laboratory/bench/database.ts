@@ -4,16 +4,16 @@ import { createPasswords } from '../../../src/ports/passwords/passwords.ts'
 import { deriveKey, loadServerSecret } from '../../../src/ports/keys/server-secret.ts'
 import { openStore } from '../../../src/store/store.ts'
 
-/** How many call, what each has, and how long a conversation is. */
+/** The number of callers, conversations of each, and messages in each conversation. */
 const PEOPLE = 20
 const CONVERSATIONS = 100
 const MESSAGES = 10
-/** The bench logs in with it. */
+/** The password of every caller. */
 export const PASSWORD = 'correct horse battery staple'
 
 export type Owner = { id: string; email: string; conversationIds: string[] }
 
-/** A database with everything in it, of which each server gets a copy of its own. */
+/** A filled database, of which each server gets its own copy. */
 export type Template = {
   owners: Owner[]
   /** @returns the URL of the copy */
@@ -22,7 +22,7 @@ export type Template = {
   drop(): Promise<void>
 }
 
-/** Makes the tables as Parley does, and fills them. @throws when the server cannot be reached */
+/** Creates Parley's tables and fills them. @throws if the server is unreachable */
 export async function createTemplate(serverUrl: string, serverSecret: string): Promise<Template> {
   const prefix = `parley_bench_${process.pid}`
   const names: string[] = []
@@ -88,7 +88,7 @@ const MESSAGES_OF_ALL = `
     CASE WHEN n % 2 = 0 THEN 'estimated'::usage_source END, c.created_at + n * interval '1 second'
   FROM conversations c CROSS JOIN generate_series(1, ${MESSAGES}) AS n`
 
-/** @returns the rows of one statement */
+/** Runs one statement and returns its rows. */
 export async function administer(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
   await client.connect()

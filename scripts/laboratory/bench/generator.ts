@@ -1,24 +1,24 @@
 import type { Call } from './operations.ts'
 import { startWorker } from './worker.ts'
 
-/** As many calls as the server can take, from so many connections that wait for each answer. */
+/** Each connection sends its next call when it has the response to the last one. */
 export type ClosedLoad = {
   kind: 'closed'
   origin: string
   calls: Call[]
   connections: number
-  /** This many calls; */
+  /** The number of calls; */
   amount?: number
-  /** or as many as fit in so long. */
+  /** or the duration. */
   seconds?: number
   /**
-   * The generator never sleeps. Waking it costs whoever writes to it, and only a server that is
-   * slower than the generator has to: the faster it is, the cheaper its answers would look.
+   * The generator never sleeps. Waking it costs processor time of the server that writes to it, but only
+   * if the server is slower than the generator. A fast server would look faster than it is.
    */
   staysAwake?: boolean
 }
 
-/** Calls at their times, whether or not earlier ones were answered. */
+/** Calls at fixed times, whether or not earlier calls have a response. */
 export type PacedLoad = {
   kind: 'paced'
   origin: string
@@ -28,15 +28,15 @@ export type PacedLoad = {
 
 export type Closed = {
   answered: number
-  /** Answers that are no success, and calls without one. */
+  /** Responses other than 2xx, and calls without a response. */
   failed: number
-  /** From the first call to the last answer. */
+  /** From the first call to the last response. */
   seconds: number
-  /** Milliseconds of each answer. */
+  /** Milliseconds of each call. */
   latencies: number[]
 }
 
-/** By lane: milliseconds since each call was due. */
+/** By lane: milliseconds from the time at which each call was due. */
 export type Paced = Record<string, { latencies: number[]; failed: number }>
 
 export type Load = ClosedLoad | PacedLoad

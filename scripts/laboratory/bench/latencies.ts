@@ -4,26 +4,26 @@ import { type Call, MIX, operationsOf, type Person, stir } from './operations.ts
 import type { Running } from './servers.ts'
 import { type Latency, latencyOf, spreadOf } from './statistics.ts'
 
-/** How fast Parley alone answers at half of what it can take. */
+/** The latency of Parley alone at half of its saturation. */
 export type Latencies = {
-  /** Answers a second at full load: of the mix with chat, and of logins. */
+  /** Responses a second at full load: of the mix with chat, and of logins. */
   saturation: { mix: number; logins: number }
-  /** Milliseconds, by operation; of a stream until its first event. */
+  /** Milliseconds, by operation; for a stream, until its first event. */
   byOperation: Record<string, Latency>
 }
 
-/** The mix, and of 18 calls two that make an answer. */
+/** The mix plus two chat calls: 18 calls. */
 const WITH_CHAT = { ...MIX, chat: 2 } as const
 const CALLS_OF_MIX = Object.values(WITH_CHAT).reduce((sum, share) => sum + share, 0)
-/** A third at once from one address would be slowed down like one that follows two failures. */
+/** A third concurrent login from one address would be delayed, like a login after two failures. */
 const LOGIN_CONNECTIONS = 2
 
-/** The machine is faster and slower by turns: half of what it could do just before is asked of it. */
+/** The speed of the machine varies, so each paced load is half of a saturation measured just before. */
 const TURNS = 4
 
 type Lane = PacedLoad['lanes'][number]
 
-/** Chats and streams are asked for by people who have logged in. */
+/** Chats and streams are called with tokens from logins. */
 export async function measureLatency(
   generator: Generator,
   { origin }: Running,
@@ -58,7 +58,7 @@ export async function measureLatency(
   }
 }
 
-/** @param lanesOf what is asked at so many calls a second */
+/** @param lanesOf returns the lanes for this many calls a second */
 async function atHalf(
   generator: Generator,
   full: ClosedLoad,

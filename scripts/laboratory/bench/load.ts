@@ -1,4 +1,4 @@
-/** The generator's process: it is sent a load, and sends back what came of it. */
+/** The process of the generator: receives loads and sends their results. */
 import autocannon from 'autocannon'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Pool } from 'undici'
@@ -6,29 +6,29 @@ import type { Closed, ClosedLoad, Load, Paced, PacedLoad } from './generator.ts'
 import type { Call } from './operations.ts'
 import { answerQuestions } from './worker.ts'
 
-/** No load takes longer, whatever the server does. */
+/** The time limit of a load. */
 const LONGEST_MS = 60_000
 /**
- * Paced calls come from so many addresses of this machine, 127.0.0.2 and on: successful logins that
- * overlap at one address are slowed down like guesses.
+ * Paced calls come from this many addresses, from 127.0.0.2 on: Parley delays concurrent logins from one
+ * address, even successful ones.
  */
 const ADDRESSES = 16
 const CONNECTIONS_OF_ADDRESS = 8
 
 answerQuestions((load: Load) => (load.kind === 'closed' ? runClosed(load) : runPaced(load)))
 
-/** Every call that is begun is answered before it ends: their processor time is all counted. */
+/** Waits for the response to every call, so that all of the processor time is measured. */
 async function runClosed(load: ClosedLoad): Promise<Closed> {
   const { origin, calls, connections, amount, seconds } = load
   const latencies: number[] = []
-  const begun = performance.now()
-  let ended = begun
+  const startedAtMs = performance.now()
+  let ended = startedAtMs
   const options = {
     url: origin,
     connections,
     requests: calls as autocannon.Request[],
     ...(amount === undefined ? { duration: seconds ?? 1 } : { amount }),
-    // How often it looks whether it is over.
+    // The interval in ms at which autocannon checks whether the load has ended.
     sampleInt: 50,
   }
   const rest = load.staysAwake ? stayAwake() : () => undefined
@@ -48,12 +48,12 @@ async function runClosed(load: ClosedLoad): Promise<Closed> {
   return {
     answered: latencies.length,
     failed: result.non2xx + result.errors,
-    seconds: (ended - begun) / 1000,
+    seconds: (ended - startedAtMs) / 1000,
     latencies,
   }
 }
 
-/** @returns what ends it */
+/** Keeps the event loop busy until the returned function is called. */
 function stayAwake(): () => void {
   let isOver = false
   const turn = () => {
@@ -66,8 +66,8 @@ function stayAwake(): () => void {
 }
 
 /**
- * Each lane sends its calls evenly, and all lanes together as if they knew nothing of each other. A
- * call's time is counted from when it was due: a server that stalls cannot hide it by being asked less.
+ * Each lane sends its calls at even intervals, independently of the others. Latency is measured from the
+ * time at which a call was due, so that a server that stalls does not get fewer calls to be measured by.
  */
 async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
   const pools = Array.from({ length: ADDRESSES }, (_, i) => {
@@ -87,13 +87,13 @@ async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
     }))
   })
   due.sort((a, b) => a.at - b.at)
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   const running: Promise<void>[] = []
   for (const { at, call, pool, send, into } of due) {
-    const early = at - (performance.now() - begun)
+    const early = at - (performance.now() - startedAtMs)
     if (early > 0) await pause(early)
     const taken = send(pool, call).then(
-      (over) => void into.latencies.push(over - begun - at),
+      (over) => void into.latencies.push(over - startedAtMs - at),
       () => void (into.failed += 1),
     )
     running.push(taken)
@@ -103,17 +103,17 @@ async function runPaced({ origin, seconds, lanes }: PacedLoad): Promise<Paced> {
   return paced
 }
 
-/** @returns when the answer was whole, on the monotonic clock */
+/** Returns when the response was complete, on the monotonic clock. */
 async function answered(pool: Pool, call: Call): Promise<number> {
-  const { statusCode, body } = await begin(pool, call)
+  const { statusCode, body } = await request(pool, call)
   await body.dump({ limit: 1_000_000 })
   if (statusCode >= 300) throw new Error(`status ${statusCode}`)
   return performance.now()
 }
 
-/** @returns when the first event of a stream was there; the rest is read too */
+/** Returns when the first event of a stream arrived; reads the rest too. */
 async function firstFrame(pool: Pool, call: Call): Promise<number> {
-  const { statusCode, body } = await begin(pool, call)
+  const { statusCode, body } = await request(pool, call)
   let first: number | undefined
   for await (const chunk of body as AsyncIterable<Buffer>) {
     if (chunk.includes('event:')) first ??= performance.now()
@@ -122,6 +122,6 @@ async function firstFrame(pool: Pool, call: Call): Promise<number> {
   return first
 }
 
-function begin(pool: Pool, { method, path, headers, body }: Call) {
+function request(pool: Pool, { method, path, headers, body }: Call) {
   return pool.request({ method, path, headers, ...(body !== undefined && { body }) })
 }

@@ -1,19 +1,19 @@
 import { cpus, loadavg } from 'node:os'
 import { administer } from './database.ts'
 
-/** Where and how it was measured. */
+/** The machine of the run. */
 export type Machine = {
   /** The day. */
   at: string
   node: string
   processor: string
   cores: number
-  /** Processes that wanted to run in the minute before. */
+  /** The load average of the minute before the run. */
   loadBefore: number
   postgres?: string
 }
 
-/** Asked before anything is begun: afterwards the load is our own. */
+/** Call it before the run: afterwards, the load is the bench's own. */
 export async function describeMachine(databaseUrl: string | undefined): Promise<Machine> {
   const [first] = cpus()
   const at = new Date().toISOString().slice(0, 10)

@@ -7,24 +7,24 @@ export type Call = {
   body?: string
 }
 
-/** What is asked of a server: the calls in turn, each answered by the operation's success. */
+/** An operation and its calls, which are sent in turn and must all succeed. */
 export type Operation = { name: string; operationId: string; calls: Call[] }
 
-/** Somebody who calls, and what is theirs. */
+/** A caller, and the conversations that it owns. */
 export type Person = { id: string; token: string; conversationIds: string[] }
 
-/** What is answered without a query. */
+/** Operations that need no database query. */
 export const WITHOUT_DATABASE = ['limits', 'modes', 'health'] as const
 export const WITH_DATABASE = ['profile', 'list', 'conversation', 'create'] as const
 
-/** How many of 16 calls are of each operation, as people use a chat. */
+/** The calls of each operation among 16, in the proportions of a chat client. */
 export const MIX = { health: 1, profile: 3, list: 4, conversation: 6, create: 2 } as const
 
 const TITLE = 'What we said about the weather'
 const MESSAGE = 'Hello! My name is Ada.'
 const CALLS = 64
 
-/** Every operation of the bench, its calls spread over the people and what they own. */
+/** Returns every operation of the bench, with calls spread over the callers and their conversations. */
 export function operationsOf(people: readonly Person[]): Record<string, Operation> {
   const spread = (make: (person: Person, round: number) => Omit<Call, 'headers'>): Call[] =>
     Array.from({ length: CALLS }, (_, i) => {
@@ -64,7 +64,7 @@ export function operationsOf(people: readonly Person[]): Record<string, Operatio
   }
 }
 
-/** The calls of several operations, so many of each, well stirred and always in the same order. */
+/** Returns the calls of several operations, evenly interleaved in these shares, always in the same order. */
 export function stir(
   operations: Record<string, Operation>,
   shares: Readonly<Record<string, number>>,

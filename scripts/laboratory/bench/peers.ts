@@ -3,20 +3,19 @@ import { cp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { packageRoot } from '../../../src/lib/package-root.ts'
-import { madeOnce } from '../../made-once.ts'
-import { run } from '../../processes.ts'
-import { makeVenv } from '../../python.ts'
+import { madeOnce } from '../../support/made-once.ts'
+import { run } from '../../support/processes.ts'
+import { makeVenv } from '../../support/python.ts'
 
 /*
- * The servers that Parley is compared with. Each folder of peers/ is a project of its own, with what
- * it needs pinned; they are installed into a cache outside of the repository, and stay out of Parley's
- * own dependencies.
+ * The servers that Parley is compared with. Each folder of peers/ is a project with pinned dependencies,
+ * installed into a cache outside the repository and kept out of Parley's own dependencies.
  */
 const cache = join(process.env['XDG_CACHE_HOME'] ?? tmpdir(), 'parley-bench')
 const folderOf = (name: string) => join(packageRoot, 'scripts/laboratory/bench/peers', name)
 const INSTALL_LIMIT_MS = 5 * 60_000
 
-/** Where a peer is installed, with its sources as they are now. */
+/** Installs a peer if necessary and copies its current sources. @returns its folder */
 export async function installNodePeer(name: string): Promise<string> {
   const lock = await readFile(join(folderOf(name), 'package-lock.json'), 'utf8').catch(() => '')
   const directory = join(cache, `${name}-${digestOf(lock)}`)
@@ -31,7 +30,7 @@ export async function installNodePeer(name: string): Promise<string> {
   return directory
 }
 
-/** @returns the folder of the programs of a virtual environment. Needs Python 3 with venv. */
+/** Installs a peer into a virtual environment; needs Python 3 with venv. @returns its `bin` folder */
 export async function installPythonPeer(name: string): Promise<string> {
   const requirements = join(folderOf(name), 'requirements.txt')
   const directory = join(cache, `${name}-${digestOf(await readFile(requirements, 'utf8'))}`)

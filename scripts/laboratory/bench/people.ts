@@ -7,7 +7,7 @@ import { TOKEN_SECONDS } from './contenders.ts'
 import type { Owner } from './database.ts'
 import type { Person } from './operations.ts'
 
-/** Gives each a token of Parley's, which all servers can verify. */
+/** Issues an access token of Parley to each owner; all servers can verify it. */
 export async function withTokens(owners: readonly Owner[], keysText: string): Promise<Person[]> {
   const tokens = new AccessTokens({
     keys: await parseSigningKeys(keysText, 'the bench'),
@@ -25,7 +25,7 @@ export async function withTokens(owners: readonly Owner[], keysText: string): Pr
   return people
 }
 
-/** Some who own nothing, for where there is no database. */
+/** Returns callers without conversations, for the part without a database. */
 export function strangers(count: number): Owner[] {
   return Array.from({ length: count }, () => {
     const id = randomUUID()

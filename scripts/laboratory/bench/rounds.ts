@@ -4,9 +4,9 @@ import type { Call } from './operations.ts'
 import type { Running } from './servers.ts'
 import { latencyOf, quantile, type Spread, spreadOf } from './statistics.ts'
 
-/** One server under one load for a moment. */
+/** One measurement of one server under one load. */
 export type Sample = {
-  /** Microseconds of processor time, the server's alone, for each answer. */
+  /** Microseconds of the server's processor time for each response. */
   cpuMicros: number
   perSecond: number
   /** Milliseconds, at full load. */
@@ -15,7 +15,7 @@ export type Sample = {
   p99: number
 }
 
-/** By server, then by load: one sample of each round, in their order. */
+/** By server, then by load: one sample of each round, in order. */
 export type Samples = Map<string, Map<string, Sample[]>>
 
 export type Plan = {
@@ -23,22 +23,22 @@ export type Plan = {
   /** By the load's name. */
   loads: ReadonlyMap<string, Call[]>
   rounds: number
-  /** How long each sample takes, about. */
+  /** The approximate duration of each sample. */
   seconds: number
   connections: number
   /** @see ClosedLoad */
   staysAwake: boolean
 }
 
-/** A server that gets little of a busy machine is warmed up again, so often at most. */
+/** On a busy machine a server may get little processor time: the warm-up is repeated, at most this often. */
 const MOST_WARM_UPS = 3
-/** However slow a server is, each connection asks so often. */
+/** The least number of calls of each connection, however slow the server is. */
 const CALLS_OF_A_CONNECTION = 2
 
 /**
- * Every round puts every server under every load in turn, and the next round begins with the next
- * server: what slows the machine down for a while slows all of them down. A ratio is taken within
- * one round only.
+ * Each round puts every server under every load in turn, and starts with another server than the round
+ * before, so that a temporary slowdown of the machine affects all servers. Ratios compare samples of the
+ * same round only.
  */
 export async function measure(generator: Generator, plan: Plan): Promise<Samples> {
   const { servers, loads, rounds } = plan
@@ -60,7 +60,7 @@ export async function measure(generator: Generator, plan: Plan): Promise<Samples
   return samples
 }
 
-/** Lets the compilers of each server do their work. @returns how many calls fill a sample */
+/** Lets the JIT compilers of each server work. @returns how many calls fill a sample */
 async function warmUp(generator: Generator, plan: Plan): Promise<Map<string, Map<string, number>>> {
   const amounts = new Map<string, Map<string, number>>()
   for (const server of plan.servers) {
@@ -73,7 +73,7 @@ async function warmUp(generator: Generator, plan: Plan): Promise<Map<string, Map
   return amounts
 }
 
-/** Until the server has worked for as long as a sample takes. */
+/** Warms up until the server has used as much processor time as a sample takes. */
 async function warmUpOne(
   generator: Generator,
   { loads, seconds, connections, staysAwake }: Plan,
@@ -109,13 +109,13 @@ async function sampleOf(
   return { cpuMicros: (cpu / answered) * 1e6, perSecond: answered / seconds, p50, p95, p99 }
 }
 
-/** How many times as much processor time the other takes as the one, round by round. */
+/** Returns the processor time of `other` as a multiple of that of `one`, round by round. */
 export function ratioOf(samples: Samples, one: string, other: string, load: string): Spread {
   const [own, others] = [one, other].map((name) => samples.get(name)!.get(load)!)
   return spreadOf(own!.map(({ cpuMicros }, i) => others![i]!.cpuMicros / cpuMicros))
 }
 
-/** The middle of a server's samples of one load, each figure for itself. */
+/** Returns the median of each figure over a server's samples of one load. */
 export function middleOf(samples: Samples, server: string, load: string): Sample {
   const own = samples.get(server)!.get(load)!
   const middle = (of: (sample: Sample) => number) => quantile(own.map(of), 0.5)

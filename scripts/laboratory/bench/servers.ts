@@ -1,10 +1,10 @@
 import { openSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../../../tests/support/wire/free-port.ts'
-import { start, stop } from '../../processes.ts'
+import { start, stop } from '../../support/processes.ts'
 import { cpuSeconds } from './cpu.ts'
 
-/** A program that answers at 127.0.0.1:PORT. */
+/** A server that listens on 127.0.0.1:PORT. */
 export type Program = {
   name: string
   command: string
@@ -17,13 +17,13 @@ export type Running = { name: string; pid: number; origin: string; stop(): Promi
 
 const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 5_000
-/** A server that works less than that in so long has started. */
+/** A server that uses less processor time than this in this period has started. */
 const SETTLING_MS = 500
 const SETTLED_SECONDS = 0.03
 
 /**
- * Starts a server on a free port with nothing of this process's settings. Its log goes to /dev/null.
- * @throws when it does not answer within a minute, with what it said on standard error
+ * Starts a server on a free port, without the settings of this process. Its log goes to /dev/null.
+ * @throws with the end of its standard error if it does not respond within a minute
  */
 export async function startServer(program: Program): Promise<Running> {
   const { name, command, parameters, directory, env } = program
@@ -47,7 +47,7 @@ export async function startServer(program: Program): Promise<Running> {
   return { name, pid: child.pid!, origin, stop: () => stop(child, STOP_LIMIT_MS) }
 }
 
-/** Parley listens first, and then compiles for some seconds what its first calls would wait for. */
+/** After it listens, Parley compiles validators for some seconds, so that the first calls need not wait. */
 async function settled(pid: number): Promise<void> {
   const deadline = performance.now() + START_LIMIT_MS
   let before = await cpuSeconds(pid)

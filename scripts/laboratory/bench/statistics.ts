@@ -1,13 +1,13 @@
-/** The middle one, and how far the others lie: the noise of a machine is in the spread. */
+/** The median, and the extremes, which show the noise of the machine. */
 export type Spread = { median: number; least: number; most: number }
 
-/** @throws RangeError for nothing */
+/** @throws RangeError for an empty list */
 export function spreadOf(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError('Nothing was measured.')
   return { median: quantile(values, 0.5), least: Math.min(...values), most: Math.max(...values) }
 }
 
-/** The value that a share of the others does not exceed, between two of them in proportion. */
+/** Returns the value that this share of the values does not exceed, interpolated linearly. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const at = (sorted.length - 1) * share
@@ -18,7 +18,7 @@ export function quantile(values: readonly number[], share: number): number {
 
 export type Latency = { p50: number; p95: number; p99: number; count: number }
 
-/** In the unit of the values. */
+/** Returns the latency in the unit of the values. */
 export function latencyOf(values: readonly number[]): Latency {
   const [p50, p95, p99] = [0.5, 0.95, 0.99].map((share) => quantile(values, share))
   return { p50: p50!, p95: p95!, p99: p99!, count: values.length }

@@ -11,7 +11,7 @@ import type { Effort } from './without-database.ts'
 
 export type WithDatabase = { samples: Samples; latencies: Latencies }
 
-/** Parley and its peers on one PostgreSQL, each on a copy of the same rows; then Parley alone. */
+/** Measures Parley and its peers on one PostgreSQL, each on a copy of the same rows, then Parley alone. */
 export async function measureWithDatabase(
   generator: Generator,
   common: Common,
@@ -45,7 +45,7 @@ export async function measureWithDatabase(
   }
 }
 
-/** Parley first. */
+/** Returns the servers, Parley first. */
 async function programs(
   common: Common,
   template: Template,

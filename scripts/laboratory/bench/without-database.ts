@@ -8,14 +8,14 @@ import { measure, type Samples } from './rounds.ts'
 import { type Answer } from './agreement.ts'
 import { type Running, startServer } from './servers.ts'
 
-/** How hard and how long is measured. */
+/** The size of a run. */
 export type Effort = { rounds: number; seconds: number; connections: number }
 
-/** What Node adds by itself. */
+/** Headers that Node adds by itself. */
 const OF_THE_CONNECTION = ['connection', 'keep-alive', 'date']
 const CALLERS = 20
 
-/** Parley and its peers where nothing is asked of a database. */
+/** Measures Parley and its peers without database queries. */
 export async function measureWithoutDatabase(
   generator: Generator,
   common: Common,
@@ -45,7 +45,7 @@ export async function measureWithoutDatabase(
   }
 }
 
-/** For the limit, which answers with the same bytes. */
+/** Returns Parley's responses for the bare `node:http` server, which repeats them. */
 function recorded(
   answers: ReadonlyMap<string, Answer>,
   operations: readonly { name: string; calls: { method: string; path: string }[] }[],

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { packageRoot } from '../../../src/lib/package-root.ts'
 
-/** A process of its own: what it costs is in nobody's processor time. */
+/** A separate process, whose processor time counts for no server. */
 export type Worker = {
-  /** One question at a time. @throws what the worker could not do */
+  /** Sends a question and resolves with the result; one at a time. @throws the error of the worker */
   ask(question: object): Promise<unknown>
   stop(): void
 }
@@ -31,7 +31,7 @@ export function startWorker(program: string): Worker {
   }
 }
 
-/** The worker's side: it lives for as long as whoever asks it. */
+/** The side of the worker, which exits with the process that started it. */
 export function answerQuestions(answer: (question: never) => Promise<unknown>): void {
   process.on('message', (question) => {
     answer(question as never).then(

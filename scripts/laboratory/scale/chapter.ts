@@ -1,18 +1,18 @@
 import type { Target } from '../bench/targets.ts'
 
-/** One question about growth, answered by a table. */
+/** The results of one part, as a section with a table. */
 export type Chapter = {
   title: string
-  /** What was done, before the table. */
+  /** Describes the measurement, before the table. */
   text: string
   heads: string[]
   rows: string[][]
-  /** What the table leaves to be said. */
+  /** A remark after the table. */
   after?: string
   targets: Target[]
 }
 
-/** @param unit with its space; the figure has to stay below the goal */
+/** A target that is met if the figure is below the goal. @param unit includes its leading space */
 export function below(what: string, goal: number, reached: number, unit: string): Target {
   const digits = Math.abs(goal) < 10 ? 2 : 1
   const isMet = reached < goal

@@ -1,18 +1,18 @@
-/** The crowd's process: it opens streams that stay open, and measures what others then wait for. */
+/** The process that opens streams, keeps them open, and measures the latency of other calls meanwhile. */
 import { Agent, request, type ClientRequest } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import { answerQuestions } from '../bench/worker.ts'
 
-/** What a crowd is asked: to open more streams and keep them, or to try how it is meanwhile. */
+/** A request to open more streams and keep them, or to measure other calls. */
 export type CrowdQuestion = {
   origin: string
   tokens: readonly string[]
 } & ({ open: number } | { tries: number })
-/** Milliseconds of each. */
+/** Milliseconds of each call. */
 export type Tried = { firstEvents: number[]; profiles: number[] }
 export type Opened = { seconds: number }
 
-/** More at once than two cores have work for would only wait for each other. */
+/** More concurrent starts would only wait for two cores. */
 const AT_ONCE = 16
 const PROFILES_OF_A_TRY = 4
 const GAP_MS = 10
@@ -27,7 +27,7 @@ answerQuestions((question: CrowdQuestion) =>
 )
 
 async function openMany(question: CrowdQuestion & { open: number }): Promise<Opened> {
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   let left = question.open
   const openInTurn = async () => {
     while (left > 0) {
@@ -36,7 +36,7 @@ async function openMany(question: CrowdQuestion & { open: number }): Promise<Ope
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, openInTurn))
-  return { seconds: (performance.now() - begun) / 1_000 }
+  return { seconds: (performance.now() - startedAtMs) / 1_000 }
 }
 
 async function tryOut(question: CrowdQuestion & { tries: number }): Promise<Tried> {
@@ -51,9 +51,9 @@ async function tryOut(question: CrowdQuestion & { tries: number }): Promise<Trie
   return tried
 }
 
-/** Starts a conversation. @returns once its first event is there */
+/** Starts an answer in a new conversation; resolves at its first event. */
 function openStream({ origin, tokens }: CrowdQuestion, more = {}) {
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   const body = JSON.stringify({ message: 'Hello', ...more })
   const authorization = `Bearer ${tokens[(turn += 1) % tokens.length]!}`
   const headers = { authorization, 'content-type': 'application/json' }
@@ -72,9 +72,9 @@ function openStream({ origin, tokens }: CrowdQuestion, more = {}) {
       response.setEncoding('utf8').on('data', (chunk: string) => {
         if (said.length < 1_000) said += chunk
         if (response.statusCode === 200 && said.includes('event:'))
-          resolve({ stream, milliseconds: performance.now() - begun })
+          resolve({ stream, milliseconds: performance.now() - startedAtMs })
       })
-      // One that is kept may end with the server.
+      // A stream that is kept open ends when the server stops; the promise is settled by then.
       response.on('error', reject).on('end', () => {
         reject(new Error(`A stream ended: ${response.statusCode} ${said}`))
       })
@@ -84,13 +84,13 @@ function openStream({ origin, tokens }: CrowdQuestion, more = {}) {
 }
 
 function readProfile({ origin, tokens }: CrowdQuestion): Promise<number> {
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   const headers = { authorization: `Bearer ${tokens[(turn += 1) % tokens.length]!}` }
   return new Promise((resolve, reject) => {
     const call = request(`${origin}/api/v1/users/profile`, { agent: keptAlive, headers })
     call.on('error', reject).on('response', (response) => {
       response.resume().on('end', () => {
-        if (response.statusCode === 200) resolve(performance.now() - begun)
+        if (response.statusCode === 200) resolve(performance.now() - startedAtMs)
         else reject(new Error(`profile: ${response.statusCode}`))
       })
     })

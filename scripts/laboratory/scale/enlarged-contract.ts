@@ -7,12 +7,12 @@ import {
   type PathItem,
 } from '../../../src/contract/document.ts'
 
-/** A longer contract, and which operation each of its new ones is a copy of. */
+/** A longer contract, and the original of each copied operation. */
 export type Enlarged = { contract: Contract; copies: ReadonlyMap<string, string> }
 
 /**
- * Copies operations under other paths, round by round, until there are so many. The copies stand
- * before the originals, so that whoever looks for an original in the document's order passes them all.
+ * Copies operations to other paths, round by round, until there are this many. The copies come before the
+ * originals, so that a search in document order for an original passes all copies.
  */
 export function enlarge({ yaml, document }: Contract, operations: number): Enlarged {
   const copies = new Map<string, string>()
@@ -32,7 +32,7 @@ export function enlarge({ yaml, document }: Contract, operations: number): Enlar
   }
 }
 
-/** What has moved away is no operation of its own. */
+/** Moved operations are deprecated redirects, which are not copied. */
 function isCopied(item: PathItem): boolean {
   return METHODS.every((method) => !item[method]?.deprecated)
 }

@@ -3,13 +3,13 @@ import { administer, type Owner } from '../bench/database.ts'
 import { openDatabase } from '../../../src/store/database/database.ts'
 import { migrate } from '../../../src/store/migrations/migrate.ts'
 
-/** 95,700 bytes, as long as a question may be. */
+/** 95,700 bytes, the longest message that the contract allows. */
 const QUESTION = `repeat('한', 31900)`
 const ANSWER = `'I see. Tell me more.'`
 
 export type Execute = (sql: string) => Promise<unknown>
 
-/** Callers with a conversation each, of so many of the longest questions and their answers. */
+/** Adds callers with one conversation each, which has this many of the longest questions and their answers. */
 export async function addReaders(
   execute: Execute,
   { readers, questions }: { readers: number; questions: number },
@@ -38,12 +38,12 @@ export async function addReaders(
   return owners
 }
 
-/** On a server. */
+/** Executes statements on a PostgreSQL server. */
 export function onServer(databaseUrl: string): { execute: Execute; close: () => Promise<void> } {
   return { execute: (sql) => administer(databaseUrl, sql), close: () => Promise.resolve() }
 }
 
-/** In the folder that an embedded database will be opened from. */
+/** Executes statements on the embedded database in this folder. */
 export async function inFolder(
   dataDir: string,
 ): Promise<{ execute: Execute; close: () => Promise<void> }> {

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { administer, type Owner } from '../bench/database.ts'
 
-/** How long a conversation is; half of its messages are answers, each of which counts as usage. */
+/** The messages of a conversation. Half of them are answers, each with a usage record. */
 const MESSAGES = 20
 const DAYS = 30
-/** In the title of one conversation only, the oldest. */
+/** Appears in the title of the oldest conversation only. */
 export const NEEDLE = 'needle'
-/** In no title. */
+/** Appears in no title. */
 export const NOTHING = 'haystack'
 
-/** Somebody with so many messages, written evenly over the last month. */
+/** Adds an account with this many messages, spread evenly over the last month. */
 export async function addOwner(databaseUrl: string, messages: number): Promise<Owner> {
   const id = randomUUID()
   const email = `${id}@example.com`

@@ -2,21 +2,21 @@ import { readFile, writeFile } from 'node:fs/promises'
 
 const KB_OF_MB = 1_024
 
-/** What is resident of a process, in MB. Linux: proc(5). */
+/** Returns the resident memory of a process in MB. Linux: proc(5). */
 export function residentMb(pid: number): Promise<number> {
   return statusMb(pid, 'VmRSS')
 }
 
-/** The most that was resident since it was last forgotten, in MB. */
+/** Returns the peak of resident memory since `resetPeak`, in MB. */
 export function peakMb(pid: number): Promise<number> {
   return statusMb(pid, 'VmHWM')
 }
 
-export async function forgetPeak(pid: number): Promise<void> {
+export async function resetPeak(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/clear_refs`, '5')
 }
 
-/** How many files, sockets included, a process that this one starts may have open. */
+/** Returns how many files, sockets included, a child process may have open. */
 export async function mostDescriptors(): Promise<number> {
   const limits = await readFile('/proc/self/limits', 'utf8')
   // Node raises the soft limit to the hard one when it starts.

@@ -8,9 +8,9 @@ import { type Running, startServer } from '../bench/servers.ts'
 import { type Latency, latencyOf } from '../bench/statistics.ts'
 import { below, type Chapter } from './chapter.ts'
 import { addOwner, NEEDLE, NOTHING } from './many-messages.ts'
-import { forgetPeak, peakMb, residentMb } from './memory.ts'
+import { resetPeak, peakMb, residentMb } from './memory.ts'
 
-/** How far a list is followed for its later page, at most. */
+/** The number of the later page, at most. */
 const PAGES = 25
 const WARM_UP_CALLS = 20
 const REST_MS = 1_000
@@ -23,7 +23,7 @@ type Export = { lines: number; ms: number; beforeMb: number; peakMb: number }
 type Row = { messages: number; reads: Reads; export: Export }
 type Caller = { server: Running; token: string; owner: Owner }
 
-/** @param effort how many messages somebody has, one row each, from few to many */
+/** @param effort the numbers of messages, one row each, in ascending order */
 export async function measureMessages(
   common: Common,
   template: Template,
@@ -66,7 +66,7 @@ async function readsOf(generator: Generator, caller: Caller, amount: number): Pr
   return Object.fromEntries(entries) as Reads
 }
 
-/** One call after the other. */
+/** Measures the calls one after the other. */
 async function latencyOfCalls(
   generator: Generator,
   { server, token }: Caller,
@@ -96,12 +96,12 @@ async function exportOf(caller: Caller): Promise<Export> {
   const { pid } = caller.server
   await pause(REST_MS)
   const beforeMb = await residentMb(pid)
-  await forgetPeak(pid)
-  const begun = performance.now()
+  await resetPeak(pid)
+  const startedAtMs = performance.now()
   const { body } = await read(caller, '/users/export')
   let lines = 0
   for await (const chunk of body!) for (const byte of chunk) if (byte === NEWLINE) lines += 1
-  return { lines, ms: performance.now() - begun, beforeMb, peakMb: await peakMb(pid) }
+  return { lines, ms: performance.now() - startedAtMs, beforeMb, peakMb: await peakMb(pid) }
 }
 
 async function read({ server, token }: Caller, path: string): Promise<Response> {

@@ -27,7 +27,7 @@ const LOOK_EVERY_MS = 100
 type Effort = { rounds: number; seconds: number; connections: number; starts: number }
 type Started = { server: Running; starts: EnlargedStart[] }
 
-/** Whether a longer contract makes a call dearer. */
+/** Measures whether a call costs more with a longer contract. */
 export async function measureOperations(
   common: Common,
   generator: Generator,
@@ -65,7 +65,7 @@ export async function measureOperations(
   }
 }
 
-/** The last of several starts stays. */
+/** Starts the server several times and keeps the last one. */
 async function startOften(common: Common, operations: number, starts: number): Promise<Started> {
   const file = join(common.directory, `start-${operations}.json`)
   const { env } = await parley(common)

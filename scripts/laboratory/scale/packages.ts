@@ -4,7 +4,7 @@ import { packageRoot } from '../../../src/lib/package-root.ts'
 
 const BYTES_OF_MB = 1_048_576
 
-/** What npm's lockfile says of a package, as far as it is read here. */
+/** A package in npm's lockfile: the fields that are read here. */
 type Locked = {
   dev?: boolean
   optional?: boolean
@@ -13,11 +13,11 @@ type Locked = {
   peerDependencies?: Record<string, string>
 }
 type Lock = Record<string, Locked>
-/** What a purpose takes, its dependencies' dependencies included. */
+/** The packages of one purpose, including transitive dependencies. */
 export type Group = { purpose: string; count: number; mb: number }
 export type Packages = { count: number; mb: number; groups: Group[] }
 
-/** Parley's own dependencies by purpose; a package that several need counts for the first. */
+/** Parley's direct dependencies by purpose. A shared package counts for the first purpose. */
 const PURPOSES: [string, RegExp][] = [
   ['HTTP and both validations', /^(express|helmet|ajv|yaml$)/],
   ['databases: Prisma, pg, PGlite', /^(@prisma\/|pg|@electric-sql\/)/],
@@ -27,7 +27,7 @@ const PURPOSES: [string, RegExp][] = [
   ['limits, upstream, engine', /./],
 ]
 
-/** What `npm ci --omit=dev --omit=optional` brings, by the lockfile and the size of the files here. */
+/** Returns what `npm ci --omit=dev --omit=optional` installs, from the lockfile and the local files. */
 export async function packagesForRunning(): Promise<Packages> {
   const text = await readFile(join(packageRoot, 'package-lock.json'), 'utf8')
   const { packages: lock } = JSON.parse(text) as { packages: Lock }
@@ -51,7 +51,7 @@ function isNeeded({ dev, optional, devOptional }: Locked): boolean {
   return !dev && !optional && !devOptional
 }
 
-/** Where everything is that these need, themselves included. */
+/** Returns the folders of these packages and of everything that they need. */
 function reach(lock: Lock, names: readonly string[]): Set<string> {
   const seen = new Set<string>()
   const visit = (name: string, from: string) => {
@@ -65,7 +65,7 @@ function reach(lock: Lock, names: readonly string[]): Set<string> {
   return seen
 }
 
-/** As Node looks for a package: in the folder itself, and then further out. */
+/** Resolves a package as Node does: in the folder itself, then outwards. */
 function find(lock: Lock, name: string, from: string): string | undefined {
   const place = join(from, 'node_modules', name)
   if (lock[place]) return place
@@ -74,7 +74,7 @@ function find(lock: Lock, name: string, from: string): string | undefined {
   return find(lock, name, outer)
 }
 
-/** Of the files of a package, without those of packages within it. */
+/** Returns the size of a package without the packages nested in it. */
 async function mbOf(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const isOwn = (path: string) => !path.slice(folder.length).includes('/node_modules')
@@ -85,7 +85,7 @@ async function mbOf(folder: string): Promise<number> {
   return sizes.reduce((sum, size) => sum + size, 0) / BYTES_OF_MB
 }
 
-/** Why there are so many. */
+/** Describes the packages by purpose. */
 export function describePackages({ groups }: Packages): string {
   const parts = groups.map(({ purpose, count, mb }) => `${purpose} ${count} (${mb.toFixed(0)} MB)`)
   return `Packages by purpose: ${parts.join('; ')}. Most of the size is databases in WebAssembly, and their builds for other platforms, which no server loads.`

@@ -16,9 +16,9 @@ const WARM_UPS = 2
 
 type Effort = { rounds: number; seconds: number; connections: number }
 type Sample = { perSecond: number; cpuMicros: number; busyPercent: number }
-type Ground = { generators: Generator[]; calls: Call[]; effort: Effort }
+type Setup = { generators: Generator[]; calls: Call[]; effort: Effort }
 
-/** The same load on one process, and spread over two that share a database. */
+/** Measures the same load on one process, and spread over two that share a database. */
 export async function measureProcesses(
   common: Common,
   template: Template,
@@ -34,9 +34,9 @@ export async function measureProcesses(
       servers.push(await startServer({ ...program, name, env }))
     }
     const people = await withTokens(template.owners, common.keysText)
-    const ground = { generators, calls: stir(operationsOf(people), MIX), effort }
+    const setup = { generators, calls: stir(operationsOf(people), MIX), effort }
     const both = [servers.slice(0, 1), servers]
-    const samples = await roundsOf(ground, both)
+    const samples = await roundsOf(setup, both)
     return chapterOf(samples, { ...effort, store: redis ? 'a Redis' : 'no Redis' })
   } finally {
     for (const { stop } of [...generators, ...servers]) await stop()
@@ -44,27 +44,27 @@ export async function measureProcesses(
   }
 }
 
-/** By number of processes less one, round by round. */
-async function roundsOf(ground: Ground, teams: Running[][]): Promise<Sample[][]> {
+/** Returns the samples of each round; the index is the number of processes minus one. */
+async function roundsOf(setup: Setup, teams: Running[][]): Promise<Sample[][]> {
   const samples: Sample[][] = teams.map(() => [])
-  const { rounds } = ground.effort
+  const { rounds } = setup.effort
   for (let round = -WARM_UPS; round < rounds; round += 1) {
     for (const [i, team] of teams.entries()) {
-      const sample = await sampleOf(ground, team)
+      const sample = await sampleOf(setup, team)
       if (round >= 0) samples[i]!.push(sample)
     }
   }
   return samples
 }
 
-/** Two generators in either case: what they cost is then the same. */
-async function sampleOf({ generators, calls, effort }: Ground, team: Running[]): Promise<Sample> {
+/** Uses two generators in both cases, so that they cost the same. */
+async function sampleOf({ generators, calls, effort }: Setup, team: Running[]): Promise<Sample> {
   const taken = async () => {
     const each = await Promise.all(team.map(({ pid }) => cpuSeconds(pid)))
     return each.reduce((sum, seconds) => sum + seconds, 0)
   }
   const [before, idleBefore] = [await taken(), idleMs()]
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   const outcomes = await Promise.all(
     generators.map((generator, i) => {
       const { origin } = team[i % team.length]!
@@ -72,7 +72,7 @@ async function sampleOf({ generators, calls, effort }: Ground, team: Running[]):
       return generator.run({ kind: 'closed', origin, calls, connections, seconds: effort.seconds })
     }),
   )
-  const ms = performance.now() - begun
+  const ms = performance.now() - startedAtMs
   const idle = (idleMs() - idleBefore) / (ms * cpus().length)
   const answered = outcomes.reduce((sum, outcome) => sum + outcome.answered, 0)
   const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed, 0)
@@ -84,7 +84,7 @@ async function sampleOf({ generators, calls, effort }: Ground, team: Running[]):
   }
 }
 
-/** Of all cores since the machine was started. */
+/** Returns the idle time of all cores since the machine started. */
 function idleMs(): number {
   return cpus().reduce((sum, { times }) => sum + times.idle, 0)
 }

@@ -1,9 +1,9 @@
-/** The readers' process: it asks for many long answers at once, and reads them all. */
+/** The process of the readers: requests many large responses concurrently and reads them all. */
 import { Agent, request } from 'node:http'
 import { answerQuestions } from '../bench/worker.ts'
 
 export type ReadQuestion = { origin: string; calls: readonly { path: string; token: string }[] }
-/** How often each status was answered, how much was read, and how long until the last had ended. */
+/** The number of responses by status, the megabytes read, and the seconds until the last one ended. */
 export type Read = { statuses: Record<string, number>; mb: number; seconds: number }
 
 const LONGEST_WAIT_MS = 120_000
@@ -11,12 +11,12 @@ const BYTES_OF_MB = 1e6
 const alone = new Agent({ keepAlive: false })
 
 answerQuestions(async ({ origin, calls }: ReadQuestion): Promise<Read> => {
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   const answers = await Promise.all(calls.map(({ path, token }) => readWhole(origin + path, token)))
   const statuses: Record<string, number> = {}
   for (const { status } of answers) statuses[status] = (statuses[status] ?? 0) + 1
   const mb = answers.reduce((sum, { bytes }) => sum + bytes, 0) / BYTES_OF_MB
-  return { statuses, mb, seconds: (performance.now() - begun) / 1_000 }
+  return { statuses, mb, seconds: (performance.now() - startedAtMs) / 1_000 }
 })
 
 function readWhole(url: string, token: string): Promise<{ status: number; bytes: number }> {

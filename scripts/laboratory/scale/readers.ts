@@ -10,7 +10,7 @@ import { type Latency, latencyOf } from '../bench/statistics.ts'
 import { startWorker } from '../bench/worker.ts'
 import { below, type Chapter } from './chapter.ts'
 import { addReaders, type Execute, inFolder, onServer } from './long-texts.ts'
-import { forgetPeak, peakMb, residentMb } from './memory.ts'
+import { resetPeak, peakMb, residentMb } from './memory.ts'
 import type { Read, ReadQuestion } from './reader.ts'
 
 const EXPORTS = 40
@@ -26,9 +26,9 @@ type Row = { database: string; callers: number; read: Read; delay: Delay; health
   beforeMb: number
   peakMb: number
 }
-type Ground = { common: Common; program: Program; database: string; owners: readonly Owner[] }
+type Setup = { common: Common; program: Program; database: string; owners: readonly Owner[] }
 
-/** What others wait for while some read as much as they can. @param effort how much each has */
+/** Measures the latency of other calls during large reads. @param effort the questions of each caller */
 export async function measureReaders(
   common: Common,
   template: Template,
@@ -55,7 +55,7 @@ export async function measureReaders(
   return chapterOf(rows, questions)
 }
 
-async function rowsOf({ common, program, database, owners }: Ground): Promise<Row[]> {
+async function rowsOf({ common, program, database, owners }: Setup): Promise<Row[]> {
   const metricsPort = await freePort()
   const env = { ...program.env, METRICS_PORT: String(metricsPort) }
   const server = await startServer({ ...program, env })
@@ -70,8 +70,8 @@ async function rowsOf({ common, program, database, owners }: Ground): Promise<Ro
       const question: ReadQuestion = { origin: server.origin, calls: asked }
       await pause(REST_MS)
       const beforeMb = await residentMb(server.pid)
-      await forgetPeak(server.pid)
-      // What is read starts anew with every look.
+      await resetPeak(server.pid)
+      // Each read of the metrics resets the measurement of the delay.
       await delayOf(metricsUrl)
       const stopProbing = probeHealth(server.origin)
       const read = (await worker.ask(question)) as Read
@@ -88,7 +88,7 @@ async function rowsOf({ common, program, database, owners }: Ground): Promise<Ro
   }
 }
 
-/** An export, and a list. */
+/** Returns an export and a list of messages. */
 function callsOf({ token, conversationIds }: { token: string; conversationIds: string[] }) {
   const path = `/api/v1/conversations/${conversationIds[0]!}`
   return [
@@ -97,14 +97,14 @@ function callsOf({ token, conversationIds }: { token: string; conversationIds: s
   ]
 }
 
-/** Of the event loop, since it was last asked for, in milliseconds. */
+/** Returns the delay of the event loop since the last read, in milliseconds. */
 async function delayOf(metricsUrl: string): Promise<Delay> {
   const { value } = await readMetrics(metricsUrl)
   const of = (which: string) => value(`parley_nodejs_eventloop_lag_${which}_seconds`) * MS_OF_S
   return { p50: of('p50'), p99: of('p99'), most: of('max') }
 }
 
-/** Asks a hundred times a second, whether or not the last was answered. @returns milliseconds of each */
+/** Calls health a hundred times a second until the returned function is called, which returns the milliseconds. */
 function probeHealth(origin: string): () => Promise<number[]> {
   const agent = new Agent({ keepAlive: true })
   const probes: Promise<number>[] = []
@@ -120,11 +120,11 @@ function probeHealth(origin: string): () => Promise<number[]> {
 }
 
 function probe(url: string, agent: Agent): Promise<number> {
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   return new Promise((resolve, reject) => {
     get(url, { agent }, (response) => {
       response.resume().on('end', () => {
-        resolve(performance.now() - begun)
+        resolve(performance.now() - startedAtMs)
       })
     }).on('error', reject)
   })

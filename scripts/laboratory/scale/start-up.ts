@@ -8,7 +8,7 @@ import { MIX, operationsOf, stir } from '../bench/operations.ts'
 import { withTokens } from '../bench/people.ts'
 import { type Program, startServer } from '../bench/servers.ts'
 import { spreadOf } from '../bench/statistics.ts'
-import { start, stop } from '../../processes.ts'
+import { start, stop } from '../../support/processes.ts'
 import { below, type Chapter } from './chapter.ts'
 import { residentMb } from './memory.ts'
 import { describePackages, packagesForRunning } from './packages.ts'
@@ -20,7 +20,7 @@ const MS_OF_S = 1_000
 
 type Effort = { starts: number; loadSeconds: number; connections: number }
 
-/** How soon the server is ready, what it then holds, and what has to be installed for it. */
+/** Measures the time until the server is ready, its memory, and the size of its packages. */
 export async function measureStartUp(
   common: Common,
   template: Template,
@@ -55,7 +55,7 @@ export async function measureStartUp(
   }
 }
 
-/** Seconds of each start but the first, which migrates and fills the machine's caches. */
+/** Returns the seconds of each start apart from the first, which migrates and fills the caches. */
 async function startsOf(program: Program, starts: number): Promise<number[]> {
   const taken: number[] = []
   for (let i = 0; i <= starts; i += 1) taken.push(await secondsToReady(program))
@@ -65,7 +65,7 @@ async function startsOf(program: Program, starts: number): Promise<number[]> {
 async function secondsToReady({ command, parameters, directory, env }: Program): Promise<number> {
   const port = await freePort()
   const own = { PATH: process.env['PATH'], NODE_ENV: 'production', ...env, PORT: String(port) }
-  const begun = performance.now()
+  const startedAtMs = performance.now()
   const child = start(
     { program: command, parameters: parameters(port), env: own },
     directory,
@@ -74,11 +74,11 @@ async function secondsToReady({ command, parameters, directory, env }: Program):
   child.stderr!.resume()
   try {
     while (!(await isReady(port))) {
-      if (child.exitCode !== null || performance.now() - begun > START_LIMIT_MS)
+      if (child.exitCode !== null || performance.now() - startedAtMs > START_LIMIT_MS)
         throw new Error('Parley did not start.')
       await pause(LOOK_EVERY_MS)
     }
-    return (performance.now() - begun) / MS_OF_S
+    return (performance.now() - startedAtMs) / MS_OF_S
   } finally {
     await stop(child, STOP_LIMIT_MS)
   }

@@ -11,10 +11,10 @@ import { below, type Chapter } from './chapter.ts'
 import type { CrowdQuestion, Opened, Tried } from './crowd.ts'
 import { mostDescriptors, residentMb } from './memory.ts'
 
-/** What the server needs beside two sockets for each stream: one of the caller, one of the upstream. */
+/** File descriptors of the server besides two sockets for each stream: to the caller and to the upstream. */
 const OTHER_DESCRIPTORS = 200
 const SETTLE_MS = 5_000
-/** Fewer say nothing of one: what else the server does takes megabytes. */
+/** With fewer streams, other memory of the server outweighs theirs. */
 const ENOUGH_FOR_MEMORY = 1_000
 const KB_OF_MB = 1_024
 const TIMEOUT_SECONDS = '600'
@@ -28,7 +28,7 @@ type Row = {
 } & Tried
 type Crowd = { worker: Worker; server: Running; tokens: string[]; tries: number }
 
-/** @param effort how many streams are open, one row each, from few to many */
+/** @param effort the numbers of open streams, one row each, in ascending order */
 export async function measureStreams(
   common: Common,
   template: Template,
@@ -62,7 +62,7 @@ async function rowsOf(crowd: Crowd, counts: readonly number[]): Promise<Row[]> {
   const ask = (question: object) => worker.ask({ origin: server.origin, tokens, ...question })
   const tryOut = (times: number) =>
     ask({ tries: times } satisfies Partial<CrowdQuestion>) as Promise<Tried>
-  // What the first ones cost is code and caches.
+  // The first streams load code and fill caches.
   await tryOut(2 * tries)
   await pause(SETTLE_MS)
   const idleMb = await residentMb(server.pid)

@@ -1,64 +1,68 @@
-/** Others get so long to notice that what was taken away is back; a dead instance's answers 30 s. */
+/** How long a disturbance may still cause failures: the lease of a killed instance lasts 30 s. */
 const AFTERMATH_MS = 40_000
 
-/** In the place of a status: the connection broke before there was one. */
+/** Recorded instead of a status: the connection broke before a response. */
 export const BROKEN = 0
-/** In the place of a status: a stream that did not come to its good end, however often followed. */
+/** Recorded instead of a status: a stream did not end with `message.end`, not even when resumed. */
 export const CUT = 1
 
-/** What a disturbance makes understandable: statuses, `BROKEN` or `CUT`. */
+/** The failures that a disturbance explains: statuses, `BROKEN` or `CUT`. */
 export type Explains = ReadonlySet<number>
 
-/** What happened, and which failures are explained by what was done to Parley at the time. */
-export type Diary = {
-  disturb(what: string, explains: Explains, act: () => Promise<void>): Promise<void>
-  /** @param status or `BROKEN` or `CUT` */
-  note(operation: string, status: number, detail?: string): void
-  /** Since it was last asked. */
-  counts(): string
-  summary(): string
-  unexplained(): number
+/** Records every call, and which failures the disturbances at that time explain. */
+export class Diary {
+  readonly #current = new Map<string, Explains>()
+  readonly #totals = new Map<string, number>()
+  readonly #failures = new Map<string, number>()
+  #calls = 0
+  #explained = 0
+  #unexplained = 0
+
+  /** The disturbance explains failures while `act` runs and for 40 s afterwards. */
+  async disturb(what: string, explains: Explains, act: () => Promise<void>): Promise<void> {
+    console.log(`        ${what}`)
+    this.#current.set(what, explains)
+    await act()
+    setTimeout(() => this.#current.delete(what), AFTERMATH_MS).unref()
+  }
+
+  /** @param status of the response, or `BROKEN` or `CUT` */
+  note(operation: string, status: number, detail = ''): void {
+    this.#calls += 1
+    count(this.#totals, `${operation} ${status}`)
+    if (status >= 200 && status < 300) return
+    const reason = [...this.#current].find(([, explains]) => explains.has(status))?.[0]
+    if (reason !== undefined) {
+      this.#explained += 1
+      count(this.#failures, `${reason}: ${operation} ${status}`)
+      return
+    }
+    this.#unexplained += 1
+    console.error(`UNEXPLAINED ${operation} ${status} ${detail.slice(0, 300)}`)
+  }
+
+  /** Describes the calls and explained failures since the last call of `counts`. */
+  counts(): string {
+    const text = `${String(this.#calls).padStart(6)} calls, ${this.#explained} explained failures, ${this.#unexplained} unexplained`
+    this.#calls = 0
+    this.#explained = 0
+    return text
+  }
+
+  summary(): string {
+    const [totals, failures] = [linesOf(this.#totals), linesOf(this.#failures)]
+    return ['Calls:', ...totals, 'Explained failures:', ...failures].join('\n')
+  }
+
+  unexplained(): number {
+    return this.#unexplained
+  }
 }
 
-export function createDiary(): Diary {
-  const current = new Map<string, Explains>()
-  const totals = new Map<string, number>()
-  const failures = new Map<string, number>()
-  let calls = 0
-  let explained = 0
-  let unexplained = 0
-  const count = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1)
-  return {
-    async disturb(what, explains, act) {
-      console.log(`        ${what}`)
-      current.set(what, explains)
-      await act()
-      setTimeout(() => current.delete(what), AFTERMATH_MS).unref()
-    },
-    note(operation, status, detail = '') {
-      calls += 1
-      count(totals, `${operation} ${status}`)
-      if (status >= 200 && status < 300) return
-      const because = [...current].find(([, explains]) => explains.has(status))?.[0]
-      if (because !== undefined) {
-        explained += 1
-        count(failures, `${because}: ${operation} ${status}`)
-        return
-      }
-      unexplained += 1
-      console.error(`UNEXPLAINED ${operation} ${status} ${detail.slice(0, 300)}`)
-    },
-    counts() {
-      const text = `${String(calls).padStart(6)} calls, ${explained} explained failures, ${unexplained} unexplained`
-      calls = 0
-      explained = 0
-      return text
-    },
-    summary() {
-      const lines = (map: Map<string, number>) =>
-        [...map].sort().map(([key, times]) => `  ${key}: ${times}`)
-      return ['Calls:', ...lines(totals), 'Explained failures:', ...lines(failures)].join('\n')
-    },
-    unexplained: () => unexplained,
-  }
+function count(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1)
+}
+
+function linesOf(counts: Map<string, number>): string[] {
+  return [...counts].sort().map(([key, times]) => `  ${key}: ${times}`)
 }

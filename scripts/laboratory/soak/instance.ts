@@ -3,18 +3,22 @@ import { readMetrics } from '../../../tests/support/observability/metrics.ts'
 import { freePort } from '../../../tests/support/wire/free-port.ts'
 
 const SAMPLE_MS = 2_000
+const NOTHING_SEEN = { heapMb: Infinity, residentMb: 0, descriptors: 0 }
 const MB = 1024 * 1024
 
-/** One of the processes under load, and its successors at the same address. */
+/** One of the processes under load, and the processes that replace it at the same address. */
 export type Instance = {
   url(): string
-  /** Ends it, and starts another when it has ended. */
+  /** Sends the signal, and starts a new process after the old one has exited. */
   restart(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
-  /** What it held since it was last asked: the least heap (what a collection leaves), the most of others. */
-  held(): Promise<string>
+  /**
+   * Describes what the process used since the last call: the smallest heap, which is what a garbage
+   * collection leaves, and the largest resident memory and number of descriptors.
+   */
+  usage(): Promise<string>
 }
 
-/** @param env with its own PORT */
+/** @param env includes a PORT of its own */
 export async function createInstance(
   workplace: Workplace,
   env: Record<string, string>,
@@ -23,9 +27,9 @@ export async function createInstance(
   const metricsUrl = `http://127.0.0.1:${metricsPort}/metrics`
   const start = () => workplace.start({ ...env, METRICS_PORT: metricsPort })
   let parley: ParleyProcess = await start()
-  let lives = 1
-  let seen = { heapMb: Infinity, residentMb: 0, descriptors: 0 }
-  const look = async () => {
+  let starts = 1
+  let seen = NOTHING_SEEN
+  const sample = async () => {
     const { value } = await readMetrics(metricsUrl)
     seen = {
       heapMb: Math.min(seen.heapMb, value('parley_nodejs_heap_size_used_bytes') / MB),
@@ -33,21 +37,21 @@ export async function createInstance(
       descriptors: Math.max(seen.descriptors, value('parley_process_open_fds')),
     }
   }
-  // While it is restarted there is nobody to ask.
-  setInterval(() => void look().catch(() => undefined), SAMPLE_MS).unref()
+  // During a restart there is no process to read from.
+  setInterval(() => void sample().catch(() => undefined), SAMPLE_MS).unref()
   return {
     url: () => parley.url,
     async restart(signal) {
       parley.signal(signal)
       await parley.exited
       parley = await start()
-      lives += 1
+      starts += 1
     },
-    async held() {
-      await look().catch(() => undefined)
+    async usage() {
+      await sample().catch(() => undefined)
       const { heapMb, residentMb, descriptors } = seen
-      seen = { heapMb: Infinity, residentMb: 0, descriptors: 0 }
-      return `[life ${lives}: heap ${heapMb.toFixed(1)} MB, resident ${residentMb.toFixed(0)} MB, ${descriptors} descriptors]`
+      seen = NOTHING_SEEN
+      return `[life ${starts}: heap ${heapMb.toFixed(1)} MB, resident ${residentMb.toFixed(0)} MB, ${descriptors} descriptors]`
     },
   }
 }

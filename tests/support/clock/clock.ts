@@ -24,7 +24,7 @@ export class TestClock implements Clock {
     return this.#elapsedMs
   }
 
-  /** How many waits and intervals are pending: 0 if nothing was left behind. */
+  /** The number of pending waits and intervals: 0 if none was leaked. */
   get pending(): number {
     return this.#timers.size
   }
@@ -71,8 +71,8 @@ export class TestClock implements Clock {
   }
 
   /**
-   * Moves time on, firing each wait and interval at its own moment and in order, and lets what
-   * they set off settle before the next. Input and output on the way (a database) is not awaited.
+   * Advances time, fires each wait and interval at its own moment and in order, and lets what they
+   * start settle before the next. Does not await I/O, such as a database.
    */
   async advance(ms: number): Promise<void> {
     const endMs = this.#elapsedMs + ms
@@ -93,7 +93,7 @@ export class TestClock implements Clock {
   }
 }
 
-/** Promises that have nothing left to wait for are done by the next turns of the loop. */
+/** Settled promises run their continuations within the next turns of the event loop. */
 async function settle(): Promise<void> {
   await nextTurn()
   await nextTurn()

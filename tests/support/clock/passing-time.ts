@@ -2,11 +2,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Store } from '../../../src/store/store.ts'
 import type { TestClock } from './clock.ts'
 
-/** Small, and with a real pause behind each: no lease runs out while the database is at work. */
+/** Small steps with a real pause after each, so that no lease expires while the database works. */
 const STEP_MS = 50
 const PAUSE_MS = 2
 
-/** Lets time pass on these clocks until the work is done. */
+/** Advances these clocks until the work is done. */
 export async function whileTimePasses<T>(
   clocks: readonly TestClock[],
   work: Promise<T>,
@@ -23,10 +23,10 @@ export async function whileTimePasses<T>(
   return work
 }
 
-/** How often an instance looks for its database. */
+/** The interval at which an instance checks its database. */
 const LOOK_MS = 5_000
 
-/** Lets so much time pass as an instance sees it that has its database: each look is answered. */
+/** Advances the clock and lets each check of the database that is due succeed. */
 export async function passInSight(
   clock: TestClock,
   store: Pick<Store, 'ping'>,

@@ -3,9 +3,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 const PAUSE_MS = 10
 
 /**
- * Asks again and again until there is an answer. For what happens in its own time: a database, a
- * process, a socket.
- * @throws after `withinMs` without one
+ * Polls until `find` returns a value. For what no test clock controls: a database, a process, a socket.
+ * @throws after `withinMs` without a value
  */
 export async function until<T>(
   find: () => T | undefined | false | Promise<T | undefined | false>,

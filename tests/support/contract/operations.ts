@@ -3,20 +3,20 @@ import type { OperationId } from '../../../src/contract/types.ts'
 import type { Database } from '../../../src/store/database/database.ts'
 import { exampleBody as bodyOf, policies } from './contract.ts'
 
-/** Every operation that is served at its own place. */
+/** Every operation that has not moved. */
 export const operations: readonly Policy[] = policies.operations.filter(
   ({ movedTo }) => movedTo === undefined,
 )
 
-/** The old places of paths. */
+/** The operations that redirect from old paths, and the base path. */
 export const { moved, basePath } = policies
 
-/** The example of an operation's body, from the contract: a body that fits. */
+/** Returns the contract's example of the operation's body. */
 export function exampleBody({ operationId }: Policy): Record<string, unknown> {
   return bodyOf(operationId as OperationId) as Record<string, unknown>
 }
 
-/** The path of an operation, with a value for each of its parameters. */
+/** Returns the path of an operation with its parameters filled in. */
 export function fill({ path }: Policy, valueOf: (name: string) => string): string {
   return basePath + path.replaceAll(/\{(\w+)\}/g, (_, name: string) => valueOf(name))
 }
@@ -25,7 +25,7 @@ export function parametersOf({ path }: Policy): string[] {
   return [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
 }
 
-/** Everything that is stored, to prove that nothing was written. */
+/** Returns every stored row, to prove that nothing was written. */
 export async function everythingIn({ prisma }: Database): Promise<string> {
   const rows = await Promise.all([
     prisma.account.findMany({ orderBy: { id: 'asc' } }),
@@ -35,7 +35,7 @@ export async function everythingIn({ prisma }: Database): Promise<string> {
     prisma.generation.findMany({ orderBy: { id: 'asc' } }),
     prisma.usageRecord.findMany({ orderBy: { generationId: 'asc' } }),
     prisma.feedback.findMany({ orderBy: { id: 'asc' } }),
-    // When a key was last used is written later, whatever it was used for.
+    // `lastUsedAt` is written later, whatever the key was used for.
     prisma.apiKey.findMany({ orderBy: { id: 'asc' }, omit: { hash: true, lastUsedAt: true } }),
     prisma.auditEvent.findMany({ orderBy: { id: 'asc' } }),
     prisma.idempotencyKey.findMany({ orderBy: { thingId: 'asc' } }),

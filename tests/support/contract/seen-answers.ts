@@ -5,7 +5,7 @@ import type { ValidResponse } from '../../../src/http/response/head-check.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The folder where every process of the suite writes which answers it has seen. */
+    /** The folder in which every process of the suite records the responses that it has seen. */
     seenAnswers: string
   }
 }
@@ -13,12 +13,12 @@ declare module 'vitest' {
 const seen = new Set<string>()
 const written = new Set<string>()
 
-/** Remembers an answer that was what the contract promises. */
+/** Records a response that conforms to the contract. */
 export function seeAnswer({ operationId, status, mediaType }: ValidResponse): void {
   seen.add([operationId, status, mediaType ?? '-'].join(' '))
 }
 
-/** Writes what was seen since the last time, for the count at the end of the suite. */
+/** Writes the responses seen since the last call, for the count at the end of the suite. */
 export function writeSeenAnswers(): void {
   const fresh = [...seen].filter((answer) => !written.has(answer))
   if (fresh.length === 0) return

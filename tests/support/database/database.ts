@@ -13,18 +13,18 @@ import { createDatabase, dropDatabase } from './server-database.ts'
 export type TestStore = {
   store: Store
   database: Database
-  /** Given to `openStore`, they lead to the same server database; in memory, to another copy. */
+  /** With these, `openStore` opens the same database on a server, or another copy in memory. */
   options: DatabaseOptions
   close: () => Promise<void>
 }
 
-/** A migrated database of its own, empty; close it when the test file ends. */
+/** Opens a new migrated, empty database; close it when the test file ends. */
 export async function openTestStore(): Promise<TestStore> {
   const { options, drop } = await prepare()
   return testStoreOf(await openDatabase(options), options, drop)
 }
 
-/** The same, embedded wherever the tests run: for what must happen in the same order each time. */
+/** As `openTestStore`, but always embedded: for tests that need the same order every time. */
 export async function openEmbeddedTestStore(): Promise<TestStore> {
   if ('snapshot' in inject('migrated')) return openTestStore()
   const database = await openDatabase({})
@@ -45,7 +45,7 @@ function testStoreOf(
   return { store, database, options, close }
 }
 
-/** A database without any table, opened `instances` times; embedded, never more than once. */
+/** Opens a database without tables `instances` times; an embedded one only once. */
 export async function openEmptyDatabases(
   instances: number,
 ): Promise<{ databases: Database[]; close(): Promise<void> }> {
@@ -77,7 +77,7 @@ async function prepare(): Promise<{ options: DatabaseOptions; drop: () => Promis
   return { options: { databaseUrl }, drop: () => dropDatabase(serverUrl, name) }
 }
 
-/** A database on the server without any table. @throws where the tests have no server */
+/** Creates a database without tables on the server. @throws without TEST_DATABASE_URL */
 export async function openEmptyServerDatabase(): Promise<{
   url: string
   drop: () => Promise<void>

@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { administer, createDatabase, dropDatabase } from './server-database.ts'
 
-/** An empty database of its own, and the role that owns it. */
+/** An empty database, and the role that owns it. */
 export type OddRole = {
   name: string
-  /** Of the database, as that role. */
+  /** The URL of the database, as that role. */
   url: string
   drop(): Promise<void>
 }
 
 /**
- * A role whose sessions are not as anybody expects.
- * @param settings what ALTER ROLE … SET says of it, by name
+ * Creates a role whose sessions have unusual settings.
+ * @param settings the settings for ALTER ROLE … SET, by name
  */
 export async function createOddRole(
   serverUrl: string,
@@ -38,7 +38,7 @@ export async function createOddRole(
   }
 }
 
-/** Each of them breaks a program that takes the server's own settings for granted. */
+/** Each of these breaks a program that relies on the defaults of the server. */
 export const ODD_SETTINGS = {
   datestyle: `'SQL, DMY'`,
   intervalstyle: 'iso_8601',

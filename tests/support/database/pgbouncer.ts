@@ -7,18 +7,18 @@ import { freePort } from '../wire/free-port.ts'
 import { ownerOfServer } from './postgres-server.ts'
 import { until } from '../clock/until.ts'
 
-// Debian keeps it where only administrators look.
+// Debian installs it in /usr/sbin.
 const PATH = `${process.env['PATH'] ?? ''}:/usr/sbin`
 
 /** Whether this machine can start a PgBouncer. */
 export const hasPgBouncer = spawnSync('pgbouncer', ['--version'], { env: { PATH } }).status === 0
 
-/** How it shares sessions among its clients. */
+/** How PgBouncer shares sessions among its clients. */
 export type PoolMode = 'session' | 'transaction' | 'statement'
 
-/** A PgBouncer before a server, with its own defaults for all that is not given. */
+/** A PgBouncer in front of a server, with its own defaults for everything else. */
 export type PgBouncer = {
-  /** The same database of the server, by this way; everybody is let in. */
+  /** Returns the URL of the same database through PgBouncer, which accepts every client. */
   url(serverUrl: string): string
   close(): Promise<void>
 }

@@ -19,15 +19,15 @@ const programs = existsSync(VERSIONS)
 /** Whether this machine can start a PostgreSQL. */
 export const hasPostgres = programs !== undefined
 
-/** A PostgreSQL of a test's own, to be treated badly. */
+/** A PostgreSQL that one test starts, stops and kills. */
 export type PostgresServer = {
-  /** Of its administrator; another path is another database. */
+  /** The URL as its administrator; the path is the database. */
   url: string
   /** To all its processes. `SIGSTOP` leaves its connections open and unanswered. */
   signal(signal: NodeJS.Signals): Promise<void>
-  /** Ends every process of it as a crash would. */
+  /** Kills every process of it, as a crash would. */
   kill(): Promise<void>
-  /** Begins again with what was written. */
+  /** Restarts it with its data. */
   start(): Promise<void>
   /** A standby of it, which follows until it is promoted. */
   standby(): Promise<PostgresServer>
@@ -122,14 +122,14 @@ async function runServer(
 
 type Owner = { uid: number; gid: number }
 
-/** PostgreSQL does not run as root: then it is the user's that its package has made. */
+/** PostgreSQL refuses to run as root: it then runs as the user `postgres` of its package. */
 export function ownerOfServer(): Owner | undefined {
   if (process.getuid?.() !== 0) return undefined
   const idOf = (what: '-u' | '-g') => Number(execFileSync('id', [what, 'postgres']).toString())
   return { uid: idOf('-u'), gid: idOf('-g') }
 }
 
-/** One that has ended since it was found needs to be told nothing. */
+/** Sends a signal; ignores a process that has exited. */
 function tell(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
@@ -144,7 +144,7 @@ async function childrenOf(parent: number): Promise<number[]> {
   return pids.filter((_, index) => parents[index] === parent)
 }
 
-/** Of those that have ended nothing is known, or that nobody has asked for how they ended. */
+/** Returns undefined for a process that has exited, a zombie included. */
 async function parentOf(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${String(pid)}/stat`, 'utf8').catch(() => '')
   // The name before it is in parentheses, and may hold spaces and more of those.

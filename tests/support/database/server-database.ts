@@ -1,6 +1,6 @@
 import pg from 'pg'
 
-/** Makes a database on the server, a copy of `template` if given; returns its URL. */
+/** Creates a database on the server as a copy of `template`. @returns its URL */
 export async function createDatabase(
   serverUrl: string,
   name: string,
@@ -12,17 +12,17 @@ export async function createDatabase(
   return url.href
 }
 
-/** Whoever is connected is thrown out. */
+/** Drops a database and closes its connections. */
 export async function dropDatabase(serverUrl: string, name: string): Promise<void> {
   await administer(serverUrl, `DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`)
 }
 
-/** Runs one statement outside the store, as an administrator of the server would. */
+/** Runs one statement outside the store. */
 export async function administer(url: string, sql: string): Promise<void> {
   await queryServer(url, sql)
 }
 
-/** The rows of one statement, as an administrator of the server would see them. */
+/** Returns the rows of one statement, run outside the store. */
 export async function queryServer(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()

@@ -4,16 +4,16 @@ import { TestClock } from '../clock/clock.ts'
 import { openTestStore, type TestStore } from '../database/database.ts'
 import { startServer, type TestServer, type TestServerOptions } from '../server.ts'
 
-/** Several servers on one database, none of which takes it for its own. */
+/** Several servers on one database, which none treats as embedded. */
 export type Instances = {
   testStore: TestStore
   servers: readonly TestServer[]
-  /** The same caller, on another server. */
+  /** Returns the same caller on another server. */
   on(server: TestServer, client: Client): Client
   close(): Promise<void>
 }
 
-/** @param optionsOf what each of them is started with; without a clock, they share one */
+/** @param optionsOf returns the options of each server; those without a clock share one */
 export async function startInstances(
   optionsOf: (store: Store) => readonly TestServerOptions[],
 ): Promise<Instances> {

@@ -31,7 +31,7 @@ export type ParleyProcess = {
   url: string
   pid: number
   exited: Promise<Exit>
-  /** What it wrote so far. */
+  /** Its output so far. */
   stderr(): string
   stdout(): string
   signal(signal: NodeJS.Signals): void
@@ -39,7 +39,7 @@ export type ParleyProcess = {
   logIn(): Promise<Client>
 }
 
-/** One that may not listen yet. */
+/** A process that may not listen yet. */
 export type LaunchedProcess = Omit<ParleyProcess, 'url' | 'logIn'>
 
 /** A folder for the data of one test, and the end of every process that was started in it. */
@@ -47,9 +47,9 @@ export type Workplace = {
   directory: string
   /** Starts the program with these variables and nothing else; waits until it listens. */
   start(env?: Record<string, string>): Promise<ParleyProcess>
-  /** The same, and does not wait. */
+  /** As `start`, without waiting. */
   launch(env?: Record<string, string>): LaunchedProcess
-  /** Starts a program that is expected not to come up. */
+  /** Starts a program that is expected to fail, and waits for its exit. */
   startInVain(env: Record<string, string>): Promise<Exit & { stderr: string; stdout: string }>
   close(): Promise<void>
 }
@@ -100,7 +100,7 @@ function watch(child: ChildProcess) {
   const texts = { stderr: '', stdout: '' }
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (texts.stderr += text))
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (texts.stdout += text))
-  // `close` comes when all that it wrote has been read.
+  // `close` is emitted after all output has been read.
   const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }))
   return { child, exited, stderr: () => texts.stderr, stdout: () => texts.stdout }
 }

@@ -5,7 +5,7 @@ import { fill } from '../contract/operations.ts'
 /** Every operation of the contract, those that have moved included. */
 export type DocumentedId = keyof typeof documented
 
-/** What a caller of the story sends. */
+/** The request of a caller in the scenario. */
 export type Asked = {
   path?: Record<string, string>
   query?: Record<string, string | number | boolean>
@@ -13,7 +13,7 @@ export type Asked = {
   body?: unknown
 }
 
-/** One call of the story and what came back. */
+/** One call of the scenario and its response. */
 export type Exchange = {
   operationId: DocumentedId
   request: Asked
@@ -24,7 +24,7 @@ export type Exchange = {
   body: unknown
 }
 
-/** Calls an operation at its own place and takes what comes back apart. */
+/** Calls an operation and parses the response. */
 export async function exchange(
   url: string,
   credentials: Record<string, string>,
@@ -32,7 +32,7 @@ export async function exchange(
   asked: Asked,
 ): Promise<Exchange> {
   const policy = policyOf(operationId)
-  // One that has moved has nothing but its old place.
+  // An operation that has moved is served only at its old path.
   const moved = policies.moved.find(
     ({ policy: { movedTo } }) => movedTo && movedTo === policy.movedTo,
   )

@@ -6,58 +6,61 @@ import type { Ids } from '../../../src/ports/ids.ts'
 import { policies } from '../contract/contract.ts'
 import { TestClock } from '../clock/clock.ts'
 import { openEmbeddedTestStore, type TestStore } from '../database/database.ts'
-import { createLeavingStore } from '../database/leaving-store.ts'
+import { createOutageStore } from '../database/outage-store.ts'
 import { createRandom } from '../random.ts'
-import { type WatchedStore, watchStore } from '../database/watched-store.ts'
+import { type SpyStore, spyOnStore } from '../database/spy-store.ts'
 import { startServer, type TestServer } from '../server.ts'
 import { type Asked, type DocumentedId, exchange, type Exchange } from './exchange.ts'
 
-/** Between two calls of the story. */
+/** The time between two calls of the scenario. */
 const PAUSE_MS = 1_250
 const START = '2026-11-23T09:00:00.000Z'
 export const PASSWORD = 'correct horse battery staple'
 
-/** The headers that say who calls. */
+/** The headers that authenticate a caller. */
 export type Credentials = Record<string, string>
 
-/** Where the story plays: a server whose time, ids and engine are the same every time. */
-export type Stage = {
+/** A server whose time, ids and engine are the same in every run, and the calls that were made to it. */
+export type Scenario = {
   server: TestServer
   testStore: TestStore
-  /** What was called so far, in order. */
+  /** The calls so far, in order. */
   exchanges: Exchange[]
-  tell(who: Credentials, operationId: DocumentedId, asked?: Asked): Promise<Exchange>
-  /** Logs in and answers what the tokens let one be. */
+  call(who: Credentials, operationId: DocumentedId, asked?: Asked): Promise<Exchange>
+  /** Logs in and returns the credentials. */
   enter(email: string, password?: string): Promise<Credentials>
-  /** What answers from now on. */
+  /** Replaces the engine. */
   engine(engine: Engine): void
   builtin: Engine
-  database: { isAway: boolean }
-  store: WatchedStore
-  /** The next list of modes fails by a mistake of ours. */
+  database: { isUnavailable: boolean }
+  store: SpyStore
+  /** While `areMade`, listing modes fails with an internal error. */
   mistakes: { areMade: boolean }
   close(): Promise<void>
 }
 
-/** What `body` is, for a story that knows what it will be answered. */
+/** Returns the body as `T`, which the scenario knows. @throws for a failure */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the story knows
 export function bodyOf<T>({ operationId, status, body }: Exchange): T {
   if (status < 300) return body as T
   throw new Error(`${operationId} answered ${String(status)} ${JSON.stringify(body)}`)
 }
 
-/** What another teller of the story brings along. */
-export type Staging = {
+/** Options for tests that play the scenario for another purpose. */
+export type ScenarioOptions = {
   testStore?: TestStore
-  /** Has each call made by `ask`. */
+  /** Wraps each call; `ask` makes it. */
   watch?: (ask: () => Promise<Exchange>) => Promise<Exchange>
 }
 
-export async function openStage({ testStore: given, watch }: Staging): Promise<Stage> {
+export async function openScenario({
+  testStore: given,
+  watch,
+}: ScenarioOptions): Promise<Scenario> {
   const testStore = given ?? (await openEmbeddedTestStore())
   const clock = new TestClock(START)
-  const watched = watchStore(testStore.store)
-  const database = createLeavingStore(watched.store)
+  const watched = spyOnStore(testStore.store)
+  const database = createOutageStore(watched.store)
   const mistakes = { areMade: false }
   const builtin = new BuiltinEngine({ wait: () => Promise.resolve(), wordDelayMs: 0 })
   const playing = { engine: builtin as Engine }
@@ -82,7 +85,7 @@ export async function openStage({ testStore: given, watch }: Staging): Promise<S
     },
   })
   const exchanges: Exchange[] = []
-  const tell: Stage['tell'] = async (who, operationId, asked = {}) => {
+  const call: Scenario['call'] = async (who, operationId, asked = {}) => {
     await clock.advance(PAUSE_MS)
     const headers = { 'User-Agent': 'ExampleApp/1.0', ...who }
     const ask = () => exchange(server.url, headers, operationId, asked)
@@ -94,13 +97,13 @@ export async function openStage({ testStore: given, watch }: Staging): Promise<S
     server,
     testStore,
     exchanges,
-    tell,
+    call,
     builtin,
     database,
     store: watched,
     mistakes,
     async enter(email, password = PASSWORD) {
-      const entered = await tell({}, 'logIn', { body: { email, password } })
+      const entered = await call({}, 'logIn', { body: { email, password } })
       const { accessToken } = bodyOf<{ accessToken: string }>(entered)
       return { Authorization: `Bearer ${accessToken}` }
     },
@@ -108,14 +111,14 @@ export async function openStage({ testStore: given, watch }: Staging): Promise<S
       playing.engine = next
     },
     async close() {
-      database.isAway = false
+      database.isUnavailable = false
       await server.close()
       await testStore.close()
     },
   }
 }
 
-/** The quotas that the contract names, in the place of those of the tests. */
+/** Returns the quotas of the contract, which replace those of the tests. */
 function trueQuotas(): Record<string, string> {
   const entries = Object.values(policies.limits).map(({ name, quota, windowSeconds }) => [
     `RATE_LIMIT_${name.toUpperCase().replaceAll('-', '_')}`,
@@ -124,7 +127,7 @@ function trueQuotas(): Record<string, string> {
   return Object.fromEntries(entries) as Record<string, string>
 }
 
-/** Ids that look like those of a server, and are the same in every telling. */
+/** Ids that look like those of a server and are the same in every run. */
 function seededIds(clock: TestClock): Ids {
   const random = createRandom(20_261_123)
   const bytes = () => Uint8Array.from({ length: 16 }, () => random.int(0, 255))
@@ -135,15 +138,15 @@ function seededIds(clock: TestClock): Ids {
   }
 }
 
-/** A service account with these scopes, as who holds its key. */
+/** Creates a service account with these scopes and returns the credentials of its key. */
 export async function hire(
-  { tell }: Stage,
+  { call }: Scenario,
   admin: Credentials,
   name: string,
   scopes: readonly Scope[],
 ): Promise<Credentials> {
-  const account = await tell(admin, 'createServiceAccount', { body: { name, scopes } })
+  const account = await call(admin, 'createServiceAccount', { body: { name, scopes } })
   const path = { serviceAccountId: bodyOf<{ id: string }>(account).id }
-  const key = await tell(admin, 'createApiKey', { path, body: { name: 'production' } })
+  const key = await call(admin, 'createApiKey', { path, body: { name: 'production' } })
   return { 'X-API-Key': bodyOf<{ secret: string }>(key).secret }
 }

@@ -1,29 +1,29 @@
 import { adaTalks, adaTidiesUp } from './conversations.ts'
 import type { Exchange } from './exchange.ts'
-import { everythingGoesWrong } from './mishaps.ts'
-import { officeCloses, officeOpens } from './office.ts'
-import { adaArrives, adaLeaves } from './people.ts'
-import { openStage, type Staging } from './recorder.ts'
+import { everythingGoesWrong } from './failures.ts'
+import { officeCloses, officeOpens } from './administration.ts'
+import { adaArrives, adaLeaves } from './account.ts'
+import { openScenario, type ScenarioOptions } from './recorder.ts'
 
 /**
- * The story of Ada: every operation is called the way it is meant to be, and everything that can go
- * wrong goes wrong once. The same in every telling, so that what it shows can stand in the contract.
+ * Plays the scenario: calls every operation successfully and provokes every documented failure once. Each
+ * run has the same responses, so that they can be the examples of the contract.
  */
-export async function tellStory(staging: Staging = {}): Promise<Exchange[]> {
-  const stage = await openStage(staging)
+export async function recordScenario(options: ScenarioOptions = {}): Promise<Exchange[]> {
+  const scenario = await openScenario(options)
   try {
-    const ada = await adaArrives(stage)
-    await adaTalks(stage, ada)
-    const office = await officeOpens(stage)
-    await officeCloses(stage, office)
-    await adaTidiesUp(stage, ada)
-    await adaLeaves(stage, ada)
+    const ada = await adaArrives(scenario)
+    await adaTalks(scenario, ada)
+    const office = await officeOpens(scenario)
+    await officeCloses(scenario, office)
+    await adaTidiesUp(scenario, ada)
+    await adaLeaves(scenario, ada)
     await everythingGoesWrong(
-      stage,
-      await stage.enter('admin@example.com', 'the admin of the tests'),
+      scenario,
+      await scenario.enter('admin@example.com', 'the admin of the tests'),
     )
-    return stage.exchanges
+    return scenario.exchanges
   } finally {
-    await stage.close()
+    await scenario.close()
   }
 }

@@ -2,14 +2,14 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Server } from 'node:http'
 
-/** One connection, written to byte by byte as no client would. */
+/** A raw connection, for requests that no HTTP client sends. */
 export type RawConnection = {
   socket: Socket
   /** The server's end of it. */
   atServer: Socket
   /** What has come back so far. */
   received(): string
-  /** Resolves with all of it when the server has said its last. */
+  /** Resolves with all of it when the server closes. */
   ended: Promise<string>
 }
 
@@ -25,7 +25,7 @@ export async function openRaw(url: string, server: Server): Promise<RawConnectio
   return { socket, atServer, received: () => text, ended }
 }
 
-/** A call of nobody, as it goes over the wire. */
+/** Returns a request without credentials, as it goes over the wire. */
 export function rawCall(path: string, headers: Record<string, string> = {}): string {
   const lines = Object.entries({ Host: 'x', ...headers }).map(([k, v]) => `${k}: ${v}\r\n`)
   return `GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`

@@ -1,6 +1,6 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 
-/** As in the contract, but so large that nobody is refused. */
+/** The limits of the contract, with quotas that no run exceeds. */
 const QUOTA = 100_000_000
 const WINDOWS = { anonymous: 3600, user: 3600, chat: 60 }
 
@@ -11,7 +11,7 @@ const limiters = Object.fromEntries(
   ]),
 )
 
-/** Counts the call, and says so in the headers. */
+/** Counts the call and sets the rate limit headers. */
 export function chargeTo(name) {
   return async (req, res, next) => {
     try {
@@ -27,7 +27,7 @@ export function chargeTo(name) {
   }
 }
 
-/** What is left to the caller. */
+/** The remaining quota of the caller. */
 export function states(req) {
   const names = req.principal ? ['user', 'chat'] : ['anonymous']
   return Promise.all(

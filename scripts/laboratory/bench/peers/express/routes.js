@@ -2,10 +2,10 @@ import { Router } from 'express'
 import { fromParley, openDefaultPrisma } from '../shared/parley.js'
 import { chargeTo, states } from './limits.js'
 
-/** What a conversation shows with itself. */
+/** The relations that a conversation includes. */
 const LATEST = 50
 
-/** The operations of the bench; those with a database only where there is one. */
+/** The operations of the bench; those that need a database only if there is one. */
 export async function createRoutes() {
   const views = {
     ...(await fromParley('views/conversation.js')),

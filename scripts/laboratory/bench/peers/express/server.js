@@ -1,7 +1,7 @@
 /*
- * The same parts as Parley's, wired as their own pages show: express-openapi-validator as one
- * middleware over the whole contract with both validations, jose for each request,
- * rate-limiter-flexible in memory, pino-http, and Prisma as one writes it first.
+ * Parley's libraries, set up as their own documentation shows: express-openapi-validator as one middleware
+ * for the whole contract with both validations, jose for each request, rate-limiter-flexible in memory,
+ * pino-http, and Prisma with its default queries.
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -49,7 +49,7 @@ app.use(
   }),
 )
 app.use('/api/v1', await createRoutes())
-// Express knows an error handler by its four parameters.
+// Express recognises an error handler by its four parameters.
 app.use((error, _req, res, _next) => {
   const { status = 500, message, errors } = error
   res.status(status).type('application/problem+json')

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** The contract as JSON: CONTRACT names the file. */
+/** The contract as JSON, from the file CONTRACT. */
 const document = JSON.parse(readFileSync(process.env.CONTRACT, 'utf8'))
 
-/** The operations of these ids as Fastify takes them, and the schema of what each answers. */
+/** Returns these operations in Fastify's form, with the schemas of their responses. */
 export function operationsOf(ids) {
   return Object.entries(document.paths).flatMap(([path, item]) =>
     ['get', 'post'].flatMap((method) => {
@@ -36,7 +36,7 @@ export function operationsOf(ids) {
   )
 }
 
-/** A schema of the parameters of one place; only headers may have others beside them. */
+/** Returns the schema of the parameters in one place; only headers may include undeclared ones. */
 function objectOf(parameters, place) {
   const own = parameters.filter((parameter) => parameter.in === place)
   const nameOf = ({ name }) => (place === 'header' ? name.toLowerCase() : name)
@@ -48,7 +48,7 @@ function objectOf(parameters, place) {
   }
 }
 
-/** The thing with everything that it refers to in its place. */
+/** Returns a copy with every `$ref` replaced by its target. */
 function whole(thing) {
   if (Array.isArray(thing)) return thing.map(whole)
   if (typeof thing !== 'object' || thing === null) return thing

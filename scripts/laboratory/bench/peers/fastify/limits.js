@@ -1,14 +1,14 @@
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 import { fromParley } from '../shared/parley.js'
 
-/** As in the contract, but so large that nobody is refused. */
+/** The limits of the contract, with quotas that no run exceeds. */
 const QUOTA = 100_000_000
 const WINDOWS = { anonymous: 3600, user: 3600, chat: 60 }
 
 /**
- * Counts in memory, or, with DATABASE_URL, in PostgreSQL by the statement that Parley uses: one for
- * each call, as everybody would, or with LIMITS=together by Parley's own limiter, which sends one for
- * all calls that came while the one before was under way.
+ * Counts in memory; with DATABASE_URL, in PostgreSQL with Parley's statement, one for each call. With
+ * LIMITS=together, uses Parley's own limiter, which sends one statement for all calls that arrive while the
+ * previous one is in progress.
  */
 export async function createLimits() {
   const counters = process.env.DATABASE_URL ? await inPostgres() : inMemory()

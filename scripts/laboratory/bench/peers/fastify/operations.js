@@ -1,7 +1,7 @@
 import { fromParley } from '../shared/parley.js'
 import { openRows } from './rows.js'
 
-/** Each operation as a handler of Fastify. Answers are shaped by Parley's views. */
+/** The operations as Fastify handlers. Parley's views render the responses. */
 export async function createHandlers(limits) {
   const views = {
     ...(await fromParley('views/conversation.js')),

@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { fromParley, openDefaultPrisma } from '../shared/parley.js'
 
-/** What a conversation shows with itself. */
+/** The relations that a conversation includes. */
 const LATEST = 50
 
-/**
- * The rows of the database, in the queries that Parley makes (QUERIES=parley) or in those that one
- * writes first with Prisma (QUERIES=default).
- */
+/** Reads and writes rows with Parley's queries (QUERIES=parley) or Prisma's default ones (QUERIES=default). */
 export async function openRows() {
   const { Cursors } = await fromParley('domain/lists/cursors.js')
   const { createIds } = await fromParley('ports/ids.js')

@@ -1,8 +1,7 @@
 /*
- * Fastify as somebody tunes it who wants what Parley has: validation of requests and of responses by
- * the contract, verified tokens in a cache, limits with their headers, a request id, security
- * headers, one log line a request. What the rows mean (queries, views, cursors) is Parley's own code,
- * so that the two differ in nothing but the way there.
+ * Fastify, tuned to do what Parley does: validates requests and responses against the contract, caches
+ * verified tokens, sends rate limit headers, a request id and security headers, and logs one line for each
+ * request. Queries, views and cursors are Parley's own code, so that the two differ only in the HTTP layer.
  */
 import { hash, randomUUID } from 'node:crypto'
 import { Ajv } from 'ajv'
@@ -26,7 +25,7 @@ const app = Fastify({
   disableRequestLogging: true,
   genReqId: (req) => req.headers['x-request-id'] ?? randomUUID(),
 })
-// What stands in an address is text; what stands in a body has its type.
+// Values in a URL are text; values in a body have their types.
 app.setValidatorCompiler(({ schema, httpPart }) =>
   (httpPart === 'body' ? ajv : coercing).compile(schema),
 )

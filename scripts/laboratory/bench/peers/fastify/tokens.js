@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { importJWK, jwtVerify } from 'jose'
 import { LRUCache } from 'lru-cache'
 
-/** JWKS names the file of the public keys. Verified tokens are known by their SHA-256 until they end. */
+/** Verifies tokens with the public keys in the file JWKS, and caches them by SHA-256 until they expire. */
 export async function createAuthenticate(hash) {
   const { keys } = JSON.parse(readFileSync(process.env.JWKS, 'utf8'))
   const known = new Map()

@@ -1,6 +1,6 @@
 /*
- * The limit: node:http alone, which answers with the bytes that Parley was seen to answer with and
- * does nothing else. ANSWERS names a file of {"GET /path": {status, headers, body}}.
+ * The upper bound: node:http alone, which sends Parley's recorded responses and does nothing else. ANSWERS
+ * names a file of {"GET /path": {status, headers, body}}.
  */
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'

@@ -4,27 +4,27 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-const MEMBER = join(import.meta.dirname, 'slow-crowd-member.ts')
+const MEMBER = join(import.meta.dirname, 'slow-clients-process.ts')
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
-export type CrowdOrder = { port: number; count: number }
-export type CrowdNews = { connected: number } | { left: string }
+export type SlowClientsOrder = { port: number; count: number }
+export type SlowClientsNews = { connected: number } | { left: string }
 
-/** Many connections from a process of their own: none says a whole request, and none hangs up. */
-export type SlowCrowd = {
-  /** How many the server has said its last to so far, by the status that it was. */
+/** Many connections from a separate process: none sends a whole request, and none closes. */
+export type SlowClients = {
+  /** The number of connections that the server has ended, by the status of its last response. */
   left(): Record<string, number>
   close(): Promise<void>
 }
 
-/** Resolves when all are connected. @throws when one of them is refused */
-export async function openSlowCrowd(url: string, count: number): Promise<SlowCrowd> {
-  const order: CrowdOrder = { port: Number(new URL(url).port), count }
+/** Resolves when all are connected. @throws if one is refused */
+export async function openSlowClients(url: string, count: number): Promise<SlowClients> {
+  const order: SlowClientsOrder = { port: Number(new URL(url).port), count }
   const child = fork(MEMBER, [JSON.stringify(order)], { execArgv: ['--import', TSX] })
   const exited = once(child, 'exit')
   const left: Record<string, number> = {}
   const connected = new Promise<void>((resolve) => {
-    child.on('message', (news: CrowdNews) => {
+    child.on('message', (news: SlowClientsNews) => {
       if ('connected' in news) resolve()
       else left[news.left] = (left[news.left] ?? 0) + 1
     })

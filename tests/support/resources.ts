@@ -2,16 +2,16 @@ import type { Scope } from '../../generated/api.ts'
 import { type Client, createClient } from './client.ts'
 import type { TestServer } from './server.ts'
 
-/** One thing of each kind, by the name of the path parameter that means it. */
-export type Things = Record<string, string>
+/** The ids of one resource of each kind, by the name of its path parameter. */
+export type Resources = Record<string, string>
 
-/** Makes one of everything that a person can own. */
-export async function ownThings(owner: Client): Promise<Things> {
-  return { ...(await ownTalk(owner)), sessionId: owner.identity.sessionId }
+/** Creates one of each resource that a user can own. */
+export async function createUserResources(owner: Client): Promise<Resources> {
+  return { ...(await createChatResources(owner)), sessionId: owner.identity.sessionId }
 }
 
-/** Makes one of everything that any caller can own, a program too. */
-export async function ownTalk(owner: Client): Promise<Things> {
+/** Creates one of each resource that any caller can own, service accounts included. */
+export async function createChatResources(owner: Client): Promise<Resources> {
   const { body } = await owner.expect(200, 'sendMessage', { body: { message: 'A secret.' } })
   const given = await owner.expect(200, 'giveFeedback', {
     body: { messageId: body.message.id, rating: 'up' },
@@ -24,8 +24,8 @@ export async function ownTalk(owner: Client): Promise<Things> {
   }
 }
 
-/** Makes one of everything that an administrator takes care of. */
-export async function adminThings(server: TestServer): Promise<Things> {
+/** Creates one of each resource that administrators manage. */
+export async function createAdminResources(server: TestServer): Promise<Resources> {
   const [admin, user] = await Promise.all([server.admin(), server.newUser()])
   const { body: profile } = await user.expect(200, 'getProfile')
   const { body: account } = await admin.expect(201, 'createServiceAccount', {
@@ -44,7 +44,7 @@ export type ServiceAccountClient = Client & {
   secret: string
 }
 
-/** A service account with these scopes and a key, as a caller. */
+/** Creates a service account with these scopes and returns a client with its key. */
 export async function newServiceAccount(
   server: TestServer,
   scopes: Scope[],
@@ -65,7 +65,7 @@ export async function newServiceAccount(
   })
 }
 
-/** Of all messages of a conversation, page by page, the oldest first. */
+/** Returns the ids of all messages of a conversation, the oldest first. */
 export async function messageIds(client: Client, conversationId: string): Promise<string[]> {
   const ids: string[] = []
   let cursor: string | undefined

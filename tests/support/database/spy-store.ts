@@ -1,34 +1,34 @@
 import type { Nouns, Store } from '../../../src/store/store.ts'
 
 type Call = (...parameters: never[]) => Promise<unknown>
-/** What happens in the place of a call; `real` is the call itself, then come its parameters. */
-type Stand = (real: () => Promise<unknown>, ...parameters: never[]) => Promise<unknown>
+/** Replaces a call: gets the real call, then its parameters. */
+type Replacement = (real: () => Promise<unknown>, ...parameters: never[]) => Promise<unknown>
 
-/** The real store, with a window in it. */
-export type WatchedStore = {
+/** A store whose calls a test can observe and replace. */
+export type SpyStore = {
   store: Store
   /** `noun.function` of every call so far, those of transactions included. */
   calls: string[]
-  /** The calls that something made. */
+  /** Returns the calls that `act` made. */
   during(act: () => Promise<unknown>): Promise<string[]>
   /**
-   * Runs `stand` in the place of `noun.function`, of `atomically`, or of `commit`, which is the end of
-   * every transaction, until it is called off.
+   * Runs `replacement` instead of `noun.function`, of `atomically`, or of `commit`, which is the end of
+   * every transaction, until the returned function is called.
    */
-  instead(name: string, stand: Stand): () => void
+  instead(name: string, replacement: Replacement): () => void
 }
 
-/** Counts what a store is asked, and lets a test hold up or break single calls of it. */
-export function watchStore(real: Store): WatchedStore {
+/** Wraps a store so that a test can count, delay or fail single calls. */
+export function spyOnStore(real: Store): SpyStore {
   const calls: string[] = []
-  const stands = new Map<string, Stand>()
+  const replacements = new Map<string, Replacement>()
 
   const watch = (name: string, call: Call): Call => {
     return (...parameters) => {
       calls.push(name)
-      const stand = stands.get(name)
+      const replacement = replacements.get(name)
       const run = () => call(...parameters)
-      return stand ? stand(run, ...parameters) : run()
+      return replacement ? replacement(run, ...parameters) : run()
     }
   }
   const watchNouns = <T extends object>(nouns: T): T => {
@@ -58,10 +58,10 @@ export function watchStore(real: Store): WatchedStore {
       await act()
       return calls.slice(before)
     },
-    instead(name, stand) {
-      stands.set(name, stand)
+    instead(name, replacement) {
+      replacements.set(name, replacement)
       return () => {
-        stands.delete(name)
+        replacements.delete(name)
       }
     },
   }

@@ -8,15 +8,15 @@ type Body = { model: string; messages: { role: string; content: string }[] } & R
   unknown
 >
 
-/** Plays written replies: each request gets the first that is for it. */
-export class PlayingUpstream {
+/** A model server that replays recorded replies: each request gets the first that matches. */
+export class ReplayUpstream {
   /** The bodies of the requests for a completion, in order. */
   readonly asked: Body[] = []
   models: readonly string[] = []
   readonly #server = createServer((request, response) => void this.#serve(request, response))
   #replies: { reply: Reply; left: number }[] = []
 
-  /** From now on these, as if none had been given yet. */
+  /** Replaces the replies and forgets earlier requests. */
   play(replies: readonly Reply[]): void {
     this.#replies = replies.map((reply) => ({ reply, left: reply.times ?? Infinity }))
     this.asked.length = 0
@@ -84,6 +84,6 @@ function give({ status = 200, headers, body, stream, end }: Reply, response: Ser
   const text = stream ?? body ?? ''
   if (end === undefined) response.end(text)
   else if (end === 'silent') response.write(text)
-  // What was written is read before the line is seen to be dead.
+  // The client reads what was written before it sees the end of the connection.
   else response.write(text, () => response.socket?.end())
 }

@@ -2,16 +2,16 @@ import { join } from 'node:path'
 import { run } from './processes.ts'
 
 type Install = {
-  /** What pip is told after its `install`. */
+  /** The parameters of `pip install`. */
   pip: readonly string[]
   limitMs: number
-  /** In the environment of pip. */
+  /** Added to the environment of pip. */
   env?: Record<string, string>
 }
 
 /**
- * A virtual environment with what pip is told to install. Needs Python 3 with venv.
- * @returns the folder of its programs
+ * Creates a virtual environment and installs packages into it. Needs Python 3 with venv.
+ * @returns the `bin` folder of the environment
  */
 export async function makeVenv(
   directory: string,
@@ -21,7 +21,7 @@ export async function makeVenv(
   const python = { program: 'python3', parameters: ['-m', 'venv', directory], limitMs }
   await run(python, '.')
   const quietly = ['install', '--quiet', '--disable-pip-version-check']
-  // What compiles for minutes leaves the machine to others.
+  // Some packages compile for minutes: other processes have priority.
   const parameters = [join(bin, 'python'), '-m', 'pip', ...quietly, ...pip]
   await run({ program: 'nice', parameters, env, limitMs }, '.')
   return bin

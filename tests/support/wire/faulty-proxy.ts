@@ -3,23 +3,23 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 type State = 'open' | 'silent' | 'cut' | 'broken'
 
-/** The way to a server, for tests to break. */
-export type WireCutter = {
-  /** The given URL, by this way. */
+/** A TCP proxy in front of a server, which a test can break. */
+export type FaultyProxy = {
+  /** The URL of the server, through the proxy. */
   url: string
   /**
-   * `silent`: what is sent arrives nowhere. `cut`: nobody is connected, and nobody can connect.
-   * `broken`: nobody is connected; who sends something on a new connection loses it and that.
+   * `silent`: data is dropped. `cut`: connections are closed and new ones are refused. `broken`:
+   * connections are closed; a new connection opens and closes as soon as the client sends data.
    */
   set(state: State): void
-  /** Who connects from now on reaches another server. */
+  /** Leads new connections to another server. */
   lead(serverUrl: string): void
-  /** How often a connection was lost so while the way was broken. */
+  /** The number of connections closed on data in the state `broken`. */
   losses(): number
   close(): void
 }
 
-export async function openWireCutter(serverUrl: string): Promise<WireCutter> {
+export async function openFaultyProxy(serverUrl: string): Promise<FaultyProxy> {
   let target = new URL(serverUrl)
   const sockets = new Set<Socket>()
   let state: State = 'open'

@@ -1,17 +1,17 @@
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { CrowdNews, CrowdOrder } from './slow-crowd.ts'
+import type { SlowClientsNews, SlowClientsOrder } from './slow-clients.ts'
 
-/** Each byte keeps a reader waiting; few enough that sending them is no work. */
+/** Each byte keeps the server waiting; rare enough that sending them costs little. */
 const BYTE_EVERY_MS = 5_000
-/** It is no stampede: so many come at once, 500 a second. */
+/** Connections open in batches of this size, 500 a second. */
 const AT_ONCE = 25
 const PAUSE_MS = 50
 
-const { port, count }: CrowdOrder = JSON.parse(process.argv[2]!)
-const tell = (news: CrowdNews) => process.send!(news)
+const { port, count }: SlowClientsOrder = JSON.parse(process.argv[2]!)
+const tell = (news: SlowClientsNews) => process.send!(news)
 
-/** What each says at first, and what it repeats without ever coming to the end. */
+/** What each client sends first, and what it then repeats without ever completing the request. */
 const MANNERS: readonly { first: string; more: string }[] = [
   { first: '', more: '' },
   { first: 'GET /', more: 'x' },
@@ -25,16 +25,16 @@ function upload(framing: string): string {
   return `${head}${framing}\r\n\r\n`
 }
 
-/** Resolves when it is connected. */
+/** Resolves when the client is connected. */
 function begin(manner: (typeof MANNERS)[number]): Promise<void> {
   return new Promise((resolve, reject) => {
-    // Half open: it is told that nothing will come, and does not hang up.
+    // Half open: the client does not close when the server ends its side.
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
     let answer = ''
     socket.setEncoding('latin1').on('data', (text: string) => (answer += text))
     socket.once('error', reject)
     socket.once('connect', () => {
-      // From now on a reset is one way to be sent away.
+      // From now on, a reset is one of the ways in which the server ends the connection.
       socket.off('error', reject).on('error', () => undefined)
       resolve()
       if (manner.first !== '') socket.write(manner.first)

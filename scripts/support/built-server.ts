@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { packageRoot } from '../src/lib/package-root.ts'
+import { packageRoot } from '../../src/lib/package-root.ts'
 import { start, stop } from './processes.ts'
 
 const START_LIMIT_MS = 60_000
@@ -13,15 +13,15 @@ const MAIN = join(packageRoot, 'dist/src/main.js')
 export type BuiltServer = {
   child: ChildProcess
   origin: string
-  /** The file that its log goes to. */
+  /** The path of its log. */
   log: string
   stop(): Promise<void>
 }
 
 /**
- * The server as operators run it: built before, on a free port of 127.0.0.1, with its data and its
- * log in `directory`, and with nothing of this process's settings.
- * @throws when it does not listen within a minute, with what it said on standard error
+ * Starts the server as operators run it, from `dist`, on a free port of 127.0.0.1. Its data and its log
+ * are in `directory`; it inherits no settings from this process. Run `npm run build` first.
+ * @throws with the standard error of the server if it does not listen within a minute
  */
 export async function startBuiltServer(
   directory: string,
@@ -42,7 +42,7 @@ export async function startBuiltServer(
   return { child, origin, log, stop: () => stop(child, STOP_LIMIT_MS) }
 }
 
-/** Where it says that it listens. */
+/** Returns the origin that the server prints when it listens. */
 async function originOf(child: ChildProcess): Promise<string> {
   let said = ''
   child.stderr!.setEncoding('utf8').on('data', (chunk: string) => (said += chunk))

@@ -6,26 +6,26 @@ import { openStream } from '../wire/stream.ts'
 
 const MODEL = 'held-1'
 
-/** One answer that the test makes, piece by piece. */
-export type HeldTurn = {
+/** One answer, which the test produces piece by piece. */
+export type ManualTurn = {
   turn: Turn
-  /** What the server stops it by. */
+  /** Aborted when the server stops the answer. */
   signal: AbortSignal
   say(text: string): void
   end(usage?: TokenUsage, said?: Partial<EngineEnd>): void
   fail(error: unknown): void
 }
 
-/** An engine that says nothing until the test lets it. */
-export type HeldEngine = Engine & {
-  /** The next question that no test has taken yet; waits for it. */
-  next(): Promise<HeldTurn>
-  /** Every question so far. */
-  turns: HeldTurn[]
+/** An engine whose answers the test produces. */
+export type ManualEngine = Engine & {
+  /** Resolves with the next answer that the server requests. */
+  next(): Promise<ManualTurn>
+  /** Every answer requested so far. */
+  turns: ManualTurn[]
 }
 
-export function createHeldEngine(): HeldEngine {
-  const turns: HeldTurn[] = []
+export function createManualEngine(): ManualEngine {
+  const turns: ManualTurn[] = []
   let taken = 0
   let asked = createDeferred<undefined>()
   return {
@@ -56,7 +56,7 @@ function holdTurn(turn: Turn, signal: AbortSignal) {
     steps.push(step)
     wake.resolve(undefined)
   }
-  const held: HeldTurn = {
+  const held: ManualTurn = {
     turn,
     signal,
     say(text) {
@@ -91,9 +91,9 @@ function holdTurn(turn: Turn, signal: AbortSignal) {
   return { held, parts: parts() }
 }
 
-/** A stream whose answer has begun with `firstWords` and waits for the test to go on. */
-export async function openHeldStream(
-  engine: HeldEngine,
+/** Opens a stream whose answer starts with `firstWords` and continues when the test says so. */
+export async function openManualStream(
+  engine: ManualEngine,
   client: Client,
   { firstWords = 'Hello', ...request }: Partial<ChatRequest> & { firstWords?: string } = {},
 ) {

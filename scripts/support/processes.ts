@@ -4,14 +4,14 @@ import { once } from 'node:events'
 export type Command = {
   program: string
   parameters: readonly string[]
-  /** Added to the environment of this process. */
+  /** `run` adds these to the environment of this process; `start` passes only these, if there are any. */
   env?: NodeJS.ProcessEnv
   limitMs: number
 }
 
 const running = new Set<ChildProcess>()
 
-// Whatever ends this process ends what it started, and what those started: each has a group of its own.
+// When this process ends, its children and their children end too: each child has its own process group.
 process.on('exit', () => {
   for (const child of running) end(child)
 })
@@ -19,8 +19,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => process.exit(1))
 
 /**
- * Starts a program whose output is read here, or goes to the file that `stdout` is; it is ended with
- * this process at the latest.
+ * Starts a program. Its standard output is a pipe, or goes to the file descriptor `stdout`. The program
+ * ends with this process at the latest.
  */
 export function start(
   { program, parameters, env }: Omit<Command, 'limitMs'>,
@@ -39,8 +39,9 @@ export function start(
 }
 
 /**
- * Runs a program to its end; `onLine` is told each line that it prints.
- * @throws when it fails, with all that it printed if nobody was told, is not there, or takes longer than its limit
+ * Runs a program until it exits and passes each line of its output to `onLine`.
+ * @throws if the program is not found, fails or exceeds its time limit; the message includes the output
+ * unless there is an `onLine`
  */
 export async function run(
   { program, parameters, env = {}, limitMs }: Command,
@@ -72,7 +73,7 @@ export async function run(
   }
 }
 
-/** Asks a program to end, and ends it if it has not within the limit. */
+/** Sends SIGTERM, and SIGKILL if the program has not exited within the limit. */
 export async function stop(child: ChildProcess, limitMs: number): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const exited = once(child, 'exit')
@@ -87,6 +88,6 @@ function end(child: ChildProcess): void {
   try {
     process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // It has ended by itself in the meantime.
+    // The process group has already exited.
   }
 }
