@@ -65,7 +65,7 @@ export async function openEmptyDatabases(
   return { databases, close }
 }
 
-async function prepare(): Promise<{ options: DatabaseOptions; drop(): Promise<void> }> {
+async function prepare(): Promise<{ options: DatabaseOptions; drop: () => Promise<void> }> {
   const migrated = inject('migrated')
   if ('snapshot' in migrated) {
     const loadDataDir = new Blob([await readFile(migrated.snapshot)])
@@ -78,7 +78,10 @@ async function prepare(): Promise<{ options: DatabaseOptions; drop(): Promise<vo
 }
 
 /** Creates a database without tables on the server. @throws without TEST_DATABASE_URL */
-export async function openEmptyServerDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+export async function openEmptyServerDatabase(): Promise<{
+  url: string
+  drop: () => Promise<void>
+}> {
   const migrated = inject('migrated')
   if ('snapshot' in migrated) throw new Error('Only with TEST_DATABASE_URL')
   const { serverUrl } = migrated
