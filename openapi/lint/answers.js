@@ -1,4 +1,4 @@
-/** What every operation answers: its statuses, its headers, its media types, its examples. */
+/** Rules on responses: statuses, headers, media types and examples. */
 import { documentRule, isLimited, operationsOf, resolve, responsesOf } from './document.js'
 
 const PROBLEM_TYPE = 'application/problem+json'
@@ -8,7 +8,7 @@ const RATE_LIMIT_HEADERS = ['RateLimit-Policy', 'RateLimit']
 const isSuccess = (status) => status.startsWith('2')
 const isFailure = (status) => /^[45]/.test(status)
 
-/** The statuses that follow from what an operation is. One that has moved only says where. */
+/** Returns the statuses that an operation must declare. A moved operation only redirects. */
 function expectedStatuses(root, operation) {
   if (operation['x-moved-to']) return ['308', '429', '500']
   const responses = Object.entries(operation.responses ?? {})
@@ -36,7 +36,7 @@ const expectedResponses = documentRule((root, report) => {
   }
 })
 
-/** Whether a thing that was made under this path can be read at a path of its own. */
+/** Returns whether a resource created at this path can be read at a path of its own. */
 function isReadable(root, path) {
   return Object.entries(root.paths).some(([other, item]) => {
     const rest = other.startsWith(path) ? other.slice(path.length) : ''
@@ -44,7 +44,7 @@ function isReadable(root, path) {
   })
 }
 
-/** The headers that follow from the operation and the status. `Allow` of a 405 is the server's. */
+/** Returns the headers that a response must declare. The server itself sends 405 with `Allow`. */
 function expectedHeaders(root, { path, operation, status }) {
   return [
     'X-Request-Id',
@@ -64,7 +64,7 @@ const responseHeaders = documentRule((root, report) => {
   }
 })
 
-/** Every failure is a problem. `except` lists `GET /path 503` that are not. */
+/** Every failure is a problem, apart from those in `except`, such as `GET /path 503`. */
 const problemResponses = documentRule((root, report, { except = [] }) => {
   for (const { path, method, status, response, keys } of responsesOf(root)) {
     if (!isFailure(status) || except.includes(`${method.toUpperCase()} ${path} ${status}`)) continue
@@ -89,7 +89,7 @@ const oneMediaType = documentRule((root, report) => {
   }
 })
 
-/** Every body has an example: it is what people read, and what the tests send. */
+/** Every body has an example, which people read and the tests send. */
 const mediaExamples = () => ({
   MediaType(media, { report, location }) {
     const examples = Object.keys(media.examples ?? {})

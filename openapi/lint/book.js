@@ -1,12 +1,12 @@
-/** The document as a book: its order, and the table of errors that people read. */
+/** Rules on the order of the document and on its table of errors. */
 import { documentRule, operationsOf } from './document.js'
 
 const ROW = /^\|\s*(\d{3})\s*\|\s*`([a-z-]+)`\s*\|/gm
 
-/** Components stand A-Z in each section, as code points go. */
+/** Components are in alphabetical order in each section, by code point. */
 const componentsInOrder = documentRule((root, report) => {
-  for (const [section, things] of Object.entries(root.components ?? {})) {
-    const names = Object.keys(things)
+  for (const [section, components] of Object.entries(root.components ?? {})) {
+    const names = Object.keys(components)
     const late = names.find((name, index) => index > 0 && name < names[index - 1])
     if (late !== undefined)
       report(['components', section, late], `\`${late}\` must be in alphabetical order.`)
@@ -25,7 +25,7 @@ const pathsInTagOrder = documentRule((root, report) => {
   }
 })
 
-/** The table of errors lists exactly the problem codes, each once; operations name no other. */
+/** The table of errors lists each problem code once and nothing else, and operations use no other codes. */
 const problemTable = documentRule((root, report) => {
   const rows = [...(root.info?.description ?? '').matchAll(ROW)].map(([, , code]) => code)
   const codes = root.components?.schemas?.ProblemCode?.enum ?? []

@@ -1,8 +1,8 @@
-/** Reading the parsed document: what every rule that looks at operations has to ask. */
+/** Reads the parsed document, for the rules on operations. */
 
 export const METHODS = ['get', 'put', 'post', 'patch', 'delete']
 
-/** Follows a `$ref` within the document; anything else is returned as it is. */
+/** Follows a `$ref` within the document; returns anything else unchanged. */
 export function resolve(root, thing) {
   if (typeof thing?.$ref !== 'string') return thing
   const keys = thing.$ref.replace(/^#\//, '').split('/')
@@ -13,7 +13,7 @@ export function resolve(root, thing) {
   )
 }
 
-/** Every operation with its place, in the order of the document. */
+/** Returns every operation with its place, in document order. */
 export function operationsOf(root) {
   return Object.entries(root.paths ?? {}).flatMap(([path, item]) =>
     Object.keys(item)
@@ -22,7 +22,7 @@ export function operationsOf(root) {
   )
 }
 
-/** Every response of every operation, with its `$ref` followed and its status as text. */
+/** Returns every response of every operation, with its `$ref` followed and its status as text. */
 export function responsesOf(root) {
   return operationsOf(root).flatMap((entry) =>
     Object.entries(entry.operation.responses ?? {}).map(([status, response]) => ({
@@ -34,13 +34,13 @@ export function responsesOf(root) {
   )
 }
 
-/** Whether the operation counts against a limit. */
+/** Returns whether the operation counts against a rate limit. */
 export function isLimited({ 'x-rate-limit': limits }) {
   return Array.isArray(limits) && limits.length > 0
 }
 
-/** The names of the component schemas that these things mention, directly or through others. */
-export function schemasWithin(root, things) {
+/** Returns the names of the component schemas that these nodes use, directly or indirectly. */
+export function schemasWithin(root, nodes) {
   const found = new Set()
   const seen = new Set()
   const walk = (thing) => {
@@ -51,11 +51,11 @@ export function schemasWithin(root, things) {
     if (typeof thing.$ref === 'string') walk(resolve(root, thing))
     Object.values(thing).forEach(walk)
   }
-  things.forEach(walk)
+  nodes.forEach(walk)
   return found
 }
 
-/** A rule that looks at the whole document: `look(root, report)`, where `report(keys, message)`. */
+/** Makes a rule of `look(root, report)`, which sees the whole document and calls `report(keys, message)`. */
 export function documentRule(look) {
   return (options) => ({
     Root(root, { report, location }) {

@@ -1,4 +1,4 @@
-/** What things are called, and that a name means the same everywhere: ids, times, operations. */
+/** Rules on names: their form, and that ids, times and operations are recognisable by their names. */
 import { documentRule, operationsOf, schemasWithin } from './document.js'
 
 const CAMEL_CASE = /^[a-z][a-zA-Z0-9]*$/
@@ -24,7 +24,7 @@ function namedValues(look) {
   })
 }
 
-/** Properties, and parameters that are no headers, are camelCase. */
+/** Properties, and parameters other than headers, are camelCase. */
 const camelCaseNames = namedValues(({ name }, report) => {
   if (!CAMEL_CASE.test(name)) report(`\`${name}\` must be camelCase.`)
 })
@@ -37,8 +37,8 @@ const schemaNames = documentRule((root, report) => {
 })
 
 /**
- * No schema is called `New` and the name of another: a generated client in Go has a function of that
- * name already, which makes the other, and does not compile.
+ * No schema has the name of another with the prefix `New`: a generated Go client has a constructor of that
+ * name and would not compile.
  */
 const constructorNames = documentRule((root, report) => {
   const schemas = root.components?.schemas ?? {}
@@ -47,7 +47,7 @@ const constructorNames = documentRule((root, report) => {
       report(['components', 'schemas', name], `\`${name}\` is a constructor in Go. Rename it.`)
 })
 
-/** An id is a UUID. `except` names the properties, `exceptSchemas` the schemas, that are not. */
+/** Ids are UUIDs, apart from the properties in `except` and the schemas in `exceptSchemas`. */
 const uuidIds = namedValues(({ name, raw, schema }, report, options) => {
   if (!/^id$|Id$/.test(name) || options.except?.includes(name)) return
   if (options.exceptSchemas?.some((one) => raw.$ref === `#/components/schemas/${one}`)) return
@@ -55,7 +55,7 @@ const uuidIds = namedValues(({ name, raw, schema }, report, options) => {
     report(`The id \`${name}\` must be \`type: string, format: uuid\`.`)
 })
 
-/** A time is named `…At`, and nothing else is. `except` names the times that read better without. */
+/** Times, and only times, are named `…At`. `except` lists times that read better without it. */
 const timesEndInAt = namedValues(({ name, schema }, report, { except = [] }) => {
   const isTime = schema.format === 'date-time'
   if (isTime && !name.endsWith('At') && !except.includes(name))
@@ -63,7 +63,7 @@ const timesEndInAt = namedValues(({ name, schema }, report, { except = [] }) => 
   if (!isTime && /[a-z]At$/.test(name)) report(`\`${name}\` must be a time.`)
 })
 
-/** Times of answers have one form, `Timestamp`; a request may use any RFC 3339 time. */
+/** Times in responses have one form, `Timestamp`; requests may use any RFC 3339 time. */
 const timestampsInAnswers = documentRule((root, report) => {
   const answers = operationsOf(root).map(({ operation }) => operation.responses)
   for (const name of schemasWithin(root, answers)) {

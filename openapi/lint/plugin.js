@@ -1,7 +1,7 @@
 /**
- * The contract's own rules for `redocly lint`: what CONTRIBUTING.md asks of openapi/api.yaml and no
- * built-in rule checks. `parley/all` puts every one of them on; redocly.yaml gives their options.
- * Plain JavaScript, because redocly loads no TypeScript.
+ * The contract's own rules for `redocly lint`: requirements of CONTRIBUTING.md on openapi/api.yaml that no
+ * built-in rule checks. `parley/all` enables all of them; redocly.yaml sets their options. Plain JavaScript,
+ * because redocly cannot load TypeScript.
  */
 import { answerRules } from './answers.js'
 import { bookRules } from './book.js'

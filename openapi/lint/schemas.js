@@ -1,4 +1,4 @@
-/** The dialect of schemas: closed, named, bounded, and nothing that generators read differently. */
+/** Rules on schemas: closed, named, bounded, and without keywords that generators read differently. */
 
 const NAMED = /^#\/components\/schemas\/[^/]+$/
 const COMPOSITIONS = ['anyOf', 'allOf', 'not']
@@ -15,26 +15,26 @@ function schemaRule(look) {
 
 const isSafe = (bound) => Number.isSafeInteger(bound)
 
-/** `additionalProperties: false` on every object: what is not named is not there. */
+/** Every object has `additionalProperties: false`: it contains only declared properties. */
 const closedObjects = schemaRule((schema, report) => {
   if (isObject(schema) && schema.additionalProperties !== false)
     report('An object schema must have `additionalProperties: false`.')
 })
 
-/** No free-form object: it says nothing that a client could be generated from. */
+/** No free-form objects: no client can be generated from them. */
 const noFreeFormObjects = schemaRule((schema, report) => {
   if (schema.type === 'object' && Object.keys(schema.properties ?? {}).length === 0)
     report('An object schema must name its properties.')
 })
 
-/** Generators invent a name for an inline object, each its own. */
+/** Each generator invents its own name for an inline object. */
 const noInlineObjects = schemaRule((schema, report, { location }) => {
   const inline = !NAMED.test(location.pointer)
   if (inline && (isObject(schema) || schema.oneOf))
     report('An object schema or `oneOf` must have a name in components/schemas.')
 })
 
-/** Every schema says its one type: an untyped schema is free-form. */
+/** Every schema has one type: a schema without a type is free-form. */
 const typedSchemas = schemaRule((schema, report) => {
   if (Array.isArray(schema.type)) report('`type` must be one value: a list is not OpenAPI 3.0.')
   else if (schema.type === undefined && schema.oneOf === undefined)
@@ -46,13 +46,13 @@ const noNullable = schemaRule((schema, report) => {
   if (schema.nullable !== undefined) report('Do not use `nullable`: leave the property out.')
 })
 
-/** Compositions contradict closed objects, and each generator has its own idea of them. */
+/** Compositions contradict closed objects, and generators treat them differently. */
 const noComposition = schemaRule((schema, report) => {
   for (const keyword of COMPOSITIONS)
     if (schema[keyword] !== undefined) report(`Do not use \`${keyword}\`: define one named schema.`)
 })
 
-/** A `oneOf` is told apart by a required property whose values are all mapped. */
+/** The members of a `oneOf` differ in a required property whose values are all mapped. */
 const discriminatedOneOf = schemaRule((schema, report, { resolve }) => {
   if (schema.oneOf === undefined) return
   const { propertyName, mapping = {} } = schema.discriminator ?? {}
@@ -71,20 +71,20 @@ const discriminatedOneOf = schemaRule((schema, report, { resolve }) => {
   }
 })
 
-/** Numbers that every language holds exactly: bounds inside 2^53. */
+/** Numbers have bounds inside 2^53, so that every language represents them exactly. */
 const boundedNumbers = schemaRule((schema, report) => {
   if (schema.type !== 'integer' && schema.type !== 'number') return
   if (!isSafe(schema.minimum) || !isSafe(schema.maximum))
     report(`${schema.type} must have \`minimum\` and \`maximum\` inside 2^53.`)
 })
 
-/** Text of unbounded length is memory of unbounded size, here and in every client. */
+/** Unbounded text needs unbounded memory, in the server and in every client. */
 const boundedStrings = schemaRule((schema, report) => {
   if (schema.type === 'string' && schema.enum === undefined && !isSafe(schema.maxLength))
     report('A string must have `maxLength`, or an `enum`.')
 })
 
-/** As for text. */
+/** The same holds for arrays. */
 const boundedArrays = schemaRule((schema, report) => {
   if (schema.type !== 'array') return
   if (!isSafe(schema.maxItems)) report('An array must have `maxItems`.')

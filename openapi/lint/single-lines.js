@@ -1,9 +1,9 @@
-/** That a line which a caller writes is one: it ends nowhere in its middle, and shows as it is written. */
+/** A rule that single-line text of callers contains no line ends and no characters that change its display. */
 import { operationsOf, resolve } from './document.js'
 
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
 
-/** C0, DEL and C1 controls, line ends, and what reorders the text around it; not U+200E and U+200F. */
+/** C0, DEL and C1 controls, line ends, and characters that reorder text, apart from U+200E and U+200F. */
 const REFUSED = [
   ...range(0x00, 0x1f),
   ...range(0x7f, 0x9f),
@@ -11,10 +11,10 @@ const REFUSED = [
   ...range(0x2066, 0x2069),
 ].map((code) => String.fromCodePoint(code))
 
-/** Most patterns take it; a schema whose pattern does not gives an `example`. */
+/** Matches most patterns. A schema with another pattern has an `example`. */
 const LINE = 'aa'
 
-/** Formats that no such character is in, and passwords, which are compared and never shown. */
+/** Formats without such characters, and passwords, which are compared and never displayed. */
 const FORMATS = ['uuid', 'date-time', 'password']
 
 /**

@@ -15,7 +15,7 @@ export type BuiltServer = {
   origin: string
   /** The path of its log. */
   log: string
-  stop(): Promise<void>
+  stop: () => Promise<void>
 }
 
 /**

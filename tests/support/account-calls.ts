@@ -228,7 +228,7 @@ export function interruptible(real: Store) {
   ])
   const store = {
     ...(Object.fromEntries(nouns) as Store),
-    atomically: wrap(real.atomically) as Store['atomically'],
+    atomically: wrap((work: never) => real.atomically(work)) as Store['atomically'],
   }
   return {
     store,

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { createPasswords, type Passwords } from '../../src/ports/passwords/passwords.ts'
 
-/** Real hashing that remembers what it was asked to do: each entry is one bcrypt. */
+/** Real hashing that records its work: each entry is one bcrypt. */
 export type CountedPasswords = {
   passwords: Passwords
-  /** The work since the last time that this was asked. */
+  /** Returns the work since the last call. */
   takeWork(): ('hash' | 'verify')[]
 }
 
-/** @param cost of bcrypt; the least one unless told otherwise */
+/** @param cost of bcrypt; the lowest by default */
 export function createCountedPasswords(cost = 4): CountedPasswords {
   const real = createPasswords({ key: randomBytes(32), cost })
   let work: ('hash' | 'verify')[] = []

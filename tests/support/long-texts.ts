@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { TestStore } from './database/database.ts'
 
-/** A conversation of somebody with so many questions, each this text. @returns its id */
+/** Inserts a conversation with this many questions, each with this text. @returns its id */
 export async function givenLongTexts(
   { database }: TestStore,
   ownerId: string,
@@ -22,7 +22,7 @@ export async function givenLongTexts(
   return id
 }
 
-/** Feedback of an account on each message of a conversation, with this comment. */
+/** Inserts feedback of an account on each message of a conversation, with this comment. */
 export async function givenComments(
   { database }: TestStore,
   accountId: string,

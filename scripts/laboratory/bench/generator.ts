@@ -44,7 +44,7 @@ type Outcome<L extends Load> = L extends ClosedLoad ? Closed : Paced
 
 export type Generator = {
   run<L extends Load>(load: L): Promise<Outcome<L>>
-  stop(): void
+  stop: () => void
 }
 
 export function startGenerator(): Generator {

@@ -13,7 +13,7 @@ export type Program = {
   env: Record<string, string>
 }
 
-export type Running = { name: string; pid: number; origin: string; stop(): Promise<void> }
+export type Running = { name: string; pid: number; origin: string; stop: () => Promise<void> }
 
 const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 5_000

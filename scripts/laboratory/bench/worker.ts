@@ -6,8 +6,8 @@ import { packageRoot } from '../../../src/lib/package-root.ts'
 /** A separate process, whose processor time counts for no server. */
 export type Worker = {
   /** Sends a question and resolves with the result; one at a time. @throws the error of the worker */
-  ask(question: object): Promise<unknown>
-  stop(): void
+  ask: (question: object) => Promise<unknown>
+  stop: () => void
 }
 
 /** @param program a file of this repository, from its root, that calls `answerQuestions` */

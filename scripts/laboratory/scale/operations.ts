@@ -76,16 +76,16 @@ async function startOften(common: Common, operations: number, starts: number): P
     directory: common.directory,
     env: { ...env, DATA_DIR: join(common.directory, `data-${operations}`) },
   }
-  const told: EnlargedStart[] = []
+  const reported: EnlargedStart[] = []
   for (let i = 1; ; i += 1) {
     const server = await startServer(program)
-    told.push(await untilTold(file))
-    if (i >= Math.min(starts, STARTS)) return { server, starts: told }
+    reported.push(await readStart(file))
+    if (i >= Math.min(starts, STARTS)) return { server, starts: reported }
     await server.stop()
   }
 }
 
-async function untilTold(file: string): Promise<EnlargedStart> {
+async function readStart(file: string): Promise<EnlargedStart> {
   const deadline = performance.now() + WARM_UP_LIMIT_MS
   while (performance.now() < deadline) {
     const text = await readFile(file, 'utf8').catch(() => '')

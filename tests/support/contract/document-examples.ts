@@ -46,19 +46,19 @@ export function recordedExamples(document: ContractDocument, story: readonly Exc
       recorded.set(key, { place, value: masked(value) })
   }
   const typical = story.filter(({ operationId }) => operationId === TYPICAL)
-  for (const told of [...typical, ...story]) {
-    recordAnswer(document, told, record)
-    if (told.status < 400) recordRequest(document, told, record)
+  for (const exchange of [...typical, ...story]) {
+    recordAnswer(document, exchange, record)
+    if (exchange.status < 400) recordRequest(document, exchange, record)
   }
   return recorded
 }
 
 type Recorder = (place: Place, value: unknown) => void
 
-function recordRequest(document: ContractDocument, told: Exchange, record: Recorder): void {
-  const { place, operation } = operationOf(document, told)
-  record([...place, 'requestBody', 'content', 'application/json', 'example'], told.request.body)
-  const ofPath = document.paths[policyOf(told.operationId).path]!.parameters ?? []
+function recordRequest(document: ContractDocument, exchange: Exchange, record: Recorder): void {
+  const { place, operation } = operationOf(document, exchange)
+  record([...place, 'requestBody', 'content', 'application/json', 'example'], exchange.request.body)
+  const ofPath = document.paths[policyOf(exchange.operationId).path]!.parameters ?? []
   for (const [at, parameters] of [
     [place, operation.parameters ?? []],
     [place.slice(0, 2), ofPath],
@@ -66,9 +66,9 @@ function recordRequest(document: ContractDocument, told: Exchange, record: Recor
     for (const [index, parameter] of parameters.entries()) {
       const { name, in: where } = resolve<ParameterObject>(document, parameter)
       const sent = {
-        path: told.request.path,
-        query: told.request.query,
-        header: told.request.headers,
+        path: exchange.request.path,
+        query: exchange.request.query,
+        header: exchange.request.headers,
       }
       const value = sent[where as keyof typeof sent]?.[name]
       record([...placeOf(parameter, [...at, 'parameters', index]), 'example'], value)
@@ -76,17 +76,17 @@ function recordRequest(document: ContractDocument, told: Exchange, record: Recor
   }
 }
 
-function recordAnswer(document: ContractDocument, told: Exchange, record: Recorder): void {
-  const { place, operation } = operationOf(document, told)
-  const response = operation.responses[String(told.status)]!
-  const at = placeOf(response, [...place, 'responses', String(told.status)])
+function recordAnswer(document: ContractDocument, exchange: Exchange, record: Recorder): void {
+  const { place, operation } = operationOf(document, exchange)
+  const response = operation.responses[String(exchange.status)]!
+  const at = placeOf(response, [...place, 'responses', String(exchange.status)])
   const { content = {}, headers = {} } = resolve(document, response)
   for (const mediaType of Object.keys(content)) {
-    record([...at, 'content', mediaType, 'example'], shownOf(mediaType, told.body))
+    record([...at, 'content', mediaType, 'example'], shownOf(mediaType, exchange.body))
   }
   for (const [name, header] of Object.entries(headers)) {
     const { schema } = resolve<{ schema: { type: string } }>(document, header as Reference)
-    const text = told.headers[name.toLowerCase()]
+    const text = exchange.headers[name.toLowerCase()]
     const value = text !== undefined && schema.type === 'integer' ? Number(text) : text
     record([...placeOf(header as Reference, []), 'example'], value)
   }

@@ -1,4 +1,4 @@
-/** What public clients send as `Accept` unless they are told otherwise, and what some write by hand. */
+/** What public clients send as `Accept` by default, and values that some callers write by hand. */
 export const PUBLIC_ACCEPT: Readonly<Record<string, string>> = {
   'curl, python-requests, httpx, fetch of Node, Go': '*/*',
   axios: 'application/json, text/plain, */*',

@@ -6,7 +6,7 @@ export type Metrics = {
   text: string
   samples: Sample[]
   /** The only sample of this name that has these labels; 0 where there is none yet. */
-  value(name: string, labels?: Record<string, string>): number
+  value: (name: string, labels?: Record<string, string>) => number
 }
 
 /** Reads `/metrics` as Prometheus does. */

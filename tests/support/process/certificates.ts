@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdtemp, readFile, rename, rm } from 'node:fs/promises
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** Self-signed for `localhost` and 127.0.0.1, with keys that everybody knows: for tests alone. */
+/** Self-signed for `localhost` and 127.0.0.1, with public keys and private keys in the repository: for tests only. */
 export type Name = 'first' | 'second'
 
 /** A certificate in a folder of its own, as an operator has it. */

@@ -32,9 +32,9 @@ export async function watchProcess({ url, pid }: ParleyProcess): Promise<() => P
   const worker = new Worker(WORKER, { workerData, execArgv: [] })
   await once(worker, 'online')
   return async () => {
-    const told = once(worker, 'message')
+    const message = once(worker, 'message')
     worker.postMessage('stop')
-    const [seen] = (await told) as [Seen]
+    const [seen] = (await message) as [Seen]
     const { waitsMs, failures } = seen
     const inTime = waitsMs.filter((ms) => ms < PROMISED_MS).length
     return {

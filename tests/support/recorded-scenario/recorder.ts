@@ -26,7 +26,7 @@ export type Scenario = {
   testStore: TestStore
   /** The calls so far, in order. */
   exchanges: Exchange[]
-  call(who: Credentials, operationId: DocumentedId, asked?: Asked): Promise<Exchange>
+  call: (who: Credentials, operationId: DocumentedId, asked?: Asked) => Promise<Exchange>
   /** Logs in and returns the credentials. */
   enter(email: string, password?: string): Promise<Credentials>
   /** Replaces the engine. */
@@ -89,9 +89,9 @@ export async function openScenario({
     await clock.advance(PAUSE_MS)
     const headers = { 'User-Agent': 'ExampleApp/1.0', ...who }
     const ask = () => exchange(server.url, headers, operationId, asked)
-    const told = watch ? await watch(ask) : await ask()
-    exchanges.push(told)
-    return told
+    const recorded = watch ? await watch(ask) : await ask()
+    exchanges.push(recorded)
+    return recorded
   }
   return {
     server,

@@ -42,7 +42,7 @@ export type Outcome = {
   text?: string
   finishReason?: string
   usage?: Record<string, unknown>
-  /** At least; how a long history is shortened is nobody's promise. */
+  /** The least number: how a long history is shortened is not promised. */
   omittedMessages?: number
   model?: string
   /** The code of the problem. Without one, the answer is complete. */

@@ -50,7 +50,7 @@ export interface UpstreamScript {
   garbageAfter?: number
   /** Sends an `error` object after so many words. */
   errorAfter?: number
-  /** Where usage is told. Default 'final': a last chunk with no choices. */
+  /** Where usage is reported. Default 'final': a last chunk with no choices. */
   usage?: 'final' | 'in-last-choice' | 'never'
   /** Leaves out `finish_reason`. */
   withoutFinish?: true

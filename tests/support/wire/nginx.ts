@@ -71,7 +71,7 @@ function siteOf(deployed: string, { upstreams, certificate, port, securePort }: 
 
 function around(site: string): string {
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-  // Its worker must be able to write into the folder of whoever started it.
+  // Its worker must be able to write into the folder of the user that started it.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   return `${user} daemon off; pid nginx.pid; worker_processes 1;
 events { worker_connections 256; }
