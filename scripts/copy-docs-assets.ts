@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ASSETS, ASSETS_DIRECTORY } from '../src/http/docs/assets.ts'
 import { packageRoot } from '../src/lib/package-root.ts'
-import { writeChanged } from './write-changed.ts'
+import { writeChanged } from './support/write-changed.ts'
 
 /** Redoc's one request to another host: its maker's logo. The link beside it stays. */
 const MAKERS_LOGO = 'https://cdn.redoc.ly/redoc/logo-mini.svg'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { packageRoot } from '../src/lib/package-root.ts'
-import { writeChanged } from './write-changed.ts'
+import { writeChanged } from './support/write-changed.ts'
 
 const run = promisify(execFile)
 
