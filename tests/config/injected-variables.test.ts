@@ -117,6 +117,7 @@ describe('variables that a platform injects', () => {
 
   test('are named, those alone that would have been taken for ours', () => {
     const env = { ...kubernetes(METRICS), ...kubernetes({ ...METRICS, name: 'tls-key' }) }
+
     expect(withoutInjected({ ...env, PATH: '/bin' }).leftOut).toEqual([
       'METRICS_PORT',
       ...Object.keys(env).filter((name) => name.startsWith('TLS_KEY_')),
@@ -133,6 +134,7 @@ describe('what an operator wrote', () => {
 
   test('is kept beside a service of the same name', () => {
     const env = { ...kubernetes(METRICS), METRICS_PORT: '9999' }
+
     expect(read(env).server.metrics?.port).toBe(9999)
   })
 
@@ -158,6 +160,7 @@ describe('what an operator wrote', () => {
 
   test('is a misspelling still, beside a service whose name it begins with', () => {
     const env = kubernetes({ ...METRICS, name: 'chat-upstream' })
+
     expect(mistakesOf({ ...env, CHAT_UPSTREAM_MODLE: 'x' })).toEqual([
       expect.stringContaining('CHAT_UPSTREAM_MODLE is not a variable of Parley'),
     ])
@@ -181,6 +184,7 @@ describe('a server', () => {
     const file = join(folder, '.env')
     await writeFile(file, 'METRICS_PORT=4711\n')
     expect(loadConfig(POLICIES, file).server.metrics?.port).toBe(4711)
+
     const config = await loadServerConfig(POLICIES, file)
     expect(config.server.metrics?.port).toBe(4711)
     expect(config.leftOut).toEqual(['METRICS_PORT'])

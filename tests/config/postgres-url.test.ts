@@ -126,6 +126,7 @@ test.each(REFUSED)(
   (parameter) => {
     const mistakes = mistakesOf(`postgresql://host/db?${parameter}`)
     expect(mistakes).not.toEqual([])
+
     const names = parameter.split('&').map((one) => one.split('=')[0]!)
     expect(names.some((name) => mistakes.join().includes(name))).toBe(true)
   },
@@ -182,6 +183,7 @@ test('PGSSLMODE counts where the URL says nothing of encryption, as it does for 
   const urlOf = (DATABASE_URL: string) =>
     readConfig({ ...SECRETS, DATABASE_URL, PGSSLMODE: 'require' }, []).store.databaseUrl!
   const whenOf = (url: string) => readPostgresUrl(urlOf(url)).encryption.when
+
   expect(whenOf('postgresql://host/db')).toBe('always')
   expect(whenOf('postgresql://host/db?schema=chat')).toBe('always')
   expect(whenOf('postgresql://host/db?sslmode=disable')).toBe('never')
@@ -211,6 +213,7 @@ test.each<[string, string, object]>([
 ])('encryption is what libpq means by it: %s', (parameters, when, options) => {
   const { encryption } = readPostgresUrl(`postgresql://host/db?${parameters}`)
   const { ca: _ca, ...rest } = encryption.tls
+
   expect(encryption.when).toBe(when)
   expect(rest).toEqual(options)
 })
@@ -219,14 +222,17 @@ test('a socket is never encrypted, whatever the mode', () => {
   const { encryption } = readPostgresUrl(
     'postgresql:///db?host=/run/postgresql&sslmode=verify-full',
   )
+
   expect(encryption.when).toBe('never')
 })
 
 test('a private key that is locked opens by sslpassword, and by no other', () => {
   const locked = join(folder, 'locked.pem')
   const lock = ['-aes256', '-passout', 'pass:open sesame', '-in', keyFile, '-out', locked]
+
   execFileSync('openssl', ['pkey', ...lock], { stdio: 'ignore' })
   const url = `postgresql://host/db?sslmode=require&sslcert=${certFile}&sslkey=${locked}&sslpassword=`
+
   expect(mistakesOf(`${url}open%20sesame`)).toEqual([])
   expect(mistakesOf(`${url}wrong`).join()).toContain('sslkey')
 })

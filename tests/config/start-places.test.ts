@@ -33,6 +33,7 @@ describe('the places that a server listens on', () => {
       api: (server.address() as AddressInfo).port,
       metrics: (metricsServer.address() as AddressInfo).port,
     })
+
     for (const one of [server, metricsServer]) one.close()
   })
 
@@ -41,6 +42,7 @@ describe('the places that a server listens on', () => {
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
     const PORT = String((other.address() as AddressInfo).port)
     await expect(refuseTakenPorts(configOf({ PORT }))).rejects.toThrow(/is taken by another/)
+
     other.close()
     const HOST = '192.0.2.1'
     await expect(refuseTakenPorts(configOf({ PORT, HOST }))).rejects.toThrow(
@@ -53,17 +55,21 @@ describe('a password that an operator sets', () => {
   test('opens the account, and nobody else is touched', async () => {
     const config = configOf()
     await expect(resetPassword(['admin@example.com'], config)).rejects.toThrow(/no database in/)
+
     const parley = await createParley(config, {})
     await parley.stop(0)
     const made = await resetPassword(['admin@example.com', '--generate', '--enable'], config)
     expect(made.report).toContain('admin@example.com (admin) has a new password')
     expect(made.password).toMatch(/^\S{20,}$/)
+
     const unknown = resetPassword(['nobody@example.com', '--generate'], config)
     await expect(unknown).rejects.toThrow(/Administrators: admin@example.com/)
     await expect(resetPassword([], config)).rejects.toThrow(StartRefused)
     await expect(resetPassword(['--what'], config)).rejects.toThrow(/Usage/)
+
     const again = await createParley(configOf({ ADMIN_PASSWORD: made.password! }), {})
     expect(again.access).toMatchObject({ kind: 'given' })
+
     await again.stop(0)
   })
 })

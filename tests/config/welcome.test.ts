@@ -29,6 +29,7 @@ async function runItsLine(text: string): Promise<string[]> {
 describe('what a person reads after the start', () => {
   test('names where the server listens, its docs, its engine and its metrics', () => {
     const text = welcomeWith({ env: { METRICS_PORT: '9464' } })
+
     expect(text).toContain('Parley listens on  http://localhost:4711\n')
     expect(text).toContain('http://localhost:4711/docs\n')
     expect(text).toContain('http://localhost:4711/docs/console\n')
@@ -39,6 +40,7 @@ describe('what a person reads after the start', () => {
   test('names an engine elsewhere without its address or key', () => {
     const env = { CHAT_UPSTREAM_URL: 'http://inside.example:8080/v1', CHAT_UPSTREAM_KEY: 'sk-key' }
     const text = welcomeWith({ env: { ...env, CHAT_UPSTREAM_MODEL: 'a-model' } })
+
     expect(text).toMatch(/Engine +an OpenAI-compatible server/)
     expect(text).not.toContain('inside.example')
     expect(text).not.toContain('sk-key')
@@ -56,6 +58,7 @@ describe('what a person reads after the start', () => {
   test('shows a password that was made, and never one that was given', () => {
     expect(introduction(MADE)).toContain(MADE.password)
     expect(welcomeWith({ access: MADE })).toContain('with the password above')
+
     const given = { ...MADE, password: 'given by the operator', isPasswordMade: false }
     const text = welcomeWith({ access: given })
     expect(text).toContain(`Log in as ${MADE.email}`)
@@ -75,6 +78,7 @@ describe('what a person reads after the start', () => {
   test('has a line of shell that logs in and streams, with an apostrophe in the address too', async () => {
     const words = await runItsLine(welcomeWith({ access: MADE }))
     const { email, password } = MADE
+
     expect(words).toContain(JSON.stringify({ email, password }))
     expect(words).toContain('http://localhost:4711/api/v1/auth/login')
     expect(words).toContain('Authorization: Bearer the-token')

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
 import { allRoutes, type Route } from '../support/contract/routes.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { sendBytes, type WireAnswer } from '../support/wire/wire.ts'
+import { sendBytes, type WireResponse } from '../support/wire/wire.ts'
 
 /*
  * How an address may be written: each path in one way alone, and in the forms of HTTP that every
@@ -20,7 +20,7 @@ const routes = allRoutes()
 const places = [...new Map(routes.map((route) => [`${route.method} ${route.path}`, route]))]
 
 /** Node's own client would tidy the address up. */
-function ask(method: string, target: string): Promise<WireAnswer> {
+function ask(method: string, target: string): Promise<WireResponse> {
   const head = `${method} ${target} HTTP/1.1\r\nHost: parley\r\nConnection: close\r\n\r\n`
   return sendBytes(server.url, head)
 }
@@ -55,6 +55,7 @@ const isValue = (spelling: string) =>
 test('all kinds of routes are walked', () => {
   const some = ['/', '/docs', '/openapi.yaml', '/.well-known/security.txt', '/docs/assets/docs.css']
   const paths = routes.map(({ path }) => path)
+
   for (const path of [...some, '/docs/problems/not-found', '/chat', '/api/v1/health']) {
     expect(paths).toContain(path)
   }
@@ -64,8 +65,10 @@ describe.each(places)('%s', (_name, route) => {
   test('is there by this spelling and by no other: 404, counted like any unknown path', async () => {
     const found = await ask(route.method, route.path)
     expect(found.status).not.toBe(404)
+
     const spellings = spellingsOf(route)
     expect(spellings.length).toBeGreaterThan(10)
+
     const answers = await Promise.all(spellings.map((spelling) => ask(route.method, spelling)))
     for (const [index, answer] of answers.entries()) {
       expect([spellings[index], answer.status]).toEqual([spellings[index], 404])
@@ -81,10 +84,13 @@ describe('an address in absolute form', () => {
     async (origin) => {
       expect((await ask('GET', `${origin}/api/v1/health`)).json()).toEqual({ status: 'up' })
       expect((await ask('GET', origin)).headers['location']).toBe('/docs')
+
       const moved = await ask('GET', `${origin}/status?x=1`)
       expect(moved.headers['location']).toBe('/api/v1/status?x=1')
+
       const nothing = await ask('GET', `${origin}/api/v1/nothing?x=1`)
       expect(nothing.problem()).toMatchObject({ code: 'not-found', instance: '/api/v1/nothing' })
+
       const refused = await ask('GET', `${origin}/api/v1/health?nonsense=1`)
       expect(refused.problem()).toMatchObject({ status: 400, instance: '/api/v1/health' })
     },
@@ -93,6 +99,7 @@ describe('an address in absolute form', () => {
 
 test('what follows # belongs to the value before it, and is not dropped', async () => {
   const answer = await ask('GET', '/api/v1/health?#&nonsense=1')
+
   expect(answer.problem().errors!.map(({ pointer }) => pointer)).toEqual(['#', 'nonsense'])
 })
 
@@ -117,11 +124,13 @@ describe('OPTIONS', () => {
       for (const { method } of here) expect(headers['allow']!.split(', ')).toContain(method)
       expect(headers).not.toHaveProperty('ratelimit')
     }
+
     expect((await options('/api/v1/status')).status).toBe(204)
   })
 
   test('with * names the methods of the server', async () => {
     const { status, headers } = await options('*')
+
     expect(status).toBe(204)
     expect(headers['allow']).toBe('DELETE, GET, HEAD, PATCH, POST, PUT')
   })
@@ -132,7 +141,9 @@ describe('OPTIONS', () => {
       expect([400, 404]).toContain(answer.status)
       expect(answer.headers).not.toHaveProperty('ratelimit')
     }
+
     const status = await fetch(`${poor.url}/api/v1/status`)
+
     expect(status.headers.get('ratelimit')).toMatch(/^"anonymous";r=0;/)
   })
 })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Client } from '../support/client.ts'
 import { contract } from '../support/contract/contract.ts'
-import { fill, operations } from '../support/contract/operations.ts'
+import { fillPath, operations } from '../support/contract/operations.ts'
 import { PUBLIC_ACCEPT } from '../support/contract/public-accept.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { createAdminResources, createUserResources, type Resources } from '../support/resources.ts'
@@ -23,7 +23,7 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
 
 function ask(operationId: string, request: WireRequest = {}) {
   const operation = operations.find((one) => one.operationId === operationId)!
-  const address = server.url + fill(operation, (name) => resources[name]!)
+  const address = server.url + fillPath(operation, (name) => resources[name]!)
   const headers = { ...admin.credentials, ...request.headers }
   return send(address, { method: operation.method, ...request, headers })
 }
@@ -73,6 +73,7 @@ describe('Accept', () => {
 
   test('is not looked at where an answer has no body', async () => {
     const answer = await ask('deleteFeedback', { headers: { Accept: 'text/html' } })
+
     expect(answer.status).toBe(204)
   })
 })
@@ -81,7 +82,9 @@ test.each(['identity', 'Identity', 'identity, identity', ''])(
   'a body whose coding is "%s" is not compressed, and is taken',
   async (coding) => {
     const headers = { ...JSON_TYPE, 'Content-Encoding': coding }
+
     const answer = await ask('createConversation', { headers, body: '{}' })
+
     expect(answer.status).toBe(201)
   },
 )
@@ -106,7 +109,9 @@ describe('what no operation names changes nothing', () => {
     ['Prefer', 'return=minimal'],
   ])('%s: %s', async (name, value) => {
     const plain = await ask('listModes')
+
     const answer = await ask('listModes', { headers: { [name]: value } })
+
     expect([answer.status, answer.text]).toEqual([200, plain.text])
     for (const header of ['content-encoding', 'content-range', 'accept-ranges', 'set-cookie']) {
       expect(answer.headers).not.toHaveProperty(header)
@@ -120,6 +125,7 @@ describe('HEAD', () => {
   test('is missing where the guide says so, and nowhere else', () => {
     const { description } = contract.document.info
     const named = [...description!.matchAll(/^ *- `HEAD`[^-]*/gm)].map(([text]) => text).join('')
+
     expect([...named.matchAll(/`GET (\/\S+)`/g)].map(([, path]) => path).sort()).toEqual(
       acts.map(({ path }) => path).sort(),
     )
@@ -131,6 +137,7 @@ describe('HEAD', () => {
       const { path } = acts.find((one) => one.operationId === operationId)!
       const { description } = contract.document.paths[path]!.get as { description?: string }
       expect(description).toContain('has no `HEAD`')
+
       const refused = await ask(operationId, { method: 'HEAD' })
       const options = await ask(operationId, { method: 'OPTIONS' })
       expect([refused.status, options.status]).toEqual([405, 204])

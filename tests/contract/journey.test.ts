@@ -22,7 +22,9 @@ test('Express finds nothing to change about the prototypes of a request and a re
   })
   const journey = { handler: app, refuse: app, beforeHead: () => undefined }
   const { server } = createServer(journey, { clock: systemClock })
+
   const answer = await supertest(server).get('/')
+
   expect(seen).toEqual([true, true, true, true, true, true])
   expect(answer.headers['content-type']).toBe('application/json')
   expect(answer.body).toEqual({ text: '한글' })

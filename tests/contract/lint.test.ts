@@ -210,6 +210,7 @@ test('every rule of ours is proved, and on', async () => {
   const proved = new Set(BREAKS.map(([rule]) => rule))
   const files = await readdir(join(packageRoot, 'openapi/lint'))
   expect(files).toContain('plugin.js')
+
   const plugin = (await import(join(packageRoot, 'openapi/lint/plugin.js'))) as {
     default: () => { rules: { oas3: Record<string, unknown> } }
   }

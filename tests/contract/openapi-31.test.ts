@@ -49,6 +49,7 @@ test('every word that means another thing in 3.1 is said anew', () => {
       },
     },
   }
+
   expect(toOpenApi31(old).components.schemas['Odd']).toEqual({
     type: 'object',
     properties: {
@@ -75,6 +76,7 @@ test('both editions accept and refuse the same bodies', () => {
       verdicts[old ? 'accepted' : 'refused'] += 1
     }
   }
+
   expect(verdicts.accepted).toBeGreaterThan(50)
   expect(verdicts.refused).toBeGreaterThan(200)
 })

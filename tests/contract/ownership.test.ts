@@ -4,16 +4,16 @@ import type { Policy } from '../../src/contract/policy.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import {
-  everythingIn,
+  databaseDump,
   exampleBody,
-  fill,
+  fillPath,
   operations,
   parametersOf,
 } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import {
   createAdminResources,
-  newServiceAccount,
+  createServiceAccount,
   createUserResources,
   type Resources,
 } from '../support/resources.ts'
@@ -37,8 +37,8 @@ let resources: Resources
 beforeAll(async () => {
   testStore = await openTestStore()
   server = await startServer({ testStore })
-  ;[alice, bob] = await Promise.all([server.newUser(), server.newUser()])
-  robot = await newServiceAccount(server, [])
+  ;[alice, bob] = await Promise.all([server.createUser(), server.createUser()])
+  robot = await createServiceAccount(server, [])
   resources = { ...(await createUserResources(alice)), ...(await createAdminResources(server)) }
 })
 afterAll(async () => {
@@ -52,7 +52,7 @@ const tryAs = (
   idOf: (name: string) => string = (name) => resources[name]!,
   headers = {},
 ) =>
-  send(server.url + fill(operation, idOf), {
+  send(server.url + fillPath(operation, idOf), {
     method: operation.method,
     headers: { ...client.credentials, 'Content-Type': 'application/json', ...headers },
     ...(operation.hasBody && { body: JSON.stringify(exampleBody(operation)) }),
@@ -66,6 +66,7 @@ function shown(text: string, ids: readonly string[]) {
 
 test('every id of a path is known here, so that no operation is left out', () => {
   const names = new Set(withIds.flatMap(({ operation }) => parametersOf(operation)))
+
   expect(Object.keys(resources)).toEqual(expect.arrayContaining([...names]))
   expect(owned.length).toBeGreaterThan(0)
   expect(administered.length).toBeGreaterThan(0)
@@ -73,24 +74,29 @@ test('every id of a path is known here, so that no operation is left out', () =>
 
 describe.each(withIds)('$operationId', ({ operation }) => {
   test('is refused to whoever shows no credential, and nothing changes', async () => {
-    const before = await everythingIn(testStore.database)
-    const answer = await tryAs(server.anybody, operation)
+    const before = await databaseDump(testStore.database)
+
+    const answer = await tryAs(server.anonymous, operation)
+
     expect([answer.status, answer.problem().code]).toEqual([401, 'unauthenticated'])
-    expect(await everythingIn(testStore.database)).toBe(before)
+    expect(await databaseDump(testStore.database)).toBe(before)
   })
 
   test('is refused to a service account without the scope, and nothing changes', async () => {
-    const before = await everythingIn(testStore.database)
+    const before = await databaseDump(testStore.database)
+
     const answer = await tryAs(robot, operation)
+
     expect([answer.status, answer.problem().code]).toEqual([403, 'insufficient-scope'])
-    expect(await everythingIn(testStore.database)).toBe(before)
+    expect(await databaseDump(testStore.database)).toBe(before)
   })
 })
 
 describe.each(owned)('$operationId', ({ operation }) => {
   test('is refused to another user as if there were no such thing, and nothing changes', async () => {
-    const before = await everythingIn(testStore.database)
+    const before = await databaseDump(testStore.database)
     const unknown = randomUUID()
+
     for (const headers of [
       {},
       { 'If-Match': '"1"' },
@@ -105,64 +111,75 @@ describe.each(owned)('$operationId', ({ operation }) => {
       const names = (one: typeof theirs) => Object.keys(one.headers).sort()
       expect(names(theirs)).toEqual(names(nobodys))
     }
-    expect(await everythingIn(testStore.database)).toBe(before)
+
+    expect(await databaseDump(testStore.database)).toBe(before)
   })
 
   test('is refused even to an admin, who has resources of its own', async () => {
     const answer = await tryAs(await server.admin(), operation)
+
     expect([answer.status, answer.problem().code]).toEqual([404, 'not-found'])
   })
 })
 
 describe.each(administered)('$operationId', ({ operation }) => {
   test('tells a user nothing of what there is, and changes nothing', async () => {
-    const before = await everythingIn(testStore.database)
+    const before = await databaseDump(testStore.database)
     const unknown = randomUUID()
     const theirs = await tryAs(bob, operation)
     const nobodys = await tryAs(bob, operation, () => unknown)
     expect([theirs.status, theirs.problem().code]).toEqual([403, 'insufficient-scope'])
+
     const ids = [unknown, ...Object.values(resources)]
     expect(shown(theirs.text, ids)).toBe(shown(nobodys.text, ids))
-    expect(await everythingIn(testStore.database)).toBe(before)
+    expect(await databaseDump(testStore.database)).toBe(before)
   })
 
   test('finds a thing only as what it is: a user is no service account, and no key', async () => {
     const admin = await server.admin()
-    const before = await everythingIn(testStore.database)
+    const before = await databaseDump(testStore.database)
     const swapped: Resources = {
       userId: resources['serviceAccountId']!,
       serviceAccountId: resources['userId']!,
       apiKeyId: resources['userId']!,
     }
+
     const answer = await tryAs(admin, operation, (name) => swapped[name]!)
+
     expect([answer.status, answer.problem().code]).toEqual([404, 'not-found'])
-    expect(await everythingIn(testStore.database)).toBe(before)
+    expect(await databaseDump(testStore.database)).toBe(before)
   })
 })
 
 describe('an id in a body', () => {
   test('of another user’s conversation cannot be chatted in', async () => {
-    const before = await everythingIn(testStore.database)
+    const before = await databaseDump(testStore.database)
     const { conversationId } = resources
     const body = { message: 'Let me in', conversationId: conversationId! }
     await bob.refused('not-found', 'sendMessage', { body })
+
     await bob.refused('not-found', 'streamMessage', { body })
-    expect(await everythingIn(testStore.database)).toBe(before)
+
+    expect(await databaseDump(testStore.database)).toBe(before)
   })
 
   test('of another user’s message gets no feedback', async () => {
-    const before = await everythingIn(testStore.database)
+    const before = await databaseDump(testStore.database)
     const body = { messageId: resources['messageId']!, rating: 'down' } as const
+
     await bob.refused('not-found', 'giveFeedback', { body })
-    expect(await everythingIn(testStore.database)).toBe(before)
+
+    expect(await databaseDump(testStore.database)).toBe(before)
   })
 })
 
 test('nothing of one user shows in any list of another', async () => {
   const { body: conversations } = await bob.expect(200, 'listConversations')
   const { body: feedback } = await bob.expect(200, 'listFeedback')
+
   const { body: usage } = await bob.expect(200, 'getUsage', {
     query: { to: new Date(server.clock.now().getTime() + 1).toISOString() },
   })
+
   expect([conversations.data, feedback.data, usage.buckets]).toEqual([[], [], []])
 })

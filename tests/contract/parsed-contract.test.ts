@@ -15,16 +15,19 @@ afterEach(() => rm(directory, { recursive: true }))
 describe('what the build has read of the contract', () => {
   test('is what the contract says, to the last word', () => {
     keepParsed(contract.yaml, parse(contract.yaml), directory)
+
     expect(findParsed(contract.yaml, directory)).toStrictEqual(parse(contract.yaml))
   })
 
   test('is not used once one letter of the contract has changed', () => {
     keepParsed(contract.yaml, parse(contract.yaml), directory)
+
     expect(findParsed(`${contract.yaml} `, directory)).toBeUndefined()
   })
 
   test('is not missed, and not used where it is broken', async () => {
     expect(findParsed(contract.yaml, directory)).toBeUndefined()
+
     keepParsed(contract.yaml, {}, directory)
     await writeFile(join(directory, 'dist/contract.json'), '{"sha256":')
     expect(findParsed(contract.yaml, directory)).toBeUndefined()

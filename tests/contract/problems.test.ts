@@ -6,9 +6,9 @@ import { PROBLEMS } from '../../src/domain/problem.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore } from '../support/database/database.ts'
 import { createManualEngine } from '../support/upstream/manual-engine.ts'
-import { fill, operations } from '../support/contract/operations.ts'
+import { fillPath, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { send, sendBytes, type WireAnswer } from '../support/wire/wire.ts'
+import { send, sendBytes, type WireResponse } from '../support/wire/wire.ts'
 
 const SECRET = 'the database password is swordfish'
 
@@ -16,7 +16,7 @@ let server: TestServer
 let alice: Client
 beforeAll(async () => {
   server = await startServer({
-    instead: {
+    replacements: {
       operations: (real) => ({
         ...real,
         listModes: () => Promise.reject(new Error(SECRET)),
@@ -26,12 +26,12 @@ beforeAll(async () => {
       }),
     },
   })
-  alice = await server.newUser()
+  alice = await server.createUser()
 })
 afterAll(() => server.close())
 
 /** What every problem promises, whatever went wrong. */
-function checkProblem(answer: WireAnswer, code: keyof typeof PROBLEMS) {
+function checkProblem(answer: WireResponse, code: keyof typeof PROBLEMS) {
   const problem = answer.problem()
   const { status, title, retryable } = PROBLEMS[code]
   const type = `/docs/problems/${code}`
@@ -61,6 +61,7 @@ describe('an answer to what does not exist', () => {
 
   test('names the path that was called, without its query', async () => {
     const answer = await send(`${server.url}/api/v1/nonsense?token=secret`)
+
     expect(checkProblem(answer, 'not-found').instance).toBe('/api/v1/nonsense')
   })
 })
@@ -75,7 +76,7 @@ describe('a method that a path does not have', () => {
       method === 'get' && audit.length === 0 ? ['GET', 'HEAD'] : [method],
     )
     const methods = has.map((method) => method.toUpperCase())
-    const address = server.url + fill(here[0]!, () => '0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10')
+    const address = server.url + fillPath(here[0]!, () => '0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10')
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND']) {
       if (methods.includes(method)) continue
       const answer = await send(address, { method })
@@ -103,7 +104,9 @@ describe('a request that is not HTTP', () => {
 
   test('is a problem: chunks that are none', async () => {
     const head = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+
     const answer = await sendBytes(server.url, `${head}Transfer-Encoding: chunked\r\n\r\nzz\r\n`)
+
     expect(answer.status).toBe(400)
     expect(answer.problem().requestId).toBe(answer.headers['x-request-id'])
   })
@@ -134,7 +137,9 @@ describe('a request that is not HTTP', () => {
     const received: Buffer[] = []
     socket.on('data', (chunk) => received.push(chunk))
     socket.end()
+
     await once(socket, 'close')
+
     expect(received).toEqual([])
     expect((await send(alice.urlOf('getHealth'))).status).toBe(200)
   })
@@ -143,6 +148,7 @@ describe('a request that is not HTTP', () => {
 describe('an odd request that is HTTP', () => {
   test('with an expectation that nobody knows is answered as if it had none', async () => {
     const answer = await send(alice.urlOf('getHealth'), { headers: { Expect: 'the-unexpected' } })
+
     expect(answer.status).toBe(200)
   })
 
@@ -152,6 +158,7 @@ describe('an odd request that is HTTP', () => {
       const bytes = `GET ${address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`
       const answer = await sendBytes(server.url, bytes)
       expect(answer.status).toBeLessThan(500)
+
       if (answer.status !== 200) expect(answer.problem().status).toBe(answer.status)
     },
   )
@@ -166,7 +173,9 @@ describe('an odd request that is HTTP', () => {
     const head = Buffer.from('GET ')
     const credentials = `Authorization: ${alice.credentials['Authorization']!}`
     const tail = ` HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${credentials}\r\n\r\n`
+
     const answer = await sendBytes(server.url, Buffer.concat([head, path, Buffer.from(tail)]))
+
     expect([400, 404]).toContain(answer.status)
     expect(answer.problem().instance.length).toBeLessThanOrEqual(2000)
   })
@@ -176,7 +185,9 @@ describe('an odd request that is HTTP', () => {
     const bad = `POST /api/v1/conversations HTTP/1.1\r\n${host}\r\nContent-Type: text/plain\r\nContent-Length: 44\r\n\r\n`
     const body = 'GET /api/v1/smuggled HTTP/1.1\r\nHost: x\r\n\r\n   '
     const next = `GET /api/v1/health HTTP/1.1\r\n${host}\r\nConnection: close\r\n\r\n`
+
     const answer = await sendBytes(server.url, bad + body + next)
+
     expect(answer.text).not.toContain('smuggled')
     expect([200, 415]).toContain(answer.status)
   })
@@ -184,8 +195,8 @@ describe('an odd request that is HTTP', () => {
 
 test('garbage behind a request whose answer has begun gets no answer into the middle of it', async () => {
   const engine = createManualEngine()
-  const talkative = await startServer({ instead: { deps: { engine } } })
-  const bob = await talkative.newUser()
+  const talkative = await startServer({ replacements: { deps: { engine } } })
+  const bob = await talkative.createUser()
   const { hostname, port } = new URL(talkative.url)
   const socket = connect(Number(port), hostname)
   const received: string[] = []
@@ -210,6 +221,7 @@ test('garbage behind a request whose answer has begun gets no answer into the mi
   const [, stream, refusal] = received.join('').split('HTTP/1.1 ')
   expect(stream).toMatch(/event: message\.end\n.*\n.*\n\n\r\n0\r\n\r\n$/)
   expect(refusal).toMatch(/^400 [^]*"code":"invalid-request"/)
+
   await talkative.close()
 })
 
@@ -217,22 +229,27 @@ describe('X-Request-Id', () => {
   test('of the caller is kept in the header, the problem and the log', async () => {
     const id = 'Order-66_of.the.caller'
     const headers = { 'X-Request-Id': id }
+
     const answer = await send(`${server.url}/api/v1/nonsense`, { headers })
+
     expect(checkProblem(answer, 'not-found').requestId).toBe(id)
-    expect(server.logged().filter((line) => line['requestId'] === id)).toHaveLength(1)
+    expect(server.logLines().filter((line) => line['requestId'] === id)).toHaveLength(1)
   })
 
   test.each(['has space', 'x'.repeat(129), 'a;b', '<script>', 'ü'])(
     'of the caller is replaced when it is %s',
     async (id) => {
       const headers = { 'X-Request-Id': id }
+
       const answer = await send(alice.urlOf('getHealth'), { headers })
+
       expect(answer.headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/)
     },
   )
 
   test('is new for every call', async () => {
     const answers = await Promise.all([1, 2, 3].map(() => send(alice.urlOf('getHealth'))))
+
     expect(new Set(answers.map(({ headers }) => headers['x-request-id'])).size).toBe(3)
   })
 })
@@ -244,7 +261,8 @@ describe('a mistake of ours', () => {
       const answer = await send(alice.urlOf(operationId), { headers: alice.credentials })
       const { requestId } = checkProblem(answer, 'internal')
       expect(JSON.stringify([answer.text, answer.headers])).not.toContain('swordfish')
-      const lines = server.logged().filter((line) => line['requestId'] === requestId)
+
+      const lines = server.logLines().filter((line) => line['requestId'] === requestId)
       expect(lines.some((line) => JSON.stringify(line).includes(SECRET))).toBe(true)
       expect(lines.every((line) => line['operationId'] === operationId)).toBe(true)
     },
@@ -255,7 +273,7 @@ describe('a database that goes away', () => {
   test('is a 503 with Retry-After in every call that needs it, and nothing of the cause shows', async () => {
     const testStore = await openTestStore()
     const lonely = await startServer({ testStore })
-    const bob = await lonely.newUser()
+    const bob = await lonely.createUser()
     await testStore.close()
     const answers = await Promise.all([
       send(bob.urlOf('getProfile'), { headers: bob.credentials }),
@@ -287,6 +305,8 @@ test('a connection that is kept alive serves calls after problems', async () => 
   for (const path of ['/api/v1/nonsense', '/api/v1/users/profile', '/api/v1/health']) {
     statuses.push((await send(server.url + path, { agent })).status)
   }
+
   agent.destroy()
+
   expect(statuses).toEqual([404, 401, 200])
 })

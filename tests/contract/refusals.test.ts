@@ -8,9 +8,9 @@ import type { Client } from '../support/client.ts'
 import { exampleRequest, operationOf, policies, policyOf } from '../support/contract/contract.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { createOutageStore, type OutageStore } from '../support/database/outage-store.ts'
-import { fill } from '../support/contract/operations.ts'
+import { fillPath } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/resources.ts'
+import { createServiceAccount } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
 import { spyOnStore } from '../support/database/spy-store.ts'
 import { send } from '../support/wire/wire.ts'
@@ -42,7 +42,7 @@ describe('a body that does not arrive', () => {
 
   const announce = (operationId: OperationId) => {
     const policy = policyOf(operationId)
-    const upload = request(server.url + fill(policy, () => randomUUID()), {
+    const upload = request(server.url + fillPath(policy, () => randomUUID()), {
       method: policy.method.toUpperCase(),
       headers: { ...admin.credentials, 'Content-Type': 'application/json', 'Content-Length': 99 },
     })
@@ -81,7 +81,9 @@ describe('a quota that is spent', () => {
     const isFree = policyOf(operationId).rateLimit.length === 0
     const headers = isFree ? { Authorization: 'Bearer junk' } : {}
     const asked = { ...exampleRequest(operationId), headers }
+
     const answer = await admin.refused('quota-exceeded', operationId, asked)
+
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
   })
 
@@ -100,9 +102,9 @@ describe('without the database', () => {
     testStore = await openTestStore()
     database = createOutageStore(testStore.store)
     const instead = { deps: { store: database.store } }
-    server = await startServer({ testStore, env: { REGISTRATION: 'open' }, instead })
+    server = await startServer({ testStore, env: { REGISTRATION: 'open' }, replacements: instead })
     admin = await server.admin()
-    robot = await newServiceAccount(server, ['chat:write'])
+    robot = await createServiceAccount(server, ['chat:write'])
     database.isUnavailable = true
   })
   afterAll(async () => {
@@ -117,7 +119,9 @@ describe('without the database', () => {
     const { refreshToken } = admin.identity
     const body = operationId === 'refreshTokens' ? { body: { refreshToken } } : {}
     const asked = { ...exampleRequest(operationId), ...body }
+
     const answer = await caller.refused('unavailable', operationId, asked as never)
+
     expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
     expect(JSON.stringify(answer.body)).not.toContain('db-7')
   })
@@ -127,8 +131,8 @@ describe('reading the limits', () => {
   test('with a credential that is refused is refused like any call', async () => {
     const server = await startServer()
     const junk = { headers: { Authorization: 'Bearer junk' } }
-    await server.anybody.refused('token-invalid', 'getRateLimits', junk)
-    const [admin, alice] = await Promise.all([server.admin(), server.newUser()])
+    await server.anonymous.refused('token-invalid', 'getRateLimits', junk)
+    const [admin, alice] = await Promise.all([server.admin(), server.createUser()])
     const { body: profile } = await alice.expect(200, 'getProfile')
     const path = { userId: profile.id }
     await admin.expect(200, 'changeUser', { path, body: { disabled: true } })
@@ -149,9 +153,10 @@ describe('a mistake of ours', () => {
       prune: fail,
     }
     const close = () => Promise.resolve()
-    const server = await startServer({ instead: { deps: { limiter: { ...limiter, close } } } })
+    const server = await startServer({ replacements: { deps: { limiter: { ...limiter, close } } } })
     const answer = await send(`${server.url}/test`)
     expect(answer.problem()).toMatchObject({ status: 500, code: 'internal' })
+
     await server.close()
   })
 })
@@ -163,8 +168,11 @@ describe('the first call of two with one key', () => {
   ] as const)('is still running at %s: the second is told to wait', async (operationId, write) => {
     const testStore = await openTestStore()
     const watched = spyOnStore(testStore.store)
-    const server = await startServer({ testStore, instead: { deps: { store: watched.store } } })
-    const alice = await server.newUser()
+    const server = await startServer({
+      testStore,
+      replacements: { deps: { store: watched.store } },
+    })
+    const alice = await server.createUser()
     const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     const feedback = { messageId: body.message.id, rating: 'up' }
     const asked = {
@@ -182,8 +190,10 @@ describe('the first call of two with one key', () => {
     await reached.promise
     const { headers } = await alice.refused('idempotency-in-progress', operationId, asked)
     expect(Number(headers['retry-after'])).toBeGreaterThan(0)
+
     released.resolve(undefined)
     expect((await first).status).toBeLessThan(300)
+
     await server.close()
     await testStore.close()
   })
@@ -192,7 +202,7 @@ describe('the first call of two with one key', () => {
 describe('the version of a service account', () => {
   test('answers 304 to who has it, and 412 to who has an older one', async () => {
     const server = await startServer()
-    const { serviceAccountId } = await newServiceAccount(server, ['chat:write'])
+    const { serviceAccountId } = await createServiceAccount(server, ['chat:write'])
     const admin = await server.admin()
     const path = { serviceAccountId }
     const { headers } = await admin.expect(200, 'getServiceAccount', { path })

@@ -15,8 +15,8 @@ let alice: Client
 beforeAll(async () => {
   const lies = () => Promise.resolve(wrongReply)
   server = await startServer({
-    violates: true,
-    instead: {
+    allowsViolations: true,
+    replacements: {
       operations: (real) => {
         const wrong = Object.keys(real).map((operationId) => [operationId, lies])
         return { ...(Object.fromEntries(wrong) as Operations), logIn: real.logIn }
@@ -43,12 +43,13 @@ describe.each(operationIds.filter((operationId) => operationId !== 'logIn'))(
   (operationId: OperationId) => {
     test.each(Object.keys(MISTAKES))('%s becomes 500 internal, and is logged', async (mistake) => {
       wrongReply = MISTAKES[mistake]
-      const before = server.logged().length
+      const before = server.logLines().length
       const answer = await alice.refused('internal', operationId, exampleRequest(operationId))
       expect(answer.status).toBe(500)
       expect(JSON.stringify(answer.body)).not.toContain('leaked')
+
       const violations = server
-        .logged()
+        .logLines()
         .slice(before)
         .filter(({ msg }) => msg === 'contract violated')
       expect(violations).toHaveLength(1)
@@ -59,8 +60,8 @@ describe.each(operationIds.filter((operationId) => operationId !== 'logIn'))(
 
 test('a login that answers with one property too many becomes 500 internal', async () => {
   const other = await startServer({
-    violates: true,
-    instead: {
+    allowsViolations: true,
+    replacements: {
       operations: (real) => ({
         ...real,
         async logIn(input, caller, call) {
@@ -71,15 +72,16 @@ test('a login that answers with one property too many becomes 500 internal', asy
     },
   })
   const body = { email: 'admin@example.com', password: 'the admin of the tests' }
-  const answer = await other.anybody.refused('internal', 'logIn', { body })
+  const answer = await other.anonymous.refused('internal', 'logIn', { body })
   expect(JSON.stringify(answer.body)).not.toContain('leaked')
+
   await other.close()
 })
 
 test('a problem that breaks the contract becomes 500 internal, and is logged', async () => {
   const other = await startServer({
-    violates: true,
-    instead: {
+    allowsViolations: true,
+    replacements: {
       operations: (real) => ({
         ...real,
         // The contract wants at least one character.
@@ -88,11 +90,12 @@ test('a problem that breaks the contract becomes 500 internal, and is logged', a
       }),
     },
   })
-  const bob = await other.newUser()
+  const bob = await other.createUser()
   // Undocumented for this operation, and documented for that one.
   await bob.refused('internal', 'getProfile')
   await bob.refused('internal', 'replaceProfile', { body: { displayName: 'Bob', preferences: {} } })
-  const violations = other.logged().filter(({ msg }) => msg === 'contract violated')
+  const violations = other.logLines().filter(({ msg }) => msg === 'contract violated')
   expect(violations).toHaveLength(2)
+
   await other.close()
 })

@@ -20,8 +20,8 @@ let alice: Client
 let path: { conversationId: string }
 beforeAll(async () => {
   server = await startServer({
-    violates: true,
-    instead: {
+    allowsViolations: true,
+    replacements: {
       operations: (real) => ({
         ...real,
         async getConversation(input, caller, call) {
@@ -31,7 +31,7 @@ beforeAll(async () => {
       }),
     },
   })
-  alice = await server.newUser()
+  alice = await server.createUser()
   const { body } = await alice.expect(201, 'createConversation', { body: {} })
   path = { conversationId: body.id }
 })
@@ -40,7 +40,7 @@ beforeEach(() => {
 })
 afterAll(() => server.close())
 
-const mistakes = () => server.logged().filter(({ msg }) => msg === 'contract violated')
+const mistakes = () => server.logLines().filter(({ msg }) => msg === 'contract violated')
 
 describe('an answer whose head is not what the contract promises', () => {
   test.each<[string, Change, string]>([
@@ -68,6 +68,7 @@ describe('an answer whose head is not what the contract promises', () => {
     change = wrong
     const before = mistakes().length
     expect((await alice.call('getConversation', { path })).status).toBe(200)
+
     const [line, ...more] = mistakes().slice(before)
     expect(more).toEqual([])
     expect(line).toMatchObject({ operationId: 'getConversation', count: before + 1 })
@@ -81,7 +82,9 @@ describe('an answer whose head is not what the contract promises', () => {
         throw new Problem(code)
       }
       const before = mistakes().length
+
       await alice.refused(code, 'getConversation', { path })
+
       expect(mistakes().slice(before)).toMatchObject([{ operationId: 'getConversation' }])
     },
   )
@@ -99,7 +102,9 @@ describe('an answer that is what the contract promises', () => {
     await send(address, { method: 'PUT' })
     await send(`${server.url}/nothing`)
     await send(`${server.url}/chat`, { method: 'POST' })
+
     await send(`${server.url}/docs`)
+
     expect(mistakes().slice(before)).toEqual([])
   })
 })
@@ -119,11 +124,13 @@ describe('a body', () => {
     await once(server.parley.server, 'request')
     await server.clock.advance(29_999)
     expect(upload.writableFinished).toBe(false)
+
     await server.clock.advance(1)
     const [answer] = (await answered) as [IncomingMessage]
     expect(answer.statusCode).toBe(408)
     expect(answer.headers).toMatchObject({ connection: 'close' })
     expect(answer.headers).toHaveProperty('ratelimit')
+
     answer.resume()
     await once(answer, 'close')
   })

@@ -10,7 +10,7 @@ import {
 } from '../support/contract/contract.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/resources.ts'
+import { createServiceAccount } from '../support/resources.ts'
 import { send } from '../support/wire/wire.ts'
 
 /*
@@ -54,9 +54,9 @@ beforeAll(async () => {
   testStore = await openTestStore()
   server = await startServer({ testStore, env: { REGISTRATION: 'open' } })
   admin = await server.admin()
-  const { serviceAccountId, apiKeyId } = await newServiceAccount(server, ['chat:write'])
+  const { serviceAccountId, apiKeyId } = await createServiceAccount(server, ['chat:write'])
   const conversation = await admin.expect(201, 'createConversation', { body: {} })
-  const user = await server.newUser()
+  const user = await server.createUser()
   path = {
     serviceAccountId,
     apiKeyId,
@@ -100,11 +100,13 @@ describe.each(lines)('%s, its %s', (operationId, name) => {
 
   test('is refused where nothing is left of it', async () => {
     const { status, body } = await call(operationId, name, ' \u00a0\u3000\ufeff')
+
     expect([status, body['errors']]).toMatchObject([400, [{ in: 'body', pointer: `/${name}` }]])
   })
 
   test('is kept without the white space around it, and otherwise as it is', async () => {
     const { status, body } = await call(operationId, name, ` \u3000${NAME}\u00a0\ufeff `)
+
     expect(status).toBeLessThan(300)
     expect(body[name]).toBe(NAME)
   })
@@ -150,7 +152,9 @@ describe('a line that is made of other text', () => {
     async (message) => {
       const { body } = await admin.expect(200, 'sendMessage', { body: { message } })
       const at = { path: { conversationId: body.conversationId } }
+
       const { title, messages } = (await admin.expect(200, 'getConversation', at)).body
+
       expect(title).toMatch(matches)
       expect(messages[0]!.content).toBe(message)
     },
@@ -163,6 +167,7 @@ describe('a line that is made of other text', () => {
     const headers = { 'Content-Type': 'application/json', 'User-Agent': 'App\t\u0085\u009b31m/1.0' }
     const { status } = await send(admin.urlOf('logIn'), { method: 'POST', headers, body })
     expect(status).toBe(200)
+
     const { data } = (await admin.expect(200, 'listSessions')).body
     expect(data.map(({ userAgent }) => userAgent)).toContain('App   31m/1.0')
   })

@@ -87,6 +87,7 @@ describe('a document that the validator does not load stops the start', () => {
     const document = misspelt(from, to)
     const start = async () =>
       createValidator(document, parsePolicies(document, STATUS_OF), () => undefined)
+
     await expect(start()).rejects.toThrow()
   })
 })
@@ -94,6 +95,7 @@ describe('a document that the validator does not load stops the start', () => {
 test('a stream event that is not mapped, and one that breaks its schema, are told apart', () => {
   const responses = new ResponseCheck(contract.document)
   const check = (event: unknown) => responses.item('streamMessage', event)
+
   expect(check({ type: 'message.delta', text: 'Hello' })).toBeUndefined()
   expect(check({ type: 'message.delta', text: 'Hello', more: 1 })).toContain('additional')
   expect(check({ type: 'message.delta' })).toContain("required property 'text'")

@@ -23,6 +23,7 @@ describe('a server that has warmed up', () => {
     compiling.mockClear()
     await server.parley.warmUp()
     expect(compiling.mock.calls.length).toBeGreaterThan(operationIds.length)
+
     compiling.mockClear()
     const ended = new Set(['logOut', 'logOutByGet', 'changePassword', 'closeAccount'])
     for (const operationId of operationIds.filter((one) => !ended.has(one))) {

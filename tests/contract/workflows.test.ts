@@ -28,7 +28,7 @@ let inputs: string
 beforeAll(async () => {
   server = await startServer()
   folder = await mkdtemp(join(tmpdir(), 'parley-workflows-'))
-  const [alice, admin] = [await server.newUser(), await server.admin()]
+  const [alice, admin] = [await server.createUser(), await server.admin()]
   inputs = JSON.stringify({
     email: alice.identity.email,
     password: alice.identity.password,
@@ -58,8 +58,10 @@ async function respect(file: string): Promise<{ code: number; run: Run }> {
 test('every workflow of a partner runs to its end against the server', async () => {
   const file = join(packageRoot, WORKFLOWS_FILE)
   const { workflows } = parse(await readFile(file, 'utf8')) as Workflows
+
   const { code, run } = await respect(file)
   const executed = Object.values(run.files).flatMap((one) => one.executedWorkflows)
+
   expect(executed.map((one) => [one.workflowId, one.status, one.executedSteps.length])).toEqual(
     workflows.map(({ workflowId, steps }) => [workflowId, 'success', steps.length]),
   )
@@ -70,6 +72,7 @@ test('a workflow that expects another answer than the server gives fails', async
   const text = await readFile(join(packageRoot, WORKFLOWS_FILE), 'utf8')
   const wrong = text.replace("/code == 'token-invalid'", "/code == 'token-expired'")
   expect(wrong).not.toBe(text)
+
   await copyFile(join(packageRoot, CONTRACT_FILE), join(folder, 'api.yaml'))
   const file = join(folder, 'wrong.arazzo.yaml')
   await writeFile(file, wrong)

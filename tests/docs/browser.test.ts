@@ -4,7 +4,7 @@ import { copyDocsAssets } from '../../scripts/copy-docs-assets.ts'
 import { PROBLEMS } from '../../src/domain/problem.ts'
 import { noBrowser, openBrowser, openPage, type WatchedPage } from '../support/browser.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/resources.ts'
+import { createServiceAccount } from '../support/resources.ts'
 
 const WIDTHS = [1280, 360]
 const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }
@@ -39,10 +39,11 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
 
   describe.each(WIDTHS)('%i pixels wide', { timeout: PATIENCE_MS }, (width) => {
     test('the reference is drawn, and its search works', async () => {
-      const { page, complaints } = await visit('/docs', width)
+      const { page, errors: complaints } = await visit('/docs', width)
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
       await page.getByRole('heading', { name: 'Redirect to the health check' }).waitFor()
       expect(await isWithin(page, width)).toBe(true)
+
       if (width > 1000) {
         await page.getByPlaceholder('Search...').fill('thumb')
         await page.locator('[data-role="search:results"] li').first().waitFor()
@@ -55,29 +56,33 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       'section/Versions-and-changes',
       'tag/chat/operation/streamMessage',
     ])('the reference opens at #%s', async (anchor) => {
-      const { page, complaints } = await visit(`/docs#${anchor}`, width)
+      const { page, errors: complaints } = await visit(`/docs#${anchor}`, width)
       const target = page.locator(`[id="${anchor}"]`)
+
       await target.waitFor()
+
       await expect.poll(() => distanceFromTop(page, anchor), { timeout: 10_000 }).toBeLessThan(200)
       expect(complaints).toEqual([])
     })
 
     test('the page of a problem leads to the table of errors', async () => {
-      const { page, complaints } = await visit('/docs/problems/token-expired', width)
+      const { page, errors: complaints } = await visit('/docs/problems/token-expired', width)
       expect(await page.title()).toBe('token-expired – Parley')
       expect(await isWithin(page, width)).toBe(true)
+
       await page.getByRole('link', { name: 'All errors' }).click()
       await page.locator('[id="section/Errors"]').waitFor()
       expect(complaints).toEqual([])
     })
 
     test('the guide in Korean is drawn, with the operations, and leads back', async () => {
-      const { page, complaints } = await visit('/docs/ko', width)
+      const { page, errors: complaints } = await visit('/docs/ko', width)
       await page.getByRole('heading', { name: '시작하기' }).waitFor()
       await page.getByRole('heading', { name: 'Redirect to the health check' }).waitFor()
       expect(await page.locator('html').getAttribute('lang')).toBe('ko')
       await expect.poll(() => page.locator('[id="tag/chat"]').getAttribute('lang')).toBe('en')
       expect(await isWithin(page, width)).toBe(true)
+
       await page.getByRole('link', { name: 'English' }).click()
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
       await page.getByRole('link', { name: '한국어' }).click()
@@ -86,7 +91,8 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     })
 
     test('the `type` of every problem opens its own entry', async () => {
-      const { page, complaints } = await visit('/docs/problems/not-found', width)
+      const { page, errors: complaints } = await visit('/docs/problems/not-found', width)
+
       for (const [code, { status, title }] of Object.entries(PROBLEMS)) {
         await page.goto(`${server.url}/docs/problems/${code}`)
         expect(await page.getByRole('heading', { level: 1 }).innerText()).toBe(code)
@@ -94,6 +100,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
         expect(await page.locator('main').innerText()).toContain(title)
         expect(await isWithin(page, width)).toBe(true)
       }
+
       // The next page is opened before the browser has fetched the icon of the one before.
       expect(complaints.filter((line) => !/favicon.*ERR_ABORTED/.test(line))).toEqual([])
     })
@@ -101,10 +108,11 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     test.each(['/docs', '/docs/ko', '/docs/console', '/docs/problems/not-found'])(
       '%s is walked by Tab from the name on, and shows where one is',
       async (path) => {
-        const { page, complaints } = await visit(path, width)
+        const { page, errors: complaints } = await visit(path, width)
         await page.locator('h1, h2').first().waitFor()
         await page.locator('#login button:enabled, #reference h2, .problem').first().waitFor()
         const seen = new Set<string>()
+
         for (let step = 0; step < 12; step += 1) {
           await page.keyboard.press('Tab')
           const { name, isMarked, isDocument } = await page.evaluate<Focus>(FOCUS)
@@ -112,6 +120,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
           expect(isMarked, `${path}: no mark around ${name}`).toBe(true)
           seen.add(name)
         }
+
         expect([...seen][0]).toBe('Parley')
         expect(seen.size).toBeGreaterThan(4)
         expect(complaints).toEqual([])
@@ -119,12 +128,14 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     )
 
     test('a caller without a token calls /health from the console', async () => {
-      const { page, complaints } = await visit('/docs/console', width)
+      const { page, errors: complaints } = await visit('/docs/console', width)
       const operation = page.locator('#operations-system-getHealth')
       await operation.locator('.opblock-summary-control').click()
       await operation.getByRole('button', { name: 'Execute' }).click()
       const live = operation.locator('.live-responses-table')
+
       await live.waitFor()
+
       expect(await operation.locator('.request-url').innerText()).toContain('/api/v1/health')
       expect(await live.innerText()).toMatch(/"status": "up"/)
       expect(await isWithin(page, width)).toBe(true)
@@ -132,7 +143,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     })
 
     test('a person logs in by keyboard, calls, sees a stream to its end and logs out', async () => {
-      const { page, complaints } = await visit('/docs/console', width)
+      const { page, errors: complaints } = await visit('/docs/console', width)
       await logIn(page, ADMIN.password)
       await page.getByText('Logged in as admin@example.com').waitFor()
 
@@ -157,7 +168,9 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     test('a wrong password is told in the words of the problem', async () => {
       const { page } = await visit('/docs/console', width)
       await logIn(page, 'not the password')
+
       await page.getByText('Incorrect email or password.').waitFor()
+
       expect(await page.getByRole('textbox', { name: 'Password' }).isVisible()).toBe(true)
     })
 
@@ -165,22 +178,24 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       ['a token', '#auth-bearer-value', async () => (await token()).accessToken, 'Administrator'],
       ['an API key', '#api_key_value', async () => (await robot()).secret, 'Robot'],
     ] as const)('%s is pasted into Authorize', async (_what, field, secretOf, name) => {
-      const { page, complaints } = await visit('/docs/console', width)
+      const { page, errors: complaints } = await visit('/docs/console', width)
       await page.getByRole('button', { name: 'Authorize', exact: true }).click()
       const dialogue = page.locator('.dialog-ux')
       const scheme = dialogue.locator('.auth-container', { has: page.locator(field) })
       await scheme.locator(field).fill(await secretOf())
       await scheme.getByRole('button', { name: 'Apply' }).click()
+
       await dialogue.getByRole('button', { name: 'Close' }).first().click()
+
       expect(await execute(page, 'users-getProfile')).toContain(name)
       expect(complaints).toEqual([])
     })
   })
 
-  const robot = () => newServiceAccount(server, ['profile:read'])
+  const robot = () => createServiceAccount(server, ['profile:read'])
 
   async function token(): Promise<{ accessToken: string }> {
-    const reply = await server.anybody.call('logIn', { body: ADMIN })
+    const reply = await server.anonymous.call('logIn', { body: ADMIN })
     return reply.body as { accessToken: string }
   }
 })

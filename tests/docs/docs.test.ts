@@ -39,6 +39,7 @@ const get = (path: string, init: RequestInit = {}) =>
 describe('pages', () => {
   test('a visitor of the root is led to the docs', async () => {
     const answer = await get('/')
+
     expect(answer.status).toBe(302)
     expect(answer.headers.get('location')).toBe('/docs')
   })
@@ -46,6 +47,7 @@ describe('pages', () => {
   test.each(PAGES)('%s runs scripts of this server and nothing else', async (path) => {
     const { headers } = await get(path)
     const policy = headers.get('content-security-policy')!
+
     expect(policy).toContain("default-src 'none';script-src 'self';style-src 'self'")
     expect(policy).toContain("frame-ancestors 'none';base-uri 'none';form-action 'none'")
     expect(policy).not.toMatch(/unsafe|https?:|\*/)
@@ -57,6 +59,7 @@ describe('pages', () => {
   test.each(PAGES)('%s holds no script, no style and no address of another host', async (path) => {
     const html = await (await get(path)).text()
     expect(html).not.toMatch(/<script(?! src="\/docs\/assets\/)|<style|style=|\son\w+=|https?:/)
+
     const language = path === '/docs/ko' ? 'ko' : 'en'
     expect(html).toMatch(new RegExp(`^<!doctype html>\n<html lang="${language}">`))
     expect(html).toContain('name="viewport"')
@@ -74,6 +77,7 @@ describe('languages', () => {
 
   test.each(['/docs', '/docs/ko'])('%s names both languages, and leads to both', async (path) => {
     const html = await (await get(path)).text()
+
     expect(html).toContain('<link rel="alternate" hreflang="en" href="/docs">')
     expect(html).toContain('<link rel="alternate" hreflang="ko" href="/docs/ko">')
     expect(html).toMatch(/<a [^>]*href="\/docs"/)
@@ -85,6 +89,7 @@ describe('problems', () => {
   test.each(codes)('%s is explained where `type` points', async (code) => {
     const answer = await get(`/docs/problems/${code}`)
     expect(answer.status).toBe(200)
+
     const html = await answer.text()
     expect(html).toContain(`<h1><code>${code}</code></h1>`)
     expect(html).toContain(`${PROBLEMS[code as keyof typeof PROBLEMS].status} `)
@@ -95,6 +100,7 @@ describe('problems', () => {
     'a page for the code "%s" does not exist',
     async (code) => {
       const answer = await get(`/docs/problems/${code}`)
+
       expect(answer.status).toBe(404)
       expect(answer.headers.get('content-type')).toBe('application/problem+json')
     },
@@ -105,6 +111,7 @@ describe('problems', () => {
     const { document, yaml } = contract
     const info = { ...document.info, description }
     const poorer: Contract = { yaml, document: { ...document, info } }
+
     expect(() => createDocs({ contract: poorer, publicJwks: () => ({}) })).toThrow(/not-found/)
   })
 })
@@ -112,12 +119,14 @@ describe('problems', () => {
 describe('documents', () => {
   test('/openapi.yaml is the contract as it was written', async () => {
     const answer = await get('/openapi.yaml')
+
     expect(answer.headers.get('content-type')).toBe('application/yaml')
     expect(await answer.text()).toBe(contract.yaml)
   })
 
   test('/openapi.json says the same', async () => {
     const answer = await get('/openapi.json')
+
     expect(answer.headers.get('content-type')).toBe('application/json')
     expect(await answer.json()).toEqual(parse(contract.yaml))
   })
@@ -125,6 +134,7 @@ describe('documents', () => {
   test('/workflows.arazzo.yaml leads to the contract beside it', async () => {
     const answer = await get('/workflows.arazzo.yaml')
     expect(answer.headers.get('content-type')).toBe('application/yaml')
+
     const { sourceDescriptions } = parse(await answer.text()) as {
       sourceDescriptions: { url: string }[]
     }
@@ -136,6 +146,7 @@ describe('documents', () => {
     const answer = await get('/.well-known/jwks.json')
     expect(answer.headers.get('content-type')).toBe('application/jwk-set+json')
     expect(answer.headers.get('cache-control')).toBe('public, max-age=30')
+
     const { keys } = (await answer.json()) as { keys: Record<string, unknown>[] }
     expect(keys.length).toBeGreaterThan(0)
     for (const key of keys) expect(key).not.toHaveProperty('d')
@@ -147,8 +158,10 @@ describe('caching', () => {
     const first = await get(path)
     expect(first.status).toBe(200)
     expect(first.headers.get('cache-control')).toBe('public, no-cache')
+
     const etag = first.headers.get('etag')!
     expect(etag).toMatch(/^"[\w-]{32}"$/)
+
     for (const ifNoneMatch of [etag, `"x", W/${etag}`, '*']) {
       const again = await get(path, { headers: { 'If-None-Match': ifNoneMatch } })
       expect([again.status, await again.text()]).toEqual([304, ''])
@@ -162,6 +175,7 @@ describe('caching', () => {
     const [head, whole] = await Promise.all([get(path, { method: 'HEAD' }), get(path)])
     const named = (answer: Response) =>
       ['etag', 'content-type', 'content-length', 'cache-control'].map((n) => answer.headers.get(n))
+
     expect([head.status, await head.text()]).toEqual([200, ''])
     expect(named(head)).toEqual(named(whole))
   })
@@ -179,6 +193,7 @@ describe('other methods', () => {
   const paths = ['/', ...PAGES, ...DOCUMENTS, '/docs/assets/docs.css', '/.well-known/jwks.json']
   test.each(paths)('POST %s is refused with the methods it has', async (path) => {
     const answer = await get(path, { method: 'POST' })
+
     expect(answer.status).toBe(405)
     expect(answer.headers.get('allow')).toBe('GET, HEAD')
     expect(await answer.json()).toMatchObject({ code: 'method-not-allowed' })
@@ -203,11 +218,13 @@ describe('assets', () => {
     const assetsDirectory = await mkdtemp(join(tmpdir(), 'parley-docs-'))
     const create = () => createDocs({ contract, publicJwks: () => ({}), assetsDirectory })
     expect(create).toThrow(/npm run build/)
+
     await rm(assetsDirectory, { recursive: true })
   })
 
   test('no library of ours names the address of its maker’s logo', async () => {
     const script = await (await get('/docs/assets/redoc.standalone.js')).text()
+
     expect(script).not.toContain('cdn.redoc')
   })
 })
@@ -222,6 +239,7 @@ test('the router leaves every other path to who comes next', async () => {
   for (const path of ['/api/v1/health', '/docs/other', '/docs/problems/other', '/openapi.yml']) {
     expect((await fetch(url + path, { method: 'POST' })).status).toBe(418)
   }
+
   plain.close()
 })
 

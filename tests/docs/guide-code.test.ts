@@ -48,7 +48,7 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
   let wire: FaultyProxy
   beforeAll(async () => {
     const instead = { deps: { engine, clock: systemClock } }
-    server = await startServer({ env: { RATE_LIMIT_CHAT: CHAT_LIMIT }, instead })
+    server = await startServer({ env: { RATE_LIMIT_CHAT: CHAT_LIMIT }, replacements: instead })
     wire = await openFaultyProxy(server.url)
   })
   afterAll(async () => {
@@ -59,6 +59,7 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
   test('the guide has one program in each language', () => {
     const languages = codeBlocksOf(guide).map(({ language }) => language)
     const programs = languages.filter((language) => !['', 'sh'].includes(language))
+
     expect(programs).toEqual(PROGRAMS.map(({ language }) => language))
   })
 
@@ -69,8 +70,8 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
       const { language, file, command } = program
       const { code } = codeBlocksOf(guide).find((block) => block.language === language)!
       await writeFile(join(directory, file), code)
-      const alice = await server.newUser()
-      const already = server.logged().length
+      const alice = await server.createUser()
+      const already = server.logLines().length
       const turnsBefore = engine.turns.length
 
       wire.set('broken')
@@ -98,7 +99,7 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
 
       expect(await running.exit).toBe(0)
       expect(textIn(running.output())).toBe('Nice to meet you, Ada! “안녕”')
-      const calls = server.logged().slice(already)
+      const calls = server.logLines().slice(already)
       const statuses = (id: string) =>
         calls.filter(({ operationId }) => operationId === id).map(({ status }) => status)
       expect(statuses('streamMessage').filter((status) => status === 429)).toHaveLength(1)
@@ -113,13 +114,15 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
       const { language, file, command } = program
       const { code } = codeBlocksOf(guide).find((block) => block.language === language)!
       await writeFile(join(directory, file), code)
-      const alice = await server.newUser()
+      const alice = await server.createUser()
       const turnsBefore = engine.turns.length
       wire.set('open')
       const env = { API: `${wire.url}api/v1`, TOKEN: alice.identity.accessToken }
       const running = start(command, env)
       const turn = await engine.next()
+
       turn.fail(new EngineFailure('upstream-refused', 'for good'))
+
       expect(await running.exit).not.toBe(0)
       expect(engine.turns.length - turnsBefore).toBe(1)
     })
@@ -147,6 +150,7 @@ describe('shell', () => {
 
   test('the calls of the guide log in, chat and stream', async () => {
     const output = await runShell(guide, server)
+
     expect(output).toContain('"accessToken":')
     expect(output).toContain('Nice to meet you, Ada!')
     expect(output).toContain('event: message.end')
@@ -156,6 +160,7 @@ describe('shell', () => {
   test('the calls of the README go from the first login to the logout', async () => {
     const output = await runShell(readme.slice(readme.indexOf('## Talk to it')), server)
     const codes = [...output.matchAll(/"code":"([a-z-]+)"/g)].map(([, code]) => code)
+
     // The last call shows that a token is refused at once after the logout.
     expect(codes).toEqual(['token-invalid'])
     expect(output).toContain('"rating":"up"')

@@ -14,12 +14,14 @@ const both = [english, korean] as const
 
 test('both editions have the same code, to the letter', () => {
   const [inEnglish, inKorean] = both.map(codeBlocksOf)
+
   expect(inKorean).toEqual(inEnglish)
 })
 
 test('both editions have the same sections in the same order, and as much in each', () => {
   const [inEnglish, inKorean] = both.map(shapeOf)
   expect(inKorean!.length).toBeGreaterThan(10)
+
   // The Korean preface says besides that the operations are in English.
   inEnglish![0]!.paragraphs += 1
   expect(inKorean).toEqual(inEnglish)
@@ -27,12 +29,14 @@ test('both editions have the same sections in the same order, and as much in eac
 
 test('both editions list the same errors with the same status', () => {
   const [inEnglish, inKorean] = both.map(errorsOf)
+
   expect(inKorean!.length).toBeGreaterThan(25)
   expect(inKorean).toEqual(inEnglish)
 })
 
 test('both editions name the same paths, headers, fields and codes in each section', () => {
   const [inEnglish, inKorean] = both.map(namesBySection)
+
   expect(inKorean).toEqual(inEnglish)
 })
 

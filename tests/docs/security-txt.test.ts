@@ -22,6 +22,7 @@ test('it has the fields of RFC 9116, each contact in the order of preference', a
   const answer = await get()
   expect(answer.status).toBe(200)
   expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+
   const named = await fields()
   expect(named.map(([name]) => name)).toEqual([
     'Contact',
@@ -30,6 +31,7 @@ test('it has the fields of RFC 9116, each contact in the order of preference', a
     'Preferred-Languages',
   ])
   expect(named.filter(([name]) => name === 'Contact').map(([, value]) => value)).toEqual(CONTACTS)
+
   const languages = Object.fromEntries(named)['Preferred-Languages']
   expect(languages).toBe('en, ko')
 })
@@ -37,6 +39,7 @@ test('it has the fields of RFC 9116, each contact in the order of preference', a
 test('it is renewed as long as the server runs, and is the same for a day', async () => {
   const etag = (await get()).headers.get('etag')!
   expect((await get({ 'If-None-Match': etag })).status).toBe(304)
+
   for (let day = 0; day < 3; day += 1) {
     const expires = new Date(Object.fromEntries(await fields())['Expires']!)
     const daysLeft = (expires.getTime() - clock.now().getTime()) / DAY_MS
@@ -52,5 +55,6 @@ test('where the operator names no contact, there is none', async () => {
   const answer = await fetch(`${silent.url}/.well-known/security.txt`)
   expect(answer.status).toBe(404)
   expect(await answer.json()).toMatchObject({ code: 'not-found' })
+
   await silent.close()
 })

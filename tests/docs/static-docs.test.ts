@@ -23,10 +23,11 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     'one file holds the guide and every operation, at %i pixels, and asks nobody',
     async (width) => {
       const browser = await openBrowser()
-      const { page, complaints } = await openPage(browser, FILE_ORIGIN, width)
+      const { page, errors: complaints } = await openPage(browser, FILE_ORIGIN, width)
       await page.goto(url)
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
+
       for (const [operationId, { tag, path }] of Object.entries(policies)) {
         await page.goto(`${url}#/${tag}/${operationId.toLowerCase()}`)
         const shown = page.locator(`[id="${tag}/${operationId.toLowerCase()}"]`)
@@ -34,6 +35,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
         expect(await shown.innerText()).toContain(path)
       }
       expect(complaints).toEqual([])
+
       await browser.close()
     },
   )

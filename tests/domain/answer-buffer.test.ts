@@ -7,6 +7,7 @@ describe('an answer', () => {
 
   test('is what was added, and every piece is given back as it was kept', () => {
     const answer = new AnswerBuffer()
+
     expect(['Hello', '', ' 🙂'].map((piece) => answer.add(piece))).toEqual(['Hello', '', ' 🙂'])
     expect(answer.text).toBe('Hello 🙂')
     expect(answer.isFull).toBe(false)
@@ -14,6 +15,7 @@ describe('an answer', () => {
 
   test('is full at the limit, and takes nothing more', () => {
     const answer = new AnswerBuffer()
+
     expect(answer.add(`${almostFull}bc`)).toBe(`${almostFull}b`)
     expect(answer.isFull).toBe(true)
     expect(answer.add('d')).toBe('')
@@ -24,13 +26,16 @@ describe('an answer', () => {
     const answer = new AnswerBuffer()
     answer.add(almostFull)
     expect(answer.isFull).toBe(false)
+
     answer.add('b')
     expect(answer.isFull).toBe(true)
   })
 
   test('ends before a character that fits only by half, and is full then', () => {
     const answer = new AnswerBuffer()
+
     answer.add(almostFull)
+
     expect(answer.add('🙂')).toBe('')
     expect(answer.isFull).toBe(true)
     expect(answer.add('b')).toBe('')

@@ -25,6 +25,7 @@ test('a cursor gives back the position that was sealed', () => {
 test('equal filters open it in whatever order they are given, and undefined is not given', () => {
   const { list, userId, q, archived } = filters
   expect(codeOf(cursor, { archived, q, limit: undefined, userId, list })).toBe('opened')
+
   const nested = cursors.seal([1], { by: { a: 1, b: 2 } })
   expect(codeOf(nested, { by: { b: 2, a: 1 } })).toBe('opened')
 })
@@ -71,6 +72,7 @@ test('any text at all is malformed, never another error', () => {
 
 test('a cursor is at most 512 characters of the URL alphabet', () => {
   const longest = cursors.seal(['x'.repeat(350)], filters)
+
   expect(longest.length).toBeLessThanOrEqual(512)
   expect(longest).toMatch(/^[A-Za-z0-9_-]+$/)
   expect(cursors.open(longest, filters)).toEqual(['x'.repeat(350)])

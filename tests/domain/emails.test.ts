@@ -46,6 +46,7 @@ test('100 kB of hostile text is refused at once', () => {
 
 test('an address in a body that is none is refused with its place', () => {
   expect(requireEmail(' Ada@Example.com')).toBe('ada@example.com')
+
   const errors = [expect.objectContaining({ in: 'body', pointer: '/email', code: 'format' })]
   const refusal = expect.objectContaining({ facts: expect.objectContaining({ errors }) as unknown })
   expect(() => requireEmail('ada@localhost')).toThrow(refusal)

@@ -18,12 +18,14 @@ const textsOf = (events: AnswerEvent[]) =>
 test('events are numbered from 1 without gaps', async () => {
   const log = new EventLog()
   for (const event of [piece('a'), piece('b'), end]) log.append(event)
+
   expect((await readAll(log)).map(({ seq }) => seq)).toEqual([1, 2, 3])
 })
 
 test('nothing comes after the end, not even another end', async () => {
   const log = new EventLog()
   for (const event of [piece('a'), end, piece('b'), end]) log.append(event)
+
   expect(textsOf(await readAll(log))).toEqual(['a', 'end'])
 })
 
@@ -36,7 +38,9 @@ test('a reader gets each event as soon as it happens', async () => {
     expect((await next).value).toMatchObject(piece(text))
   }
   log.append(end)
+
   await reader.next()
+
   expect(await reader.next()).toEqual({ done: true, value: undefined })
 })
 
@@ -48,8 +52,10 @@ test('readers do not take events from each other, whenever they come and however
   await slow.next()
   log.append(piece('b'))
   const later = readAll(log)
+
   log.append(end)
   const after = readAll(log)
+
   for (const seen of [early, later, after]) expect(textsOf(await seen)).toEqual(['a', 'b', 'end'])
   expect((await slow.next()).value).toMatchObject({ seq: 2 })
   expect((await slow.next()).value).toMatchObject({ seq: 3 })
@@ -61,7 +67,9 @@ test('a reader that is gone is let go at once, and was never waited for', async 
   const reading = readAll(log, leaving.signal)
   log.append(piece('a'))
   await new Promise(setImmediate)
+
   leaving.abort()
+
   expect(textsOf(await reading)).toEqual(['a'])
   expect(await readAll(log, leaving.signal)).toEqual([])
 })
@@ -74,7 +82,9 @@ test('all events that come while a reader is busy are there when it comes back',
   for (let i = 1; i < 1_000; i += 1) log.append(piece(String(i)))
   log.append(end)
   const seen: AnswerEvent[] = []
+
   for await (const event of reader) seen.push(event)
+
   expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 2))
 })
 
@@ -89,7 +99,9 @@ test('leaves nothing behind at a signal that outlives it, however its reading en
   await waiting.next()
   const next = waiting.next()
   log.append({ type: 'end' })
+
   await next
+
   expect((await waiting.next()).done).toBe(true)
   expect(getEventListeners(gone, 'abort')).toEqual([])
 })

@@ -50,6 +50,7 @@ describe('Last-Event-ID', () => {
     '%j is refused',
     (header) => {
       const refusal = refusalOf(() => requireEventId(header, id))
+
       expect(refusal).toEqual(['invalid-request', 'Last-Event-ID'])
     },
   )

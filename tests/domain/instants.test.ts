@@ -46,6 +46,7 @@ test('requests have no other times than those that are read so', () => {
     return text.includes('"date-time"') ? [operationId] : []
   })
   expect(places.toSorted()).toEqual(['getAllUsage', 'getUsage'])
+
   const schemas = Object.entries(contract.document.components.schemas)
   const inBodies = schemas.filter(([, schema]) => JSON.stringify(schema).includes('"date-time"'))
   expect(inBodies.map(([name]) => name)).toEqual(['ApiKeyCreation', 'Timestamp'])

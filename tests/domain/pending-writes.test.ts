@@ -27,7 +27,9 @@ test('what waits is written when the database is back, hours later too', async (
   const all = Promise.all([write(1_000, 'one'), write(1_000, 'two')])
   await clock.advance(180 * MINUTE_MS)
   database.isUnavailable = false
+
   await clock.advance(5_000)
+
   expect(await all).toEqual(['one', 'two'])
   expect(clock.pending).toBe(0)
   // An operator is told of it once, not once for each try.
@@ -43,7 +45,9 @@ test('what there is no room for is given up after some seconds, and takes none f
   await beyond
   await clock.advance(MINUTE_MS)
   database.isUnavailable = false
+
   await clock.advance(5_000)
+
   expect(await waiting).toEqual(['one', 'two'])
   expect(await small).toBe('four')
 })
@@ -57,13 +61,16 @@ test('once the process is to end, what waits is tried once more at once, and the
   await waiting
   const late = expect(write(1_000, 'two')).rejects.toBeInstanceOf(DatabaseUnavailable)
   await clock.advance(SOME_SECONDS_MS)
+
   await late
+
   expect(clock.pending).toBe(0)
 })
 
 test('what fails for another reason is not tried again', async () => {
   const { pendingWrites } = given()
   const attempt = vi.fn(() => Promise.reject(new Error('a mistake')))
+
   await expect(pendingWrites.persist(attempt, { bytes: 1 })).rejects.toThrow('a mistake')
   expect(attempt).toHaveBeenCalledTimes(1)
 })

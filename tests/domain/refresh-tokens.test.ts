@@ -47,6 +47,7 @@ test('no bit of a token can be changed, even with the checksum put right', () =>
 test('a token has exactly one spelling', () => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   const twins = [...alphabet].map((last) => token.slice(0, -1) + last)
+
   expect(twins.filter((twin) => tokens.read(twin))).toEqual([token])
 })
 

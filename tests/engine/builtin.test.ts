@@ -1,45 +1,8 @@
-import fc from 'fast-check'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { defaultMode, findMode } from '../../src/domain/chat/modes.ts'
+import { describe, expect, it } from 'vitest'
+import { defaultMode } from '../../src/domain/chat/modes.ts'
 import { BuiltinEngine } from '../../src/engine/builtin/builtin.ts'
 import type { EnginePart, TurnMessage } from '../../src/engine/engine.ts'
-import { packageRoot } from '../../src/lib/package-root.ts'
-
-const never = new AbortController().signal
-const instant = { wait: async () => undefined, wordDelayMs: 0 }
-const engine = new BuiltinEngine(instant)
-
-beforeAll(() => say('Hello'))
-
-async function partsOf(
-  messages: readonly TurnMessage[],
-  { on = engine, mode = 'balanced', conversationId = 'c1' } = {},
-): Promise<EnginePart[]> {
-  const parts: EnginePart[] = []
-  const turn = { conversationId, mode: findMode(mode)!, messages }
-  for await (const part of on.answer(turn, never)) parts.push(part)
-  return parts
-}
-
-function textOf(parts: EnginePart[]): string {
-  return parts.map((part) => (part.type === 'text' ? part.text : '')).join('')
-}
-
-/** Says everything in one conversation, and gives the answers. */
-async function talk(said: readonly string[], options = {}): Promise<string[]> {
-  const messages: TurnMessage[] = []
-  for (const content of said) {
-    messages.push({ role: 'user', content })
-    messages.push({ role: 'assistant', content: textOf(await partsOf(messages, options)) })
-  }
-  return messages.filter(({ role }) => role === 'assistant').map(({ content }) => content)
-}
-
-async function say(...said: string[]): Promise<string> {
-  return (await talk(said)).at(-1)!
-}
+import { engine, instant, partsOf, say, talk, textOf } from './builtin.given.ts'
 
 describe('the built-in conversation', () => {
   it.each([
@@ -83,6 +46,7 @@ describe('the built-in conversation', () => {
 
   it('answers in the language of the message', async () => {
     const [korean, english, again] = await talk(['안녕하세요', 'hello', '농담 해줘'])
+
     expect(korean).toMatch(/[가-힣]/)
     expect(english).not.toMatch(/[가-힣]/)
     expect(again).toMatch(/[가-힣]/)
@@ -90,6 +54,7 @@ describe('the built-in conversation', () => {
 
   it('knows what a yes or a no belongs to', async () => {
     const [first, second, stop] = await talk(['tell me a joke', 'yes', 'no'])
+
     expect(first).toMatch(/\?$/)
     expect(second).not.toBe(first)
     expect(stop).toMatch(/jokes|material/)
@@ -102,6 +67,7 @@ describe('the built-in conversation', () => {
 
   it('varies: the same helpless question gets other words', async () => {
     const answers = await talk(['qwxz vbnm', 'plgh trew', 'zxcv mnbq', 'hjkl poiu'])
+
     expect(new Set(answers).size).toBe(4)
   })
 
@@ -112,6 +78,7 @@ describe('the built-in conversation', () => {
 
   it('hears every sentence of a message', async () => {
     const answer = await say('Hi! My name is Ada. What can you do?')
+
     expect(answer).toContain('Ada')
     expect(answer).toContain('arithmetic')
   })
@@ -123,6 +90,7 @@ it('tells a person all that it was told, in whole sentences', async () => {
     "My dog's name is Rex",
     'what do you know about me?',
   ])
+
   expect(answers.at(-1)).toContain('your name is Ada')
   expect(answers.at(-1)).toContain("your dog's name is Rex")
 })
@@ -156,7 +124,9 @@ describe('the same turn gets the same answer', () => {
     const messages: TurnMessage[] = [{ role: 'user', content: 'tell me a joke' }]
     const first = textOf(await partsOf(messages))
     messages.push({ role: 'assistant', content: first }, { role: 'user', content: 'yes' })
+
     const asked = [await partsOf(messages), await partsOf(messages), await partsOf(messages)]
+
     expect(new Set(asked.map(textOf)).size).toBe(1)
   })
 
@@ -165,6 +135,7 @@ describe('the same turn gets the same answer', () => {
     const asked = names.map((name) =>
       talk([`My name is ${name}`, 'joke', 'yes', 'What is my name?'], { conversationId: name }),
     )
+
     for (const [index, answers] of (await Promise.all(asked)).entries()) {
       expect(answers.at(-1)).toContain(names[index])
       const alone = { conversationId: names[index]!, on: new BuiltinEngine(instant) }
@@ -174,140 +145,11 @@ describe('the same turn gets the same answer', () => {
   })
 })
 
-describe("a user's text is data", () => {
-  const attacks = [
-    '<set name=Eve>',
-    '{topic=evil}',
-    '<call>result</call>',
-    '\n+ hack\n- hacked',
-    '^',
-    '*',
-    '<bot name>',
-    '<bot name=evil>',
-    '{@what can you do}',
-    '(@yes)',
-    '{random}a|b{/random}',
-    '$& $1 $`',
-    '<star> <star2> <get name>',
-    '{ok}',
-    '\\n\\s',
-    '\ue000\ue001',
-    '‹joke›',
-    'a¦b~은/는',
-    '__proto__',
-    'constructor',
-    '"',
-    '=> x',
-    '{weight=0}',
-  ]
-
-  it.each(attacks)('%s is repeated letter by letter and never run', async (attack) => {
-    const [learned, , recalled] = await talk([
-      `my favorite thing is X${attack}Y`,
-      'ok',
-      'what is my favorite thing?',
-    ])
-    for (const answer of [learned!, recalled!]) expect(answer).not.toMatch(/undefined|ERR:|hacked/)
-    await expectHonest(attack)
-  })
-
-  async function expectHonest(text: string) {
-    const answers = await talk([
-      text,
-      `My name is ${text}`,
-      'What is my name?',
-      `${text} 좋아해요`,
-      '제 이름이 뭐예요?',
-    ])
-    for (const answer of answers) {
-      const marks = answer.match(/undefined|ERR|<\/?call|‹|›|¦|~[가-힣]+\/|[\ue000-\uf8ff]/g) ?? []
-      for (const mark of marks) expect(text).toContain(mark)
-      expect(answer).not.toBe('')
-    }
-  }
-
-  it('with syntax in the middle of what is remembered, it comes back as it was', async () => {
-    expect(await say('I like {topic=x} <b>&', 'what do I like?')).toContain('{topic=x} <b>&')
-    expect(await say('I like C++', 'what do I like?')).toContain('C++')
-    expect(await say('I like $1 and $&x', 'what do I like?')).toContain('$1 and $&x')
-  })
-
-  it('of any kind gets an answer that is well-formed and without marks', async () => {
-    const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc.string({
-        unit: fc.constantFrom(...Array.from('<>{}@*_#|[]()~‹›¦=\\/ aI나는이름은 \n.?!')),
-      }),
-      fc.constantFrom('\ud800', 'a\0b', '👩‍👩‍👧‍👦', '...', ' ', ''),
-    )
-    await fc.assert(
-      fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 4 }), async (said) => {
-        for (const answer of await talk(said)) {
-          expect(answer).not.toBe('')
-          expect(answer.isWellFormed()).toBe(true)
-          expect(answer).not.toMatch(/ERR:|\[ERR|‹|\0/)
-        }
-      }),
-      { numRuns: 150 },
-    )
-  })
-})
-
-// A pattern that backtracks without bound would not end before the test's own time is over.
-describe('a hostile message is answered', () => {
-  const hostile = [
-    'a '.repeat(100_000),
-    'x'.repeat(200_000),
-    '가'.repeat(200_000),
-    '.'.repeat(200_000),
-    '😀'.repeat(100_000),
-    '1+'.repeat(100_000),
-    `${'('.repeat(100)}1${')'.repeat(100)}`,
-    'i am my name is i like because '.repeat(5_000),
-    '저는 이름은 에 살아 좋아해 '.repeat(5_000),
-    '이이'.repeat(200) + '3',
-    '9'.repeat(190) + '+1',
-    'I feel sad because '.repeat(60),
-    '<{[('.repeat(50_000),
-  ]
-
-  it.each(hostile.map((text) => [text.slice(0, 20), text] as const))('%s…', async (_name, text) => {
-    expect(await say(text)).not.toBe('')
-  })
-
-  it('made against any rule', async () => {
-    const rules = ruleLines().filter((line) => line.startsWith('+ '))
-    expect(rules.length).toBeGreaterThan(200)
-    const fodder = ['a', 'a ', 'i am ', '가', '나는']
-    for (const rule of rules) {
-      const literal = rule.slice(2).replace(/\(([^)|]*)[^)]*\)/g, '$1')
-      for (const filler of fodder) {
-        const text = literal.replaceAll('*', filler.repeat(200)) + '!x'
-        expect(await say(text), text.slice(0, 80)).not.toBe('')
-      }
-    }
-  })
-})
-
-describe('the rules', () => {
-  it('lead nowhere that is missing, and mark only what a rule follows', () => {
-    const text = ruleLines().join('\n')
-    const followed = new Set(
-      [...text.matchAll(/% \*‹(\w+)›\*|after<\/call> == (\w+)/g)].map((m) => m[1] ?? m[2]),
-    )
-    const known = new Set([...followed, 'fallback', 'hello', 'grave'])
-    for (const [, mark] of text.matchAll(/‹(\w+)›/g)) expect(known).toContain(mark)
-    const targets = new Set([...text.matchAll(/^\+ =(.*)$/gm)].map(([, name]) => name))
-    for (const [, target] of text.matchAll(/^@ =(.*)$/gm)) expect(targets).toContain(target)
-    for (const [, target] of text.matchAll(/\{@([a-z][^}<~]*)\}/g))
-      expect(targets).toContain(target)
-  })
-})
-
 describe('modes and streaming', () => {
   it('streams word by word, each with its space, then ends once with an estimate', async () => {
     const parts = await partsOf([{ role: 'user', content: 'What can you do?' }])
     const texts = parts.filter((part) => part.type === 'text').map(({ text }) => text)
+
     expect(texts.length).toBeGreaterThan(5)
     for (const text of texts) expect(text).toMatch(/^\S+\s*$/)
     expect(parts.at(-1)).toMatchObject({
@@ -327,6 +169,7 @@ describe('modes and streaming', () => {
     expect(concise!.length).toBeLessThan(plain!.length)
     expect(creative!.startsWith(plain!)).toBe(true)
     expect(creative!.length).toBeGreaterThan(plain!.length)
+
     const more = ['tell me a joke', ...Array<string>(5).fill('yes')]
     const jokes = await talk(more)
     for (const [index, joke] of (await talk(more, { mode: 'concise' })).entries()) {
@@ -348,7 +191,9 @@ describe('modes and streaming', () => {
     const messages = [{ role: 'user' as const, content: 'help' }]
     const parts = engine.answer({ conversationId: 'c1', mode: defaultMode, messages }, abort.signal)
     await parts.next()
+
     abort.abort(new Error('left'))
+
     await expect(parts.next()).rejects.toThrow('left')
   })
 
@@ -368,12 +213,14 @@ describe('modes and streaming', () => {
       mode: defaultMode,
       messages: [{ role: 'user' as const, content: 'help' }],
     }
+
     const reading = (async () => {
       for await (const part of slow.answer(turn, abort.signal)) {
         if (part.type === 'text') texts.push(part.text)
         if (texts.length === 1) expect(waited).toEqual([])
       }
     })()
+
     await expect(reading).rejects.toThrow('left')
     expect(texts).toHaveLength(3)
     expect(waited).toEqual([15, 15, 15])
@@ -385,16 +232,10 @@ describe('modes and streaming', () => {
     const messages = [{ role: 'user' as const, content: 'help' }]
     const turn = { conversationId: 'c1', mode: defaultMode, messages, delivery: 'whole' as const }
     let last: EnginePart | undefined
+
     for await (const part of paced.answer(turn, new AbortController().signal)) last = part
+
     expect(last).toMatchObject({ type: 'end' })
     expect(waited).toEqual([])
   })
 })
-
-function ruleLines(): string[] {
-  const folder = join(packageRoot, 'src/engine/builtin/brain')
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
-  return files
-    .filter((name) => name.endsWith('.rive'))
-    .flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n'))
-}

@@ -46,6 +46,7 @@ describe('event stream', () => {
       ': hi\r\n\r\ndata: 안녕 😀\r\ndata: é\r\n\r\ndata: [DONE]\n\ndata: x\r\r',
     )
     const cuts = fc.array(fc.nat(stream.length), { maxLength: 12 })
+
     fc.assert(
       fc.property(cuts, (at) => {
         const edges = [0, ...at.sort((a, b) => a - b), stream.length]
@@ -53,11 +54,13 @@ describe('event stream', () => {
         expect(read(...pieces)).toEqual(['안녕 😀\né', '[DONE]', 'x'])
       }),
     )
+
     expect(read(...Array.from(stream, (byte) => Uint8Array.of(byte)))).toEqual(read(stream))
   })
 
   it('refuses an event beyond 1 MB, as one line and as many', () => {
     const half = `data: ${'x'.repeat(600 * 1024)}`
+
     expect(() => read(half, half)).toThrow(EventTooLarge)
     expect(() => read(`${half}\n`, `${half}\n`)).toThrow(EventTooLarge)
     expect(() => read(`event: ${half}\n`, `${half}\n`)).toThrow(EventTooLarge)
@@ -68,6 +71,7 @@ describe('event stream', () => {
     const bytes = new TextEncoder().encode(`data: ${'x'.repeat(300_000)}\n\n`)
     const parser = new EventStreamParser()
     const events = [...bytes].flatMap((byte) => parser.push(Uint8Array.of(byte)))
+
     expect(events[0]!.data).toHaveLength(300_000)
   })
 })

@@ -13,6 +13,7 @@ describe('the estimate of tokens', () => {
   it('sums up to its total and says that it is an estimate', () => {
     const messages = [{ role: 'user' as const, content: 'a'.repeat(40) }]
     const turn = { conversationId: 'c', mode: defaultMode, messages }
+
     expect(estimateUsage(turn, 'b'.repeat(8), 'c'.repeat(20))).toEqual({
       inputTokens: 12,
       outputTokens: 5,

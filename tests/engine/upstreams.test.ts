@@ -3,7 +3,7 @@ import { readConfig } from '../../src/config/config.ts'
 import type { Engine } from '../../src/engine/engine.ts'
 import { createEngine } from '../../src/engine/create-engine.ts'
 import type { Client } from '../support/client.ts'
-import { whileTimePasses } from '../support/clock/passing-time.ts'
+import { advanceUntilSettled } from '../support/clock/passing-time.ts'
 import { ReplayUpstream } from '../support/upstream/replay-upstream.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { streamChat, sendChat, type ChatResult } from '../support/wire/chat-result.ts'
@@ -45,7 +45,7 @@ beforeAll(async () => {
     answer: (turn, signal) => engine.answer(turn, signal),
     check: () => engine.check(),
   }
-  server = await startServer({ instead: { deps: { engine: changing } } })
+  server = await startServer({ replacements: { deps: { engine: changing } } })
 })
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
@@ -53,10 +53,12 @@ describe.each([...families])('%s', (_, cases) => {
   test.each(cases.map((one) => [one.name, one] as const))('%s', async (_name, one) => {
     upstream.models = one.models ?? ['test-model']
     engine = engineOf(one)
-    const logged = server.logged().length
-    const alice = await server.newUser()
+    const logged = server.logLines().length
+    const alice = await server.createUser()
+
     for (const [way, ask] of WAYS) await tryOne(one, { alice, way, ask })
-    const lines = server.logged().slice(logged)
+    const lines = server.logLines().slice(logged)
+
     expectLog(lines.map((line) => JSON.stringify(line)).join('\n'), one.parley)
   })
 })
@@ -74,7 +76,7 @@ async function tryOne(one: UpstreamCase, { alice, way, ask }: Way): Promise<void
   const conversationId = await converse(alice, one.earlier ?? 0)
   upstream.play(one.replies)
   const asking = ask(alice, { message: 'Hello', ...(conversationId && { conversationId }) })
-  const told = await (takesTime(one) ? whileTimePasses([server.clock], asking) : asking)
+  const told = await (takesTime(one) ? advanceUntilSettled([server.clock], asking) : asking)
   expectOutcome(told, one.parley, way)
   const asks = asksOf(one.parley, way)
   if (asks !== undefined) expect(upstream.asked, way).toHaveLength(asks)

@@ -29,7 +29,7 @@ describe.skipIf('snapshot' in inject('migrated'))('while every connection is bus
   })
 
   test('calls that need one are 503 in bounded time, and those that need none go on', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     await holder.query('BEGIN; LOCK TABLE conversations IN ACCESS EXCLUSIVE MODE')
     let answered = 0
     const calls = Array.from({ length: CALLS }, async () => {
@@ -39,8 +39,8 @@ describe.skipIf('snapshot' in inject('migrated'))('while every connection is bus
     })
     await until(() => testStore.store.connections()?.busy === CONNECTIONS)
     await until(() => (testStore.store.connections()?.waiting ?? 0) > 0)
-    await server.anybody.expect(200, 'getHealth')
-    await server.anybody.expect(200, 'listModes')
+    await server.anonymous.expect(200, 'getHealth')
+    await server.anonymous.expect(200, 'listModes')
     await until(() => answered === CALLS, LONGEST_CALL_MS)
     for (const { status, headers, body } of await Promise.all(calls)) {
       expect([status, body]).toMatchObject([503, { code: 'unavailable', retryable: true }])

@@ -26,8 +26,8 @@ async function start(apartMs: number): Promise<void> {
   const shared = { ...testStore.store, embedded: false }
   const options = { testStore, databaseNow: () => clock.now() }
   const instead = { deps: { engine, store: shared } }
-  here = await startServer({ ...options, instead, clock })
-  there = await startServer({ ...options, instead, clock: clockThere })
+  here = await startServer({ ...options, replacements: instead, clock })
+  there = await startServer({ ...options, replacements: instead, clock: clockThere })
 }
 
 async function end(): Promise<void> {
@@ -52,7 +52,7 @@ describe.each([
   afterAll(end)
 
   test('an instance takes the tokens of the other, and the other its own', async () => {
-    const [alice, bob] = [await here.newUser(), await there.newUser()]
+    const [alice, bob] = [await here.createUser(), await there.createUser()]
     await at(there, alice).expect(200, 'getProfile')
     await at(here, bob).expect(200, 'getProfile')
   })
@@ -60,8 +60,8 @@ describe.each([
   test('an instance does not take the answers of the other for dead', async () => {
     // One after the other: the engine that both ask does not know whose turn is whose.
     const streams = [
-      await openManualStream(engine, await here.newUser()),
-      await openManualStream(engine, await there.newUser()),
+      await openManualStream(engine, await here.createUser()),
+      await openManualStream(engine, await there.createUser()),
     ]
     await pass(TURN_MS + STEP_MS)
     for (const { turn, stream } of streams) {
@@ -71,7 +71,7 @@ describe.each([
   })
 
   test('an instance does not take over a call that runs on the other', async () => {
-    const alice = await here.newUser()
+    const alice = await here.createUser()
     const call = {
       headers: { 'Idempotency-Key': randomUUID() },
       body: { message: 'Hi' },
@@ -83,6 +83,7 @@ describe.each([
     turn.end()
     const { body } = await first
     expect(body.message).toMatchObject({ content: 'Hello', status: 'complete' })
+
     const again = await at(there, alice).expect(200, 'sendMessage', call)
     expect(again.body).toEqual(body)
   })
@@ -92,7 +93,7 @@ test('a clock that is set wrong while an instance runs is right again in time', 
   await start(0)
   clockThere.jump(APART_MS)
   await pass(TURN_MS + STEP_MS)
-  const bob = await there.newUser()
+  const bob = await there.createUser()
   await at(here, bob).expect(200, 'getProfile')
   await end()
 })

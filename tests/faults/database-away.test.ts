@@ -5,7 +5,7 @@ import { DatabaseUnavailable, type Store } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
-import { whileTimePasses } from '../support/clock/passing-time.ts'
+import { advanceUntilSettled } from '../support/clock/passing-time.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 
@@ -46,7 +46,7 @@ afterAll(async () => {
 function startOwn(): Promise<TestServer> {
   return startServer({
     testStore,
-    instead: { deps: { engine, store: { ...replaced, embedded: true } } },
+    replacements: { deps: { engine, store: { ...replaced, embedded: true } } },
   })
 }
 
@@ -57,23 +57,25 @@ async function lastMessage(client: Client, conversationId: string) {
 
 describe('an end that the database does not take', () => {
   test('is written again when it is back, and only then told', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     finish = away
     turn.end()
     await server.clock.advance(599)
     expect((await lastMessage(alice, start.conversationId)).status).toBe('inProgress')
+
     finish = testStore.store.generations.finish
     await server.clock.advance(1)
     const events = await stream.rest()
     expect(events.map(({ name }) => name)).toEqual(['message.end'])
+
     const message = await lastMessage(alice, start.conversationId)
     expect(events[0]!.event).toMatchObject({ message })
     expect(message).toMatchObject({ content: 'Hello', status: 'complete' })
   })
 
   test('or took without saying so, is told once as it was written', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     finish = async (ending) => {
       await testStore.store.generations.finish(ending)
@@ -91,23 +93,26 @@ describe('an end that the database does not take', () => {
     expect(events[0]!.event).toMatchObject({
       message: await lastMessage(alice, start.conversationId),
     })
+
     await server.clock.advance(1)
     const { totals } = (await alice.expect(200, 'getUsage')).body
     expect(totals).toMatchObject({ requests: 1, messages: 1 })
   })
 
   test('for however long is told when it is written, all of it, to who has waited', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     await server.clock.advance(1_000)
     finish = away
     turn.say(' there')
     turn.end()
     expect((await stream.next())!.name).toBe('message.delta')
+
     const next = stream.next()
     await server.clock.advance(OUTAGE_MS)
     const { conversationId } = start
     expect(await lastMessage(alice, conversationId)).toMatchObject({ status: 'inProgress' })
+
     const body = { message: 'Hi', conversationId }
     await alice.refused('conversation-busy', 'sendMessage', { body })
     finish = testStore.store.generations.finish
@@ -118,13 +123,14 @@ describe('an end that the database does not take', () => {
     })
     expect(await stream.rest()).toEqual([])
     expect(await lastMessage(alice, conversationId)).toMatchObject({ content: 'Hello there' })
+
     const again = await openManualStream(engine, alice, { conversationId })
     again.turn.end()
     expect((await again.stream.rest()).at(-1)!.name).toBe('message.end')
   })
 
   test('for however long is waited for by POST /chat, too', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const asked = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     finish = away
     const turn = await engine.next()
@@ -132,28 +138,32 @@ describe('an end that the database does not take', () => {
     turn.end()
     await server.clock.advance(OUTAGE_MS)
     finish = testStore.store.generations.finish
+
     await server.clock.advance(LONGEST_PAUSE_MS)
+
     expect((await asked).body.message).toMatchObject({ content: 'Hello', status: 'complete' })
   })
 
   test('while its reader is gone is written all the same', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     finish = away
     turn.end()
     stream.hangUp()
     await server.clock.advance(OUTAGE_MS)
     finish = testStore.store.generations.finish
+
     const message = await until(async () => {
       await server.clock.advance(LONGEST_PAUSE_MS)
       const last = await lastMessage(alice, start.conversationId)
       return last.status !== 'inProgress' && last
     })
+
     expect(message).toMatchObject({ content: 'Hello', status: 'complete' })
   })
 
   test('of an answer that never began is 503 after some seconds, and taken back when it can be', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { body } = await alice.expect(201, 'createConversation', { body: {} })
     const path = { conversationId: body.id }
     const asked = { message: 'Hi', conversationId: body.id }
@@ -163,6 +173,7 @@ describe('an end that the database does not take', () => {
     turn.fail(new EngineFailure('upstream-failed', ''))
     await server.clock.advance(BOUNDED_MS)
     expect((await refusal).headers['retry-after']).toBe('2')
+
     await alice.refused('conversation-busy', 'sendMessage', { body: asked })
     undo = testStore.store.generations.undo
     const conversation = await until(async () => {
@@ -175,7 +186,7 @@ describe('an end that the database does not take', () => {
 
   test('until the process must end is given up then: message.error, and interrupted as far as it was saved', async () => {
     const stopping = await startOwn()
-    const alice = await stopping.newUser()
+    const alice = await stopping.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const find = async () => {
       const { subject } = await stopping.parley.deps.accessTokens.verify(alice.identity.accessToken)
@@ -191,22 +202,25 @@ describe('an end that the database does not take', () => {
     turn.end()
     await stopping.clock.advance(OUTAGE_MS)
     const stopped = stopping.parley.stop(1)
-    expect(await whileTimePasses([stopping.clock], stopped)).toBe('cut')
+    expect(await advanceUntilSettled([stopping.clock], stopped)).toBe('cut')
+
     const end = (await stream.rest()).at(-1)!
     expect(end.event).toMatchObject({ type: 'message.error', problem: { code: 'unavailable' } })
     expect(JSON.stringify(end)).not.toContain('secret address')
-    expect(JSON.stringify(stopping.logged())).toContain('generation failed')
+    expect(JSON.stringify(stopping.logLines())).toContain('generation failed')
     expect(end.id).toBe(`${start.generationId}:${INTERRUPTED_SEQ}`)
+
     finish = testStore.store.generations.finish
     const next = await startOwn()
     expect(await find()).toMatchObject({ status: 'interrupted' })
     expect((await find())!.message.content).toMatch(/^Hello/)
+
     await next.close()
   })
 
   test('is given time to be written within the grace', async () => {
     const stopping = await startOwn()
-    const alice = await stopping.newUser()
+    const alice = await stopping.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
     finish = away
     turn.end()
@@ -214,8 +228,10 @@ describe('an end that the database does not take', () => {
     const stopped = stopping.parley.stop(30)
     await stopping.clock.advance(1_000)
     finish = testStore.store.generations.finish
-    const events = await whileTimePasses([stopping.clock], stream.rest())
+
+    const events = await advanceUntilSettled([stopping.clock], stream.rest())
+
     expect(events.map(({ name }) => name)).toEqual(['message.end'])
-    expect(await whileTimePasses([stopping.clock], stopped)).toBe('clean')
+    expect(await advanceUntilSettled([stopping.clock], stopped)).toBe('clean')
   })
 })

@@ -22,8 +22,8 @@ describe.skipIf('snapshot' in inject('migrated'))('two transactions in a circle'
   beforeEach(async () => {
     testStore = await openTestStore()
     watched = spyOnStore(testStore.store)
-    server = await startServer({ testStore, instead: { deps: { store: watched.store } } })
-    alice = await server.newUser()
+    server = await startServer({ testStore, replacements: { deps: { store: watched.store } } })
+    alice = await server.createUser()
     sessionId = alice.identity.sessionId
   })
   afterEach(async () => {
@@ -41,9 +41,11 @@ describe.skipIf('snapshot' in inject('migrated'))('two transactions in a circle'
       alice.expect(204, 'endSession', { path: { sessionId } }),
     )
     expect(calls.filter((name) => name === RECORD)).toHaveLength(2)
+
     const kept = await testStore.store.sessions.find(sessionId)
     expect(kept).toMatchObject({ userAgent: 'the rival' })
     expect(kept?.revokedAt).toBeInstanceOf(Date)
+
     const target = { targetId: sessionId, event: 'session.revoked', limit: 10 }
     expect(await testStore.store.auditEvents.list(target)).toHaveLength(1)
   })
@@ -61,6 +63,7 @@ describe.skipIf('snapshot' in inject('migrated'))('two transactions in a circle'
     })
     expect(calls.filter((name) => name === RECORD)).toHaveLength(MOST_TRIES)
     expect((await testStore.store.sessions.find(sessionId))?.revokedAt).toBeUndefined()
+
     over()
     await alice.expect(204, 'endSession', { path: { sessionId } })
   })
@@ -85,6 +88,7 @@ describe.skipIf('snapshot' in inject('migrated'))('two transactions in a circle'
     await seizing
     await rival.query('COMMIT')
     expect((await revoking).toSorted()).toEqual(ids.toSorted())
+
     await Promise.all([blocker.end(), rival.end()])
   })
 })
@@ -107,7 +111,7 @@ async function waiting(words: string): Promise<boolean> {
 
 /** Signs in once more. */
 async function again({ identity: { email, password } }: Client): Promise<void> {
-  await server.anybody.expect(200, 'logIn', { body: { email, password } })
+  await server.anonymous.expect(200, 'logIn', { body: { email, password } })
 }
 
 /**

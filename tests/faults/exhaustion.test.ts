@@ -10,7 +10,7 @@ import { openFiles, type Watched, watchProcess } from '../support/process/proces
 import { openSlowClients } from '../support/wire/slow-clients.ts'
 import { openStream } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
-import { send, type WireAnswer, type WireRequest } from '../support/wire/wire.ts'
+import { send, type WireResponse, type WireRequest } from '../support/wire/wire.ts'
 
 const PATIENCE_MS = 180_000
 const LONGEST_BODY = 262_144
@@ -68,7 +68,7 @@ async function endures(attack: () => Promise<void>, share = SHARE_IN_TIME): Prom
 }
 
 /** @returns how often each was answered: `400 invalid-request`, say */
-function tally(answers: readonly WireAnswer[]): Record<string, number> {
+function tally(answers: readonly WireResponse[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const answer of answers) {
     const { status } = answer
@@ -78,16 +78,16 @@ function tally(answers: readonly WireAnswer[]): Record<string, number> {
   return counts
 }
 
-function tellsWhenToComeBack(answers: readonly WireAnswer[], status: 429 | 503): void {
+function tellsWhenToComeBack(answers: readonly WireResponse[], status: 429 | 503): void {
   for (const { headers } of answers.filter((one) => one.status === status)) {
     expect(headers['retry-after']).toMatch(/^[1-9]\d*$/)
   }
 }
 
-const atOnce = (count: number, call: (place: number) => Promise<WireAnswer>) =>
+const atOnce = (count: number, call: (place: number) => Promise<WireResponse>) =>
   Promise.all(Array.from({ length: count }, (_, place) => call(place)))
 
-function post(operationId: 'logIn' | 'sendMessage', odd: WireRequest): Promise<WireAnswer> {
+function post(operationId: 'logIn' | 'sendMessage', odd: WireRequest): Promise<WireResponse> {
   const headers = { ...alice.credentials, 'Content-Type': 'application/json' }
   return send(alice.urlOf(operationId), { method: 'POST', headers, ...odd })
 }
@@ -192,6 +192,7 @@ test(
       return send(anybody.urlOf('logIn'), { method: 'POST', headers, body })
     })
     expect(tally(answers)).toEqual({ '401 invalid-credentials': 30, '429 quota-exceeded': 970 })
+
     tellsWhenToComeBack(answers, 429)
   },
   PATIENCE_MS,

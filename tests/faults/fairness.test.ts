@@ -6,7 +6,7 @@ import { NodeEventLoop } from '../../src/ports/clock/event-loop.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { givenLongTexts } from '../support/long-texts.ts'
+import { insertLongMessages } from '../support/long-texts.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
@@ -35,7 +35,10 @@ beforeAll(async () => {
       await real.yield()
     },
   }
-  server = await startServer({ testStore, instead: { deps: { store: watched.store, eventLoop } } })
+  server = await startServer({
+    testStore,
+    replacements: { deps: { store: watched.store, eventLoop } },
+  })
 })
 afterAll(async () => {
   await server.close()
@@ -45,8 +48,11 @@ afterAll(async () => {
 const idOf = async (client: Client) => (await client.expect(200, 'getProfile')).body.id
 
 async function somebodyWithMuch(count = MUCH) {
-  const client = await server.newUser()
-  const conversationId = await givenLongTexts(testStore, await idOf(client), { count, text: LONG })
+  const client = await server.createUser()
+  const conversationId = await insertLongMessages(testStore, await idOf(client), {
+    count,
+    text: LONG,
+  })
   return { client, path: { conversationId } }
 }
 
@@ -79,10 +85,12 @@ describe('exports of one caller', () => {
     expect(refused.status).toBe(429)
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
     expect(refused.body.violatedPolicies).toEqual(['exports'])
+
     await much.client.refused('export-busy', 'exportAccount')
     expect(await left()).toBe(before)
+
     // Whoever else comes has places of its own, and lists are no exports.
-    await (await server.newUser()).expect(200, 'exportAccount')
+    await (await server.createUser()).expect(200, 'exportAccount')
     await much.client.expect(200, 'listMessages', { path: much.path, query: { limit: 1 } })
     for (const { hangUp } of open) hangUp()
     await until(() => exporting() === 0)
@@ -119,6 +127,7 @@ describe('exports of one caller', () => {
     const open = await Promise.all(Array.from({ length: MOST_EXPORTS }, () => beginExport(much)))
     await until(() => server.parley.services.largeReads.load().running === 0)
     expect(exporting()).toBe(1)
+
     const other = await somebodyWithMuch(5)
     await other.client.expect(200, 'exportConversation', other)
     for (const { hangUp } of open) hangUp()
@@ -142,12 +151,17 @@ describe('lists of one caller', () => {
   }
 
   test('of ordinary texts are never refused, however many come at once', async () => {
-    const client = await server.newUser()
+    const client = await server.createUser()
     const text = 'a'.repeat(1_000)
-    const conversationId = await givenLongTexts(testStore, await idOf(client), { count: 60, text })
+    const conversationId = await insertLongMessages(testStore, await idOf(client), {
+      count: 60,
+      text,
+    })
     const path = { conversationId }
     const ask = () => client.call('getConversation', { path })
+
     const statuses = await askAtOnce(60, 'conversations.findWithLatestMessages', ask)
+
     expect(new Set(statuses)).toEqual(new Set([200]))
   })
 
@@ -157,6 +171,7 @@ describe('lists of one caller', () => {
     const statuses = await askAtOnce(60, 'messages.list', ask)
     expect(new Set(statuses)).toEqual(new Set([200, 429]))
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(8)
+
     await much.client.expect(200, 'listMessages', { path: much.path })
   })
 
@@ -190,6 +205,7 @@ describe('lists of one caller', () => {
     expect(since).toContain(bob.path.conversationId)
     // It may have been Alice's turn once more.
     expect(since.indexOf(bob.path.conversationId)).toBeLessThanOrEqual(1)
+
     over()
     for (const read of reads) read()
     await Promise.all([...alices, bobs])
@@ -217,17 +233,22 @@ describe('a long answer', () => {
   const A_TURN = 65_536 + 10_000
 
   test('of an export is written a little in each turn of the event loop', async () => {
-    const client = await server.newUser()
+    const client = await server.createUser()
     const text = 'a'.repeat(8_000)
-    const conversationId = await givenLongTexts(testStore, await idOf(client), { count: 60, text })
+    const conversationId = await insertLongMessages(testStore, await idOf(client), {
+      count: 60,
+      text,
+    })
     const address = client.urlOf('exportConversation', { path: { conversationId } })
+
     const exported = await readInTurns(address, client, 3)
+
     expect(exported.soFar).toBeLessThanOrEqual(3 * A_TURN)
     expect(exported.text).toContain('{"type":"end","records":61}')
   })
 
   test('of a stream is written a little in each turn of the event loop', async () => {
-    const client = await server.newUser()
+    const client = await server.createUser()
     const { body } = await client.expect(200, 'sendMessage', { body: { message: 'Hello' } })
     const pieces = 3_000
     const { prisma } = testStore.database
@@ -236,7 +257,9 @@ describe('a long answer', () => {
     await prisma.message.update({ where: { id: body.message.id }, data: { content } })
     await prisma.generation.update({ where: { id: body.generationId }, data: { pieceEnds } })
     const path = { generationId: body.generationId }
+
     const streamed = await readInTurns(client.urlOf('resumeStream', { path }), client, 2)
+
     expect(streamed.soFar).toBeLessThanOrEqual(3 * A_TURN)
     expect(streamed.text.match(/event: message\.delta/g)).toHaveLength(pieces)
   })

@@ -52,7 +52,9 @@ test('a first start that is killed at any moment is followed by one that comes u
   const password = PASSWORD.exec(last.stderr())?.[1] ?? shown
   const body = { email: 'admin@parley.local', password: password! }
   await createClient(last.url).expect(200, 'logIn', { body })
+
   const left = (await readdir(workplace.directory)).filter((name) => name.includes('.new-'))
+
   expect(left).toEqual([])
 }, 600_000)
 
@@ -63,6 +65,7 @@ test('a first start that is asked to stop says so, ends by itself, and the next 
   process.signal('SIGTERM')
   expect(await process.exited).toEqual({ code: 1, signal: null })
   expect(process.stderr()).toBe('Parley was stopped before it started.\n')
+
   await workplace.start(NOBODY)
 }, 600_000)
 
@@ -77,5 +80,6 @@ test('a first start on a port that is taken says so in a sentence and leaves not
     `Parley did not start.\nPort ${port} is taken by another program: stop that program, or set PORT to a free port.\n`,
   ])
   expect(await readdir(workplace.directory)).toEqual([])
+
   other.close()
 }, 120_000)

@@ -22,7 +22,7 @@ beforeAll(async () => {
     return started
   }
   const slow = { ...store, generations: { ...store.generations, start } }
-  server = await startServer({ testStore, instead: { deps: { engine, store: slow } } })
+  server = await startServer({ testStore, replacements: { deps: { engine, store: slow } } })
 })
 afterAll(async () => {
   await server.close()
@@ -59,12 +59,14 @@ describe('a reader who hangs up', () => {
   test.each([{}, { onDisconnect: 'continue' as const }])(
     'is not needed: the answer is finished and kept: %j',
     async (request) => {
-      const alice = await server.newUser()
+      const alice = await server.createUser()
       const { turn, stream, start } = await openManualStream(engine, alice, request)
       stream.hangUp()
-      await until(() => server.logged().some((line) => line['hungUp'] === true))
+      await until(() => server.logLines().some((line) => line['hungUp'] === true))
       turn.say(' without you')
+
       turn.end()
+
       expect(await finalMessageOf(alice)).toMatchObject({
         id: start.messageId,
         content: 'Hello without you',
@@ -75,17 +77,19 @@ describe('a reader who hangs up', () => {
   )
 
   test('and wanted it so stops the engine, and the text so far is kept as cancelled', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const cancelling = { onDisconnect: 'cancel' as const }
     const { turn, stream, start } = await openManualStream(engine, alice, cancelling)
     stream.hangUp()
     const message = await finalMessageOf(alice)
     expect(turn.signal.aborted).toBe(true)
     expect(message).toMatchObject({ id: start.messageId, content: 'Hello', status: 'cancelled' })
+
     await server.clock.advance(1)
     const { totals } = (await alice.expect(200, 'getUsage')).body
     expect(totals).toMatchObject({ requests: 1, messages: 1 })
     expect(totals.totalTokens).toBe(message.usage!.totalTokens)
+
     const { conversationId } = start
     const next = await openManualStream(engine, alice, { conversationId })
     next.turn.end()
@@ -93,41 +97,47 @@ describe('a reader who hangs up', () => {
   })
 
   test('after the end changes nothing', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const cancelling = { onDisconnect: 'cancel' as const }
     const { turn, stream } = await openManualStream(engine, alice, cancelling)
     turn.end()
     await stream.rest()
+
     stream.hangUp()
+
     expect((await finalMessageOf(alice)).status).toBe('complete')
     expect(turn.signal.aborted).toBe(false)
   })
 
   test('before the first word stops an engine that has not said one', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const chat = ask(alice, { message: 'Hi', onDisconnect: 'cancel' })
     const turn = await engine.next()
+
     await chat.hangUp()
+
     expect(await finalMessageOf(alice)).toMatchObject({ content: '', status: 'cancelled' })
     expect(turn.signal.aborted).toBe(true)
   })
 
   test('before the generation is known to have begun stops it all the same', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const committed = createDeferred<undefined>()
     gate = committed.promise
     const chat = ask(alice, { message: 'Hi', onDisconnect: 'cancel' })
     await until(async () => (await alice.expect(200, 'listConversations')).body.data.length === 1)
-    const before = server.logged().length
+    const before = server.logLines().length
     await chat.hangUp()
     await until(() =>
       server
-        .logged()
+        .logLines()
         .slice(before)
         .some((line) => line['hungUp'] === true),
     )
     gate = undefined
+
     committed.resolve(undefined)
+
     expect((await engine.next()).signal.aborted).toBe(true)
     expect((await finalMessageOf(alice)).status).toBe('cancelled')
   })
@@ -135,21 +145,25 @@ describe('a reader who hangs up', () => {
 
 describe('POST /chat that is hung up', () => {
   test('is finished and kept without the caller', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const chat = ask(alice, { message: 'Hi' })
     const turn = await engine.next()
     turn.say('Hello')
     await chat.hangUp()
+
     turn.end()
+
     expect(await finalMessageOf(alice)).toMatchObject({ content: 'Hello', status: 'complete' })
   })
 
   test('is stopped if the caller wanted it so, and the text so far is kept', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const chat = ask(alice, { message: 'Hi', onDisconnect: 'cancel' })
     const turn = await engine.next()
     turn.say('Hello')
+
     await chat.hangUp()
+
     expect(await finalMessageOf(alice)).toMatchObject({ content: 'Hello', status: 'cancelled' })
     expect(turn.signal.aborted).toBe(true)
   })
@@ -165,19 +179,20 @@ describe('a login that is hung up while others are before it', () => {
       load: () => queue.load(),
       verify: (password, hash, signal) => queue.run(() => real.verify(password, hash), signal),
     }
-    const busy = await startServer({ instead: { deps: { passwords } } })
+    const busy = await startServer({ replacements: { deps: { passwords } } })
     const running = queue.run(() => first.promise)
     const body = { email: 'admin@example.com', password: 'the admin of the tests' }
-    const leaver = ask(busy.anybody, body, 'logIn')
+    const leaver = ask(busy.anonymous, body, 'logIn')
     await until(() => queue.load().waiting === 1)
     await leaver.hangUp()
     await until(() => queue.load().waiting === 0)
-    const next = busy.anybody.expect(200, 'logIn', { body })
+    const next = busy.anonymous.expect(200, 'logIn', { body })
     await until(() => queue.load().waiting === 1)
     first.resolve(undefined)
     await Promise.all([running, next])
-    expect(busy.logged().filter(({ level }) => level === 'error')).toEqual([])
-    expect(busy.logged().filter(({ hungUp }) => hungUp === true)).toHaveLength(1)
+    expect(busy.logLines().filter(({ level }) => level === 'error')).toEqual([])
+    expect(busy.logLines().filter(({ hungUp }) => hungUp === true)).toHaveLength(1)
+
     await busy.close()
   })
 })

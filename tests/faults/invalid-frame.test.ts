@@ -36,7 +36,7 @@ beforeAll(async () => {
       return { ...reply, lines: spoiltLines(reply.lines) }
     },
   })
-  server = await startServer({ violates: true, instead: { operations } })
+  server = await startServer({ allowsViolations: true, replacements: { operations } })
 })
 afterAll(() => server.close())
 
@@ -49,15 +49,17 @@ test.each([
   'an event with %s never leaves: the stream ends with an error, and the log says why',
   async (_, change, why) => {
     spoil = (event) => ({ ...event, ...change })
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const stream = await openStream(alice, { message: 'Hello' })
     const events = await stream.rest()
     expect(events.map(({ name }) => name)).toEqual(['message.start', 'message.error'])
+
     const [start, error] = events
     expect(error!.event).toMatchObject({ problem: { code: 'internal', status: 500 } })
     expect(error!.id).toBe(start!.id.replace(/:1$/, ':2'))
+
     const requestId = stream.headers.get('x-request-id')
-    const logged = server.logged().filter((line) => line['requestId'] === requestId)
+    const logged = server.logLines().filter((line) => line['requestId'] === requestId)
     const violation = logged.find((line) => line['msg'] === 'contract violated')
     expect(violation).toMatchObject({ level: 'error', operationId: 'streamMessage' })
     expect(violation!['violation']).toMatch(why)
@@ -67,14 +69,16 @@ test.each([
 
 test('the answer behind a spoilt stream is finished and kept', async () => {
   spoil = () => ({ type: 'message.delta' })
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const stream = await openStream(alice, { message: 'Hello' })
   const start = (await stream.next())!.event
   if (start.type !== 'message.start') throw new Error(start.type)
   await stream.rest()
   await server.parley.services.generations.settled()
   const path = { conversationId: start.conversationId }
+
   const { body } = await alice.expect(200, 'getConversation', { path })
+
   expect(body.messages[1]).toMatchObject({ status: 'complete' })
   expect(body.messages[1]!.content).not.toBe('')
 })
@@ -83,19 +87,20 @@ test('a source of frames that throws ends the stream with an error, and the log 
   spoil = () => {
     throw new Error('a view that fails')
   }
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const stream = await openStream(alice, { message: 'Hello' })
   const events = await stream.rest()
   expect(events.map(({ name }) => name)).toEqual(['message.start', 'message.error'])
   // Whoever comes back goes on behind the last event that arrived whole.
   expect(events[1]!.id).toBe(events[0]!.id)
   expect(JSON.stringify(events)).not.toContain('a view that fails')
-  const mistake = server.logged().find((line) => line['msg'] === 'unexpected failure')
+
+  const mistake = server.logLines().find((line) => line['msg'] === 'unexpected failure')
   expect(JSON.stringify(mistake)).toContain('a view that fails')
 })
 
 test('a line of an export that breaks the contract never leaves: the export breaks off there', async () => {
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   let text = ''
   const reading = async () => {
     const response = await fetch(`${server.url}/api/v1/users/export`, {
@@ -106,6 +111,7 @@ test('a line of an export that breaks the contract never leaves: the export brea
   // What is broken off must not look whole.
   await expect(reading()).rejects.toThrow()
   expect(text).not.toContain('hunter2')
-  const violation = server.logged().findLast(({ msg }) => msg === 'contract violated')
+
+  const violation = server.logLines().findLast(({ msg }) => msg === 'contract violated')
   expect(violation).toMatchObject({ operationId: 'exportAccount' })
 })

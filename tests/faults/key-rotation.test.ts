@@ -95,7 +95,7 @@ describe('a rotation with overlap, on two running servers', () => {
   test('refuses nothing while it lasts, and the former key when its time is over', async () => {
     const [first, second] = [await start(), await start()]
     const [former] = await read()
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     await isGood(alice)
     await rotate(withOverlap(120))
     const [next] = await read()
@@ -127,8 +127,9 @@ describe('a rotation with overlap, on two running servers', () => {
     await rotate(withOverlap(overlapFor(TTL_SECONDS)))
     await letThemLook([(await read())[0]!.kid, former!.kid])
     await clock.advance(LEAD_SECONDS * 1000 - POLL_MS - 1)
-    const last = await server.newUser()
+    const last = await server.createUser()
     expect(kidOf(last)).toBe(former!.kid)
+
     await clock.advance(TTL_SECONDS * 1000)
     await isGood(last)
     await clock.advance(5_000)
@@ -136,6 +137,7 @@ describe('a rotation with overlap, on two running servers', () => {
     // Whoever comes back when the key is gone is still told to refresh, not to log in.
     await clock.advance(3_600_000)
     expect(await published(server)).not.toContain(former!.kid)
+
     await isRefused(last, 'token-expired')
     await isGood(await refresh(last))
   })
@@ -148,12 +150,13 @@ describe('a rotation with overlap, on two running servers', () => {
     await rotate(withOverlap(3600))
     const [third, second] = await read()
     await letThemLook([third!.kid, second!.kid, first!.kid])
-    const clients = [await server.newUser()]
+    const clients = [await server.createUser()]
     await clock.advance(25_000)
-    clients.push(await server.newUser())
+    clients.push(await server.createUser())
     await clock.advance(30_000)
-    clients.push(await server.newUser())
+    clients.push(await server.createUser())
     expect(clients.map(kidOf)).toEqual([first!.kid, second!.kid, third!.kid])
+
     for (const client of clients) await isGood(client)
   })
 })
@@ -161,7 +164,7 @@ describe('a rotation with overlap, on two running servers', () => {
 describe('a rotation at once', () => {
   test('ends every access token, seen before or not, and no session', async () => {
     const [server] = [await start(), await start()]
-    const [seen, unseen] = [await server.newUser(), await server.newUser()]
+    const [seen, unseen] = [await server.createUser(), await server.createUser()]
     await isGood(seen)
     await rotate(AT_ONCE)
     const [next] = await read()
@@ -177,11 +180,11 @@ describe('a rotation at once', () => {
 
   test('is learnt from the first token of the new key, before the next look', async () => {
     const server = await start()
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     await isGood(alice)
     await rotate(AT_ONCE)
     const late = await start()
-    await isGood(await late.newUser())
+    await isGood(await late.createUser())
     await isRefused(alice)
   })
 
@@ -190,11 +193,11 @@ describe('a rotation at once', () => {
     await rotate(AT_ONCE)
     const others = await start()
     const fromOthers = (client: Client) => createClient(server.url, client.identity)
-    const [lost, found] = [await others.newUser(), await others.newUser()]
+    const [lost, found] = [await others.createUser(), await others.createUser()]
     await fromOthers(lost).expect(200, 'getProfile')
     await rotate(AT_ONCE)
     const newest = await start()
-    const early = fromOthers(await newest.newUser())
+    const early = fromOthers(await newest.createUser())
     await early.refused('token-invalid', 'getProfile')
     await fromOthers(found).expect(200, 'getProfile')
     await clock.advance(1_000)
@@ -213,16 +216,16 @@ describe('a file that can no longer be used', () => {
     '(%s) keeps the keys in force, is logged once, and is followed again',
     async (_what, spoil) => {
       const server = await start()
-      const alice = await server.newUser()
+      const alice = await server.createUser()
       const [former] = await read()
       const good = await text()
       await spoil()
       await clock.advance(POLL_MS)
-      const errors = () => server.logged().filter(({ level }) => level === 'error')
+      const errors = () => server.logLines().filter(({ level }) => level === 'error')
       await until(() => errors().length > 0)
       await clock.advance(POLL_MS)
       await isGood(alice)
-      await isGood(await server.newUser())
+      await isGood(await server.createUser())
       expect(errors()).toHaveLength(1)
 
       await writeFile(`${file}.new`, good, { mode: 0o600 })
@@ -231,7 +234,7 @@ describe('a file that can no longer be used', () => {
       const [next] = await read()
       await letThemLook([next!.kid, former!.kid])
       await isGood(alice)
-      const log = JSON.stringify(server.logged())
+      const log = JSON.stringify(server.logLines())
       for (const { d } of await read()) expect(log).not.toContain(d!.slice(0, 12))
     },
   )

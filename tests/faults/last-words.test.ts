@@ -32,7 +32,9 @@ describe('the line of the last call is written, though lines are written togethe
       const parley = await workplace.start()
       await callLast(parley)
       parley.signal('SIGTERM')
+
       await parley.exited
+
       expect(parley.stdout()).toContain('"requestId":"the-last-call"')
     },
     PATIENCE_MS,
@@ -45,7 +47,9 @@ describe('the line of the last call is written, though lines are written togethe
       await callLast(parley)
       parley.signal('SIGTERM')
       parley.signal('SIGINT')
+
       await parley.exited
+
       expect(parley.stdout()).toContain('"requestId":"the-last-call"')
     },
     PATIENCE_MS,
@@ -59,6 +63,7 @@ describe('the line of the last call is written, though lines are written togethe
       parley.signal('SIGUSR2')
       expect(await parley.exited).toEqual({ code: 1, signal: null })
       expect(parley.stdout()).toContain('"requestId":"the-last-call"')
+
       const last = JSON.parse(parley.stdout().trimEnd().split('\n').at(-1)!) as object
       expect(last).toMatchObject({ level: 'fatal', msg: 'unexpected exception' })
       expect(JSON.stringify(last)).toContain('our mistake')

@@ -49,7 +49,7 @@ describe('an upstream that fails before its first word', () => {
     ['upstream-timeout', 504, 'sendMessage', { stallAfter: 0 }],
     ['upstream-timeout', 504, 'streamMessage', { stallAfter: 0 }],
   ] as const)('is %s (%i) for %s, and nothing is kept: %j', async (code, status, call, script) => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const said = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
     const { conversationId } = said.body
     await server.clock.advance(60_000)
@@ -62,6 +62,7 @@ describe('an upstream that fails before its first word', () => {
       expect((await refusal).body).toMatchObject({ status, retryable: true })
     }
     expect(await everythingOf(alice, server)).toEqual(before)
+
     upstream.script = {}
     const repeated = { body: { message: 'In this one', conversationId } }
     const { body } = await alice.expect(200, 'sendMessage', repeated)
@@ -72,6 +73,7 @@ describe('an upstream that fails before its first word', () => {
       body.userMessage,
       body.message,
     ])
+
     const asked = upstream.completions.at(-1)!.body.messages as { content: string }[]
     expect(asked.slice(1).map(({ content }) => content)).toEqual([
       'Hello',
@@ -81,12 +83,14 @@ describe('an upstream that fails before its first word', () => {
   })
 
   test('leaves a conversation that was made empty as it was', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const made = await alice.expect(201, 'createConversation', { body: { title: 'Plans' } })
     const before = await everythingOf(alice, server)
     upstream.script = { status: 500 }
     const body = { message: 'Hi', conversationId: made.body.id }
+
     await alice.refused('upstream-failed', 'sendMessage', { body })
+
     expect(await everythingOf(alice, server)).toEqual(before)
   })
 })
@@ -105,7 +109,7 @@ describe('an engine that is silent', () => {
       await store.generations.undo(generation)
     }
     const slow = { ...store, generations: { ...store.generations, undo } }
-    server = await startServer({ testStore, instead: { deps: { engine, store: slow } } })
+    server = await startServer({ testStore, replacements: { deps: { engine, store: slow } } })
   })
   beforeEach(() => {
     gate = undefined
@@ -116,14 +120,16 @@ describe('an engine that is silent', () => {
   })
 
   test('for 10 s is begun as a stream; its failure is then the stream’s end', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const opening = openStream(alice, { message: 'Hi' })
     const turn = await engine.next()
     await server.clock.advance(10_000)
     const stream = await opening
     expect(stream.status).toBe(200)
+
     const start = (await stream.next())!.event
     expect(start.type).toBe('message.start')
+
     turn.fail(new EngineFailure('upstream-timeout', 'silence'))
     const [end, ...more] = await stream.rest()
     expect(end!.event).toMatchObject({
@@ -132,23 +138,26 @@ describe('an engine that is silent', () => {
       message: { status: 'failed', content: '' },
     })
     expect(more).toEqual([])
+
     const { conversations, totals } = await everythingOf(alice, server)
     expect(conversations[0]!.messages.map(({ status }) => status)).toEqual(['complete', 'failed'])
     expect(totals).toMatchObject({ requests: 1, messages: 0 })
   })
 
   test('for less than 10 s is not begun: its failure is a problem', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const refusal = alice.refused('upstream-timeout', 'streamMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
     await server.clock.advance(9_999)
     turn.fail(new EngineFailure('upstream-timeout', 'silence'))
+
     await refusal
+
     expect((await everythingOf(alice, server)).conversations).toEqual([])
   })
 
   test('and fails as the 10 s are over is a problem, not a stream without an end', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const refusal = alice.refused('upstream-failed', 'streamMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
     const opened = createDeferred<undefined>()
@@ -156,12 +165,14 @@ describe('an engine that is silent', () => {
     turn.fail(new EngineFailure('upstream-failed', ''))
     await server.clock.advance(10_000)
     opened.resolve(undefined)
+
     await refusal
+
     expect((await everythingOf(alice, server)).conversations).toEqual([])
   })
 
   test('and fails while the database is away is taken back when that is there again', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const refusal = alice.refused('upstream-failed', 'streamMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
     gate = Promise.reject(new DatabaseUnavailable('away'))
@@ -170,12 +181,14 @@ describe('an engine that is silent', () => {
     await server.clock.advance(99)
     gate = undefined
     await server.clock.advance(1)
+
     await refusal
+
     expect((await everythingOf(alice, server)).conversations).toEqual([])
   })
 
   test('and stopped with the server is a problem: the caller may ask again elsewhere', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const body = { message: 'Hi' }
     const refusals = [
       alice.refused('unavailable', 'streamMessage', { body }),
@@ -183,17 +196,21 @@ describe('an engine that is silent', () => {
     ]
     await Promise.all([engine.next(), engine.next()])
     server.parley.services.generations.stopAll()
+
     await Promise.all(refusals)
+
     expect((await everythingOf(alice, server)).conversations).toEqual([])
   })
 
   test('is not begun for POST /chat, however long it takes', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const refusal = alice.refused('upstream-failed', 'sendMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
     await server.clock.advance(30_000)
     turn.fail(new EngineFailure('upstream-failed', ''))
+
     await refusal
+
     expect((await everythingOf(alice, server)).conversations).toEqual([])
   })
 })

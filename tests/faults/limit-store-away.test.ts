@@ -89,13 +89,13 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
   })
 
   const listModes = (headers: Record<string, string>) =>
-    server.anybody.call('listModes', { headers })
+    server.anonymous.call('listModes', { headers })
   const limits = async () => {
-    const { body } = await server.anybody.call('getReadiness')
+    const { body } = await server.anonymous.call('getReadiness')
     return 'checks' in body && body.checks.find(({ name }) => name === 'limits')?.status
   }
   const said = (message: string) =>
-    server.logged().filter(({ msg }) => String(msg).startsWith(message)).length
+    server.logLines().filter(({ msg }) => String(msg).startsWith(message)).length
   const takeAway = async (how: Away) => {
     await stage.take(how)
     const first = listModes(fromElsewhere())
@@ -114,9 +114,11 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
   test.each(['killed', 'silent'] as const)('(%s) limits go on in the process', async (how) => {
     await takeAway(how)
     const headers = fromElsewhere()
+
     // The clock stands still: none of these waits for the store.
     const answers = await Promise.all(Array.from({ length: 50 }, () => listModes(headers)))
     const statuses = answers.map(({ status }) => status)
+
     expect(statuses.filter((status) => status === 200)).toHaveLength(QUOTA)
     expect(statuses.filter((status) => status === 429)).toHaveLength(50 - QUOTA)
     expect(said('limit store unavailable')).toBe(1)
@@ -125,7 +127,7 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
   test.each(['killed', 'silent'] as const)('(%s) sign-in is 503, never 429', async (how) => {
     await takeAway(how)
     for (let i = 0; i < 3; i += 1) {
-      const answer = await server.anybody.call('logIn', { headers: fromElsewhere(), body: WRONG })
+      const answer = await server.anonymous.call('logIn', { headers: fromElsewhere(), body: WRONG })
       expect(answer.status).toBe(503)
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/)
       expect(answer.body).toMatchObject({ code: 'unavailable' })
@@ -136,12 +138,15 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
     '(%s) readiness says so, and that they are back',
     async (how) => {
       expect(await limits()).toBe('up')
+
       await takeAway(how)
       expect(await limits()).toBe('down')
       expect(said('limit store available again')).toBe(0)
+
       await comeBack(how)
       expect(await limits()).toBe('up')
-      const answer = await server.anybody.call('logIn', { headers: fromElsewhere(), body: WRONG })
+
+      const answer = await server.anonymous.call('logIn', { headers: fromElsewhere(), body: WRONG })
       expect(answer.status).toBe(401)
       expect([said('limit store unavailable'), said('limit store available again')]).toEqual([1, 1])
     },
@@ -150,16 +155,19 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
   test('calls on their way when it hangs wait once, all at the same time', async () => {
     await stage.take('silent')
     const calls = Array.from({ length: 50 }, () => listModes(fromElsewhere()))
+
     await until(async () => {
       await server.clock.advance(PATIENCE_MS)
       return said('limit store unavailable') === 1
     })
+
     for (const { status } of await Promise.all(calls)) expect(status).toBe(200)
     expect(said('limit store unavailable')).toBe(1)
   })
 
   test('readiness alone finds out', async () => {
     await stage.take('killed')
+
     expect(await limits()).toBe('down')
     expect(said('limit store unavailable')).toBe(1)
   })
@@ -167,8 +175,9 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
   test('a server starts, and counts there once it comes', async () => {
     await stage.take('killed')
     const late = await startServer({ testStore, env: { ...ENV, ...stage.env } })
-    const answer = await late.anybody.call('listModes', { headers: fromElsewhere() })
+    const answer = await late.anonymous.call('listModes', { headers: fromElsewhere() })
     expect(answer.status).toBe(200)
+
     await stage.giveBack('killed')
     await probeUntil(late, async () => (await late.parley.deps.limiter.check()) === 'up')
     await late.close()
@@ -193,6 +202,7 @@ describe.skipIf(!hasRedis)(
       await taken
       expect(lines).toEqual([])
       expect(await shared.peek([counter])).toMatchObject([{ remaining: 9 }])
+
       await limiter.close()
       await redis.kill()
     })
@@ -215,7 +225,7 @@ describe.each(STAGES)('what was counted in $name', ({ can, open }) => {
     ]) {
       const server = await startServer({ testStore, env })
       for (let i = 0; i < calls!; i += 1) {
-        expect((await server.anybody.call('listModes', { headers })).status).toBe(status)
+        expect((await server.anonymous.call('listModes', { headers })).status).toBe(status)
       }
       await server.close()
     }

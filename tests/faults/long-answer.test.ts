@@ -16,11 +16,13 @@ beforeAll(async () => {
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
 test('an endless answer ends normally at 64 kB, never in half a character', async () => {
-  const alice = await server.newUser()
+  const alice = await server.createUser()
+
   const events = await (await openStream(alice, { message: 'Go on' })).rest()
   const end = events.at(-1)!.event
   if (end.type !== 'message.end') throw new Error(end.type)
   const { content, status } = end.message
+
   expect(status).toBe('complete')
   expect(content).toHaveLength(Math.floor(LONGEST_ANSWER / WORD.length) * WORD.length)
   expect(content.isWellFormed()).toBe(true)
@@ -29,10 +31,11 @@ test('an endless answer ends normally at 64 kB, never in half a character', asyn
 })
 
 test('and the upstream is not read any further', async () => {
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const asking = alice.expect(200, 'sendMessage', { body: { message: 'Go on' } })
   const call = await upstream.completion(upstream.completions.length + 1)
   expect((await asking).body.message.status).toBe('complete')
+
   await call.closed
   expect(call.aborted).toBe(true)
 })

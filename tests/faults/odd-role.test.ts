@@ -58,6 +58,7 @@ describe.skipIf(serverUrl === '')('on a role whose sessions are set otherwise', 
     ])
     const answers = await Promise.all(calls.flat())
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+
     const { body } = await alice.expect(200, 'listSessions')
     for (const { createdAt } of body.data) {
       const apartMs = Math.abs(new Date(createdAt).getTime() - begun)
@@ -74,7 +75,9 @@ describe.skipIf(serverUrl === '')('on a role whose sessions are set otherwise', 
     const { rows } = await pool.query<Record<string, string>>(
       `SELECT ${names.map((name) => `current_setting('${name}') AS ${name}`).join(', ')}`,
     )
+
     await pool.end()
+
     expect(rows[0]).toEqual({
       datestyle: 'ISO, MDY',
       intervalstyle: 'postgres',
@@ -100,6 +103,7 @@ describe.skipIf(serverUrl === '')('on a role whose sessions are set otherwise', 
     const patience = { statementMs: 5_000, idleInTransactionMs: 5_000 }
     await beginSession(client, sessionSettings('public', patience))
     expect(roundTrips).toBe(1)
+
     await client.end()
   })
 
@@ -107,6 +111,7 @@ describe.skipIf(serverUrl === '')('on a role whose sessions are set otherwise', 
     await administer(serverUrl, `ALTER ROLE "${role.name}" SET default_transaction_read_only = on`)
     const database = await openDatabase({ databaseUrl: role.url })
     await expect(database.query`SELECT 1`).rejects.toMatchObject({ cause: { code: '25006' } })
+
     await database.close()
   })
 })

@@ -70,7 +70,7 @@ let conversationId: string
 beforeAll(async () => {
   upstream = await startUpstream()
   server = await startServer({ env: { CHAT_UPSTREAM_URL: upstream.url } })
-  alice = await server.newUser()
+  alice = await server.createUser()
   conversationId = (await alice.expect(201, 'createConversation', { body: {} })).body.id
 })
 afterAll(async () => {
@@ -171,7 +171,7 @@ async function askBy(way: OddReply['way']) {
 
 test('whatever an upstream says of its answer, the text is kept as it was said, only what ended well is complete, and the conversation is free', async () => {
   const run = fc.asyncProperty(oddReply, async (reply) => {
-    upstream.script = { instead: { contentType: 'text/event-stream', body: bodyOf(reply) } }
+    upstream.script = { reply: { contentType: 'text/event-stream', body: bodyOf(reply) } }
     if (!isAnswer(reply)) {
       await expectFailure(reply)
       return
@@ -206,8 +206,10 @@ test.each([
     thought: '' as const,
     way: 'whole' as const,
   }
-  upstream.script = { instead: { contentType: 'text/event-stream', body: bodyOf(reply) } }
+  upstream.script = { reply: { contentType: 'text/event-stream', body: bodyOf(reply) } }
+
   const message = await askBy('whole')
+
   expect(message).toMatchObject({ content: 'Yes', usage: told ?? { source: 'estimated' } })
 })
 
@@ -215,9 +217,11 @@ test('an empty finish reason with every chunk ends nothing', async () => {
   const says = (content: string) =>
     `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: '' }] })}\n\n`
   upstream.script = {
-    instead: { contentType: 'text/event-stream', body: says('Hel') + says('lo') },
+    reply: { contentType: 'text/event-stream', body: says('Hel') + says('lo') },
   }
+
   const events = await (await openStream(alice, { message: 'Hi', conversationId })).rest()
+
   // It never said that it was done: what it said is not taken for the whole.
   expect(events.at(-1)!.event).toMatchObject({
     type: 'message.error',
@@ -231,8 +235,8 @@ describe('an engine of another make, whose words the database refuses,', () => {
     ['U+0000', undefined, ' a\0b'],
   ])('as it does odd %s, costs neither the text nor the conversation', async (_, usage, more) => {
     const engine = createManualEngine()
-    const held = await startServer({ instead: { deps: { engine } } })
-    const bob = await held.newUser()
+    const held = await startServer({ replacements: { deps: { engine } } })
+    const bob = await held.createUser()
     const { turn, stream, start } = await openManualStream(engine, bob)
     if (more !== '') turn.say(more)
     turn.end(usage)
@@ -242,9 +246,11 @@ describe('an engine of another make, whose words the database refuses,', () => {
       type: 'message.end',
       message: { content, status: 'complete', usage: { source: 'estimated' } },
     })
+
     const { body } = await bob.expect(200, 'getConversation', { path: start })
     expect(body.messages.at(-1)).toMatchObject({ content, status: 'complete' })
-    expect(JSON.stringify(held.logged())).toContain('generation failed')
+    expect(JSON.stringify(held.logLines())).toContain('generation failed')
+
     await held.close()
   })
 })

@@ -27,7 +27,7 @@ describe.skipIf(!isShared)('open streams of two instances', () => {
   })
 
   test('are counted together, exactly, and given back when one ends', async () => {
-    const alice = await here.newUser()
+    const alice = await here.createUser()
     const clients = [alice, createClient(there.url, alice.identity)]
     const opening = Array.from({ length: 12 }, (_, i) =>
       openStream(clients[i % 2]!, { message: 'Hello' }),
@@ -38,6 +38,7 @@ describe.skipIf(!isShared)('open streams of two instances', () => {
       ...Array<number>(5).fill(200),
       ...Array<number>(7).fill(429),
     ])
+
     streams.find(({ status }) => status === 200)!.hangUp()
     const isFree = async () => {
       const asked = openStream(clients[1]!, { message: 'Again' })
@@ -48,7 +49,7 @@ describe.skipIf(!isShared)('open streams of two instances', () => {
   })
 
   test('of an instance that has died are free again within 30 seconds', async () => {
-    const bob = await here.newUser()
+    const bob = await here.createUser()
     const now = here.clock.now()
     const { id: accountId } = (await bob.expect(200, 'getProfile')).body
     const lost = { accountId, most: 5, now, until: new Date(now.getTime() + 30_000) }
@@ -59,7 +60,9 @@ describe.skipIf(!isShared)('open streams of two instances', () => {
     await bob.refused('too-many-streams', 'streamMessage', { body: { message: 'Hello' } })
     await here.clock.advance(30_000)
     const asked = openStream(bob, { message: 'Hello' })
+
     void engine.next().then((turn) => turn.say('Three '))
+
     expect((await asked).status).toBe(200)
   })
 })

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createDeferred, type Deferred } from '../../src/lib/deferred.ts'
-import { answersIn, openRaw, rawCall } from '../support/wire/pipeline.ts'
+import { responsesIn, openRaw, rawRequest } from '../support/wire/pipeline.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 import { send } from '../support/wire/wire.ts'
@@ -15,7 +15,7 @@ let isHeld = false
 let server: TestServer
 beforeAll(async () => {
   server = await startServer({
-    instead: {
+    replacements: {
       unacknowledged: () => new Map(),
       operations: (real) => ({
         ...real,
@@ -36,7 +36,7 @@ afterEach(() => {
 afterAll(() => server.close())
 
 const open = () => openRaw(server.url, server.parley.server)
-const named = (path: string, id: string) => rawCall(path, { 'X-Request-Id': id })
+const named = (path: string, id: string) => rawRequest(path, { 'X-Request-Id': id })
 /** Whatever the server would do by itself is done by the time that it answers somebody else. */
 const letItWork = () => send(`${server.url}${HEALTH}`)
 
@@ -52,8 +52,9 @@ describe('calls that are sent ahead on one connection', () => {
       expect(begun).toHaveLength(count)
       begun[count - 1]!.resolve(undefined)
     }
-    await until(() => answersIn(received()).length === 4)
-    expect(answersIn(received())).toEqual(['200 a', '200 b', '200 c', '200 d'])
+    await until(() => responsesIn(received()).length === 4)
+    expect(responsesIn(received())).toEqual(['200 a', '200 b', '200 c', '200 d'])
+
     socket.destroy()
   })
 
@@ -69,8 +70,9 @@ describe('calls that are sent ahead on one connection', () => {
     socket.write(post('b').slice(5_000) + post('c') + named(HEALTH, 'd'))
     await letItWork()
     begun[0]!.resolve(undefined)
-    await until(() => answersIn(received()).length === 4)
-    expect(answersIn(received())).toEqual(['200 a', '400 b', '400 c', '200 d'])
+    await until(() => responsesIn(received()).length === 4)
+    expect(responsesIn(received())).toEqual(['200 a', '400 b', '400 c', '200 d'])
+
     socket.destroy()
   })
 
@@ -82,14 +84,18 @@ describe('calls that are sent ahead on one connection', () => {
     socket.destroy()
     await until(() => atServer.destroyed)
     begun[0]!.resolve(undefined)
+
     await letItWork()
+
     expect(begun).toHaveLength(1)
   })
 
   test('in their hundreds are answered as far as they are taken, and then the connection ends', async () => {
     const { socket, ended } = await open()
     socket.write(Array.from({ length: 1_000 }, (_, i) => named(HEALTH, `n-${i}`)).join(''))
-    const answers = answersIn(await ended)
+
+    const answers = responsesIn(await ended)
+
     expect(answers.length).toBeGreaterThan(100)
     expect(answers.length).toBeLessThan(500)
     expect(answers).toEqual(answers.map((_, i) => `200 n-${i}`))
@@ -98,21 +104,25 @@ describe('calls that are sent ahead on one connection', () => {
   test('whose answers nobody reads hold one of them, and are cut after 30 s of that', async () => {
     const { socket, atServer } = await open()
     socket.pause()
-    socket.write(rawCall(LARGE).repeat(60))
+    socket.write(rawRequest(LARGE).repeat(60))
     await until(() => atServer.writableLength > 0)
     const length = Number((await send(`${server.url}${LARGE}`)).headers['content-length'])
     await server.clock.advance(30_000)
     expect(atServer.destroyed).toBe(false)
     expect(atServer.writableLength).toBeLessThan(length + 10_000)
+
     await server.clock.advance(10_000)
     expect(atServer.destroyed).toBe(true)
+
     socket.destroy()
   })
 
   test('behind the last call of a connection are not done', async () => {
     const { socket, ended } = await open()
-    socket.write(rawCall(HEALTH, { Connection: 'close' }) + rawCall(STATUS))
-    expect(answersIn(await ended)).toHaveLength(1)
+
+    socket.write(rawRequest(HEALTH, { Connection: 'close' }) + rawRequest(STATUS))
+
+    expect(responsesIn(await ended)).toHaveLength(1)
     expect(begun).toEqual([])
   })
 })
@@ -120,14 +130,16 @@ describe('calls that are sent ahead on one connection', () => {
 describe('a connection', () => {
   test('on which only line breaks come after an answer is closed', async () => {
     const { socket, received, atServer } = await open()
-    socket.write(rawCall(HEALTH))
+    socket.write(rawRequest(HEALTH))
     await until(() => received().includes('"up"'))
     for (let seconds = 0; seconds < 30; seconds += 3) {
       expect(atServer.destroyed).toBe(false)
       socket.write('\r\n')
       await server.clock.advance(3_000)
     }
+
     await server.clock.advance(10_000)
+
     expect(atServer.destroyed).toBe(true)
   })
 
@@ -138,8 +150,9 @@ describe('a connection', () => {
     await until(() => begun.length === 1)
     await server.clock.advance(60_000)
     begun[0]!.resolve(undefined)
-    await until(() => answersIn(received()).length === 1)
+    await until(() => responsesIn(received()).length === 1)
     expect(atServer.destroyed).toBe(false)
+
     socket.destroy()
   })
 
@@ -149,8 +162,9 @@ describe('a connection', () => {
       const { socket, ended } = await open()
       socket.write(`GET ${HEALTH} HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n`)
       const text = await ended
-      expect(answersIn(text)).toHaveLength(1)
+      expect(responsesIn(text)).toHaveLength(1)
       expect(text).toContain('\r\nConnection: close\r\n')
+
       socket.destroy()
     },
   )

@@ -73,6 +73,7 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
       ])
       const answers = await Promise.all(calls.flat())
       expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
+
       const stream = await openStream(alice, { message: 'Hello' })
       expect((await stream.rest()).at(-1)!.name).toBe('message.end')
       expect(parley.stdout()).not.toMatch(/"level":"(warn|error)"/)
@@ -84,9 +85,11 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     await open('transaction')
     const pool = openPool({ databaseUrl: pooled, statementMs: 300 })
     await expect(pool.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' })
+
     const client = await pool.connect()
     await client.query('BEGIN')
     await expect(client.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' })
+
     await client.query('ROLLBACK')
     client.release()
     await pool.end()
@@ -122,6 +125,7 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     await expect(client.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' })
     expect((await client.query(named)).rows).toEqual([{ answer: 42 }])
     expect(roundTrips).toBe(3)
+
     client.release()
     await pool.end()
   })
@@ -132,6 +136,7 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     const databases = await Promise.all(opened)
     const applied = await Promise.all(databases.map((database) => migrate(database)))
     expect(new Set(applied.flat()).size).toBe(applied.flat().length)
+
     await Promise.all(databases.map((database) => database.close()))
     const rows =
       'SELECT count(*)::int AS held FROM pg_locks l JOIN pg_database d ON d.oid = l.database'
@@ -149,6 +154,7 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
       1,
       'Parley did not start.\nThe pooler in front of PostgreSQL allows no transactions (pool_mode = statement): set its pool_mode to transaction or session.\n',
     ])
+
     await pooler.close()
     await open('transaction')
     await administer(
@@ -160,6 +166,7 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
       1,
       'Parley did not start.\nThe default_transaction_isolation of the user in DATABASE_URL is not "read committed", and a session cannot change it behind a pooler. Set it with ALTER ROLE, or connect without the pooler.\n',
     ])
+
     const refused = await workplace.startInVain({
       ...env,
       DATABASE_URL: `${pooled}?options=-cjit%3Doff`,

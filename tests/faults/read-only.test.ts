@@ -85,7 +85,7 @@ describe.skipIf(!hasPostgres)('while nothing can be written', () => {
       const has = `SELECT pg_last_wal_replay_lsn() >= '${String(position!['at'])}' AS it`
       await until(async () => (await queryServer(standby.url, has))[0]!['it'] === true)
       await postgres.kill()
-      wire.lead(standby.url)
+      wire.redirect(standby.url)
       await expectAway()
       await administer(standby.url, 'SELECT pg_promote()')
       await expectBack()
@@ -105,11 +105,13 @@ describe.skipIf(!hasPostgres)('while nothing can be written', () => {
     await until(async () => (await alice.call('getReadiness')).status === 503)
     await until(async () => (await alice.call('getProfile')).status === 503)
     await expectAway()
+
     const { code, stderr } = await workplace.startInVain(env)
     expect([code, stderr]).toEqual([
       1,
       'Parley did not start.\nThe database in DATABASE_URL is read-only: it is a standby or has default_transaction_read_only. Name the primary server, or allow writes.\n',
     ])
+
     await close('off')
     await administer(postgres.url, 'SELECT pg_reload_conf()')
     await expectBack()

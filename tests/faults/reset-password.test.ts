@@ -112,6 +112,7 @@ describe.each(databases)('npm run reset-password (%s)', (kind) => {
       code: 1,
       stderr: expect.stringContaining(`Administrators: ${email}.`) as string,
     })
+
     await logIn(await workplace.start(env), NEW)
   }, 240_000)
 })
@@ -127,9 +128,11 @@ test('a reset of a disabled account says so, and enables it when told', async ()
   const { id } = (await admin.expect(201, 'createUser', { body: { ...user, role: 'user' } })).body
   await admin.expect(200, 'changeUser', { path: { userId: id }, body: { disabled: true } })
   expect((await reset([user.email], `${NEW}\n`)).stderr).toContain('still disabled')
+
   const body = { email: user.email, password: NEW }
   await createClient(server.url).refused('account-disabled', 'logIn', { body })
   expect((await reset([user.email, '--enable'], `${NEW}\n`)).stderr).not.toContain('disabled')
+
   await createClient(server.url).expect(200, 'logIn', { body })
 }, 240_000)
 
@@ -151,7 +154,9 @@ test.skipIf(process.platform !== 'linux')(
     terminal.stdin.write(`${NEW}\r`)
     await until(() => seen.includes('Repeat the password'), 60_000)
     terminal.stdin.write(`${NEW}\r`)
+
     const [code] = (await once(terminal, 'close')) as [number]
+
     expect([code, seen]).toEqual([0, expect.stringContaining('has a new password')])
     expect(seen).not.toContain(NEW)
   },

@@ -42,8 +42,10 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
         'SELECT migration_name AS name FROM _prisma_migrations ORDER BY 1',
       )
       expect(applied.map(({ name }) => name)).toEqual(names)
+
       const admins = await queryServer(empty.url, 'SELECT id FROM accounts')
       expect(admins).toHaveLength(1)
+
       for (const parley of both) await logInSoon(parley)
     },
     PATIENCE_MS,
@@ -73,7 +75,9 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
         const before = load.done()
         await until(() => load.done() > before + 20, PATIENCE_MS)
       }
+
       const failures = await load.stop()
+
       expect(failures, started.map(mistakesOf).join('')).toEqual([])
       expect(exits).toEqual([
         { code: 0, signal: null },

@@ -15,7 +15,7 @@ const engine = createManualEngine()
 let server: TestServer
 const accepted: Socket[] = []
 beforeAll(async () => {
-  server = await startServer({ instead: { deps: { engine } } })
+  server = await startServer({ replacements: { deps: { engine } } })
   server.parley.server.on('connection', (socket) => accepted.push(socket))
 })
 afterAll(() => server.close())
@@ -47,7 +47,7 @@ const isComplete = async (client: Client) => (await answerOf(client)).status ===
 
 describe('a reader who reads nothing', () => {
   test('holds up neither the answer nor memory, and finds all of it when it reads on', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { socket, turn, atServer } = await openUnreadStream(alice)
     for (const character of LONG_ANSWER) turn.say(character)
     turn.end()
@@ -67,19 +67,21 @@ describe('a reader who reads nothing', () => {
   }, 60_000)
 
   test('for 30 s is cut, and the answer is kept', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { socket, turn, atServer } = await openUnreadStream(alice)
     for (const character of LONG_ANSWER) turn.say(character)
     turn.end()
     await until(() => isComplete(alice), 20_000)
     await server.clock.advance(29_999)
     expect(atServer.destroyed).toBe(false)
+
     // What the sockets still take on the way starts the 30 s anew.
     await until(async () => {
       await server.clock.advance(10_000)
       return atServer.destroyed
     })
     expect((await answerOf(alice)).content).toBe(LONG_ANSWER)
+
     socket.destroy()
   }, 60_000)
 })
@@ -89,9 +91,9 @@ describe('a reader of whom only the system sees that he takes something', () => 
     let untaken = 10_000_000
     const unacknowledged = (sockets: readonly Socket[]) =>
       new Map(sockets.map((socket) => [socket, untaken]))
-    const patient = await startServer({ instead: { deps: { engine }, unacknowledged } })
+    const patient = await startServer({ replacements: { deps: { engine }, unacknowledged } })
     patient.parley.server.on('connection', (socket) => accepted.push(socket))
-    const { socket, turn, atServer } = await openUnreadStream(await patient.newUser())
+    const { socket, turn, atServer } = await openUnreadStream(await patient.createUser())
     for (const character of LONG_ANSWER) turn.say(character)
     turn.end()
     await until(() => atServer.writableNeedDrain)
@@ -100,8 +102,10 @@ describe('a reader of whom only the system sees that he takes something', () => 
       await patient.clock.advance(30_000)
     }
     expect(atServer.destroyed).toBe(false)
+
     await patient.clock.advance(40_000)
     expect(atServer.destroyed).toBe(true)
+
     socket.destroy()
     await patient.close()
   }, 60_000)
@@ -109,7 +113,7 @@ describe('a reader of whom only the system sees that he takes something', () => 
 
 describe('a stream on which nothing happens', () => {
   test('is kept open by a comment every 15 s, which is no event', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const url = alice.urlOf('streamMessage')
     const headers = { ...alice.credentials, 'Content-Type': 'application/json' }
     const body = JSON.stringify({ message: 'Hi' })
@@ -126,15 +130,18 @@ describe('a stream on which nothing happens', () => {
     }
     turn.end()
     let rest = ''
+
     for (let read = await reader.read(); !read.done; read = await reader.read()) rest += read.value
+
     expect(rest).toMatch(/^event: message\.end\n/)
   })
 
   test('leaves no timer behind when it has ended', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const before = server.clock.pending
     const { turn, stream } = await openManualStream(engine, alice)
     expect(server.clock.pending).toBeGreaterThan(before)
+
     turn.end()
     await stream.rest()
     await until(() => server.clock.pending === before)

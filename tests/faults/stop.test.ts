@@ -62,6 +62,7 @@ describe('SIGTERM', () => {
       upstream.release()
       expect((await stream.rest()).at(-1)!.name).toBe('message.end')
       expect(await parley.exited).toEqual({ code: 0, signal: null })
+
       const next = await workplace.start()
       const path = { conversationId: start.conversationId }
       const again = createClient(next.url, alice.identity)
@@ -89,7 +90,9 @@ describe('SIGTERM', () => {
       await until(() => upstream.calls.some(({ path }) => path.includes('completions')))
       await terminate(parley)
       upstream.release()
+
       const answer = await asking
+
       expect([answer.status, answer.headers['connection']]).toEqual([200, 'close'])
       expect(await parley.exited).toEqual({ code: 0, signal: null })
     },
@@ -105,6 +108,7 @@ describe('SIGTERM', () => {
       await terminate(parley)
       upstream.release()
       expect(await parley.exited).toEqual({ code: 0, signal: null })
+
       const next = await workplace.start()
       const path = { conversationId: start.conversationId }
       const again = createClient(next.url, alice.identity)
@@ -136,7 +140,9 @@ describe('SIGTERM', () => {
       }
       // What was sent before is there when somebody else is answered.
       await createClient(parley.url).expect(200, 'getHealth')
+
       parley.signal('SIGTERM')
+
       expect(await parley.exited).toEqual({ code: 0, signal: null })
     },
     PATIENCE_MS,
@@ -158,6 +164,7 @@ describe('SIGTERM', () => {
       await send(`${parley.url}/api/v1/health`, { ca: await certificateOf('first') })
       parley.signal('SIGTERM')
       expect(await parley.exited).toEqual({ code: 0, signal: null })
+
       await folder.close()
     },
     PATIENCE_MS,
@@ -167,7 +174,9 @@ describe('SIGTERM', () => {
     'without anything to do exits with 0 at once',
     async () => {
       const parley = await workplace.start()
+
       parley.signal('SIGTERM')
+
       expect(await parley.exited).toEqual({ code: 0, signal: null })
     },
     PATIENCE_MS,
@@ -190,8 +199,10 @@ describe('SIGTERM', () => {
       await terminate(parley)
       socket.write(`GET /api/v1/health/ready HTTP/1.1\r\nHost: ${host}\r\n\r\n`)
       upstream.release()
+
       await until(() => raw.includes('"listener"'))
       const [, readiness] = raw.split(/event: message\.end\n.*/)
+
       expect(readiness).toContain('HTTP/1.1 503')
       expect(readiness).toContain('"unavailable"')
       expect(await parley.exited).toEqual({ code: 0, signal: null })
@@ -211,6 +222,7 @@ describe('SIGTERM', () => {
         message: { content: 'Hello from', status: 'failed' },
       })
       expect(await parley.exited).toEqual({ code: 1, signal: null })
+
       const next = await workplace.start()
       const path = { conversationId: start.conversationId }
       const again = createClient(next.url, alice.identity)
@@ -225,7 +237,9 @@ describe('SIGTERM', () => {
     async () => {
       const { parley } = await startAnswering()
       await terminate(parley)
+
       parley.signal('SIGTERM')
+
       expect(await parley.exited).toEqual({ code: 1, signal: null })
     },
     PATIENCE_MS,
@@ -247,7 +261,9 @@ describe('a configuration with mistakes', () => {
         ADMIN_PASSWORD: 'password-of-mine',
         DATABASE_URL: 'mysql://user:password-in-url@db/parley',
       }
+
       const { code, stderr, stdout } = await workplace.startInVain(env)
+
       expect(code).toBe(1)
       expect(stdout).toBe('')
       for (const name of Object.keys(env)) expect(stderr).toContain(name)
@@ -264,7 +280,9 @@ describe('a configuration with mistakes', () => {
       const first = await workplace.start()
       const port = new URL(first.url).port
       const env = { PORT: port, HOST: '127.0.0.1', DATA_DIR: `${workplace.directory}/other` }
+
       const { code, stderr } = await workplace.startInVain(env)
+
       expect(code).toBe(1)
       expect(stderr).toContain(`Port ${port} is taken by another program`)
       expect(stderr).not.toMatch(/\n\s+at /)

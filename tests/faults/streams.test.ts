@@ -24,7 +24,7 @@ beforeAll(async () => {
     return finished
   }
   const slow = { ...store, generations: { ...store.generations, finish } }
-  server = await startServer({ testStore, instead: { deps: { engine, store: slow } } })
+  server = await startServer({ testStore, replacements: { deps: { engine, store: slow } } })
 })
 afterAll(async () => {
   await server.close()
@@ -47,9 +47,10 @@ function expectWhole(events: readonly WireEvent[], generationId: string): void {
 
 describe('a stream', () => {
   test('tells each piece while the engine is still making the next', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start, begun } = await openManualStream(engine, alice)
     expect(begun[1]!.event).toEqual({ type: 'message.delta', text: 'Hello' })
+
     const events = [...begun]
     for (const text of [' there', ', Ada']) {
       turn.say(text)
@@ -68,10 +69,12 @@ describe('a stream', () => {
   })
 
   test('has the headers that keep it from being cached, held back or compressed', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
     turn.end()
+
     await stream.rest()
+
     expect(stream.headers.get('content-type')).toBe('text/event-stream')
     expect(stream.headers.get('cache-control')).toBe('no-store, no-transform')
     expect(stream.headers.get('x-accel-buffering')).toBe('no')
@@ -84,7 +87,7 @@ describe('a stream', () => {
   })
 
   test('carries any text as data: none makes a line, a field or a frame', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const pieces = [
       'a\nb',
       '\r',
@@ -106,25 +109,30 @@ describe('a stream', () => {
     expect(events.slice(2, -1).map(({ event }) => event)).toEqual(
       pieces.map((text) => ({ type: 'message.delta', text })),
     )
+
     const kept = await messageOf(alice, start.conversationId)
     expect(kept.content).toBe(`\n${pieces.join('')}`)
     expect(kept.content).toBe(textOf(events))
   })
 
   test('leaves out pieces without text', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
     for (const text of ['', '!', '']) turn.say(text)
     turn.end()
+
     const events = await stream.rest()
+
     expect(events.map(({ name }) => name)).toEqual(['message.delta', 'message.end'])
   })
 
   test('of an answer without a word is a start and an end', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const opening = openStream(alice, { message: 'Hi' })
     ;(await engine.next()).end()
+
     const events = await (await opening).rest()
+
     expect(events.map(({ name }) => name)).toEqual(['message.start', 'message.end'])
     expect(events[1]!.event).toMatchObject({ message: { content: '', status: 'complete' } })
   })
@@ -132,7 +140,7 @@ describe('a stream', () => {
 
 describe('the one terminal event', () => {
   test('comes after the message is committed', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const opened = createDeferred<undefined>()
     gate = opened.promise
@@ -147,17 +155,19 @@ describe('the one terminal event', () => {
       return message.status === 'complete' && message
     })
     expect(told).toBe(false)
+
     gate = undefined
     opened.resolve(undefined)
     expect((await terminal)!.event).toMatchObject({ type: 'message.end', message: committed })
   })
 
   test('is message.error with the partial text when the engine breaks off', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start, begun } = await openManualStream(engine, alice)
     turn.fail(new EngineFailure('upstream-failed', 'secret address'))
     const events = [...begun, ...(await stream.rest())]
     expectWhole(events, start.generationId)
+
     const end = events.at(-1)!.event
     if (end.type !== 'message.error') throw new Error(end.type)
     expect(end.problem).toMatchObject({ code: 'upstream-failed', status: 502 })
@@ -168,18 +178,20 @@ describe('the one terminal event', () => {
   })
 
   test('is message.error internal when the engine has a bug, which is logged', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
     turn.fail(new TypeError('a bug of the engine'))
+
     const end = (await stream.rest()).at(-1)!.event
     if (end.type !== 'message.error') throw new Error(end.type)
+
     expect(end.problem.code).toBe('internal')
     expect(JSON.stringify(end)).not.toContain('a bug of the engine')
-    expect(JSON.stringify(server.logged())).toContain('a bug of the engine')
+    expect(JSON.stringify(server.logLines())).toContain('a bug of the engine')
   })
 
   test('is message.cancelled when the conversation is deleted, and what was said is paid', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start, begun } = await openManualStream(engine, alice)
     const { conversationId } = start
     await alice.expect(204, 'deleteConversation', { path: { conversationId } })
@@ -190,6 +202,7 @@ describe('the one terminal event', () => {
       message: { content: 'Hello', status: 'cancelled' },
     })
     expect(turn.signal.aborted).toBe(true)
+
     await alice.refused('not-found', 'getConversation', { path: { conversationId } })
     await server.clock.advance(1)
     const usage = await alice.expect(200, 'getUsage')
@@ -199,24 +212,28 @@ describe('the one terminal event', () => {
 
 describe('an answer that breaks off', () => {
   test('is 200 and a failed message with the text so far for POST /chat', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const asking = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
     turn.say('Hel')
     turn.fail(new EngineFailure('upstream-timeout', 'silence'))
+
     const { message, usage, conversationId } = (await asking).body
+
     expect(message).toMatchObject({ content: 'Hel', status: 'failed', usage })
     expect(await messageOf(alice, conversationId)).toEqual(message)
   })
 
   test('leaves its conversation free for the next message', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     turn.fail(new EngineFailure('upstream-failed', ''))
     await stream.rest()
     const { conversationId } = start
     const next = await openManualStream(engine, alice, { conversationId })
+
     next.turn.end()
+
     expect((await next.stream.rest()).at(-1)!.name).toBe('message.end')
   })
 })

@@ -91,6 +91,7 @@ describe.skipIf(!hasRedis)('a Redis that can never work', () => {
     expect(failure).toBeInstanceOf(StartRefused)
     expect((failure as Error).message).toMatch(sentence)
     expect((failure as Error).message).not.toContain('127.0.0.1')
+
     await kind.close()
   })
 
@@ -98,6 +99,7 @@ describe.skipIf(!hasRedis)('a Redis that can never work', () => {
     const rules = kinds.documentedRules()
     const needed = rules.filter((rule) => /^\+(?!select|info)/.test(rule))
     expect(needed).toHaveLength(11)
+
     for (const rule of needed) {
       const kind = await kinds.redisWithUser(...rules.filter((other) => other !== rule))
       await expect(attempt(kind.url), rule).rejects.toThrow(/lacks a permission/)
@@ -124,6 +126,7 @@ describe.skipIf(!hasRedis)('a process', () => {
           'several limits in one step: use a single server, or a primary with replicas.\n',
       )
       expect(await readdir(workplace.directory)).toEqual([])
+
       await cluster.close()
     },
     PATIENCE_MS,
@@ -143,6 +146,7 @@ describe.skipIf(!hasRedis)('a process', () => {
       await parley.logIn()
       await until(() => parley.stdout().includes('(maxmemory-policy volatile-lru)'))
       expect(parley.stdout()).not.toContain('limit store unavailable')
+
       await redis.close()
     },
     PATIENCE_MS,
@@ -172,8 +176,10 @@ describe.skipIf(!hasRedis)('a Redis that works', () => {
   ])('is taken: %s', async (_what, open) => {
     const kind = await open()
     expect(await attempt(kind.url)).toEqual([])
+
     const limiter = await openRedisLimiter(kind.url, systemClock)
     expect(await limiter.check()).toBe('up')
+
     await limiter.close()
     await kind.close()
   })
@@ -184,6 +190,7 @@ describe.skipIf(!hasRedis)('a Redis that works', () => {
     const keys = (await kinds.command(redis, 'KEYS', '*')) as unknown as string[]
     expect(keys.length).toBeGreaterThan(1)
     expect(keys.filter((key) => !key.startsWith('parley:'))).toEqual([])
+
     await redis.kill()
   })
 })
@@ -201,11 +208,11 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
 
   const reasons = () =>
     server!
-      .logged()
+      .logLines()
       .filter(({ msg }) => String(msg).startsWith('limit store'))
       .map(({ reason, msg }) => reason ?? msg)
   const limits = async () => {
-    const { body } = await server!.anybody.call('getReadiness')
+    const { body } = await server!.anonymous.call('getReadiness')
     return 'checks' in body && body.checks.find(({ name }) => name === 'limits')?.status
   }
   const set = (...words: string[]) => kinds.command(redis, 'CONFIG', 'SET', ...words)
@@ -213,7 +220,7 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
     await set('save', '3600 1')
     await rm(redis.directory, { recursive: true })
     await kinds.command(redis, 'BGSAVE')
-    await until(async () => (await kinds.textOf(redis, 'INFO')).includes('bgsave_status:err'))
+    await until(async () => (await kinds.commandText(redis, 'INFO')).includes('bgsave_status:err'))
   }
 
   test.each<[string, () => Promise<unknown>, RegExp]>([
@@ -226,6 +233,7 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
     async (_what, spoil, reason) => {
       await spoil()
       expect(await attempt(redis.url)).toEqual([])
+
       server = await startServer({ env: { REDIS_URL: redis.url } })
       expect(await limits()).toBe('down')
       expect(reasons()).toEqual([expect.stringMatching(reason)])
@@ -235,6 +243,7 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
   test('is seen by readiness whatever the one command is that it refuses', async () => {
     server = await startServer({ env: { REDIS_URL: redis.url } })
     expect(await limits()).toBe('up')
+
     await kinds.command(redis, 'ACL', 'SETUSER', 'default', '-del')
     expect(await limits()).toBe('down')
     expect(reasons()).toEqual([expect.stringMatching(/lacks a permission/)])
@@ -244,12 +253,14 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
     server = await startServer({ env: { REDIS_URL: redis.url } })
     await redis.kill()
     expect(await limits()).toBe('down')
+
     await redis.start('--replicaof', '127.0.0.1', '1')
     await until(async () => {
       await server!.clock.advance(100)
       return reasons().length === 2
     })
     expect(reasons()[1]).toMatch(/names a replica/)
+
     await kinds.command(redis, 'REPLICAOF', 'NO', 'ONE')
     await until(async () => {
       await server!.clock.advance(100)
@@ -262,6 +273,7 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
     const cluster = await kinds.clusterOfOne()
     server = await startServer({ env: { REDIS_URL: cluster.url } })
     expect(await limits()).toBe('down')
+
     await cluster.close()
   })
 })

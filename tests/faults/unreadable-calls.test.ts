@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createDeferred } from '../../src/lib/deferred.ts'
-import { answersIn, openRaw, rawCall } from '../support/wire/pipeline.ts'
+import { responsesIn, openRaw, rawRequest } from '../support/wire/pipeline.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 
@@ -14,7 +14,7 @@ let server: TestServer
 beforeAll(async () => {
   server = await startServer({
     env: { CORS_ORIGINS: `${ORIGIN},https://other.example.com` },
-    instead: {
+    replacements: {
       operations: (real) => ({
         ...real,
         async getStatus(...given) {
@@ -36,7 +36,7 @@ async function answerTo(bytes: string): Promise<string> {
   return text
 }
 
-const linesOf = (id: string) => server.logged().filter((line) => line['requestId'] === id)
+const linesOf = (id: string) => server.logLines().filter((line) => line['requestId'] === id)
 
 function head(id: string, ...more: string[]): string {
   return [`Origin: ${ORIGIN}`, `X-Request-Id: ${id}`, ...more, '', ''].join('\r\n')
@@ -55,16 +55,18 @@ describe('what cannot be read as a call', () => {
   ])('is answered, logged and shared like a call: %s %s %#', async (status, problem, bytes) => {
     const id = /X-Request-Id: (.*)\r/.exec(bytes)![1]!
     const text = await answerTo(bytes)
-    expect(answersIn(text)).toEqual([`${status} ${id}`])
+    expect(responsesIn(text)).toEqual([`${status} ${id}`])
     expect(text).toContain(`\r\nAccess-Control-Allow-Origin: ${ORIGIN}\r\n`)
     expect(text).toContain('\r\nX-Content-Type-Options: nosniff\r\n')
     expect(text).toContain(`"code":"${problem}"`)
+
     await until(() => linesOf(id).length > 0)
     expect(linesOf(id)).toMatchObject([{ msg: 'request', status: Number(status), problem }])
   })
 
   test('shows itself to no origin but those that may read answers', async () => {
     const text = await answerTo(`GET / HTTP/1.1\r\nOrigin: https://evil.example.com\r\n\r\n`)
+
     expect(text).not.toContain('Access-Control-Allow-Origin')
     expect(text).toContain('\r\nVary: Origin\r\n')
   })
@@ -73,14 +75,15 @@ describe('what cannot be read as a call', () => {
     const released = createDeferred<undefined>()
     gate = released.promise
     const { socket, ended, received } = await openRaw(server.url, server.parley.server)
-    const call = (path: string, id: string) => rawCall(path, { 'X-Request-Id': id })
+    const call = (path: string, id: string) => rawRequest(path, { 'X-Request-Id': id })
     const before = held
     socket.write(`${call('/api/v1/status', 'first')}${call(HEALTH, 'second')}`)
     socket.write(`nonsense\r\n${head('third')}${call('/api/v1/status', 'fourth')}`)
     await until(() => held > before)
     expect(received()).toBe('')
+
     released.resolve(undefined)
-    expect(answersIn(await ended)).toEqual(['200 first', '200 second', '400 third'])
+    expect(responsesIn(await ended)).toEqual(['200 first', '200 second', '400 third'])
     expect(held).toBe(before + 1)
   })
 })
@@ -104,27 +107,33 @@ describe('a body whose end others may see elsewhere', () => {
     'Content-Length: 2\r\nContent-Length: 3',
     'Content-Length: +2',
   ])('is refused, and so is all that follows: %s', async (framing) => {
-    const text = await answerTo(`${LOGIN}${framing}\r\n\r\n${chunks}${rawCall(HEALTH)}`)
-    expect(answersIn(text)).toHaveLength(1)
+    const text = await answerTo(`${LOGIN}${framing}\r\n\r\n${chunks}${rawRequest(HEALTH)}`)
+
+    expect(responsesIn(text)).toHaveLength(1)
     expect(text).toMatch(/^HTTP\/1\.1 400 [^]*"code":"invalid-request"/)
   })
 
   test('is refused in HTTP/1.0, which has no chunks', async () => {
     const login = LOGIN.replace('1.1', '1.0')
+
     const text = await answerTo(`${login}Transfer-Encoding: chunked\r\n\r\n${chunks}`)
+
     expect(text).toMatch(/^HTTP\/1\.1 400 [^]*"code":"invalid-request"/)
   })
 
   test('is the one body that is meant where its coding is `Chunked`', async () => {
     const close = 'Connection: close\r\n'
+
     const text = await answerTo(`${LOGIN}${close}Transfer-Encoding: Chunked\r\n\r\n${chunks}`)
+
     expect(text).toContain('"pointer":"/email"')
   })
 
   test('breaks off its own call, which has one answer and one line', async () => {
     const id = 'X-Request-Id: broken-chunks\r\n'
     const text = await answerTo(`${LOGIN}${id}Transfer-Encoding: chunked\r\n\r\nzz\r\n`)
-    expect(answersIn(text)).toEqual(['400 broken-chunks'])
+    expect(responsesIn(text)).toEqual(['400 broken-chunks'])
+
     await until(() => linesOf('broken-chunks').length > 0)
     expect(linesOf('broken-chunks')).toMatchObject([{ operationId: 'logIn', status: 400 }])
   })
@@ -140,6 +149,7 @@ describe('a client that asks before it sends a body', () => {
     ['404', `${LOGIN.replace('auth/login', 'nonsense')}${EXPECT}Content-Length: 2\r\n\r\n`],
   ])('is told at once what is certain: %s', async (status, bytes) => {
     const text = await answerTo(bytes)
+
     expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\nConnection: close\\r\\n`))
   })
 
@@ -148,6 +158,7 @@ describe('a client that asks before it sends a body', () => {
     socket.write(`${LOGIN}${EXPECT}Content-Length: 2\r\n\r\n`)
     await until(() => received() !== '')
     expect(received()).toBe('HTTP/1.1 100 Continue\r\n\r\n')
+
     socket.write('{}')
     await until(() => received().includes('"pointer":"/email"'))
     socket.destroy()

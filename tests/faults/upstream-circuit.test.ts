@@ -15,9 +15,9 @@ beforeAll(async () => {
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
 test('an upstream that failed again and again is left alone for a while: 502 at once with Retry-After, and readiness is degraded', async () => {
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const body = { message: 'Hello' }
-  const readiness = async () => (await server.anybody.expect(200, 'getReadiness')).body.status
+  const readiness = async () => (await server.anonymous.expect(200, 'getReadiness')).body.status
   expect(await readiness()).toBe('ready')
 
   upstream.script = { status: 500 }
@@ -43,10 +43,12 @@ test('an upstream that failed again and again is left alone for a while: 502 at 
 })
 
 test('the Retry-After of an upstream that is full reaches the caller', async () => {
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   upstream.script = { status: 429, retryAfter: '40' }
+
   const { headers } = await alice.refused('upstream-failed', 'streamMessage', {
     body: { message: 'Hello' },
   })
+
   expect(headers['retry-after']).toBe('40')
 })

@@ -26,7 +26,7 @@ beforeEach(() => {
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
 test('an answer of the upstream comes word by word, with its model and its usage', async () => {
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const stream = await openStream(alice, { message: 'Hello', mode: 'creative' })
   const events = await stream.rest()
   expect(events.map(({ name }) => name)).toEqual([
@@ -35,11 +35,13 @@ test('an answer of the upstream comes word by word, with its model and its usage
     'message.end',
   ])
   expect(textOf(events)).toBe('Hello from upstream.')
+
   const usage = { inputTokens: 11, outputTokens: 4, totalTokens: 15, source: 'upstream' }
   expect(events.at(-1)!.event).toMatchObject({
     usage,
     message: { content: 'Hello from upstream.', model: 'test-model', usage, mode: 'creative' },
   })
+
   await server.clock.advance(1)
   const { totals } = (await alice.expect(200, 'getUsage')).body
   expect(totals).toEqual({
@@ -49,6 +51,7 @@ test('an answer of the upstream comes word by word, with its model and its usage
     outputTokens: 4,
     totalTokens: 15,
   })
+
   const call = upstream.completions.at(-1)!
   expect(call.headers.authorization).toBe(`Bearer ${KEY}`)
   expect(call.body).toMatchObject({ temperature: 1, model: 'test-model', stream: true })
@@ -56,8 +59,10 @@ test('an answer of the upstream comes word by word, with its model and its usage
 
 test('usage that the upstream does not tell is estimated, and says so', async () => {
   upstream.script = { usage: 'never' }
-  const alice = await server.newUser()
+  const alice = await server.createUser()
+
   const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
+
   expect(body.usage.source).toBe('estimated')
   expect(body.message.usage).toEqual(body.usage)
 })
@@ -68,8 +73,10 @@ test.each([
   ['is an error', { errorAfter: 2 }],
 ])('an answer that breaks off because the next event %s is kept as failed', async (_, script) => {
   upstream.script = script
-  const alice = await server.newUser()
+  const alice = await server.createUser()
+
   const events = await (await openStream(alice, { message: 'Hello' })).rest()
+
   expect(events.at(-1)!.event).toMatchObject({
     type: 'message.error',
     problem: { code: 'upstream-failed' },
@@ -78,23 +85,27 @@ test.each([
 })
 
 test('an upstream that sends nothing but comments is 504 after its timeout, and is hung up on', async () => {
-  const alice = await server.newUser()
-  upstream.script = { preambleForEver: ': still here\n\n' }
+  const alice = await server.createUser()
+  upstream.script = { endlessPreamble: ': still here\n\n' }
   const refusal = alice.refused('upstream-timeout', 'sendMessage', { body: { message: 'Hello' } })
   const call = await upstream.completion(upstream.completions.length + 1)
   await until(() => call.bytesWritten > 100_000)
   await server.clock.advance(60_000)
   await refusal
+
   await call.closed
+
   expect(call.aborted).toBe(true)
 })
 
 test('an upstream that falls silent midway ends the stream after its timeout', async () => {
   upstream.script = { stallAfter: 2 }
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const stream = await openStream(alice, { message: 'Hello' })
   for (let events = 0; events < 3; events += 1) await stream.next()
+
   await server.clock.advance(60_000)
+
   expect((await stream.rest()).map(({ event }) => event)).toMatchObject([
     {
       type: 'message.error',
@@ -106,17 +117,19 @@ test('an upstream that falls silent midway ends the stream after its timeout', a
 
 test('a reader who hangs up and cancels closes the request to the upstream', async () => {
   upstream.script = { stallAfter: 1 }
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const stream = await openStream(alice, { message: 'Hello', onDisconnect: 'cancel' })
   await stream.next()
   const call = upstream.completions.at(-1)!
   stream.hangUp()
+
   await call.closed
+
   expect(call.aborted).toBe(true)
 })
 
 test('neither the address nor the key of the upstream is ever told or logged', async () => {
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const told: unknown[] = []
   const body = { message: 'Hello' }
   for (const script of [
@@ -134,20 +147,24 @@ test('neither the address nor the key of the upstream is ever told or logged', a
     upstream.script = script
     told.push(await (await openStream(alice, body)).rest())
   }
+
   told.push(await alice.call('getStatus'), await alice.call('getReadiness'))
-  const everything = JSON.stringify([told, server.logged()])
+  const everything = JSON.stringify([told, server.logLines()])
+
   expect(everything).not.toContain(KEY)
   expect(everything).not.toContain(new URL(upstream.url).host)
 })
 
 test('nor what it told of itself, nor what the user said', async () => {
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const secret = 'what the user confided'
   upstream.script = { errorAfter: 1 }
   await (await openStream(alice, { message: secret })).rest()
   upstream.script = { status: 500 }
+
   await alice.call('sendMessage', { body: { message: secret } })
-  const logged = JSON.stringify(server.logged())
+  const logged = JSON.stringify(server.logLines())
+
   expect(logged).not.toContain(secret)
   expect(logged).not.toContain('overloaded')
 })
@@ -169,8 +186,8 @@ describe.each(['sendMessage', 'streamMessage'] as const)(
   (call) => {
     test.each(FOR_GOOD)('is %s with %i and no Retry-After: %j', async (code, status, script) => {
       upstream.script = script
-      const alice = await server.newUser()
-      const before = server.logged().length
+      const alice = await server.createUser()
+      const before = server.logLines().length
       const refusal = await alice.refused(code as 'upstream-refused', call, {
         body: { message: 'Hello!' },
       })
@@ -178,7 +195,8 @@ describe.each(['sendMessage', 'streamMessage'] as const)(
       expect(refusal.headers['retry-after']).toBeUndefined()
       expect(refusal.body).toMatchObject({ retryable: false })
       expect(JSON.stringify(refusal.body)).not.toMatch(/api.?key|sk-|quota/i)
-      const lines = server.logged().slice(before)
+
+      const lines = server.logLines().slice(before)
       const { requestId } = refusal.body
       expect(lines).toContainEqual(expect.objectContaining({ requestId, code }) as object)
       expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${KEY}|Hello`))
@@ -187,14 +205,16 @@ describe.each(['sendMessage', 'streamMessage'] as const)(
 )
 
 test('what is refused for good after the stream was begun ends it, and is not to be tried again', async () => {
-  upstream.script = { ...FOR_GOOD[0]![2], refusesLate: true }
-  const alice = await server.newUser()
+  upstream.script = { ...FOR_GOOD[0]![2], respondsLate: true }
+  const alice = await server.createUser()
   const asked = upstream.completions.length + 1
   const opening = openStream(alice, { message: 'Hello!' })
   await upstream.completion(asked)
   await server.clock.advance(10_000)
   const stream = await opening
+
   upstream.release()
+
   expect((await stream.rest()).at(-1)!.event).toMatchObject({
     type: 'message.error',
     problem: { code: 'upstream-refused', status: 502, retryable: false },
@@ -208,9 +228,10 @@ test('a refused key shows in readiness until a call is answered again', async ()
     return [body.status, body.checks.find(({ name }) => name === 'engine')!.status]
   }
   upstream.script = FOR_GOOD[0]![2]
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   await alice.refused('upstream-refused', 'sendMessage', { body: { message: 'Hello!' } })
   expect(await engine()).toEqual(['degraded', 'down'])
+
   upstream.script = {}
   await alice.expect(200, 'sendMessage', { body: { message: 'Hello!' } })
   await server.clock.advance(5_000)
@@ -219,7 +240,7 @@ test('a refused key shows in readiness until a call is answered again', async ()
 
 test('of a conversation that is too long the message says how much its model did not see', async () => {
   upstream.script = {}
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const first = await alice.expect(200, 'sendMessage', { body: { message: 'One' } })
   const { conversationId } = first.body
   await alice.expect(200, 'sendMessage', { body: { message: 'Two', conversationId } })
@@ -231,7 +252,10 @@ test('of a conversation that is too long the message says how much its model did
     body: { message: 'Three', conversationId },
   })
   expect(body.message.omittedMessages).toBe(4)
+
   const kept = await alice.expect(200, 'getConversation', { path: { conversationId } })
   expect(kept.body.messages.at(-1)).toMatchObject({ omittedMessages: 4 })
-  expect(server.logged()).toContainEqual(expect.objectContaining({ omittedMessages: 4 }) as object)
+  expect(server.logLines()).toContainEqual(
+    expect.objectContaining({ omittedMessages: 4 }) as object,
+  )
 })

@@ -18,7 +18,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
   })
 
   test('a stream that is cut and followed again gives the answer as it is kept', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { page } = await openPage(browser, server.url, 1280)
     await page.goto(`${server.url}/docs`)
     for (const cutAfter of [1, 2, 5]) {

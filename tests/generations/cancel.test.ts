@@ -5,7 +5,7 @@ import type { Client } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
-import { passInSight, whileTimePasses } from '../support/clock/passing-time.ts'
+import { advanceWithPings, advanceUntilSettled } from '../support/clock/passing-time.ts'
 import { runningGeneration } from '../support/running-generation.ts'
 import { createRandom, seedOfRun } from '../support/random.ts'
 import type { TestServer } from '../support/server.ts'
@@ -49,7 +49,7 @@ function endOf(events: readonly WireEvent[]) {
 
 describe('cancelling an answer', () => {
   test('keeps the text so far, and ends every reader with it and its usage', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const reader = await resumeStream(alice, start.generationId)
     const there = await resumeStream(instances.on(second, alice), start.generationId)
@@ -57,7 +57,12 @@ describe('cancelling an answer', () => {
     expect(turn.signal.aborted).toBe(true)
     expect(message).toMatchObject({ id: start.messageId, content: 'Hello', status: 'cancelled' })
     expect(message.usage!.totalTokens).toBeGreaterThan(0)
-    const readers = [stream.rest(), reader.rest(), whileTimePasses([second.clock], there.rest())]
+
+    const readers = [
+      stream.rest(),
+      reader.rest(),
+      advanceUntilSettled([second.clock], there.rest()),
+    ]
     for (const events of await Promise.all(readers)) {
       const { usage } = message
       expect(endOf(events).event).toEqual({ type: 'message.cancelled', message, usage })
@@ -66,37 +71,41 @@ describe('cancelling an answer', () => {
   })
 
   test('before its first piece keeps an empty message, and the stream still begins', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const opening = openStream(alice, { message: 'Hi' })
     await engine.next()
     const message = await cancel(alice, await runningGeneration(alice))
     expect(message).toMatchObject({ content: '', status: 'cancelled' })
+
     const events = await (await opening).rest()
     expect(events.map(({ name }) => name)).toEqual(['message.start', 'message.cancelled'])
   })
 
   test('twice, at once or one after the other, answers the same', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const { stream, start } = await openManualStream(engine, alice)
     const answers = await Promise.all([cancel(alice, start), cancel(alice, start)])
     answers.push(await cancel(alice, start), await cancel(instances.on(second, alice), start))
     for (const message of answers) expect(message).toEqual(answers[0])
+
     endOf(await stream.rest())
   })
 
   test('after its end changes nothing and answers the whole message', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     turn.end()
     await stream.rest()
+
     const message = await cancel(alice, start)
+
     expect(message).toMatchObject({ content: 'Hello', status: 'complete' })
     expect(await keptMessage(alice, start)).toEqual(message)
     expect((await statusOf(alice, start)).status).toBe('completed')
   })
 
   test('of somebody else, or of nobody, is 404 and stops nothing', async () => {
-    const [alice, mallory] = [await first.newUser(), await first.newUser()]
+    const [alice, mallory] = [await first.createUser(), await first.createUser()]
     const { turn, stream, start } = await openManualStream(engine, alice)
     for (const server of [first, second]) {
       await instances.on(server, mallory).refused('not-found', 'cancelGeneration', { path: start })
@@ -105,39 +114,43 @@ describe('cancelling an answer', () => {
     await alice.refused('not-found', 'cancelGeneration', { path: nowhere })
     await first.clock.advance(1_000)
     expect(turn.signal.aborted).toBe(false)
+
     turn.end()
     expect(endOf(await stream.rest()).name).toBe('message.end')
   })
 
   test('asked of another instance takes effect there at its next look', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const cancelling = cancel(instances.on(second, alice), start)
     const { prisma } = instances.testStore.database
     const where = { id: start.generationId }
     await until(async () => (await prisma.generation.findUnique({ where }))?.cancelRequestedAt)
     // A look is skipped while something is still being saved: time goes on until one asks.
-    await whileTimePasses(
+    await advanceUntilSettled(
       [first.clock],
       until(() => turn.signal.aborted),
     )
-    const message = await whileTimePasses([second.clock], cancelling)
+
+    const message = await advanceUntilSettled([second.clock], cancelling)
+
     expect(message).toMatchObject({ content: 'Hello', status: 'cancelled' })
     expect(endOf(await stream.rest()).event).toMatchObject({ type: 'message.cancelled', message })
   })
 
   test('whose instance is dead answers what it has saved, interrupted', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const { prisma } = instances.testStore.database
     const which = { where: { id: start.messageId } }
     const saved = until(async () => (await prisma.message.findUnique(which))?.content !== '')
-    await whileTimePasses([first.clock], saved)
+    await advanceUntilSettled([first.clock], saved)
     const there = instances.on(second, alice)
-    await passInSight(second.clock, second.parley.deps.store, 60_000)
-    const message = await whileTimePasses([second.clock], cancel(there, start))
+    await advanceWithPings(second.clock, second.parley.deps.store, 60_000)
+    const message = await advanceUntilSettled([second.clock], cancel(there, start))
     expect(message).toMatchObject({ content: 'Hello', status: 'interrupted' })
     expect((await statusOf(there, start)).status).toBe('interrupted')
+
     turn.end()
     expect(endOf(await stream.rest()).event).toMatchObject({ message: { status: 'interrupted' } })
   })
@@ -146,7 +159,7 @@ describe('cancelling an answer', () => {
     const seed = seedOfRun()
     const random = createRandom(seed)
     const ends = { cancelled: 'message.cancelled', complete: 'message.end' }
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     for (let race = 0; race < RACES; race += 1) {
       const { turn, stream, start } = await openManualStream(engine, alice)
       const ending = async () => {
@@ -166,7 +179,7 @@ describe('cancelling an answer', () => {
 
 describe('a generation', () => {
   test('is shown in every status it can have', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const running = await openManualStream(engine, alice)
     const now = first.clock.now().toISOString()
     expect(await statusOf(alice, running.start)).toEqual({
@@ -176,6 +189,7 @@ describe('a generation', () => {
       status: 'running',
       startedAt: now,
     })
+
     const ways = {
       completed: (held: typeof running) => {
         held.turn.end({ inputTokens: 1, outputTokens: 2, totalTokens: 3, source: 'upstream' })
@@ -202,12 +216,13 @@ describe('a generation', () => {
     })
     expect(shown.endedAt).toBeDefined()
     expect(shown).not.toHaveProperty('usage')
+
     running.turn.end()
     await running.stream.rest()
   })
 
   test('of somebody else, or whose conversation is gone, is 404', async () => {
-    const [alice, mallory] = [await first.newUser(), await first.newUser()]
+    const [alice, mallory] = [await first.createUser(), await first.createUser()]
     const { turn, stream, start } = await openManualStream(engine, alice)
     turn.end()
     await stream.rest()

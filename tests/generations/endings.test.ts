@@ -5,10 +5,10 @@ import { createClient, type Client } from '../support/client.ts'
 import { TestClock } from '../support/clock/clock.ts'
 import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
-import { whileTimePasses } from '../support/clock/passing-time.ts'
+import { advanceUntilSettled } from '../support/clock/passing-time.ts'
 import type { TestServer } from '../support/server.ts'
 import { resumeStream, textOf, type WireEvent } from '../support/wire/stream.ts'
-import { newServiceAccount } from '../support/resources.ts'
+import { createServiceAccount } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
 import { send } from '../support/wire/wire.ts'
 
@@ -22,8 +22,8 @@ let first: TestServer
 let second: TestServer
 beforeAll(async () => {
   instances = await startInstances(() => [
-    { instead: { deps: { engine } } },
-    { instead: { deps: { engine } } },
+    { replacements: { deps: { engine } } },
+    { replacements: { deps: { engine } } },
   ])
   ;[first, second] = instances.servers as [TestServer, TestServer]
 }, 60_000)
@@ -39,7 +39,7 @@ const WAYS: Record<string, { code: string; caller: () => Promise<Caller> }> = {
   'session is ended': {
     code: 'token-invalid',
     async caller() {
-      const client = await first.newUser()
+      const client = await first.createUser()
       const body = { scope: 'all' as const }
       return {
         client,
@@ -50,7 +50,7 @@ const WAYS: Record<string, { code: string; caller: () => Promise<Caller> }> = {
   'account is disabled': {
     code: 'account-disabled',
     async caller() {
-      const client = await first.newUser()
+      const client = await first.createUser()
       const userId = (await client.expect(200, 'getProfile')).body.id
       return {
         client,
@@ -65,7 +65,7 @@ const WAYS: Record<string, { code: string; caller: () => Promise<Caller> }> = {
   'API key is revoked': {
     code: 'token-invalid',
     async caller() {
-      const client = await newServiceAccount(first, ['chat:write', 'conversations:read'])
+      const client = await createServiceAccount(first, ['chat:write', 'conversations:read'])
       const { serviceAccountId, apiKeyId } = client
       return {
         client,
@@ -90,12 +90,14 @@ describe.each(Object.entries(WAYS))('a caller whose %s in mid-stream', (_, { cod
       const { turn, stream, start } = await openManualStream(engine, client, { onDisconnect })
       await end(where === 'here' ? first : second)
       const since = first.clock.now().getTime()
-      const events = await whileTimePasses([first.clock], stream.rest())
+      const events = await advanceUntilSettled([first.clock], stream.rest())
       expect(first.clock.now().getTime() - since).toBeLessThanOrEqual(PROMISED_MS)
+
       const last = endOf(events)
       expect(last.event).toMatchObject({ type: 'message.error', problem: { code } })
       // Whoever comes back with another credential goes on behind what was seen.
       expect(last.id).toBe(`${start.generationId}:2`)
+
       if (onDisconnect === 'continue') {
         expect(turn.signal.aborted).toBe(false)
         turn.end()
@@ -113,11 +115,13 @@ describe.each(Object.entries(WAYS))('a caller whose %s in mid-stream', (_, { cod
 })
 
 test('a conversation that is deleted on another instance ends its streams within 5 s', async () => {
-  const alice = await first.newUser()
+  const alice = await first.createUser()
   const { turn, stream, start } = await openManualStream(engine, alice)
   await instances.on(second, alice).expect(204, 'deleteConversation', { path: start })
   const since = first.clock.now().getTime()
-  const events = await whileTimePasses([first.clock], stream.rest())
+
+  const events = await advanceUntilSettled([first.clock], stream.rest())
+
   expect(first.clock.now().getTime() - since).toBeLessThanOrEqual(PROMISED_MS)
   expect(endOf(events).event).toMatchObject({ type: 'message.cancelled', usage: {} })
   expect(turn.signal.aborted).toBe(true)
@@ -133,7 +137,7 @@ describe('the bytes of a stream', () => {
   ]
 
   test('have no line end but their own, whichever a client knows, and carry the kept text', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice, { firstWords: '\r' })
     for (const text of TEXT) turn.say(text)
     turn.end()
@@ -142,6 +146,7 @@ describe('the bytes of a stream', () => {
     const { text } = await send(url, { headers: alice.credentials })
     expect(text).not.toMatch(/[\r\v\f\u0085\u2028\u2029]/)
     for (const line of text.split('\n')) expect(line).toMatch(/^$|^(event|id|data): ./)
+
     const events = await (await resumeStream(alice, start.generationId)).rest()
     const { body } = await alice.expect(200, 'getConversation', { path: start })
     expect(body.messages.at(-1)!.content).toBe(`\r${TEXT.join('')}`)
@@ -149,7 +154,7 @@ describe('the bytes of a stream', () => {
   })
 
   test('have a comment every 15 s while nothing is said, on every instance', async () => {
-    const alice = await first.newUser()
+    const alice = await first.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const read = (client: Client) =>
       send(client.urlOf('resumeStream', { path: start }), { headers: client.credentials })
@@ -162,8 +167,10 @@ describe('the bytes of a stream', () => {
       await alice.expect(200, 'getGeneration', { path: start })
     }
     turn.end()
+
     await stream.rest()
-    for (const { text } of await whileTimePasses([first.clock], Promise.all(texts))) {
+
+    for (const { text } of await advanceUntilSettled([first.clock], Promise.all(texts))) {
       expect(text.match(/^: keepalive$/gm)?.length).toBeGreaterThanOrEqual(2)
     }
   })
@@ -201,13 +208,13 @@ test('GET /users/usage is the sum over all that was answered, however it ended',
   const ways: Way[] = ['completed', 'told', 'cancelled', 'failed', 'interrupted', 'deleted']
   const clock = new TestClock()
   const own = await startInstances(() => [
-    { clock, instead: { deps: { engine } } },
-    { clock, instead: { deps: { engine } } },
+    { clock, replacements: { deps: { engine } } },
+    { clock, replacements: { deps: { engine } } },
   ])
   const run = fc.asyncProperty(
     fc.array(fc.constantFrom(...ways), { minLength: 1, maxLength: 8 }),
     async (mix) => {
-      const alice = await own.servers[0]!.newUser()
+      const alice = await own.servers[0]!.createUser()
       const sums = {
         requests: mix.length,
         messages: 0,

@@ -39,10 +39,10 @@ test.skipIf(!hasRedis).each<[string, () => Promise<kinds.RedisKind>]>([
         testStore,
         env: { REDIS_URL: redis.url },
         clock: new TestClock('2026-11-23T09:00:00.000Z'),
-        instead: { deps },
+        replacements: { deps },
       })
     const [maker, other] = [await open({ engine }), await open()]
-    const alice = await maker.newUser()
+    const alice = await maker.createUser()
     const opening = openStream(alice, { message: 'Hello' })
     const turn = await engine.next()
     turn.say('One ')
@@ -82,10 +82,12 @@ test.skipIf(!hasRedis)('two databases of one Redis hear nothing of each other', 
     [{ seq: 1, text: 'heard' }],
     [],
   ])
+
   const counter = { name: 'anonymous', subject: '10.0.0.7', quota: 5, windowSeconds: 60 }
   await limiters[0]!.take([counter])
   const tallies = await Promise.all(limiters.map((limiter) => limiter.peek([counter])))
   expect(tallies.flat().map(({ remaining }) => remaining)).toEqual([4, 5])
+
   for (const relay of relays) relay.close()
   await Promise.all(limiters.map((limiter) => limiter.close()))
   await redis.close()

@@ -19,7 +19,7 @@ const QUICK = 1_000
 const engine = createManualEngine()
 let server: TestServer
 beforeAll(async () => {
-  server = await startServer({ instead: { deps: { engine } } })
+  server = await startServer({ replacements: { deps: { engine } } })
 }, 60_000)
 afterAll(() => server.close())
 
@@ -88,7 +88,7 @@ function connectionsOf({ parley }: TestServer): Promise<number> {
 
 describe('the places of open streams', () => {
   test('are five: new and followed ones count, POST /chat does not, nor do other users', async () => {
-    const [alice, bob] = [await server.newUser(), await server.newUser()]
+    const [alice, bob] = [await server.createUser(), await server.createUser()]
     const { turn, stream, start } = await running(alice)
     const others = await follow(alice, start.generationId, PLACES - 1)
     const path = { generationId: start.generationId }
@@ -100,6 +100,7 @@ describe('the places of open streams', () => {
       expect(body.violatedPolicies).toEqual(['streams'])
       expect(Number(headers['retry-after'])).toBeGreaterThan(0)
     }
+
     const asking = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     ;(await engine.next()).end()
     await asking
@@ -112,7 +113,7 @@ describe('the places of open streams', () => {
   })
 
   test('are given back when the reader hangs up, and when a start is refused', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start } = await running(alice)
     for (const each of await follow(alice, start.generationId, PLACES - 1)) each.hangUp()
     await until(() => allPlacesFree(alice, start.generationId))
@@ -130,7 +131,7 @@ describe('the places of open streams', () => {
   })
 
   test('are not taken by HEAD, which ends at once', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { turn, stream, start } = await running(alice)
     const url = alice.urlOf('resumeStream', { path: start })
     // The next request on a connection waits for the end of the answer before it.
@@ -147,7 +148,7 @@ describe('the places of open streams', () => {
   })
 
   test(`are all free after ${QUICK} quick connects and aborts`, async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const random = createRandom(seedOfRun())
     const { turn, stream, start } = await running(alice)
     await inParallel(QUICK, () => hangUpAtRandom(alice, start.generationId, random))
@@ -168,8 +169,8 @@ test('a place that is taken after its caller has hung up is given back', async (
     return store.idempotencyKeys.claim(which)
   }
   const slow = { ...store, idempotencyKeys: { ...store.idempotencyKeys, claim } }
-  const own = await startServer({ testStore, instead: { deps: { engine, store: slow } } })
-  const alice = await own.newUser()
+  const own = await startServer({ testStore, replacements: { deps: { engine, store: slow } } })
+  const alice = await own.createUser()
   const { turn, stream, start } = await running(alice)
   for (let i = 0; i < PLACES; i += 1) {
     const sent = request(alice.urlOf('streamMessage'), {
@@ -186,7 +187,7 @@ test('a place that is taken after its caller has hung up is given back', async (
     await until(() => claims === i + 1)
     sent.destroy()
   }
-  const gone = () => own.logged().filter((line) => line['hungUp'] === true).length === PLACES
+  const gone = () => own.logLines().filter((line) => line['hungUp'] === true).length === PLACES
   await until(gone)
   gate.resolve(undefined)
   await until(() => allPlacesFree(alice, start.generationId))
@@ -199,10 +200,10 @@ test('a place that is taken after its caller has hung up is given back', async (
 test(`${ABORTS} connects and aborts leave nothing behind`, async () => {
   const own = await startServer({
     env: { MAX_OPEN_STREAMS: '1000' },
-    instead: { deps: { engine } },
+    replacements: { deps: { engine } },
     clock: server.clock,
   })
-  const alice = await own.newUser()
+  const alice = await own.createUser()
   const random = createRandom(seedOfRun())
   const { turn, stream, start } = await openManualStream(engine, alice)
   const rejected: unknown[] = []
@@ -241,11 +242,14 @@ test(`${ABORTS} connects and aborts leave nothing behind`, async () => {
   // MaxListenersExceededWarning names what keeps adding listeners.
   expect(warnings.filter((text) => text.includes('leak'))).toEqual([])
   expect(rejected).toEqual([])
+
   if (global.gc) expect(after.heap - before.heap).toBeLessThan(20 * 1024 * 1024)
   process.off('warning', warn).off('unhandledRejection', note)
   turn.end()
   expect((await stream.rest()).at(-1)!.name).toBe('message.end')
+
   const last = await openStream(alice, { message: 'Hi', conversationId: randomUUID() })
   expect(last.status).toBe(404)
+
   await own.close()
 }, 120_000)

@@ -5,10 +5,10 @@ import type { ChatStreamEvent } from '../../generated/api.ts'
 import { createManualEngine, type ManualTurn } from '../support/upstream/manual-engine.ts'
 import type { Client } from '../support/client.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
-import { whileTimePasses } from '../support/clock/passing-time.ts'
+import { advanceUntilSettled } from '../support/clock/passing-time.ts'
 import type { TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
-import { send, type WireAnswer } from '../support/wire/wire.ts'
+import { send, type WireResponse } from '../support/wire/wire.ts'
 
 /*
  * What Parley streams, read by parsers that others have written. `npm run stream-readers` does the
@@ -31,8 +31,8 @@ let first: TestServer
 let second: TestServer
 beforeAll(async () => {
   instances = await startInstances(() => [
-    { instead: { deps: { engine } } },
-    { instead: { deps: { engine } } },
+    { replacements: { deps: { engine } } },
+    { replacements: { deps: { engine } } },
   ])
   ;[first, second] = instances.servers as [TestServer, TestServer]
 }, 60_000)
@@ -77,7 +77,7 @@ const READERS: Record<string, Reader> = {
 }
 
 /** A whole answer as it came over the wire, and how often it was kept alive. */
-function streamOf(client: Client): { turn: Promise<ManualTurn>; answer: Promise<WireAnswer> } {
+function streamOf(client: Client): { turn: Promise<ManualTurn>; answer: Promise<WireResponse> } {
   const headers = { ...client.credentials, 'Content-Type': 'application/json' }
   const body = JSON.stringify({ message: 'Hi' })
   const turn = engine.next()
@@ -87,7 +87,11 @@ function streamOf(client: Client): { turn: Promise<ManualTurn>; answer: Promise<
   }
 }
 
-function resumed(client: Client, generationId: string, lastEventId?: string): Promise<WireAnswer> {
+function resumed(
+  client: Client,
+  generationId: string,
+  lastEventId?: string,
+): Promise<WireResponse> {
   const headers = { ...client.credentials, ...(lastEventId && { 'Last-Event-ID': lastEventId }) }
   return send(client.urlOf('resumeStream', { path: { generationId } }), { headers })
 }
@@ -103,13 +107,13 @@ async function staySilent(): Promise<void> {
   for (let seconds = 0; seconds < (2 * KEEP_ALIVE_MS) / 1_000; seconds += 1) {
     await first.clock.advance(1_000)
     // The lease is renewed between.
-    await first.anybody.expect(200, 'getReadiness')
+    await first.anonymous.expect(200, 'getReadiness')
   }
 }
 
 /** One answer, kept alive before its middle: live, resumed from its start and in its middle, elsewhere too. */
 async function readEverywhere(end: (turn: ManualTurn) => Promise<void>) {
-  const alice = await first.newUser()
+  const alice = await first.createUser()
   const live = streamOf(alice)
   const turn = await live.turn
   turn.say('Hello')
@@ -124,7 +128,7 @@ async function readEverywhere(end: (turn: ManualTurn) => Promise<void>) {
   await staySilent()
   for (const piece of PIECES) turn.say(piece)
   await end(turn)
-  const [whole, ...rest] = await whileTimePasses(
+  const [whole, ...rest] = await advanceUntilSettled(
     [first.clock],
     Promise.all([live.answer, ...others]),
   )
@@ -140,7 +144,7 @@ function expectPlain(text: string): void {
   }
 }
 
-async function readBy(reader: Reader, { text }: WireAnswer): Promise<Read[]> {
+async function readBy(reader: Reader, { text }: WireResponse): Promise<Read[]> {
   const bytes = new TextEncoder().encode(text)
   const whole = await reader(bytes, bytes.length)
   for (const size of [1, 7]) expect(await reader(bytes, size)).toEqual(whole)
@@ -156,9 +160,11 @@ describe.each(Object.entries(READERS))('%s reads', (_, reader) => {
       expectPlain(text)
       expect(text.match(/^: keepalive$/gm)?.length).toBeGreaterThanOrEqual(1)
     }
+
     const events = await readBy(reader, whole)
     expect(events.map(({ name }) => name)).toEqual(events.map(({ event }) => event.type))
     expect(events.at(-1)!.event).toMatchObject({ type: 'message.end', message: { content: TEXT } })
+
     const ids = events.map((event) => event.id).filter((one) => one !== undefined)
     if (ids.length > 0) expect(ids).toEqual(events.map((__, i) => `${id}:${i + 1}`))
     const [fromStart, fromMiddle, elsewhere] = await Promise.all(
@@ -176,7 +182,9 @@ describe.each(Object.entries(READERS))('%s reads', (_, reader) => {
       await store.generations.interruptAbandoned({ now: second.clock.now(), all: true })
       turn.end()
     })
+
     const afterwards = await resumed(instances.on(second, alice), id)
+
     for (const answer of [whole, ...rest, afterwards]) {
       expectPlain(answer.text)
       const events = await readBy(reader, answer)

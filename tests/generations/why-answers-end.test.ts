@@ -20,14 +20,14 @@ beforeAll(async () => {
 })
 beforeEach(async () => {
   upstream.script = {}
-  alice = await server.newUser()
+  alice = await server.createUser()
 })
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
 function streamOf(...choices: object[]): void {
   const events = choices.map((choice) => JSON.stringify({ choices: [{ index: 0, ...choice }] }))
   const body = [...events, '[DONE]'].map((data) => `data: ${data}\n\n`).join('')
-  upstream.script = { instead: { contentType: 'text/event-stream', body } }
+  upstream.script = { reply: { contentType: 'text/event-stream', body } }
 }
 
 test.each([
@@ -41,14 +41,18 @@ test.each([
   if (event.type !== 'message.end') throw new Error(JSON.stringify(event))
   const { message } = event
   expect(message).toMatchObject({ content: 'Yes', status: 'complete', finishReason })
+
   const path = { conversationId: message.conversationId }
   const { body: conversation } = await alice.expect(200, 'getConversation', { path })
   expect(conversation.messages.at(-1)).toEqual(message)
+
   const { body: page } = await alice.expect(200, 'listMessages', { path })
   expect(page.data.map((one) => one.finishReason)).toEqual([undefined, finishReason])
+
   const address = alice.urlOf('exportConversation', { path })
   const exported = await send(address, { headers: alice.credentials })
   expect(exported.text).toContain(`"finishReason":"${finishReason}"`)
+
   const [, generationId] = /^(.*):\d+$/.exec(events[0]!.id)!
   const again = await (await resumeStream(alice, generationId!)).rest()
   expect(again).toEqual(events)
@@ -56,14 +60,18 @@ test.each([
 
 test('an answer whose end gives no reason names none', async () => {
   streamOf({ delta: { content: 'Yes' } })
+
   const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Well?' } })
+
   expect(body.message).not.toHaveProperty('finishReason')
   expect(body.message).not.toHaveProperty('omittedMessages')
 })
 
 test('an answer beyond what is kept ends for its length', async () => {
   upstream.script = { words: ['x'.repeat(40_000), 'y'.repeat(40_000)] }
+
   const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Well?' } })
+
   expect(body.message.content).toHaveLength(65_536)
   expect(body.message.finishReason).toBe('length')
 })
@@ -76,6 +84,7 @@ test('thoughts are neither shown nor kept nor sent back', async () => {
   )
   const events = await (await openStream(alice, { message: 'Well?' })).rest()
   expect(textOf(events)).toBe('Yes')
+
   const { event } = events.at(-1)!
   if (event.type !== 'message.end') throw new Error(JSON.stringify(event))
   const { conversationId } = event.message
@@ -91,9 +100,11 @@ test('a thought whose beginning was cut off is text, and the operator hears of i
     { delta: { content: 'Okay, so.\n</think>\n\nYes' } },
     { delta: {}, finish_reason: 'stop' },
   )
+
   const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Well?' } })
+
   expect(body.message.content).toBe('Okay, so.\n</think>\n\nYes')
-  expect(server.logged()).toContainEqual(
+  expect(server.logLines()).toContainEqual(
     expect.objectContaining({ reason: expect.stringContaining('</think>') }),
   )
 })
@@ -107,9 +118,10 @@ test('an answer of nothing but a call of a tool says why, is not worth repeating
     retryable: false,
     detail: expect.stringContaining('tool'),
   })
+
   const { body: list } = await alice.expect(200, 'listConversations')
   expect(list.data).toEqual([])
-  expect(server.logged()).toContainEqual(
+  expect(server.logLines()).toContainEqual(
     expect.objectContaining({
       code: 'upstream-refused',
       reason: expect.stringContaining('called a tool'),
@@ -127,10 +139,12 @@ test('how many messages of a long conversation its model did not see is told wit
     told.push(reply.message.omittedMessages)
   }
   expect(told).toEqual([...Array<undefined>(EXCHANGES).fill(undefined), 2])
+
   const { messages } = upstream.completions.at(-1)!.body
   const spoken = (messages as { role: string }[]).filter(({ role }) => role !== 'system')
   expect(spoken[0]).toEqual({ role: 'user', content: 'Question 1' })
   expect(spoken).toHaveLength(61)
+
   const path = { conversationId: conversationId! }
   const { body } = await alice.expect(200, 'getConversation', { path })
   expect(body.messages.at(-1)!.omittedMessages).toBe(2)
@@ -139,26 +153,29 @@ test('how many messages of a long conversation its model did not see is told wit
 describe('an engine of another make', () => {
   test('adds what it left out of what it was told', async () => {
     const engine = createManualEngine()
-    const held = await startServer({ instead: { deps: { engine } } })
-    const bob = await held.newUser()
+    const held = await startServer({ replacements: { deps: { engine } } })
+    const bob = await held.createUser()
     const { turn, stream } = await openManualStream(engine, bob)
     turn.end(undefined, { finishReason: 'stop', omittedMessages: 3 })
     const { event } = (await stream.rest()).at(-1)!
     expect(event).toMatchObject({ message: { finishReason: 'stop', omittedMessages: 3 } })
+
     await held.close()
   })
 
   test('that fails midway is heard with the same sentence by whoever reads it again', async () => {
     const engine = createManualEngine()
-    const held = await startServer({ instead: { deps: { engine } } })
-    const bob = await held.newUser()
+    const held = await startServer({ replacements: { deps: { engine } } })
+    const bob = await held.createUser()
     const { turn, stream, start } = await openManualStream(engine, bob)
     const detail = 'The model has gone home.'
     turn.fail(new EngineFailure('upstream-failed', 'gone', { detail }))
     const end = (await stream.rest()).at(-1)!
     expect(end.event).toMatchObject({ type: 'message.error', problem: { detail } })
+
     const again = (await (await resumeStream(bob, start.generationId)).rest()).at(-1)!
     expect(again.event).toMatchObject({ type: 'message.error', problem: { detail } })
+
     await held.close()
   })
 })

@@ -6,9 +6,9 @@ import { type Client, createClient, type Identity } from '../support/client.ts'
 import { contract } from '../support/contract/contract.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { JumpingClock, SECOND_MS } from '../support/clock/jumping-clock.ts'
-import { everythingIn, operations } from '../support/contract/operations.ts'
+import { databaseDump, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/resources.ts'
+import { createServiceAccount } from '../support/resources.ts'
 import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
 let testStore: TestStore
@@ -20,7 +20,12 @@ beforeAll(async () => {
   watched = spyOnStore(testStore.store)
   clock = new JumpingClock('2026-11-23T09:00:00.000Z')
   const env = { REGISTRATION: 'open', TRUST_PROXY: '1' }
-  server = await startServer({ testStore, clock, env, instead: { deps: { store: watched.store } } })
+  server = await startServer({
+    testStore,
+    clock,
+    env,
+    replacements: { deps: { store: watched.store } },
+  })
 })
 afterAll(async () => {
   await server.close()
@@ -57,19 +62,19 @@ const newcomer = () => ({
 })
 
 async function logIn({ email, password }: Pick<Identity, 'email' | 'password'>): Promise<Client> {
-  const { body } = await server.anybody.expect(200, 'logIn', { body: { email, password } })
+  const { body } = await server.anonymous.expect(200, 'logIn', { body: { email, password } })
   return createClient(server.url, { ...body, email, password })
 }
 
 /** A user, the administrator, and who they are in the record. */
 async function people() {
-  const [alice, admin] = [await server.newUser(), await server.admin()]
+  const [alice, admin] = [await server.createUser(), await server.admin()]
   const [aliceId, adminId] = [await idOf(alice), await idOf(admin)]
   return { alice, admin, aliceId, adminId, actor: user(adminId), path: { userId: aliceId } }
 }
 
 async function aRobot() {
-  const robot = await newServiceAccount(server, ['profile:read'])
+  const robot = await createServiceAccount(server, ['profile:read'])
   const admin = await server.admin()
   const { serviceAccountId, apiKeyId } = robot
   return {
@@ -111,7 +116,7 @@ const recipes: Record<string, Recipe[]> = {
         const { alice, aliceId } = await people()
         const { email, password } = alice.identity
         return {
-          act: () => server.anybody.call('logIn', { body: { email, password } }),
+          act: () => server.anonymous.call('logIn', { body: { email, password } }),
           expected: (body) => [
             {
               event: 'session.created',
@@ -130,7 +135,7 @@ const recipes: Record<string, Recipe[]> = {
         const { alice, aliceId } = await people()
         const body = { email: alice.identity.email, password: 'not my password' }
         return {
-          act: () => server.anybody.call('logIn', { body }),
+          act: () => server.anonymous.call('logIn', { body }),
           expected: () => [{ event: 'session.refused', target: user(aliceId) }],
         }
       },
@@ -141,7 +146,7 @@ const recipes: Record<string, Recipe[]> = {
       async prepare() {
         const { email, password } = newcomer()
         return {
-          act: () => server.anybody.call('logIn', { body: { email, password } }),
+          act: () => server.anonymous.call('logIn', { body: { email, password } }),
           expected: () => [{ event: 'session.refused' }],
         }
       },
@@ -154,7 +159,7 @@ const recipes: Record<string, Recipe[]> = {
         await admin.expect(200, 'changeUser', { path, body: { disabled: true } })
         const { email, password } = alice.identity
         return {
-          act: () => server.anybody.call('logIn', { body: { email, password } }),
+          act: () => server.anonymous.call('logIn', { body: { email, password } }),
           expected: () => [{ event: 'session.refused', target: user(aliceId) }],
         }
       },
@@ -166,10 +171,10 @@ const recipes: Record<string, Recipe[]> = {
       async prepare() {
         const { alice, aliceId } = await people()
         const body = { refreshToken: alice.identity.refreshToken }
-        await server.anybody.expect(200, 'refreshTokens', { body })
+        await server.anonymous.expect(200, 'refreshTokens', { body })
         clock.jump(31 * SECOND_MS)
         return {
-          act: () => server.anybody.call('refreshTokens', { body }),
+          act: () => server.anonymous.call('refreshTokens', { body }),
           expected: () => [
             { event: 'refresh-token.reused', target: session(alice), account: user(aliceId) },
           ],
@@ -203,7 +208,7 @@ const recipes: Record<string, Recipe[]> = {
       async prepare() {
         const body = newcomer()
         return {
-          act: () => server.anybody.call('register', { body }),
+          act: () => server.anonymous.call('register', { body }),
           expected: ({ id }) => [{ event: 'user.created', actor: user(id), target: user(id) }],
         }
       },
@@ -278,7 +283,7 @@ const recipes: Record<string, Recipe[]> = {
     {
       name: 'by a program with a new name',
       async prepare() {
-        const robot = await newServiceAccount(server, ['profile:write'])
+        const robot = await createServiceAccount(server, ['profile:write'])
         const actor = { kind: 'service-account', id: robot.serviceAccountId }
         const body = { displayName: 'Another name', preferences: {} }
         return {
@@ -387,7 +392,7 @@ const recipes: Record<string, Recipe[]> = {
     {
       name: 'by another service account',
       async prepare() {
-        const robot = await newServiceAccount(server, ['admin:service-accounts'])
+        const robot = await createServiceAccount(server, ['admin:service-accounts'])
         const actor = { kind: 'service-account', id: robot.serviceAccountId }
         const body = { name: 'Robot', scopes: [] }
         return {
@@ -482,6 +487,7 @@ async function newest(query: object = {}): Promise<AuditEvent[]> {
 
 test('every operation that names events has a recipe, and no other', () => {
   const named = audited.map(({ operationId }) => operationId)
+
   expect(Object.keys(recipes).sort()).toEqual(named.sort())
 })
 
@@ -509,34 +515,39 @@ describe.each(cases)('$operationId $name', ({ operationId, recipe }) => {
     const sorted = (all: object[]) =>
       (all as Expected[]).toSorted((a, b) => byTarget(a).localeCompare(byTarget(b)))
     expect(sorted(shown)).toEqual(sorted(wanted))
+
     const { audit } = audited.find((one) => one.operationId === operationId)!
     for (const { event } of written) expect(audit).toContain(event)
   })
 
   test('is not done if it cannot be recorded', async () => {
     const { act } = await recipe.prepare()
-    const before = await everythingIn(testStore.database)
+    const before = await databaseDump(testStore.database)
     const over = watched.instead('auditEvents.add', () =>
       Promise.reject(new DatabaseUnavailable('The record is away')),
     )
+
     const { status } = await act().finally(over)
+
     expect(status).toBe(503)
-    expect(await everythingIn(testStore.database)).toBe(before)
+    expect(await databaseDump(testStore.database)).toBe(before)
   })
 })
 
 describe.each(cases.filter(({ recipe }) => !recipe.alone))('$operationId $name', ({ recipe }) => {
   test('is not recorded if it is not done, and can be done again', async () => {
     const { act } = await recipe.prepare()
-    const before = await everythingIn(testStore.database)
+    const before = await databaseDump(testStore.database)
     const over = watched.instead('commit', () =>
       Promise.reject(new DatabaseUnavailable('The database went away')),
     )
+
     const { status } = await act().finally(over)
+
     expect(status).toBe(503)
-    expect(await everythingIn(testStore.database)).toBe(before)
+    expect(await databaseDump(testStore.database)).toBe(before)
     expect((await act()).status).not.toBe(503)
-    expect(await everythingIn(testStore.database)).not.toBe(before)
+    expect(await databaseDump(testStore.database)).not.toBe(before)
   })
 })
 
@@ -547,11 +558,13 @@ describe('the record', () => {
 
   // No call does it: an operator does, on the server's own machine.
   test('names the account whose password an operator has set, and its sessions', async () => {
-    const { identity } = await server.newUser()
+    const { identity } = await server.createUser()
     const reset = { email: identity.email, passwordHash: 'a hash', enable: false }
     await server.parley.services.passwordResets.reset(reset)
     const [revoked] = await newest({ targetId: identity.sessionId, event: 'session.revoked' })
+
     const [done] = await newest({ event: 'password.reset' })
+
     expect(done!.requestId).toBe('reset-password')
     expect(done!.target).toEqual({ kind: 'user', id: revoked!.account!.id })
     expect([done, revoked].filter((one) => one!.actor ?? one!.address)).toEqual([])
@@ -559,14 +572,17 @@ describe('the record', () => {
 
   test.each(names)('has had %s, and finds it by its name alone', async (event) => {
     const events = await newest({ event })
+
     expect(events.length).toBeGreaterThan(0)
     expect(new Set(events.map((one) => one.event))).toEqual(new Set([event]))
   })
 
   test('keeps the id that a caller gave its call', async () => {
     const headers = { 'X-Request-Id': `call.${randomUUID()}` }
-    await server.anybody.call('register', { body: newcomer(), headers })
+    await server.anonymous.call('register', { body: newcomer(), headers })
+
     const [event] = await newest({ event: 'user.created' })
+
     expect(event!.requestId).toBe(headers['X-Request-Id'])
   })
 
@@ -580,20 +596,23 @@ describe('the record', () => {
     expect(await targets({ event, targetId: aliceId.toUpperCase() })).toEqual([aliceId])
     expect(await targets({ event, targetId: aliceId, actorId: adminId })).toEqual([aliceId])
     expect(await targets({ targetId: aliceId, actorId: other.aliceId })).toEqual([])
+
     const ofAlice = await newest({ actorId: aliceId })
     expect(ofAlice.map((one) => one.event)).toEqual(['session.created'])
   })
 
   test('is walked page by page, the newest first, each event once, many of one moment', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const actorId = await idOf(alice)
     for (let i = 0; i < 6; i += 1) await logIn(alice.identity)
     clock.jump(1)
     await (await logIn(alice.identity)).expect(204, 'logOut', { body: { scope: 'all' } })
     const all = await newest({ actorId })
     expect(all).toHaveLength(16)
+
     const times = all.map(({ at }) => at)
     expect(times).toEqual(times.toSorted().toReversed())
+
     const admin = await server.admin()
     const seen: AuditEvent[] = []
     let cursor: string | undefined
@@ -614,8 +633,8 @@ describe('the record', () => {
   })
 
   test('is for who may read it: a key with admin:audit, and no user', async () => {
-    await (await server.newUser()).refused('insufficient-scope', 'listAuditEvents')
-    const auditor = await newServiceAccount(server, ['admin:audit'])
+    await (await server.createUser()).refused('insufficient-scope', 'listAuditEvents')
+    const auditor = await createServiceAccount(server, ['admin:audit'])
     await auditor.expect(200, 'listAuditEvents')
   })
 })
@@ -636,19 +655,20 @@ describe('what is left in the record of somebody who left', () => {
     const headers = { ...fromHome, 'User-Agent': 'a browser of her own' }
     const body = { ...newcomer(), displayName: 'Ada Lovelace' }
     const { email, password } = body
-    const { id } = (await server.anybody.expect(201, 'register', { body, headers })).body
+    const { id } = (await server.anonymous.expect(201, 'register', { body, headers })).body
     const wrong = { body: { email, password: 'not mine at all' }, headers }
-    await server.anybody.refused('invalid-credentials', 'logIn', wrong)
+    await server.anonymous.refused('invalid-credentials', 'logIn', wrong)
     const tokens = (
-      await server.anybody.expect(200, 'logIn', { body: { email, password }, headers })
+      await server.anonymous.expect(200, 'logIn', { body: { email, password }, headers })
     ).body
     const alice = createClient(server.url, { ...tokens, email, password })
-    const lost = (await server.anybody.expect(200, 'logIn', { body: { email, password }, headers }))
-      .body
+    const lost = (
+      await server.anonymous.expect(200, 'logIn', { body: { email, password }, headers })
+    ).body
     const reuse = { body: { refreshToken: lost.refreshToken }, headers }
-    await server.anybody.expect(200, 'refreshTokens', reuse)
+    await server.anonymous.expect(200, 'refreshTokens', reuse)
     clock.jump(31 * SECOND_MS)
-    await server.anybody.refused('refresh-token-reused', 'refreshTokens', reuse)
+    await server.anonymous.refused('refresh-token-reused', 'refreshTokens', reuse)
     await alice.refused('invalid-credentials', 'changePassword', {
       body: { currentPassword: 'not mine', newPassword: 'quite another horse' },
       headers,

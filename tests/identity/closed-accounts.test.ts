@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type AccountCall,
   accountCalls,
-  callFor,
+  sendAccountCall,
   endAccount,
-  type Ending,
+  type AccountEnd,
   interruptible,
   type Kind,
-  newSubject,
-  rowsLeft,
+  createSubject,
+  remainingRows,
   type Subject,
 } from '../support/account-calls.ts'
 import type { ChatReply } from '../../generated/api.ts'
@@ -19,8 +19,8 @@ import { TestClock } from '../support/clock/clock.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { MINUTE_MS, SECOND_MS } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { whileTimePasses } from '../support/clock/passing-time.ts'
-import { send, type WireAnswer } from '../support/wire/wire.ts'
+import { advanceUntilSettled } from '../support/clock/passing-time.ts'
+import { send, type WireResponse } from '../support/wire/wire.ts'
 
 const PATIENCE_MS = 240_000
 /** A change is remembered for five minutes at least, and two more for clocks that differ. */
@@ -39,7 +39,7 @@ const startOn = (store: Store) =>
     testStore,
     clock,
     env,
-    instead: { deps: { store: { ...store, embedded: false } } },
+    replacements: { deps: { store: { ...store, embedded: false } } },
   })
 beforeAll(async () => {
   testStore = await openTestStore()
@@ -59,6 +59,7 @@ const settled = () =>
 
 test('the operations that are tried are those of the contract that write', () => {
   const tried = new Set(accountCalls.map(({ operation }) => operation.operationId))
+
   expect(tried.size).toBeGreaterThan(20)
   expect([...tried]).toEqual(expect.arrayContaining(['createApiKey', 'resumeStream', 'logIn']))
 })
@@ -71,12 +72,12 @@ describe('an account that is closed elsewhere at any moment of a call', () => {
     'gets nothing more from $name',
     async (call) => {
       for (let number = 0; ; number += 1) {
-        const subject = await newSubject(here, call.kind)
+        const subject = await createSubject(here, call.kind)
         const interruption = interrupted.before(number, () => endAccount(here, subject, 'deleted'))
-        const { status } = await callFor(there, subject, call)
+        const { status } = await sendAccountCall(there, subject, call)
         await settled()
         if (!(await interruption.happened())) return
-        const left = await rowsLeft(testStore.database, subject.id)
+        const left = await remainingRows(testStore.database, subject.id)
         expect({ number, status, left }).toEqual({ number, status: refusal(status), left: {} })
       }
     },
@@ -97,7 +98,7 @@ class Credentials {
     if (refreshToken !== undefined) this.refreshTokens.add(refreshToken)
   }
 
-  note({ status, headers, text }: WireAnswer): void {
+  note({ status, headers, text }: WireResponse): void {
     if (status >= 300 || !/\bjson$/.test(headers['content-type'] ?? '')) return
     const body = JSON.parse(text) as Record<string, string>
     for (const token of [body['accessToken'], body['secret']]) if (token) this.tokens.add(token)
@@ -105,7 +106,7 @@ class Credentials {
   }
 
   /** What each of them is answered, by the status. */
-  async tryAll({ url, anybody }: TestServer): Promise<number[]> {
+  async tryAll({ url, anonymous: anybody }: TestServer): Promise<number[]> {
     const statuses: number[] = []
     for (const token of this.tokens) {
       const headers = { Authorization: `Bearer ${token}` }
@@ -124,7 +125,7 @@ class Credentials {
 }
 
 /** Calls it again and again until told; `warm` resolves when it was called some times. */
-function startLoop(call: AccountCall, first: Subject, answered: (answer: WireAnswer) => void) {
+function startLoop(call: AccountCall, first: Subject, answered: (answer: WireResponse) => void) {
   let isOver = false
   let calls = 0
   let warmUp: () => void
@@ -132,7 +133,7 @@ function startLoop(call: AccountCall, first: Subject, answered: (answer: WireAns
   const run = async () => {
     let subject = first
     for (let after = 0; after < 2; after += isOver ? 1 : 0) {
-      const answer = await callFor(calls % 2 === 0 ? here : there, subject, call)
+      const answer = await sendAccountCall(calls % 2 === 0 ? here : there, subject, call)
       answered(answer)
       calls += 1
       if (calls === 3) warmUp()
@@ -151,7 +152,7 @@ const NOT_RACED: Record<string, string> = {
   exportAccount: 'reads on for as long as there is more, and here there is always more',
 }
 
-const hasEnded = (subject: Subject, how: Ending) =>
+const hasEnded = (subject: Subject, how: AccountEnd) =>
   endAccount(here, subject, how).then(
     () => true,
     () => false,
@@ -164,13 +165,13 @@ const operationOf = (operationId: string, form = 'plain') =>
 async function renewed(
   subject: Subject,
   lost: 'session' | 'resources',
-  answered: (answer: WireAnswer) => void,
+  answered: (answer: WireResponse) => void,
 ): Promise<Subject> {
   const resources = { ...subject.resources }
   const next = { ...subject, resources }
   const ask = async (operationId: string): Promise<Record<string, unknown> | undefined> => {
     const call = operationOf(operationId).find(({ kind }) => kind === subject.kind)!
-    const answer = await callFor(here, next, call)
+    const answer = await sendAccountCall(here, next, call)
     answered(answer)
     return answer.status < 300 ? (answer.json() as Record<string, unknown>) : undefined
   }
@@ -196,7 +197,7 @@ const idIn = (body: Record<string, unknown> | undefined) =>
 
 // On PostgreSQL the statements of all calls run side by side; the embedded database takes them in turn.
 describe('an account that ends while everything is done for it on two instances at once', () => {
-  const endings: [Kind, Ending][] = [
+  const endings: [Kind, AccountEnd][] = [
     ['user', 'by itself'],
     ['user', 'deleted'],
     ['user', 'disabled'],
@@ -207,10 +208,10 @@ describe('an account that ends while everything is done for it on two instances 
   test.each(endings)(
     '%s %s: nothing is left, nothing opens, nobody gets an error of the server',
     async (kind, how) => {
-      const subject = await newSubject(here, kind)
+      const subject = await createSubject(here, kind)
       const credentials = new Credentials(subject)
       const failures: string[] = []
-      const answered = (name: string) => (answer: WireAnswer) => {
+      const answered = (name: string) => (answer: WireResponse) => {
         credentials.note(answer)
         if (answer.status >= 500) failures.push(`${name}: ${answer.text}`)
       }
@@ -235,11 +236,11 @@ describe('an account that ends while everything is done for it on two instances 
         await Promise.all(loops.map(({ ended }) => ended))
         await settled()
       }
-      await whileTimePasses([clock], race())
+      await advanceUntilSettled([clock], race())
       expect(failures).toEqual([])
 
       const isClosed = how !== 'disabled'
-      if (isClosed) expect(await rowsLeft(testStore.database, subject.id)).toEqual({})
+      if (isClosed) expect(await remainingRows(testStore.database, subject.id)).toEqual({})
       const refusals = isClosed ? [401] : [401, 403]
       // Two seconds later every instance has heard of it.
       await clock.advance(2 * SECOND_MS)
@@ -256,7 +257,7 @@ describe('an account that ends while everything is done for it on two instances 
       for (const server of [late, later]) await server.close()
       await here.parley.services.closure.sweepAll()
       if (isClosed) expect(await addressesLeft(subject.id)).toBe(0)
-      expect(isClosed ? await rowsLeft(testStore.database, subject.id) : {}).toEqual({})
+      expect(isClosed ? await remainingRows(testStore.database, subject.id) : {}).toEqual({})
     },
     PATIENCE_MS,
   )

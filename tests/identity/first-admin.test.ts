@@ -12,7 +12,7 @@ afterEach(() => testStore.close())
 const NOBODY = { ADMIN_EMAIL: '', ADMIN_PASSWORD: '' }
 
 async function startShowing(show: (admin: FirstAdmin) => Promise<void>) {
-  return startServer({ testStore, env: NOBODY, instead: { show } })
+  return startServer({ testStore, env: NOBODY, replacements: { show } })
 }
 
 describe('the password of the first administrator', () => {
@@ -24,7 +24,7 @@ describe('the password of the first administrator', () => {
     const shown: FirstAdmin[] = []
     const server = await startShowing(async (admin) => void shown.push(admin))
     const [{ email, password }] = shown as [FirstAdmin]
-    await server.anybody.expect(200, 'logIn', { body: { email, password } })
+    await server.anonymous.expect(200, 'logIn', { body: { email, password } })
     await server.close()
   })
 
@@ -39,16 +39,18 @@ describe('the password of the first administrator', () => {
     const kinds = (await Promise.all([provide(), provide(), provide()])).map(({ kind }) => kind)
     expect(kinds.sort()).toEqual(['known', 'known', 'made'])
     expect(shown).toHaveLength(1)
+
     const [{ email, password }] = shown as [FirstAdmin]
-    await server.anybody.expect(200, 'logIn', { body: { email, password } })
+    await server.anonymous.expect(200, 'logIn', { body: { email, password } })
     await server.close()
   })
 
   test('that was given is not shown', async () => {
     const shown: FirstAdmin[] = []
     const show = async (admin: FirstAdmin) => void shown.push(admin)
-    const server = await startServer({ testStore, instead: { show } })
+    const server = await startServer({ testStore, replacements: { show } })
     expect(shown).toEqual([])
+
     await server.admin()
     await server.close()
   })
@@ -72,9 +74,11 @@ describe('ADMIN_EMAIL and ADMIN_PASSWORD beside an administrator of before', () 
   ])('%s are told apart at the start', async (_what, env, access) => {
     const server = await startServer({ testStore, env })
     expect(server.parley.access).toEqual(access)
-    const warnings = server.logged().filter(({ msg }) => String(msg).startsWith('ADMIN_EMAIL'))
+
+    const warnings = server.logLines().filter(({ msg }) => String(msg).startsWith('ADMIN_EMAIL'))
     expect(warnings).toHaveLength(access.kind === 'unfitting' ? 1 : 0)
     expect(JSON.stringify(warnings)).not.toContain(another.ADMIN_PASSWORD)
+
     await server.close()
   })
 
@@ -82,6 +86,7 @@ describe('ADMIN_EMAIL and ADMIN_PASSWORD beside an administrator of before', () 
     await testStore.database.prisma.account.updateMany({ data: { role: 'user' } })
     const server = await startServer({ testStore })
     expect(server.parley.access).toEqual({ kind: 'unfitting', reason: 'no-admin-at-all' })
+
     await server.close()
   })
 })

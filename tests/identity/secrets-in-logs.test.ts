@@ -2,64 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { createClient, type Tokens } from '../support/client.ts'
-import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createClient } from '../support/client.ts'
 import { openWorkplace, type Workplace } from '../support/process/process.ts'
-import { startServer } from '../support/server.ts'
 import { openStream } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
 import { send, sendBytes, type WireRequest } from '../support/wire/wire.ts'
+import { Secrets } from './secrets-in-logs.given.ts'
 
 const LONGEST_LINE = 8_192
-/** A shorter piece could be in a text by chance. */
-const SHORTEST_PIECE = 12
-
-/**
- * The secrets of a test, written down as they appear. To extend it: whatever a new feature gives
- * out or is given, `keep` it, and what the server writes is searched for it at the end.
- */
-class Secrets {
-  readonly #known = new Map<string, string>()
-
-  /** @returns the secret, so that it can be kept in the place where it is used */
-  keep(what: string, secret: string): string {
-    this.#known.set(secret, what)
-    return secret
-  }
-
-  keepTokens(tokens: Tokens): void {
-    const { accessToken, refreshToken } = tokens
-    this.keep('a refresh token', refreshToken)
-    this.keep('an access token', accessToken)
-    // A line that cut the token in pieces would show enough: its signature opens what it signs.
-    for (const part of accessToken.split('.')) this.keep('a part of an access token', part)
-  }
-
-  /** What of them the text holds, in clear or in a common encoding. */
-  foundIn(text: string): string[] {
-    const found = [...this.#known].filter(([secret]) =>
-      spellingsOf(secret).some((spelling) => text.includes(spelling)),
-    )
-    return found.map(([secret, what]) => `${what}: ${secret}`)
-  }
-}
-
-function spellingsOf(secret: string): string[] {
-  const ends = [secret.slice(0, 24), secret.slice(-24)]
-  const pieces = secret.startsWith('parley_refresh_') ? [secret.slice(-24)] : ends
-  const bytes = Buffer.from(secret)
-  return [
-    secret,
-    ...(secret.length > 48 ? pieces : []),
-    JSON.stringify(secret).slice(1, -1),
-    encodeURIComponent(secret),
-    secret.replaceAll(' ', '+'),
-    bytes.toString('base64').replace(/=+$/, ''),
-    bytes.toString('base64url'),
-    bytes.toString('hex'),
-  ].filter((spelling) => spelling.length >= SHORTEST_PIECE)
-}
 
 test('the search finds a secret in whatever way it was written', () => {
   const secrets = new Secrets()
@@ -70,6 +21,7 @@ test('the search finds a secret in whatever way it was written', () => {
     `Basic ${Buffer.from(secret).toString('base64')}`,
     Buffer.from(secret).toString('hex'),
   ]
+
   for (const text of written) expect(secrets.foundIn(text)).toHaveLength(1)
   expect(secrets.foundIn('{"level":"info"}')).toEqual([])
 })
@@ -291,119 +243,3 @@ async function breakOff(url: string, body: string): Promise<void> {
   })
   socket.destroy()
 }
-
-describe('a failure of ours', () => {
-  const secrets = new Secrets()
-  const bcryptHash = secrets.keep('any bcrypt hash', '$2b$04$')
-  let testStore: TestStore
-  beforeAll(async () => {
-    testStore = await openTestStore()
-  })
-  afterAll(() => testStore.close())
-
-  const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }
-
-  /** Runs it while all that this process writes by itself is caught. */
-  async function caught(run: () => Promise<void>): Promise<string> {
-    const written: string[] = []
-    const catching = [process.stdout, process.stderr].map((stream) =>
-      vi.spyOn(stream, 'write').mockImplementation((text) => {
-        written.push(String(text))
-        return true
-      }),
-    )
-    try {
-      await run()
-    } finally {
-      for (const spy of catching) spy.mockRestore()
-    }
-    return written.join('')
-  }
-
-  test('of a database that refuses every row or has lost its tables leaves nothing of them in the log', async () => {
-    const server = await startServer({ testStore, env: { REGISTRATION: 'open' } })
-    const { prisma } = testStore.database
-    const alice = await server.newUser()
-    const { email, password, refreshToken } = alice.identity
-    secrets.keepTokens(alice.identity)
-    secrets.keep('a password', password)
-    const changed = secrets.keep('a new password', 'a password of quite another kind')
-    const newcomer = {
-      email: `${randomUUID()}@example.com`,
-      password: changed,
-      displayName: 'Kate',
-    }
-    const tryAll = async () => {
-      const body = { currentPassword: password, newPassword: changed }
-      const answers = [
-        await server.anybody.call('register', { body: newcomer }),
-        await server.anybody.call('logIn', { body: { email, password } }),
-        await server.anybody.call('refreshTokens', { body: { refreshToken } }),
-        await alice.call('changePassword', { body }),
-        await alice.call('logOut', { body: { scope: 'all' } }),
-      ]
-      for (const { status } of answers) expect([500, 503]).toContain(status)
-      expect(secrets.foundIn(JSON.stringify(answers))).toEqual([])
-    }
-    const written = await caught(async () => {
-      for (const table of ['accounts', 'sessions']) {
-        const add = `ALTER TABLE ${table} ADD CONSTRAINT none CHECK (false) NOT VALID`
-        await prisma.$executeRawUnsafe(add)
-      }
-      await tryAll()
-      await prisma.$executeRawUnsafe('ALTER TABLE sessions RENAME TO sessions_gone')
-      await prisma.$executeRawUnsafe('ALTER TABLE accounts RENAME TO accounts_gone')
-      await tryAll()
-    })
-    const log = JSON.stringify(server.logged())
-    expect(server.logged().filter(({ msg }) => msg === 'unexpected failure').length).toBe(10)
-    expect(secrets.foundIn(log)).toEqual([])
-    expect(log).not.toContain(bcryptHash)
-    expect(secrets.foundIn(written)).toEqual([])
-    await prisma.$executeRawUnsafe('ALTER TABLE sessions_gone RENAME TO sessions')
-    await prisma.$executeRawUnsafe('ALTER TABLE accounts_gone RENAME TO accounts')
-    for (const table of ['accounts', 'sessions']) {
-      await prisma.$executeRawUnsafe(`ALTER TABLE ${table} DROP CONSTRAINT none`)
-    }
-    await server.close()
-  })
-
-  test('of a reply that breaks the contract says where, and not what it held', async () => {
-    let break_ = (body: object): object => body
-    const server = await startServer({
-      testStore,
-      violates: true,
-      instead: {
-        operations: (real) => ({
-          ...real,
-          async logIn(...given: Parameters<typeof real.logIn>) {
-            const reply = await real.logIn(...given)
-            secrets.keepTokens(reply.body)
-            return { ...reply, body: break_(reply.body) as typeof reply.body }
-          },
-        }),
-      },
-    })
-    const mistakes = [
-      (body: object) => ({ ...body, password: ADMIN.password }),
-      (body: object) => ({ ...body, tokenType: (body as Tokens).accessToken }),
-      (body: object) => ({ ...body, sessionId: (body as Tokens).refreshToken }),
-      (body: object) => ({ ...body, expiresIn: (body as Tokens).refreshToken }),
-      (body: object) => ({ ...body, refreshToken: [(body as Tokens).refreshToken] }),
-      (body: object) => ({ data: body }),
-    ]
-    const written = await caught(async () => {
-      for (const mistake of mistakes) {
-        break_ = mistake
-        await server.anybody.refused('internal', 'logIn', { body: ADMIN })
-      }
-    })
-    const log = JSON.stringify(server.logged())
-    const violations = server.logged().filter(({ msg }) => msg === 'contract violated')
-    expect(violations).toHaveLength(mistakes.length)
-    secrets.keep('the password of the admin', ADMIN.password)
-    expect(secrets.foundIn(log)).toEqual([])
-    expect(secrets.foundIn(written)).toEqual([])
-    await server.close()
-  })
-})

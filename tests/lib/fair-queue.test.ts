@@ -49,6 +49,7 @@ describe('a fair queue', () => {
     for (let i = 0; i < 3; i += 1) void ask('a', {})
     await settle()
     expect(underWay).toHaveLength(2)
+
     await endOne()
     expect(underWay).toHaveLength(2)
   })
@@ -58,7 +59,9 @@ describe('a fair queue', () => {
     for (let i = 0; i < 102; i += 1) void ask('a', {})
     await settle()
     void ask('b', {})
+
     for (let i = 0; i < 4; i += 1) await endOne()
+
     expect(ended).toContain('b')
   })
 
@@ -66,7 +69,9 @@ describe('a fair queue', () => {
     const { ask, endOne, ended } = createWork({ ...LIMITS, places: 1 })
     for (const name of ['a', 'a', 'a', 'b', 'b', 'c']) void ask(name, {})
     await settle()
+
     for (let i = 0; i < 6; i += 1) await endOne()
+
     expect(ended).toEqual(['a', 'a', 'b', 'c', 'a', 'b'])
   })
 
@@ -74,7 +79,9 @@ describe('a fair queue', () => {
     const { ask, endOne, ended, refused } = createWork()
     for (let i = 0; i < 150; i += 1) void ask('a', {})
     await settle()
+
     for (let i = 0; i < 150; i += 1) await endOne()
+
     expect([ended.length, refused]).toEqual([150, []])
   })
 
@@ -86,6 +93,7 @@ describe('a fair queue', () => {
     // One has ended, four are left: one goes on, three wait.
     expect(refused).toEqual(Array(5).fill('a busy'))
     expect(underWay).toHaveLength(1)
+
     void ask('a', { size: LARGE })
     void ask('b', {})
     await settle()
@@ -97,14 +105,18 @@ describe('a fair queue', () => {
     const { ask, endOne, ended, refused } = createWork()
     for (let i = 0; i < 10; i += 1) void ask('a', { size: LARGE, isSteady: true })
     await settle()
+
     for (let i = 0; i < 10; i += 1) await endOne()
+
     expect([ended.length, refused]).toEqual([10, []])
   })
 
   test('refuses whoever comes when too many wait', async () => {
     const { ask, refused } = createWork({ ...LIMITS, longestQueue: 1 })
     for (const name of ['a', 'b', 'c', 'd']) void ask(name, {})
+
     await settle()
+
     expect(refused).toEqual(['d full'])
   })
 
@@ -119,6 +131,7 @@ describe('a fair queue', () => {
     void ask('d', { signal: leaving.signal })
     await settle()
     expect(refused).toEqual(['c left', 'd left'])
+
     for (let i = 0; i < 2; i += 1) await endOne()
     expect(queue.load()).toEqual({ running: 0, waiting: 0, parties: 0 })
   })

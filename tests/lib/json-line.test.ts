@@ -8,6 +8,7 @@ const TEXT = `a${[...LINE_ENDS].join('b')}c 한 🙂 \\u2028`
 
 test('a value is one line for every reader, and the same value', () => {
   const line = jsonLine({ [TEXT]: TEXT })
+
   for (const end of LINE_ENDS) expect(line).not.toContain(end)
   expect(JSON.parse(line)).toEqual({ [TEXT]: TEXT })
 })
@@ -16,7 +17,9 @@ test('an entry of the log is one line for every reader', () => {
   const written: string[] = []
   const log = createLog('info', { write: (line: string) => void written.push(line) })
   log.info({ text: TEXT }, TEXT)
+
   log.error({ err: new Error(TEXT) }, 'failed')
+
   expect(written).toHaveLength(2)
   for (const line of written) {
     expect(line.at(-1)).toBe('\n')

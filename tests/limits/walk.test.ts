@@ -8,12 +8,12 @@ import { openTestStore } from '../support/database/database.ts'
 import { createManualEngine, openManualStream } from '../support/upstream/manual-engine.ts'
 import { LIMIT_STORES } from '../support/database/limit-stores.ts'
 import { policies } from '../support/contract/contract.ts'
-import { basePath, exampleBody, fill, operations } from '../support/contract/operations.ts'
+import { basePath, exampleBody, fillPath, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import { send, type WireAnswer } from '../support/wire/wire.ts'
+import { send, type WireResponse } from '../support/wire/wire.ts'
 
 /** The policies that an answer shows; the same in both headers. */
-function shown({ headers }: WireAnswer): string[] {
+function shown({ headers }: WireResponse): string[] {
   const [policy, state] = ['ratelimit-policy', 'ratelimit'].map((name) =>
     parseList(headers[name] ?? '').map(([value]) => String(value)),
   )
@@ -25,7 +25,7 @@ function shown({ headers }: WireAnswer): string[] {
 const countingCalls = ({ rateLimit }: Policy) =>
   rateLimit.filter((name) => policies.limits[name]!.counts === 'calls')
 
-const newUserOf = async (server: TestServer) => (await server.newUser()).credentials
+const newUserOf = async (server: TestServer) => (await server.createUser()).credentials
 const adminOf = async (server: TestServer) => (await server.admin()).credentials
 
 describe('every operation', () => {
@@ -36,7 +36,7 @@ describe('every operation', () => {
   afterAll(() => server.close())
 
   const call = (operation: Policy, headers: Record<string, string>, query = '') =>
-    send(server.url + fill(operation, () => randomUUID()) + query, {
+    send(server.url + fillPath(operation, () => randomUUID()) + query, {
       method: operation.method,
       headers: { ...headers, ...(operation.hasBody && { 'Content-Type': 'application/json' }) },
       ...(operation.hasBody && { body: JSON.stringify(exampleBody(operation)) }),
@@ -45,7 +45,7 @@ describe('every operation', () => {
   test.each(operations.map((operation) => ({ operationId: operation.operationId, operation })))(
     '$operationId shows what it counted on whatever it answers, and nothing else',
     async ({ operation }) => {
-      const { credentials } = await server.newUser()
+      const { credentials } = await server.createUser()
       const own = countingCalls(operation)
       const refused = await call(operation, credentials, '?unknown=1')
       expect([refused.status, shown(refused)]).toEqual([
@@ -54,9 +54,11 @@ describe('every operation', () => {
         own,
       ])
       expect(shown(await call(operation, credentials))).toEqual(own)
+
       if (operation.auth === 'public' || operation.auth === 'optional') return
       const without = await call(operation, {})
       expect([without.status, shown(without)]).toEqual([401, ['anonymous']])
+
       const junk = await call(operation, { Authorization: 'Bearer junk' })
       expect([junk.status, shown(junk)]).toEqual([401, ['anonymous']])
     },
@@ -79,7 +81,7 @@ describe('a refusal by a limit that only an operation can count', () => {
       return Object.fromEntries(all) as Operations
     }
     // Most operations document no such code: the server notes it, and answers it all the same.
-    server = await startServer({ instead: { operations: refusing }, violates: true })
+    server = await startServer({ replacements: { operations: refusing }, allowsViolations: true })
   })
   afterAll(() => server.close())
 
@@ -91,12 +93,13 @@ describe('a refusal by a limit that only an operation can count', () => {
       const newCaller = operation.tag === 'admin' ? adminOf : newUserOf
       const who = isPublic ? {} : await newCaller(server)
       isRefusing = true
-      const answer = await send(server.url + fill(operation, () => randomUUID()), {
+      const answer = await send(server.url + fillPath(operation, () => randomUUID()), {
         method: operation.method,
         headers: { ...who, ...(operation.hasBody && { 'Content-Type': 'application/json' }) },
         ...(operation.hasBody && { body: JSON.stringify(exampleBody(operation)) }),
       })
       expect([answer.status, shown(answer)]).toEqual([429, countingCalls(operation)])
+
       for (const [, state] of parseList(answer.headers['ratelimit']!)) {
         // Those of an address are everybody's here, and logging in counted before.
         if (!isPublic) expect(state.get('r')).toBe(1_000_000)
@@ -109,8 +112,8 @@ describe('a call that is refused because too many streams are open', () => {
   test.each(['1', '5'])('of %s costs neither chat nor user', async (most) => {
     const engine = createManualEngine()
     const env = { MAX_OPEN_STREAMS: most, RATE_LIMIT_CHAT: '9/60', RATE_LIMIT_USER: '50/60' }
-    const server = await startServer({ env, instead: { deps: { engine } } })
-    const alice = await server.newUser()
+    const server = await startServer({ env, replacements: { deps: { engine } } })
+    const alice = await server.createUser()
     const open = []
     for (let i = 0; i < Number(most); i += 1) open.push(await openManualStream(engine, alice))
     const left = `"user";r=${50 - open.length};t=60, "chat";r=${9 - open.length};t=60`
@@ -148,9 +151,9 @@ describe('a call with an Idempotency-Key, its limits spent,', () => {
 
   test.each(named)('$operationId is 429 whatever else is wrong with it', async ({ operation }) => {
     const server = await startServer({ env: { RATE_LIMIT_USER: '1/60' } })
-    const { credentials } = await server.newUser()
+    const { credentials } = await server.createUser()
     const call = ({ body, headers, query = '' }: Wrong) =>
-      send(server.url + fill(operation, () => randomUUID()) + query, {
+      send(server.url + fillPath(operation, () => randomUUID()) + query, {
         method: operation.method,
         headers: {
           ...credentials,
@@ -173,7 +176,7 @@ describe('a call with an Idempotency-Key, its limits spent,', () => {
 describe('a quota', () => {
   test('is open again exactly when Retry-After says, and not a second before', async () => {
     const server = await startServer({ env: { RATE_LIMIT_USER: '2/60' } })
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     await alice.expect(200, 'getProfile')
     await server.clock.advance(10_500)
     await alice.expect(200, 'getProfile')
@@ -190,7 +193,7 @@ describe('a quota', () => {
     const server = await startServer({
       env: { RATE_LIMIT_USER: '7/60', RATE_LIMIT_ANONYMOUS: '5/60' },
     })
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     await alice.expect(200, 'getProfile')
     for (let i = 0; i < 20; i += 1) await alice.expect(200, 'getRateLimits')
     const { body, headers } = await alice.expect(200, 'getRateLimits')
@@ -199,8 +202,10 @@ describe('a quota', () => {
       ['chat', 1_000_000, 1_000_000],
     ])
     expect(headers).not.toHaveProperty('ratelimit')
-    const { body: nobodys } = await server.anybody.expect(200, 'getRateLimits')
+
+    const { body: nobodys } = await server.anonymous.expect(200, 'getRateLimits')
     expect(nobodys.data.map(({ policy }) => policy)).toEqual(['anonymous'])
+
     await server.close()
   })
 
@@ -241,6 +246,7 @@ describe('a quota', () => {
       odd.map(({ path, ...how }) => send(server.url + basePath + path, how)),
     )
     expect(answers.filter(({ status }) => status !== 429)).toHaveLength(QUOTA)
+
     await server.close()
   })
 })
@@ -256,10 +262,10 @@ describe.each(LIMIT_STORES)('two servers that count in $name', ({ name, open }) 
         startServer({
           testStore,
           env,
-          instead: { deps: { limiter: await limits.openInstance() } },
+          replacements: { deps: { limiter: await limits.openInstance() } },
         })
       const servers = [await start(), await start()]
-      const alice = await servers[0]!.newUser()
+      const alice = await servers[0]!.createUser()
       const path = new URL(alice.urlOf('getProfile')).pathname
       const calls = Array.from({ length: 200 }, (_, i) =>
         send(servers[i % 2]!.url + path, { headers: alice.credentials }),
@@ -269,6 +275,7 @@ describe.each(LIMIT_STORES)('two servers that count in $name', ({ name, open }) 
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(10)
       expect(refused).toHaveLength(190)
       expect(refused.every(({ headers }) => Number(headers['retry-after']) > 3_500)).toBe(true)
+
       for (const server of servers) await server.close()
       await testStore.close()
       await limits.close()

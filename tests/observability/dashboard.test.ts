@@ -52,17 +52,17 @@ describe('of the metrics of a server that has worked', () => {
     const store = { ...testStore.store, connections }
     const wrong = () => Promise.resolve({ status: 299 } as never)
     server = await startServer({
-      violates: true,
+      allowsViolations: true,
       testStore,
       env: { METRICS_PORT: '0' },
-      instead: {
+      replacements: {
         deps: { store },
         operations: (real: Operations) => ({ ...real, getStatus: wrong }),
       },
     })
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     await (await openStream(alice, { message: 'Hello' })).rest()
-    await server.anybody.refused('internal', 'getStatus')
+    await server.anonymous.refused('internal', 'getStatus')
     metrics = await readMetrics(server.metricsUrl)
   })
   afterAll(async () => {
@@ -73,6 +73,7 @@ describe('of the metrics of a server that has worked', () => {
   test.each(queries)('$title is answered: $expr', ({ expr, legendFormat }) => {
     const selectors = selectorsOf(expr)
     expect(selectors).not.toEqual([])
+
     for (const asked of selectors) {
       const found = metrics.samples.filter((sample) => answers(sample, asked))
       expect(found, `samples of ${asked.name}`).not.toEqual([])
@@ -87,6 +88,7 @@ describe('of the metrics of a server that has worked', () => {
     const types = [...metrics.text.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name!)
     const ours = types.filter((name) => !/^parley_(nodejs|process)_/.test(name))
     expect(ours.length).toBeGreaterThan(10)
+
     const asked = new Set(queries.flatMap(({ expr }) => selectorsOf(expr).map(({ name }) => name)))
     for (const name of ours) {
       expect(
@@ -95,8 +97,10 @@ describe('of the metrics of a server that has worked', () => {
       ).toBe(true)
       expect(guide, name).toContain(`\`${name}\``)
     }
+
     const told = [...guide.matchAll(/`(parley_\w+)`/g)].map(([, name]) => name!)
     expect(told.filter((name) => !types.includes(name))).toEqual([])
+
     const inAlerts = [...guide.matchAll(/parley_\w+/g)].map(([name]) => name)
     const known = new Set([...types, ...metrics.samples.map(({ name }) => name)])
     expect(inAlerts.filter((name) => !known.has(name))).toEqual([])
@@ -104,6 +108,7 @@ describe('of the metrics of a server that has worked', () => {
 
   test('the lists of jobs and instances are made', () => {
     const definitions = variables.flatMap(({ definition }) => definition ?? [])
+
     expect(definitions).toHaveLength(2)
     for (const name of definitions.flatMap((text) => text.match(/parley_\w+/g) ?? [])) {
       expect(metrics.value(name), name).toBeGreaterThan(0)
@@ -115,6 +120,7 @@ test('every panel takes the data source, the jobs and the instances that were ch
   const names = ['datasource', 'job', 'instance']
   expect(variables.map(({ name }) => name)).toEqual(names)
   for (const panel of panels) expect(panel.datasource?.uid).toBe('${datasource}')
+
   for (const { expr } of queries) {
     for (const { matchers } of selectorsOf(expr)) {
       expect(matchers.map(({ label }) => label)).toEqual(expect.arrayContaining(OF_TARGETS))

@@ -39,19 +39,19 @@ describe.skipIf(!hasPrometheus)('a real Prometheus that looks at a server at wor
     const connections = () => store.connections() ?? { idle: 1, busy: 2, waiting: 3, most: 10 }
     const wrong = () => Promise.resolve({ status: 299 } as never)
     server = await startServer({
-      violates: true,
+      allowsViolations: true,
       testStore,
       env: {
         METRICS_PORT: '0',
         CHAT_UPSTREAM_URL: upstream.url,
         RATE_LIMIT_SIGN_IN_ACCOUNT: '1/900',
       },
-      instead: {
+      replacements: {
         deps: { store: { ...store, connections } },
         operations: (real: Operations) => ({ ...real, getStatus: wrong }),
       },
     })
-    alice = await server.newUser()
+    alice = await server.createUser()
     prometheus = await startPrometheus(server.metricsUrl)
   })
   afterAll(async () => {
@@ -67,9 +67,9 @@ describe.skipIf(!hasPrometheus)('a real Prometheus that looks at a server at wor
     await (await openStream(alice, { message: 'Hello' })).rest()
     upstream.script = { status: 400 }
     await alice.call('sendMessage', { body: { message: 'Hello' } })
-    await server.anybody.refused('internal', 'getStatus')
+    await server.anonymous.refused('internal', 'getStatus')
     const body = { email: 'nobody@example.com', password: 'not the password' }
-    await server.anybody.call('logIn', { body })
+    await server.anonymous.call('logIn', { body })
   }
 
   test.each(queries)(
@@ -81,6 +81,7 @@ describe.skipIf(!hasPrometheus)('a real Prometheus that looks at a server at wor
         const found = await prometheus.query(filledIn(expr))
         return found.length > 0 && found
       }, PATIENCE_MS)
+
       for (const { value } of samples) expect(Number(value[1])).toBeGreaterThanOrEqual(0)
     },
     2 * PATIENCE_MS,

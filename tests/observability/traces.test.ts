@@ -29,7 +29,7 @@ async function start(env: Record<string, string> = {}, status = 200) {
 
 function lineOf(server: TestServer, requestId: string) {
   return server
-    .logged()
+    .logLines()
     .find((line) => line['msg'] === 'request' && line['requestId'] === requestId)
 }
 
@@ -41,7 +41,7 @@ function named(spans: CollectedSpan[], name: string): CollectedSpan {
 
 test('a stream is one trace: its request, the engine and the store, each below the other', async () => {
   const { server, spansOf } = await start()
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   await (await openStream(alice, { message: 'Hello' }, { 'X-Request-Id': 'the-stream' })).rest()
   const spans = await spansOf('the-stream')
   const request = named(spans, 'POST /chat/stream')
@@ -55,6 +55,7 @@ test('a stream is one trace: its request, the engine and the store, each below t
     'parley.operation': 'streamMessage',
     'parley.request_id': 'the-stream',
   })
+
   const engine = named(spans, 'engine.answer')
   expect(engine).toMatchObject({ parentSpanId: request.spanId, events: ['first piece'] })
   expect(named(spans, 'store.generations.start').parentSpanId).toBe(request.spanId)
@@ -63,11 +64,13 @@ test('a stream is one trace: its request, the engine and the store, each below t
 
 test('a login shows what its password cost', async () => {
   const { server, spansOf } = await start()
-  const { email, password } = (await server.newUser()).identity
+  const { email, password } = (await server.createUser()).identity
   const headers = { 'X-Request-Id': 'the-login' }
-  await server.anybody.expect(200, 'logIn', { body: { email, password }, headers })
+  await server.anonymous.expect(200, 'logIn', { body: { email, password }, headers })
+
   const spans = await spansOf('the-login')
   const { spanId } = named(spans, 'POST /auth/login')
+
   expect(named(spans, 'passwords.verify').parentSpanId).toBe(spanId)
 })
 
@@ -82,6 +85,7 @@ test('the trace of a caller goes on, and an odd one is left alone', async () => 
     traceId,
     parentSpanId: spanId,
   })
+
   await call('odd', `00-${'0'.repeat(32)}-${spanId}-01`)
   await call('junk', `hostile ${'x'.repeat(2_000)}`)
   for (const id of ['odd', 'junk']) {
@@ -97,7 +101,7 @@ test('a failure is marked by its kind, where it happened', async () => {
   const upstream = await startUpstream({ status: 401 })
   closing.push(() => upstream.close())
   const { server, spansOf } = await start({ CHAT_UPSTREAM_URL: upstream.url })
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const headers = { 'X-Request-Id': 'failing' }
   await alice.refused('upstream-refused', 'sendMessage', {
     body: { message: 'Hello' },
@@ -106,6 +110,7 @@ test('a failure is marked by its kind, where it happened', async () => {
   const spans = await spansOf('failing')
   const why = { 'error.type': 'upstream-refused' }
   expect(named(spans, 'engine.answer')).toMatchObject({ failed: true, attributes: why })
+
   const request = named(spans, 'POST /chat')
   expect(request).toMatchObject({ failed: true, attributes: why })
   expect(request.attributes['parley.problem']).toBe('upstream-refused')
@@ -113,10 +118,10 @@ test('a failure is marked by its kind, where it happened', async () => {
 
 test('nothing that a caller wrote is in a trace, but for its own id of the request', async () => {
   const { server, collector, spansOf } = await start()
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const { email, password, accessToken, refreshToken } = alice.identity
   await alice.expect(200, 'sendMessage', { body: { message: 'a hostile message' } })
-  await server.anybody.refused('token-invalid', 'refreshTokens', {
+  await server.anonymous.refused('token-invalid', 'refreshTokens', {
     body: { refreshToken: 'hostile token' },
   })
   const odd = { 'User-Agent': 'hostile agent', tracestate: 'hostile=1', 'X-Request-Id': 'last' }
@@ -128,6 +133,7 @@ test('nothing that a caller wrote is in a trace, but for its own id of the reque
     'parley.problem': 'not-found',
     'parley.request_id': 'last',
   })
+
   const sent = collector.bodies.join('')
   expect(sent).toContain('store.')
   for (const secret of ['hostile', email, password, accessToken, refreshToken, '127.0.0.1']) {
@@ -140,9 +146,11 @@ test('the collector gets the headers and the name that were configured', async (
     OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=north%20west,authorization=Bearer%20abc',
     OTEL_SERVICE_NAME: 'parley-north',
   })
-  await server.anybody.expect(200, 'listModes')
-  await until(() => server.logged().some(({ operationId }) => operationId === 'listModes'))
+  await server.anonymous.expect(200, 'listModes')
+  await until(() => server.logLines().some(({ operationId }) => operationId === 'listModes'))
+
   await server.parley.deps.tracer!.flush()
+
   expect(collector.headers[0]).toMatchObject({
     'x-tenant': 'north west',
     authorization: 'Bearer abc',
@@ -152,12 +160,14 @@ test('the collector gets the headers and the name that were configured', async (
 
 test('a collector that refuses costs a line in the log, and no call', async () => {
   const { server } = await start({}, 400)
-  const alice = await server.newUser()
+  const alice = await server.createUser()
+
   for (let call = 0; call < 3; call += 1) {
     await alice.expect(200, 'getProfile')
     await server.parley.deps.tracer!.flush().catch(() => undefined)
   }
-  const lost = server.logged().filter(({ msg }) => String(msg).startsWith('traces are lost'))
+  const lost = server.logLines().filter(({ msg }) => String(msg).startsWith('traces are lost'))
+
   expect(lost).toHaveLength(1)
 })
 
@@ -165,8 +175,9 @@ test('without a collector there is no tracer, and nothing is wrapped', async () 
   const server = await startServer()
   closing.push(server.close)
   expect(server.parley.deps.tracer).toBeUndefined()
-  await server.anybody.expect(200, 'listModes')
-  const line = await until(() => server.logged().find(({ msg }) => msg === 'request'))
+
+  await server.anonymous.expect(200, 'listModes')
+  const line = await until(() => server.logLines().find(({ msg }) => msg === 'request'))
   expect(line).not.toHaveProperty('traceId')
 })
 

@@ -13,7 +13,7 @@ let server: TestServer
 let held: TestServer
 beforeAll(async () => {
   server = await startServer()
-  held = await startServer({ instead: { deps: { engine } } })
+  held = await startServer({ replacements: { deps: { engine } } })
 })
 afterAll(() => Promise.all([server.close(), held.close()]))
 
@@ -51,12 +51,13 @@ async function totalsOf(client: Client, { clock }: TestServer) {
 
 describe('a conversation', () => {
   test('answers with a message that is kept, in a conversation made for it', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { body } = await alice.expect(200, 'sendMessage', {
       body: { message: 'Hello! My name is Ada.' },
     })
     expect(body.message).toMatchObject({ role: 'assistant', status: 'complete', mode: 'balanced' })
     expect(body.message.content).toContain('Ada')
+
     const kept = await conversationOf(alice, body.conversationId)
     expect(kept.messages).toEqual([body.userMessage, body.message])
     expect(kept.title).toBe('Hello! My name is Ada.')
@@ -66,22 +67,27 @@ describe('a conversation', () => {
     [['Hello! My name is Grace.', 'Tell me a joke', 'What is my name?'], 'Grace'],
     [['제 이름은 김민수예요', '농담 해줘', '내 이름이 뭐야?'], '김민수'],
   ])('remembers over several calls what it was told first: %j', async (messages, name) => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
+
     expect(await talk(alice, messages)).toContain(name)
   })
 
   test('does not remember what was said in another conversation', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
+
     await talk(alice, ['My name is Hedwig.'])
+
     expect(await talk(alice, ['What is my name?'])).not.toContain('Hedwig')
   })
 
   test('tells the engine everything said before, in order, and the new message last', async () => {
-    const alice = await held.newUser()
+    const alice = await held.createUser()
     const first = await answered(alice, { message: 'one' })
     const { conversationId } = first.reply
     await answered(alice, { message: 'two', conversationId })
+
     const third = await answered(alice, { message: 'three', conversationId })
+
     expect(third.turn.conversationId).toBe(conversationId)
     expect(third.turn.messages).toEqual([
       { role: 'user', content: 'one' },
@@ -93,35 +99,41 @@ describe('a conversation', () => {
   })
 
   test('of somebody else does not exist, whoever asks and however', async () => {
-    const [alice, mallory] = [await server.newUser(), await server.newUser()]
+    const [alice, mallory] = [await server.createUser(), await server.createUser()]
     const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
     const { conversationId } = body
+
     for (const unknown of [conversationId, randomUUID()]) {
       const request = { body: { message: 'Hi', conversationId: unknown } }
       const { body: problem } = await mallory.refused('not-found', 'sendMessage', request)
       expect(problem).not.toHaveProperty('detail')
       await mallory.refused('not-found', 'streamMessage', request)
     }
+
     expect((await conversationOf(alice, conversationId)).messageCount).toBe(2)
   })
 
   test('is titled after its first message, on one line', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const message = `  Hello\r\n\tthere, ${'🙂 '.repeat(100)}`
     const { body } = await alice.expect(200, 'sendMessage', { body: { message } })
+
     const { title } = await conversationOf(alice, body.conversationId)
+
     expect(title).toMatch(/^Hello there, (🙂 ?)+…$/u)
     expect(body.userMessage.content).toBe(message)
   })
 
   test('is only moved to the top by a message, and counts both sides', async () => {
-    const alice = await held.newUser()
+    const alice = await held.createUser()
     const { conversationId } = (await answered(alice, { message: 'older' })).reply
     await held.clock.advance(1_000)
     await answered(alice, { message: 'newer' })
     await held.clock.advance(1_000)
     await answered(alice, { message: 'again', conversationId })
+
     const { body } = await alice.expect(200, 'listConversations')
+
     expect(body.data.map(({ title }) => title)).toEqual(['older', 'newer'])
     expect(body.data[0]).toMatchObject({ id: conversationId, messageCount: 4 })
   })
@@ -138,11 +150,13 @@ describe('the mode', () => {
   }
 
   test('of the message goes before that of the conversation, the preference, the default', async () => {
-    const alice = await held.newUser()
+    const alice = await held.createUser()
     expect(await modeOf(alice, {})).toBe('balanced')
+
     const preferences = { defaultMode: 'creative' }
     await alice.expect(200, 'replaceProfile', { body: { displayName: 'Ada', preferences } })
     expect(await modeOf(alice, {})).toBe('creative')
+
     const made = await alice.expect(201, 'createConversation', { body: { mode: 'concise' } })
     const conversationId = made.body.id
     expect(await modeOf(alice, { conversationId })).toBe('concise')
@@ -151,15 +165,18 @@ describe('the mode', () => {
   })
 
   test('of the first message becomes the mode of its conversation', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
+
     const { body } = await alice.expect(200, 'sendMessage', {
       body: { message: 'Hi', mode: 'concise' },
     })
+
     expect((await conversationOf(alice, body.conversationId)).mode).toBe('concise')
   })
 
   test('that there is not is refused at /mode, before anything is kept', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
+
     for (const operation of ['sendMessage', 'streamMessage'] as const) {
       const { body } = await alice.refused('invalid-request', operation, {
         body: { message: 'Hi', mode: 'sarcastic' },
@@ -169,14 +186,16 @@ describe('the mode', () => {
       ])
       for (const { id } of modes) expect(body.errors![0]!.detail).toContain(id)
     }
+
     expect((await alice.expect(200, 'listConversations')).body.data).toEqual([])
   })
 })
 
 describe('usage', () => {
   test('of the reply is that of the message, and the report is the sum of them', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const usages: Usage[] = []
+
     for (const message of ['Hello', 'Tell me a joke', '안녕하세요']) {
       const { body } = await alice.expect(200, 'sendMessage', { body: { message } })
       expect(body.usage).toEqual(body.message.usage)
@@ -187,6 +206,7 @@ describe('usage', () => {
     }
     const sum = (key: 'inputTokens' | 'outputTokens' | 'totalTokens') =>
       usages.reduce((total, usage) => total + usage[key]!, 0)
+
     expect(await totalsOf(alice, server)).toEqual({
       requests: 3,
       messages: 3,
@@ -197,12 +217,14 @@ describe('usage', () => {
   })
 
   test('that the engine did not tell is left out, never 0', async () => {
-    const alice = await held.newUser()
+    const alice = await held.createUser()
     const asking = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
     turn.say('Hello')
     turn.end({ totalTokens: 7, source: 'upstream' })
+
     const { body } = await asking
+
     expect(body.usage).toEqual({ totalTokens: 7, source: 'upstream' })
     expect(body.message.usage).toEqual(body.usage)
   })
@@ -210,7 +232,7 @@ describe('usage', () => {
 
 describe('one generation for each conversation', () => {
   test('a second is refused with the id of the first, leaves nothing, and may come after it', async () => {
-    const alice = await held.newUser()
+    const alice = await held.createUser()
     const { conversationId } = (await answered(alice, { message: 'one' })).reply
     const opening = openStream(alice, { message: 'two', conversationId })
     const turn = await engine.next()
@@ -226,10 +248,12 @@ describe('one generation for each conversation', () => {
       expect(refusal.headers['retry-after']).toBe('1')
     }
     expect((await conversationOf(alice, conversationId)).messageCount).toBe(4)
+
     turn.end()
     await stream.rest()
     const { reply } = await answered(alice, { message: 'three', conversationId })
     expect(reply.message.status).toBe('complete')
+
     const { messages } = await conversationOf(alice, conversationId)
     const said = messages.filter(({ role }) => role === 'user').map(({ content }) => content)
     expect(said).toEqual(['one', 'two', 'three'])
@@ -237,7 +261,7 @@ describe('one generation for each conversation', () => {
   })
 
   test('of twenty messages at once exactly one is answered', async () => {
-    const alice = await held.newUser()
+    const alice = await held.createUser()
     const { conversationId } = (await answered(alice, { message: 'first' })).reply
     const before = engine.turns.length
     const calls = Array.from({ length: 20 }, (_, i) =>
@@ -252,7 +276,9 @@ describe('one generation for each conversation', () => {
       if (refused.length === 19) (await winner).end()
       return status
     })
+
     const statuses = await Promise.all(all)
+
     expect(statuses.filter((status) => status === 200)).toHaveLength(1)
     expect(statuses.filter((status) => status === 409)).toHaveLength(19)
     expect(engine.turns.length - before).toBe(1)
@@ -260,7 +286,7 @@ describe('one generation for each conversation', () => {
   })
 
   test('keeps no other conversation from answering', async () => {
-    const alice = await held.newUser()
+    const alice = await held.createUser()
     const first = alice.expect(200, 'sendMessage', { body: { message: 'one' } })
     const turn = await engine.next()
     await answered(alice, { message: 'two' })
@@ -271,11 +297,13 @@ describe('one generation for each conversation', () => {
 
 describe('POST /chat/stream', () => {
   test('streams the very text that is kept, and ends with exactly one terminal event', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const stream = await openStream(alice, { message: 'Tell me a joke' })
     expect(stream.status).toBe(200)
+
     const events = await stream.rest()
     expect(events.at(0)?.name).toBe('message.start')
+
     const end = events.at(-1)!.event
     if (end.type !== 'message.end') throw new Error(`ended with ${end.type}`)
     expect(textOf(events)).toBe(end.message.content)

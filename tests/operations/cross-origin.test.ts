@@ -43,6 +43,7 @@ describe('a page of an origin in CORS_ORIGINS', () => {
     const response = await call(ALLOWED)
     expect(response.headers.get('access-control-allow-origin')).toBe(ALLOWED)
     expect(response.headers.get('vary')).toContain('Origin')
+
     const readable = listIn(response, 'access-control-expose-headers')
     const { document } = contract
     const described = operationsIn(document)
@@ -56,6 +57,7 @@ describe('a page of an origin in CORS_ORIGINS', () => {
     const response = await preflight(ALLOWED)
     expect(response.status).toBe(204)
     expect(response.headers.get('access-control-allow-origin')).toBe(ALLOWED)
+
     const sendable = listIn(response, 'access-control-allow-headers')
     const asked = ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-Match', 'Last-Event-ID']
     expect(sendable).toEqual(expect.arrayContaining([...asked, 'X-API-Key', 'X-Request-Id']))
@@ -66,6 +68,7 @@ describe('a page of an origin in CORS_ORIGINS', () => {
     const sendable = listIn(await preflight(ALLOWED), 'access-control-allow-headers')
     const added = ['traceparent', 'tracestate', 'Cache-Control', 'X-Requested-With']
     expect(sendable).toEqual(expect.arrayContaining(added))
+
     const headers = {
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
       tracestate: 'vendor=value',
@@ -85,8 +88,8 @@ describe('every answer', () => {
     broken = await startServer({
       env: { CORS_ORIGINS: ALLOWED },
       testStore: store,
-      violates: true,
-      instead: {
+      allowsViolations: true,
+      replacements: {
         operations: (real) => ({
           ...real,
           listModes: () => Promise.reject(new Error('a mistake of ours')),
@@ -135,6 +138,7 @@ describe('every answer', () => {
 
   test('is readable to a page of an origin in CORS_ORIGINS, each header of it', async () => {
     const statuses = new Set<number>()
+
     for (const ask of await asks()) {
       const { status, headers } = await from(ask, ALLOWED)
       statuses.add(status)
@@ -150,6 +154,7 @@ describe('every answer', () => {
       expect([what, hidden]).toEqual([what, []])
     }
     const expected = [200, 204, 302, 304, 308, 400, 401, 404, 405, 406, 413, 415, 500, 503]
+
     expect([...statuses].sort()).toEqual(expected)
   })
 
@@ -170,6 +175,7 @@ describe('every answer', () => {
     const answer = await from({ url: `${strict.url}/api/v1/modes` }, ALLOWED)
     expect(answer.status).toBe(400)
     expect(answer.headers.get('access-control-allow-origin')).toBe(ALLOWED)
+
     await strict.close()
   })
 })
@@ -187,6 +193,7 @@ describe('preflights', () => {
       }
     }
     expect((await fetch(`${poor.url}/api/v1/status`)).status).toBe(200)
+
     await poor.close()
   })
 
@@ -196,14 +203,18 @@ describe('preflights', () => {
       'Access-Control-Request-Method': 'POST',
       'Access-Control-Request-Private-Network': 'true',
     }
+
     const answer = await fetch(`${server.url}/api/v1/chat`, { method: 'OPTIONS', headers })
+
     expect(answer.headers.get('access-control-allow-private-network')).toBeNull()
   })
 })
 
 test('an OPTIONS that is no preflight is answered with the methods of the path', async () => {
   const init = { method: 'OPTIONS', headers: { Origin: ALLOWED } }
+
   const answer = await fetch(`${server.url}/api/v1/chat`, init)
+
   expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'POST'])
   expect(answer.headers.get('access-control-allow-origin')).toBe(ALLOWED)
 })
@@ -217,6 +228,7 @@ test('a page of any other origin may do neither', async () => {
 
 test('no credential goes by itself: cookies are never asked for', async () => {
   const response = await call(ALLOWED)
+
   expect(response.headers.get('access-control-allow-credentials')).toBeNull()
   expect(response.headers.get('set-cookie')).toBeNull()
 })

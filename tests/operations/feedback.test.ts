@@ -15,24 +15,28 @@ async function chat(client: Client) {
 
 describe('POST /feedback', () => {
   test('keeps what a person thought of an answer', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const messageId = (await chat(alice)).message.id
     const rating = 'up' as const
     const body = { messageId, rating, tags: ['helpful', 'kind'], comment: 'Nice 👋' }
+
     const given = (await alice.expect(200, 'giveFeedback', { body })).body
+
     expect(given).toMatchObject(body)
     expect((await alice.expect(200, 'listFeedback')).body).toEqual({ data: [given] })
   })
 
   test('a second one replaces the first as a whole and keeps its id', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const messageId = (await chat(alice)).message.id
     const first = await alice.expect(200, 'giveFeedback', {
       body: { messageId, rating: 'up', tags: ['helpful'], comment: 'Good' },
     })
     await server.clock.advance(1_000)
+
     const second = await alice.expect(200, 'giveFeedback', { body: { messageId, rating: 'down' } })
     const { id, createdAt, updatedAt } = first.body
+
     expect(second.body).toEqual({
       id,
       messageId,
@@ -44,25 +48,29 @@ describe('POST /feedback', () => {
   })
 
   test('twenty at once on one message are one feedback', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const messageId = (await chat(alice)).message.id
     const body = { messageId, rating: 'up' } as const
+
     const given = await Promise.all(
       Array.from({ length: 20 }, () => alice.expect(200, 'giveFeedback', { body })),
     )
+
     expect(new Set(given.map((one) => one.body.id)).size).toBe(1)
     expect((await alice.expect(200, 'listFeedback')).body.data).toHaveLength(1)
   })
 
   test('is for answers of the caller only: nothing else exists', async () => {
-    const [alice, bob] = await Promise.all([server.newUser(), server.newUser()])
+    const [alice, bob] = await Promise.all([server.createUser(), server.createUser()])
     const { userMessage, message } = await chat(alice)
     const rating = 'up' as const
     const refuse = (client: Client, messageId: string) =>
       client.refused('not-found', 'giveFeedback', { body: { messageId, rating } })
     await refuse(alice, userMessage.id)
     await refuse(bob, message.id)
+
     await refuse(alice, randomUUID())
+
     expect((await bob.expect(200, 'listFeedback')).body.data).toEqual([])
   })
 
@@ -76,16 +84,18 @@ describe('POST /feedback', () => {
     ['/comment', { rating: 'up', comment: 'x'.repeat(2001) }],
     ['/messageId', { rating: 'up', messageId: 'x' }],
   ])('points at %s of %j', async (pointer, given) => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const body = { messageId: randomUUID(), ...given } as never
+
     const { errors } = (await alice.refused('invalid-request', 'giveFeedback', { body })).body
+
     expect(errors?.[0]).toMatchObject({ in: 'body', pointer })
   })
 })
 
 describe('GET /feedback', () => {
   test('walks over all of them once each, though all are of one moment', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const given = new Set<string>()
     for (let i = 0; i < 7; i += 1) {
       const messageId = (await chat(alice)).message.id
@@ -94,18 +104,20 @@ describe('GET /feedback', () => {
     }
     const seen: string[] = []
     let cursor: string | undefined
+
     do {
       const query = { limit: 3, ...(cursor !== undefined && { cursor }) }
       const { data, nextCursor } = (await alice.expect(200, 'listFeedback', { query })).body
       seen.push(...data.map(({ id }) => id))
       cursor = nextCursor
     } while (cursor !== undefined)
+
     expect(seen).toHaveLength(7)
     expect(new Set(seen)).toEqual(given)
   })
 
   test('does not continue the list of another caller, nor another list', async () => {
-    const [alice, bob] = await Promise.all([server.newUser(), server.newUser()])
+    const [alice, bob] = await Promise.all([server.createUser(), server.createUser()])
     for (let i = 0; i < 2; i += 1) {
       const messageId = (await chat(alice)).message.id
       await alice.expect(200, 'giveFeedback', { body: { messageId, rating: 'up' } })
@@ -119,13 +131,15 @@ describe('GET /feedback', () => {
 
 describe('DELETE /feedback/{feedbackId}', () => {
   test('takes it back for good, and a new one is a new one', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const messageId = (await chat(alice)).message.id
     const body = { messageId, rating: 'up' } as const
     const first = (await alice.expect(200, 'giveFeedback', { body })).body
     const path = { feedbackId: first.id }
     await alice.expect(204, 'deleteFeedback', { path })
+
     await alice.refused('not-found', 'deleteFeedback', { path })
+
     expect((await alice.expect(200, 'listFeedback')).body.data).toEqual([])
     expect((await alice.expect(200, 'giveFeedback', { body })).body.id).not.toBe(first.id)
   })

@@ -58,11 +58,13 @@ describe('a server with a certificate', () => {
     const body = JSON.stringify(LOGIN)
     const login = await ask('/api/v1/auth/login', { method: 'POST', headers: JSON_TYPE, body })
     expect(login.status).toBe(200)
+
     const { accessToken } = login.json() as { accessToken: string }
     const headers = { ...JSON_TYPE, Authorization: `Bearer ${accessToken}` }
     const message = JSON.stringify({ message: 'Hello' })
     const stream = await ask('/api/v1/chat/stream', { method: 'POST', headers, body: message })
     expect(stream.text).toContain('event: message.end')
+
     const answers = [login, stream, await ask('/docs'), await ask('/nowhere')]
     for (const { headers } of answers) expect(headers['strict-transport-security']).toBe(HSTS)
   })
@@ -70,6 +72,7 @@ describe('a server with a certificate', () => {
   test('keeps the shapes that Express expects, so that calls stay as fast as by HTTP', async () => {
     const seen: boolean[] = []
     const { server: listener } = server.parley
+
     listener.prependListener('request', (req, res) => {
       const before = [Object.getPrototypeOf(req), Object.getPrototypeOf(res)] as unknown[]
       res.once('finish', () => {
@@ -77,6 +80,7 @@ describe('a server with a certificate', () => {
         seen.push(before[0] === after[0] && before[1] === after[1])
       })
     })
+
     expect((await ask('/api/v1/health')).status).toBe(200)
     expect(seen).toEqual([true])
   })
@@ -86,7 +90,9 @@ describe('a server with a certificate', () => {
     let raw = ''
     socket.setEncoding('utf8').on('data', (text: string) => (raw += text))
     socket.write('NOT HTTP\r\n\r\n')
+
     await once(socket, 'close')
+
     expect(raw).toContain('HTTP/1.1 400')
     expect(raw).toContain('"code":"invalid-request"')
     expect(raw).toContain(`Strict-Transport-Security: ${HSTS}`)
@@ -94,6 +100,7 @@ describe('a server with a certificate', () => {
 
   test('hangs up on plain HTTP and on TLS 1.1, and serves the next caller', async () => {
     const plain = sendBytes(server.url.replace('https', 'http'), 'GET / HTTP/1.1\r\n\r\n')
+
     await expect(plain).rejects.toThrow()
     await expect(ask('/api/v1/health', { maxVersion: 'TLSv1.1' })).rejects.toThrow()
     expect((await ask('/api/v1/health', { maxVersion: 'TLSv1.2' })).status).toBe(200)
@@ -107,6 +114,7 @@ describe('a server with a certificate', () => {
     open.setEncoding('utf8').write('GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n')
     const [answer] = (await once(open, 'data')) as [string]
     expect(answer).toContain('HTTP/1.1 200')
+
     open.destroy()
   })
 
@@ -115,17 +123,18 @@ describe('a server with a certificate', () => {
     await server.clock.advance(LOOK_MS)
     const stays = () =>
       server
-        .logged()
+        .logLines()
         .filter(
           ({ msg }) => msg === 'certificate not reloaded: the current certificate stays in use',
         )
     await until(() => stays().length > 0)
     expect(await presented()).toContain('first')
+
     await folder.put('second')
     await server.clock.advance(LOOK_MS)
     await until(async () => (await presented()).includes('second'))
     expect(stays()).toHaveLength(1)
-    expect(JSON.stringify(server.logged())).not.toContain('PRIVATE KEY')
+    expect(JSON.stringify(server.logLines())).not.toContain('PRIVATE KEY')
   })
 })
 
@@ -141,21 +150,25 @@ describe('a certificate that cannot be used stops the start', () => {
 
   test('where the key is another’s', async () => {
     await folder.put('first', 'second')
+
     await expect(start()).rejects.toThrow(/must be a certificate chain and its private key/)
   })
 
   test('where a file is still empty, which Node would take for none', async () => {
     await writeFile(folder.keyFile, '')
+
     await expect(start()).rejects.toThrow(`${folder.keyFile} is empty`)
   })
 
   test('where a file is missing, which is named', async () => {
     await folder.close()
+
     await expect(start()).rejects.toThrow(`${folder.certFile} cannot be read: ENOENT`)
   })
 
   test('where others on the machine may open the key', async () => {
     await chmod(folder.keyFile, 0o644)
+
     await expect(start()).rejects.toThrow(/chmod 600/)
   })
 })
@@ -172,6 +185,7 @@ describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
 
   test('serves what came to the proxy by HTTPS, with HSTS', async () => {
     const answer = await ask('/api/v1/status', { headers: HTTPS })
+
     expect(answer.status).toBe(200)
     expect(answer.headers['strict-transport-security']).toBe(HSTS)
   })
@@ -181,7 +195,9 @@ describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
     async (headers: Record<string, string>) => {
       const body = JSON.stringify(LOGIN)
       const request = { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body }
+
       const answer = await ask('/api/v1/auth/login', request)
+
       expect(answer.status).toBe(400)
       expect(answer.problem()).toMatchObject({
         code: 'invalid-request',
@@ -199,6 +215,7 @@ describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
 
   test('does not take the word of somebody who is no proxy of ours', async () => {
     const answer = await ask('/api/v1/status', { headers: HTTPS, from: '127.0.0.2' })
+
     expect(answer.problem().code).toBe('invalid-request')
   })
 
@@ -216,5 +233,6 @@ test('without HTTPS of its own and without REQUIRE_HTTPS, HSTS is left to the pr
     headers: { 'X-Forwarded-Proto': 'https' },
   })
   expect(answer.headers).not.toHaveProperty('strict-transport-security')
+
   await server.close()
 })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Message } from '../../generated/api.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import { givenComments, givenLongTexts } from '../support/long-texts.ts'
+import { insertComments, insertLongMessages } from '../support/long-texts.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const PAGE_BYTES = 262_144
@@ -17,9 +17,9 @@ let conversationId: string
 beforeAll(async () => {
   testStore = await openTestStore()
   server = await startServer({ testStore })
-  alice = await server.newUser()
+  alice = await server.createUser()
   const { id } = (await alice.expect(200, 'getProfile')).body
-  conversationId = await givenLongTexts(testStore, id, { count: COUNT, text: LONG })
+  conversationId = await insertLongMessages(testStore, id, { count: COUNT, text: LONG })
 })
 afterAll(async () => {
   await server.close()
@@ -35,6 +35,7 @@ describe('a page of long texts', () => {
     const seen: string[] = []
     const sizes: number[] = []
     let cursor: string | undefined
+
     do {
       const query = { limit: 100, ...(cursor !== undefined && { cursor }) }
       const path = { conversationId }
@@ -45,6 +46,7 @@ describe('a page of long texts', () => {
       sizes.push(body.data.length)
       cursor = body.nextCursor
     } while (cursor !== undefined)
+
     expect(new Set(seen).size).toBe(COUNT)
     expect(seen).toHaveLength(COUNT)
     expect(Math.max(...sizes)).toBe(2)
@@ -54,6 +56,7 @@ describe('a page of long texts', () => {
     const path = { conversationId }
     const { body } = await alice.expect(200, 'getConversation', { path })
     expect(body.messages).toHaveLength(2)
+
     const query = { limit: 1, cursor: body.messagesCursor! }
     const { body: first } = await alice.expect(200, 'listMessages', { path, query })
     expect(first.data[0]!.id).not.toBe(body.messages[0]!.id)
@@ -63,9 +66,11 @@ describe('a page of long texts', () => {
   test('may hold one text alone, however long it is', async () => {
     const { id } = (await alice.expect(200, 'getProfile')).body
     const text = '한'.repeat(65_536)
-    const longest = await givenLongTexts(testStore, id, { count: 3, text })
+    const longest = await insertLongMessages(testStore, id, { count: 3, text })
     const path = { conversationId: longest }
+
     const { body } = await alice.expect(200, 'listMessages', { path, query: { limit: 2 } })
+
     expect(contents(body.data)).toEqual([text])
     expect((await alice.expect(200, 'getConversation', { path })).body.messages).toHaveLength(1)
   })
@@ -73,12 +78,13 @@ describe('a page of long texts', () => {
   test.each(['listFeedback', 'listAllFeedback'] as const)(
     'of comments (%s) ends at 256 kB, and the pages together miss and repeat nothing',
     async (operation) => {
-      const [bob, admin] = [await server.newUser(), await server.admin()]
+      const [bob, admin] = [await server.createUser(), await server.admin()]
       const { id } = (await bob.expect(200, 'getProfile')).body
-      const talk = await givenLongTexts(testStore, id, { count: 120, text: 'a' })
-      await givenComments(testStore, id, { conversationId: talk, comment: '한'.repeat(2_000) })
+      const talk = await insertLongMessages(testStore, id, { count: 120, text: 'a' })
+      await insertComments(testStore, id, { conversationId: talk, comment: '한'.repeat(2_000) })
       const seen = new Set<string>()
       let cursor: string | undefined
+
       do {
         const query = { limit: 100, ...(cursor !== undefined && { cursor }) }
         const { body } =
@@ -90,15 +96,18 @@ describe('a page of long texts', () => {
         for (const one of body.data) seen.add(one.id)
         cursor = body.nextCursor
       } while (cursor !== undefined)
+
       expect(seen.size).toBeGreaterThanOrEqual(120)
     },
   )
 
   test('of short texts holds as many things as were asked for', async () => {
     const { id } = (await alice.expect(200, 'getProfile')).body
-    const talk = await givenLongTexts(testStore, id, { count: 101, text: 'a'.repeat(2_000) })
+    const talk = await insertLongMessages(testStore, id, { count: 101, text: 'a'.repeat(2_000) })
     const path = { conversationId: talk }
+
     const { body } = await alice.expect(200, 'listMessages', { path, query: { limit: 100 } })
+
     expect(body.data).toHaveLength(100)
     expect((await alice.expect(200, 'getConversation', { path })).body.messages).toHaveLength(50)
   })

@@ -10,7 +10,7 @@ let server: TestServer
 let alice: Client
 beforeAll(async () => {
   server = await startServer()
-  alice = await server.newUser()
+  alice = await server.createUser()
 })
 afterAll(() => server.close())
 
@@ -30,6 +30,7 @@ test('every path of the first server still has a place', () => {
 describe.each(moved)('$method $from', ({ method, from, to }) => {
   test('answers 308 with its new place, and says since when and until when', async () => {
     const answer = await send(server.url + from, { method: method.toUpperCase() })
+
     expect(answer.status).toBe(308)
     expect(answer.text).toBe('')
     expect(answer.headers).toMatchObject({
@@ -48,10 +49,12 @@ describe.each(moved)('$method $from', ({ method, from, to }) => {
       method: method.toUpperCase(),
     })
     expect(answer.headers['location']).toBe(`${to}?limit=5&q=//evil.example`)
+
     const odd = `?${'&'.repeat(1_500)}x[__proto__]="%"&y=%41`
     const carried = await send(server.url + from + odd, { method: method.toUpperCase() })
     const encoded = odd.replace('[__proto__]="%"', '%5B__proto__%5D=%22%25%22')
     expect(carried.headers['location']).toBe(to + encoded)
+
     const other = await send(`${server.url}/${from}`, { method: method.toUpperCase() })
     expect(other.status).toBe(404)
   })
@@ -79,6 +82,7 @@ describe('a client that follows redirects', () => {
 
   test('finds the health check at the old place of /test', async () => {
     const response = await fetch(`${server.url}/test`)
+
     expect([response.status, await response.json()]).toEqual([200, { status: 'up' }])
   })
 })
@@ -86,6 +90,7 @@ describe('a client that follows redirects', () => {
 describe('an old place', () => {
   test('has no other methods than it had', async () => {
     const answer = await send(`${server.url}/chat`, { method: 'GET' })
+
     expect(answer.problem().code).toBe('method-not-allowed')
     expect(answer.headers['allow']).toBe('POST')
   })

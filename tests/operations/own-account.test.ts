@@ -16,12 +16,12 @@ const credentialsOf = ({ email, password }: Pick<Identity, 'email' | 'password'>
 })
 
 const logIn = (who: { email: string; password: string }) =>
-  server.anybody.call('logIn', { body: credentialsOf(who) })
+  server.anonymous.call('logIn', { body: credentialsOf(who) })
 
 /** The same user in a session of its own. */
 async function anotherSession({ identity, with: withTokens }: Client): Promise<Client> {
   const { email, password } = identity
-  const { body } = await server.anybody.expect(200, 'logIn', { body: { email, password } })
+  const { body } = await server.anonymous.expect(200, 'logIn', { body: { email, password } })
   return withTokens(body)
 }
 
@@ -33,10 +33,12 @@ const newcomer = () => ({
 
 describe('GET /auth/sessions', () => {
   test('lists where one is logged in, the last used first, and says which one asks', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     await server.clock.advance(1_000)
     const elsewhere = await anotherSession(alice)
+
     const { body } = await alice.expect(200, 'listSessions')
+
     expect(body.data.map(({ id, current }) => [id, current])).toEqual([
       [elsewhere.identity.sessionId, false],
       [alice.identity.sessionId, true],
@@ -45,25 +47,28 @@ describe('GET /auth/sessions', () => {
   })
 
   test('pages through sessions that were all used at the same moment, each once', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const all = [alice, ...(await Promise.all([1, 2, 3, 4].map(() => anotherSession(alice))))]
     const seen: string[] = []
     let cursor: string | undefined
+
     do {
       const query = { limit: 2, ...(cursor !== undefined && { cursor }) }
       const { body } = await alice.expect(200, 'listSessions', { query })
       seen.push(...body.data.map(({ id }) => id))
       cursor = body.nextCursor
     } while (cursor !== undefined)
+
     expect(seen.toSorted()).toEqual(all.map(({ identity }) => identity.sessionId).toSorted())
   })
 
   test('leaves out sessions that have ended, and those of others', async () => {
-    const [alice, bob] = [await server.newUser(), await server.newUser()]
+    const [alice, bob] = [await server.createUser(), await server.createUser()]
     const gone = await anotherSession(alice)
     await gone.expect(204, 'logOut', { body: { scope: 'current' } })
     const { body } = await alice.expect(200, 'listSessions')
     expect(body.data.map(({ id }) => id)).toEqual([alice.identity.sessionId])
+
     const { nextCursor } = (await bob.expect(200, 'listSessions')).body
     expect(nextCursor).toBeUndefined()
   })
@@ -71,26 +76,26 @@ describe('GET /auth/sessions', () => {
 
 describe('DELETE /auth/sessions/{sessionId}', () => {
   test('ends another session at once, its access token and its refresh token', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const lost = await anotherSession(alice)
     const path = { sessionId: lost.identity.sessionId.toUpperCase() }
     await alice.expect(204, 'endSession', { path })
     await lost.refused('token-invalid', 'getProfile')
     const { refreshToken } = lost.identity
-    await server.anybody.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
+    await server.anonymous.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
     await alice.expect(200, 'getProfile')
     await alice.refused('not-found', 'endSession', { path })
   })
 
   test('of somebody else is not found, and goes on', async () => {
-    const [alice, bob] = [await server.newUser(), await server.newUser()]
+    const [alice, bob] = [await server.createUser(), await server.createUser()]
     const path = { sessionId: bob.identity.sessionId }
     await alice.refused('not-found', 'endSession', { path })
     await bob.expect(200, 'getProfile')
   })
 
   test('ends the session that asks as well', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     await alice.expect(204, 'endSession', { path: { sessionId: alice.identity.sessionId } })
     await alice.refused('token-invalid', 'getProfile')
   })
@@ -102,25 +107,28 @@ describe('PUT /auth/password', () => {
   })
 
   test('lets the new password in and the old one out, and ends every other session', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const elsewhere = await anotherSession(alice)
     const newPassword = 'quite another horse'
     await alice.expect(204, 'changePassword', change(alice, newPassword))
     await alice.expect(200, 'getProfile')
     await elsewhere.refused('token-invalid', 'getProfile')
     const { refreshToken } = elsewhere.identity
-    await server.anybody.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
+
+    await server.anonymous.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
     const { email, password } = alice.identity
+
     expect((await logIn({ email, password })).status).toBe(401)
     expect((await logIn({ email, password: newPassword })).status).toBe(200)
   })
 
   test('refuses a wrong current password, and changes nothing', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const elsewhere = await anotherSession(alice)
     const wrong = change(alice, 'quite another horse', 'not my password')
     const { headers } = await alice.refused('invalid-credentials', 'changePassword', wrong)
     expect(headers['www-authenticate']).toBe('Bearer realm="parley"')
+
     await elsewhere.expect(200, 'getProfile')
     expect((await logIn(alice.identity)).status).toBe(200)
   })
@@ -130,34 +138,40 @@ describe('PUT /auth/password', () => {
     ['one of the most common', 'password123', 'most common'],
     ['one of the most common in capitals', 'QWERTYUIOP', 'most common'],
   ])('refuses a new password that is %s', async (_, password, why) => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
+
     const { body } = await alice.refused('weak-password', 'changePassword', change(alice, password))
+
     expect(body.detail).toContain(why)
     expect((await logIn(alice.identity)).status).toBe(200)
   })
 
   test('takes any character: 4-byte ones, spaces at the ends, more than 72 bytes', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { email } = alice.identity
     const newPassword = ` ${'\u{1F40E}'.repeat(40)}한글 `
+
     await alice.expect(204, 'changePassword', change(alice, newPassword))
+
     expect((await logIn({ email, password: newPassword.trim() })).status).toBe(401)
     expect((await logIn({ email, password: newPassword.replace('한글', '한') })).status).toBe(401)
     expect((await logIn({ email, password: newPassword })).status).toBe(200)
   })
 
   test('of two changes at once from one password, whichever is last holds, and one logs in', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { email } = alice.identity
     const passwords = ['the first new horse', 'the second new horse']
     await Promise.all(passwords.map((one) => alice.call('changePassword', change(alice, one))))
+
     const logins = await Promise.all(passwords.map((password) => logIn({ email, password })))
+
     expect(logins.filter(({ status }) => status === 200)).toHaveLength(1)
   })
 
   test('counts wrong current passwords like failed logins, and a right one clears them', async () => {
     const limited = await startServer({ env: { RATE_LIMIT_SIGN_IN_ACCOUNT: '2/900' } })
-    const alice = await limited.newUser()
+    const alice = await limited.createUser()
     const wrong = change(alice, 'quite another horse', 'not my password')
     await alice.refused('invalid-credentials', 'changePassword', wrong)
     await alice.expect(204, 'changePassword', change(alice, alice.identity.password))
@@ -165,6 +179,7 @@ describe('PUT /auth/password', () => {
     await alice.refused('invalid-credentials', 'changePassword', wrong)
     const { body } = await alice.refused('quota-exceeded', 'changePassword', wrong)
     expect(body.violatedPolicies).toEqual(['sign-in-account'])
+
     await alice.expect(200, 'getProfile')
     await limited.close()
   })
@@ -173,27 +188,31 @@ describe('PUT /auth/password', () => {
 describe('POST /auth/register', () => {
   test('makes a user who can log in, chat and read the profile', async () => {
     const body = { ...newcomer(), displayName: '  Grace  ' }
-    const made = await server.anybody.expect(201, 'register', { body })
+    const made = await server.anonymous.expect(201, 'register', { body })
     expect(made.body).toMatchObject({ email: body.email, displayName: 'Grace', role: 'user' })
     expect(made.headers['location']).toBe('/api/v1/users/profile')
-    const tokens = (await server.anybody.expect(200, 'logIn', { body: credentialsOf(body) })).body
-    const grace = server.anybody.with(tokens)
+
+    const tokens = (await server.anonymous.expect(200, 'logIn', { body: credentialsOf(body) })).body
+    const grace = server.anonymous.with(tokens)
     expect((await grace.expect(200, 'getProfile')).body).toEqual(made.body)
+
     await grace.expect(200, 'sendMessage', { body: { message: 'Hello' } })
   })
 
   test('takes an email once, whatever its case and the white space around it', async () => {
     const body = newcomer()
-    await server.anybody.expect(201, 'register', { body })
+    await server.anonymous.expect(201, 'register', { body })
     const twin = { ...body, email: `  ${body.email.toUpperCase()} ` }
-    await server.anybody.refused('email-taken', 'register', { body: twin })
+    await server.anonymous.refused('email-taken', 'register', { body: twin })
   })
 
   test('of twenty at once with one email makes one', async () => {
     const body = newcomer()
+
     const all = await Promise.all(
-      Array.from({ length: 20 }, () => server.anybody.call('register', { body })),
+      Array.from({ length: 20 }, () => server.anonymous.call('register', { body })),
     )
+
     expect(all.map(({ status }) => status).toSorted()).toEqual([
       201,
       ...Array<number>(19).fill(409),
@@ -207,13 +226,15 @@ describe('POST /auth/register', () => {
     ['an email in other letters', { email: 'gräce@example.com' }, 'invalid-request'],
   ] as const)('refuses %s, and makes nobody', async (_, change, code) => {
     const body = { ...newcomer(), ...change }
-    await server.anybody.refused(code, 'register', { body })
+
+    await server.anonymous.refused(code, 'register', { body })
+
     expect((await logIn(body)).status).not.toBe(200)
   })
 
   test('is closed unless the operator opens it', async () => {
     const closed = await startServer()
-    await closed.anybody.refused('registration-closed', 'register', { body: newcomer() })
+    await closed.anonymous.refused('registration-closed', 'register', { body: newcomer() })
     await closed.close()
   })
 })
@@ -227,15 +248,15 @@ test('a password that nobody had time to check is 503 with Retry-After, and cost
       isFull ? Promise.reject(new HashQueueFull(3)) : real.verify(password, hash),
   }
   const env = { RATE_LIMIT_SIGN_IN_ACCOUNT: '2/900', RATE_LIMIT_SIGN_IN_ADDRESS: '2/900' }
-  const busy = await startServer({ env, instead: { deps: { passwords } } })
-  const alice = await busy.newUser()
+  const busy = await startServer({ env, replacements: { deps: { passwords } } })
+  const alice = await busy.createUser()
   const body = credentialsOf(alice.identity)
   isFull = true
   for (let i = 0; i < 5; i += 1) {
-    const { headers } = await busy.anybody.refused('unavailable', 'logIn', { body })
+    const { headers } = await busy.anonymous.refused('unavailable', 'logIn', { body })
     expect(headers['retry-after']).toBe('3')
   }
   isFull = false
-  await busy.anybody.expect(200, 'logIn', { body })
+  await busy.anonymous.expect(200, 'logIn', { body })
   await busy.close()
 })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ProfileChanges, Usage, UsageReport } from '../../generated/api.ts'
-import type { Client, Request } from '../support/client.ts'
+import type { Client, ApiRequest } from '../support/client.ts'
 import { DAY_MS, HOUR_MS, JumpingClock, MINUTE_MS } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { send } from '../support/wire/wire.ts'
@@ -15,8 +15,10 @@ afterAll(() => server.close())
 
 describe('GET /users/profile', () => {
   test('says who the caller is and what it may do', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
+
     const { body } = await alice.expect(200, 'getProfile')
+
     expect(body).toMatchObject({ displayName: 'Ada', role: 'user', preferences: {} })
     expect(body.email).toBe(alice.identity.email)
     expect(body.scopes).toContain('chat:write')
@@ -25,16 +27,19 @@ describe('GET /users/profile', () => {
 
   test('lists the scopes of an admin for an admin', async () => {
     const { body } = await (await server.admin()).expect(200, 'getProfile')
+
     expect(body.role).toBe('admin')
     expect(body.scopes).toContain('admin:users')
   })
 
   test('answers 304 to who has it already', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { headers } = await alice.expect(200, 'getProfile')
+
     const answer = await send(alice.urlOf('getProfile'), {
       headers: { ...alice.credentials, 'If-None-Match': headers['etag']! },
     })
+
     expect([answer.status, answer.text]).toEqual([304, ''])
     expect(answer.headers['etag']).toBe(headers['etag'])
   })
@@ -42,12 +47,13 @@ describe('GET /users/profile', () => {
 
 describe('PUT /users/profile', () => {
   test('replaces name and preferences as a whole: what is left out is unset', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const replace = async (body: ProfileChanges) =>
       (await alice.expect(200, 'replaceProfile', { body })).body
     const preferences = { defaultMode: 'concise', locale: 'ko-KR', timeZone: 'Asia/Seoul' }
     const full = await replace({ displayName: ' 에이다 ', preferences })
     expect(full).toMatchObject({ displayName: '에이다', preferences })
+
     const less = await replace({ displayName: 'Ada', preferences: { locale: 'en' } })
     expect(less.preferences).toEqual({ locale: 'en' })
     expect((await alice.expect(200, 'getProfile')).body).toEqual(less)
@@ -55,13 +61,15 @@ describe('PUT /users/profile', () => {
   })
 
   test('cannot change anything else', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const before = await alice.expect(200, 'getProfile')
+
     for (const extra of [{ role: 'admin' }, { email: 'eve@example.com' }, { scopes: [] }]) {
       const body = { displayName: 'Eve', preferences: {}, ...extra }
       const { errors } = (await alice.refused('invalid-request', 'replaceProfile', { body })).body
       expect(errors).toMatchObject([{ in: 'body', pointer: `/${Object.keys(extra)[0]!}` }])
     }
+
     expect((await alice.expect(200, 'getProfile')).body).toEqual(before.body)
   })
 
@@ -78,14 +86,16 @@ describe('PUT /users/profile', () => {
     ['/preferences/timeZone', { displayName: 'Ada', preferences: { timeZone: '' } }],
     ['/preferences/colour', { displayName: 'Ada', preferences: { colour: 'red' } }],
   ])('points at %s of %j', async (pointer, body) => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const request = { body: body as never }
+
     const { body: problem } = await alice.refused('invalid-request', 'replaceProfile', request)
+
     expect(problem.errors?.[0]).toMatchObject({ in: 'body', pointer })
   })
 
   test('lets exactly one of twenty win that have read the same version', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const { headers } = await alice.expect(200, 'getProfile')
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
@@ -96,15 +106,17 @@ describe('PUT /users/profile', () => {
       ),
     )
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
+
     const refused = answers.filter(({ status }) => status === 412)
     expect(refused).toHaveLength(19)
+
     const now = await alice.expect(200, 'getProfile')
     for (const answer of refused) expect(answer.headers['etag']).toBe(now.headers['etag'])
   })
 })
 
 /** The report up to this very moment: the clock stands still, and `to` is excluded. */
-async function report(client: Client, query: Request<'getUsage'>['query'] = {}) {
+async function report(client: Client, query: ApiRequest<'getUsage'>['query'] = {}) {
   const to = new Date(clock.now().getTime() + 1).toISOString()
   return (await client.expect(200, 'getUsage', { query: { to, ...query } })).body
 }
@@ -113,7 +125,7 @@ async function report(client: Client, query: Request<'getUsage'>['query'] = {}) 
 async function awake(client: Client): Promise<Client> {
   const { email, password } = client.identity
   return client.with(
-    (await server.anybody.expect(200, 'logIn', { body: { email, password } })).body,
+    (await server.anonymous.expect(200, 'logIn', { body: { email, password } })).body,
   )
 }
 
@@ -136,8 +148,10 @@ function expectSums({ totals, buckets }: UsageReport, used: readonly Usage[]) {
 
 describe('GET /users/usage', () => {
   test('is nothing for who has used nothing', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
+
     const { totals, buckets } = await report(alice)
+
     expect(buckets).toEqual([])
     expect(Object.values(totals)).toEqual([0, 0, 0, 0, 0])
   })
@@ -145,7 +159,7 @@ describe('GET /users/usage', () => {
   test('is the sum of the buckets and of what the answers took, by hour and by day', async () => {
     clock.jump(DAY_MS - (clock.now().getTime() % DAY_MS) + 22 * HOUR_MS + 30 * MINUTE_MS)
     const start = clock.now()
-    let alice = await server.newUser()
+    let alice = await server.createUser()
     const used = [await chat(alice, 'Hello! My name is Ada.'), await chat(alice, 'Tell me a joke')]
     for (const hours of [1, 1, 20]) {
       clock.jump(hours * HOUR_MS)
@@ -156,6 +170,7 @@ describe('GET /users/usage', () => {
     const byDay = await report(alice)
     expectSums(byHour, used)
     expectSums(byDay, used)
+
     const hour = (after: number) =>
       new Date(start.getTime() - 30 * MINUTE_MS + after * HOUR_MS).toISOString()
     expect(byHour.buckets.map(({ startAt, requests }) => [startAt, requests])).toEqual([
@@ -167,18 +182,21 @@ describe('GET /users/usage', () => {
     expect(byDay.granularity).toBe('day')
     expect(byDay.buckets.map(({ requests }) => requests)).toEqual([3, 2])
     expect(byDay.buckets.every(({ startAt }) => startAt.endsWith('T00:00:00.000Z'))).toBe(true)
-    const bob = await server.newUser()
+
+    const bob = await server.createUser()
     expect((await report(bob)).totals.requests).toBe(0)
   })
 
   test('counts from a time, itself included, up to another, itself excluded', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const at = clock.now().getTime()
     await chat(alice, 'Hello!')
+
     const between = async (from: number, to: number) => {
       const query = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
       return (await report(alice, query)).totals.requests
     }
+
     expect(await between(at, at + 1)).toBe(1)
     expect(await between(at - 1, at)).toBe(0)
     expect(await between(at + 1, at + 2)).toBe(0)
@@ -186,19 +204,22 @@ describe('GET /users/usage', () => {
   })
 
   test('takes times of any offset and shows them in UTC; its default is 30 days', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const query = { from: '2026-11-01T00:00:00+09:00', to: '2026-11-02T00:00:00.5Z' }
     const { from, to } = await report(alice, query)
     expect([from, to]).toEqual(['2026-10-31T15:00:00.000Z', '2026-11-02T00:00:00.500Z'])
+
     const byDefault = (await alice.expect(200, 'getUsage')).body
     expect(byDefault.to).toBe(clock.now().toISOString())
     expect(Date.parse(byDefault.to) - Date.parse(byDefault.from)).toBe(30 * DAY_MS)
   })
 
   test('takes times as people write them into an address', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const address = `${alice.urlOf('getUsage')}?from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z`
+
     const answer = await send(address, { headers: alice.credentials })
+
     expect(answer.json()).toMatchObject({ from: '2026-11-01T00:00:00.000Z' })
   })
 
@@ -216,14 +237,16 @@ describe('GET /users/usage', () => {
     ['from', { from: '2026-11-01T00:00:00+01' }],
     ['granularity', { granularity: 'minute' }],
   ])('points at %s of %j', async (pointer, query) => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const request = { query: query as never }
+
     const { body } = await alice.refused('invalid-request', 'getUsage', request)
+
     expect(body.errors?.[0]).toMatchObject({ in: 'query', pointer })
   })
 
   test('reports the longest spans that it promises', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     const to = clock.now().toISOString()
     const ago = (days: number) => new Date(clock.now().getTime() - days * DAY_MS).toISOString()
     await report(alice, { from: ago(366), to })
@@ -231,13 +254,14 @@ describe('GET /users/usage', () => {
   })
 
   test('shows what is left of each limit, this call included', async () => {
-    const alice = await server.newUser()
+    const alice = await server.createUser()
     await chat(alice, 'Hello!')
     const { body, headers } = await alice.expect(200, 'getUsage')
     const left = Object.fromEntries(body.limits.map((limit) => [limit.policy, limit]))
     expect(left['user']).toMatchObject({ quota: 1_000_000, remaining: 999_998 })
     expect(left['chat']).toMatchObject({ quota: 100, windowSeconds: 60, remaining: 99 })
     expect(headers['ratelimit']).toContain('"user";r=999998;')
+
     for (const { resetsAt, windowSeconds } of body.limits) {
       const seconds = (Date.parse(resetsAt) - clock.now().getTime()) / 1000
       expect(seconds).toBeGreaterThan(0)

@@ -12,16 +12,19 @@ describe('a clock that is set by another', () => {
     const agreed = createAgreedClock(own)
     await agreed.setBy(shownBy(1_000))
     expect(agreed.now()).toEqual(own.now())
+
     await agreed.setBy(shownBy(-1_001))
     expect(agreed.now()).toEqual(await shownBy(-1_001)())
   })
 
   test('is not set by an answer that was long on its way', async () => {
     const agreed = createAgreedClock(own)
+
     await agreed.setBy(async () => {
       await own.advance(1_001)
       return shownBy(APART_MS)()
     })
+
     expect(agreed.now()).toEqual(own.now())
   })
 })

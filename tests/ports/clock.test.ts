@@ -10,18 +10,22 @@ describe.each([
   test('a wait ends with the reason of its signal', async () => {
     const controller = new AbortController()
     const wait = makeClock().wait(60_000, controller.signal)
+
     controller.abort(new Error('enough'))
+
     await expect(wait).rejects.toThrow('enough')
   })
 
   test('a wait that is aborted before it starts never starts', async () => {
     const clock = makeClock()
     const signal = AbortSignal.abort(new Error('too late'))
+
     await expect((async () => clock.wait(1, signal))()).rejects.toThrow('too late')
   })
 
   test('a timer that Node would cut to 1 ms is refused', async () => {
     const clock = makeClock()
+
     await expect((async () => clock.wait(2 ** 31))()).rejects.toThrow(RangeError)
     await expect((async () => clock.wait(Number.NaN))()).rejects.toThrow(RangeError)
     expect(() => clock.every(0, () => {})).toThrow(RangeError)
@@ -50,6 +54,7 @@ describe('the system clock', () => {
     expect(most).toBe(1)
     expect(failures).toHaveLength(3)
     expect(vi.getTimerCount()).toBe(0)
+
     vi.useRealTimers()
   })
 
@@ -66,6 +71,7 @@ describe('the system clock', () => {
     await vi.advanceTimersByTimeAsync(35)
     stop()
     expect(onError).toHaveBeenCalledTimes(3)
+
     vi.useRealTimers()
   })
 })
@@ -85,6 +91,7 @@ describe('the test clock', () => {
     await clock.advance(40)
     expect(log).toEqual(['early@10', 'tick@15', 'chained@20', 'late@30', 'tick@30'])
     expect(clock.now().toISOString()).toBe('2026-01-01T00:00:00.040Z')
+
     stop()
     expect(clock.pending).toBe(0)
   })
@@ -93,7 +100,9 @@ describe('the test clock', () => {
     const clock = new TestClock()
     const controller = new AbortController()
     const wait = clock.wait(10, controller.signal)
+
     controller.abort()
+
     await expect(wait).rejects.toThrow('aborted')
     expect(clock.pending).toBe(0)
   })
@@ -104,10 +113,12 @@ describe('ids', () => {
     const clock = new TestClock('2026-01-01T00:00:00.000Z')
     const ids = createIds(clock)
     const made: string[] = []
+
     for (let turn = 0; turn < 3; turn += 1) {
       for (let index = 0; index < 500; index += 1) made.push(ids.next())
       await clock.advance(1)
     }
+
     expect(made).toEqual([...made].sort())
     expect(new Set(made).size).toBe(made.length)
     expect(made[0]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
@@ -120,7 +131,9 @@ describe('ids', () => {
     let now = 2_000
     const ids = createIds({ ...systemClock, now: () => new Date(now) })
     const before = ids.next()
+
     now = 1_000
+
     expect(ids.next() > before).toBe(true)
   })
 

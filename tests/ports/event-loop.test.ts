@@ -14,7 +14,9 @@ test('one piece of work is done in each turn of the event loop, in the order the
     await eventLoop.yield()
     taken.push([piece, turn])
   }
+
   await Promise.all([0, 1, 2, 3].map(take))
+
   expect(taken).toEqual([
     [0, 0],
     [1, 1],
@@ -34,6 +36,7 @@ test('the longer a piece takes, the more turns there are for others behind it', 
   ms += 2
   await eventLoop.yield()
   expect(turn).toBe(1 + 4)
+
   ms += 1_000
   await eventLoop.yield()
   expect(turn).toBe(1 + 4 + 1 + 10)
@@ -47,6 +50,7 @@ test('whoever comes alone does not wait', async () => {
   })
   await eventLoop.yield()
   expect(passed).toBe(0)
+
   await later()
   await later()
   await eventLoop.yield()

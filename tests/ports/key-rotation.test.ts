@@ -65,6 +65,7 @@ describe('a rotation', () => {
     expect(next).not.toHaveProperty('retiredAt')
     expect(others).toEqual([{ ...former, retiredAt: seconds() + LEAD + 3600 }])
     expect((await keysNow()).signing.kid).toBe(former!.kid)
+
     await clock.advance(LEAD * 1000)
     expect((await keysNow()).signing.kid).toBe(next!.kid)
   })
@@ -73,8 +74,10 @@ describe('a rotation', () => {
     await rotateSigningKeys(file, OVERLAP, clock)
     await clock.advance(LEAD * 1000)
     const [signer, former] = await read()
+
     await rotateSigningKeys(file, OVERLAP, clock)
     const { d: _d, ...publicHalf } = former!
+
     expect((await read()).slice(1)).toEqual([
       { ...signer, retiredAt: seconds() + LEAD + 3600 },
       publicHalf,
@@ -88,6 +91,7 @@ describe('a rotation', () => {
     await rotateSigningKeys(file, OVERLAP, clock)
     const [next, ...others] = await read()
     expect(others).toEqual([{ ...pending, retiredAt: seconds() + LEAD + 3600 }, signer])
+
     const kids = [(await keysNow()).signing.kid]
     await clock.advance(30_000)
     kids.push((await keysNow()).signing.kid)
@@ -100,7 +104,9 @@ describe('a rotation', () => {
     const [first] = await read()
     await rotateSigningKeys(file, OVERLAP, clock)
     await clock.advance((LEAD + 3600) * 1000)
+
     await rotateSigningKeys(file, OVERLAP, clock)
+
     expect((await read()).map(({ kid }) => kid)).not.toContain(first!.kid)
     expect(await read()).toHaveLength(2)
   })
@@ -109,7 +115,9 @@ describe('a rotation', () => {
     const [only] = await read()
     await writeFile(file, JSON.stringify({ keys: [{ ...only, retiredAt: seconds() }] }))
     await rotateSigningKeys(file, OVERLAP, clock)
+
     const [next, ...others] = await read()
+
     expect(next).not.toHaveProperty('activeFrom')
     expect(others).toEqual([])
   })
@@ -118,7 +126,9 @@ describe('a rotation', () => {
     await rotateSigningKeys(file, OVERLAP, clock)
     const before = (await read()).map(({ kid }) => kid)
     await rotateSigningKeys(file, { kind: 'at-once' }, clock)
+
     const after = await read()
+
     expect(after).toHaveLength(1)
     expect(before).not.toContain(after[0]!.kid)
     expect((await keysNow()).signing.kid).toBe(after[0]!.kid)
@@ -174,6 +184,7 @@ function watchKeys(first: string) {
 describe('the file', () => {
   test('stays its owner’s alone, and nothing is left beside it', async () => {
     await rotateSigningKeys(file, OVERLAP, clock)
+
     expect((await stat(file)).mode & 0o777).toBe(0o600)
     expect(await readdir(folder)).toEqual(['keys.json'])
   })
@@ -181,25 +192,31 @@ describe('the file', () => {
   test('is replaced, never written over: who has it open goes on reading the former one', async () => {
     const before = await readFile(file, 'utf8')
     const reader = await open(file, 'r')
+
     try {
       await rotateSigningKeys(file, OVERLAP, clock)
       expect(await reader.readFile('utf8')).toBe(before)
     } finally {
       await reader.close()
     }
+
     expect(await read()).toHaveLength(2)
   })
 
   test.runIf(process.getuid?.() === 0)('keeps its owner when root rotates', async () => {
     await chown(file, 12_345, 12_346)
+
     await rotateSigningKeys(file, OVERLAP, clock)
+
     expect(await stat(file)).toMatchObject({ uid: 12_345, gid: 12_346 })
   })
 
   test('behind a link is replaced, and the link stays', async () => {
     const linked = join(folder, 'link.json')
     await symlink('keys.json', linked)
+
     await rotateSigningKeys(linked, OVERLAP, clock)
+
     expect(await read()).toHaveLength(2)
     expect(await readFile(linked, 'utf8')).toBe(await readFile(file, 'utf8'))
   })
@@ -212,7 +229,9 @@ describe('the file', () => {
   ])('%s is refused, and stays as it is', async (_what, change, message) => {
     await change()
     const text = () => readFile(file, 'utf8').catch(() => undefined)
+
     const before = await text()
+
     for (const kind of [OVERLAP, { kind: 'at-once' } as const]) {
       await expect(rotateSigningKeys(file, kind, clock)).rejects.toThrow(message)
     }
@@ -225,7 +244,9 @@ describe('the file', () => {
       Array.from({ length: 5 }, () => rotateSigningKeys(file, OVERLAP, systemClock)),
     )
     const made = texts.map((text) => (JSON.parse(text) as { keys: Jwk[] }).keys[0]!.kid)
+
     const kept = (await read()).map(({ kid }) => kid)
+
     expect(kept).toHaveLength(6)
     expect(kept).toEqual(expect.arrayContaining(made))
     expect(await readdir(folder)).toEqual(['keys.json'])
@@ -239,6 +260,7 @@ describe('the file', () => {
     const rotation = rotateSigningKeys(file, OVERLAP, clock).then(() => (done = true))
     await clock.advance(5_000)
     expect(await read()).toHaveLength(1)
+
     await until(async () => {
       await clock.advance(100)
       return done
@@ -270,14 +292,17 @@ describe('npm run rotate-keys', () => {
     ]
     const inFolder = (JSON.parse(await readFile(byFolder, 'utf8')) as { keys: Jwk[] }).keys
     expect(inFolder).toHaveLength(2)
+
     const keys = await read()
     expect(keys.map(({ retiredAt }) => retiredAt !== undefined)).toEqual([false, true, true])
     expect(keys[2]!.retiredAt! - keys[1]!.activeFrom!).toBe(7)
     expect(keys[1]!.retiredAt! - keys[0]!.activeFrom!).toBe(8)
+
     const text = JSON.stringify(said)
     for (const { kid } of keys) expect(text).toContain(kid)
     for (const { d } of [...keys, ...inFolder]) expect(text).not.toContain(d)
     expect(said.map((one) => 'warning' in one)).toEqual([false, true, true])
+
     await rotate(['--file', file, '--at-once'])
     expect(await read()).toHaveLength(1)
   }, 60_000)
@@ -293,6 +318,7 @@ describe('npm run rotate-keys', () => {
       await expect(rotate(['--file', file, ...args])).rejects.toThrow(/overlap|atonce/)
     }
     await expect(rotate(['--file', join(folder, 'none.json')])).rejects.toThrow('does not exist')
+
     const failure = run(['--file', file, '--atonce'], {})
     await expect(failure).rejects.toMatchObject({ code: 1, stdout: '' })
     expect(await readFile(file, 'utf8')).toBe(before)

@@ -48,14 +48,17 @@ test('a request is answered by the server, and nothing of it stays', async () =>
   expect(await settled(requests().ask('please'))).toEqual({ kind: 'answered', answer: 'please!' })
   expect(heard).toEqual(['please'])
   expect(await readdir(folder)).toEqual([])
+
   stop()
 })
 
 test('a request that no server takes is taken back, and is not heard later', async () => {
   expect(await settled(requests().ask('please'))).toEqual({ kind: 'not-taken' })
+
   const stop = follow()
   await clock.advance(2 * SECOND_MS)
   expect([heard, await readdir(folder)]).toEqual([[], []])
+
   stop()
 })
 

@@ -15,6 +15,7 @@ const passwords = createPasswords({ key, cost: COST })
 describe('hashing', () => {
   test('the right password matches, and no other', async () => {
     const hash = await passwords.hash('correct horse')
+
     expect(await passwords.verify('correct horse', hash)).toBe(true)
     expect(await passwords.verify('correct horsf', hash)).toBe(false)
     expect(await passwords.verify('Correct horse', hash)).toBe(false)
@@ -23,6 +24,7 @@ describe('hashing', () => {
 
   test('nothing is cut at 72 bytes or at U+0000', async () => {
     const long = 'x'.repeat(255)
+
     expect(await passwords.verify(`${long}b`, await passwords.hash(`${long}a`))).toBe(false)
     expect(await passwords.verify('before\0other', await passwords.hash('before\0after'))).toBe(
       false,
@@ -41,6 +43,7 @@ describe('hashing', () => {
 
   test('a hash is worth nothing under another server secret', async () => {
     const elsewhere = createPasswords({ key: randomBytes(32), cost: COST })
+
     expect(await elsewhere.verify('correct horse', await passwords.hash('correct horse'))).toBe(
       false,
     )
@@ -52,6 +55,7 @@ describe('hashing', () => {
 
   test('an unknown account costs the work of a wrong password: a hash of the same cost is read', () => {
     const decoy = decoyHash(11)
+
     expect(bcrypt.getRounds(decoy)).toBe(11)
     // What bcrypt does not take for a hash it would answer at once.
     expect(decoy).toMatch(/^\$2b\$11\$[./A-Za-z0-9]{53}$/)
@@ -59,6 +63,7 @@ describe('hashing', () => {
 
   test('a hash of another cost is outdated', async () => {
     const hash = await passwords.hash('correct horse')
+
     expect(passwords.isOutdated(hash)).toBe(false)
     expect(createPasswords({ key, cost: COST + 1 }).isOutdated(hash)).toBe(true)
   })
@@ -70,10 +75,13 @@ describe('the queue', () => {
     const all = Promise.all(['a', 'b', 'c', 'd'].map(inTurn))
     await settled()
     expect(started).toEqual(['a', 'b'])
+
     await finish('b')
     expect(started).toEqual(['a', 'b', 'c'])
+
     await finish('a')
     expect(started).toEqual(['a', 'b', 'c', 'd'])
+
     await finish('c')
     await finish('d')
     await all
@@ -84,6 +92,7 @@ describe('the queue', () => {
     const first = inTurn('a')
     const second = inTurn('b')
     await expect(inTurn('c')).rejects.toThrow(HashQueueFull)
+
     await finish('a')
     const fourth = inTurn('d')
     await finish('b')
@@ -95,6 +104,7 @@ describe('the queue', () => {
     const queue = new HashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
     const failing = queue.run(() => Promise.reject(new Error('failed')))
     const next = queue.run(() => Promise.resolve('next'))
+
     await expect(failing).rejects.toThrow('failed')
     await expect(next).resolves.toBe('next')
   })
@@ -103,10 +113,12 @@ describe('the queue', () => {
     const cheap = createPasswords({ key, cost: COST, concurrency: 1, maxWaiting: 0 })
     const busy = cheap.hash('correct horse')
     await expect(cheap.hash('correct horse')).rejects.toMatchObject({ retryAfterSeconds: 1 })
+
     await busy
     const queue = new HashQueue({ concurrency: 1, maxWaiting: 0, estimatedMs: 2500 })
     const slow = queue.run(() => Promise.resolve())
     await expect(queue.run(() => Promise.resolve())).rejects.toMatchObject({ retryAfterSeconds: 3 })
+
     await slow
   })
 })

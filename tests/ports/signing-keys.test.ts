@@ -38,7 +38,9 @@ describe('signing keys', () => {
   test('are made at the first start, for the owner alone, and kept', async () => {
     const dataDir = join(folder, 'not', 'there', 'yet')
     const first = await loadSigningKeys({ file: undefined, dataDir }, world)
+
     const again = await loadSigningKeys({ file: undefined, dataDir }, world)
+
     expect(again.signing.kid).toBe(first.signing.kid)
     expect((await stat(join(dataDir, 'signing-keys.json'))).mode & 0o777).toBe(0o600)
     expect(await readdir(dataDir)).toEqual(['signing-keys.json'])
@@ -48,18 +50,23 @@ describe('signing keys', () => {
     const starts = Array.from({ length: 8 }, () =>
       loadSigningKeys({ file: undefined, dataDir: folder }, world),
     )
+
     const kids = (await Promise.all(starts)).map((keys) => keys.signing.kid)
+
     expect(new Set(kids).size).toBe(1)
   })
 
   test('are called by their RFC 7638 thumbprint, whatever the file calls them', async () => {
     const jwk = await newJwk()
+
     const keys = await parse({ ...jwk, kid: 'mine' })
+
     expect(keys.signing.kid).toBe(await calculateJwkThumbprint(jwk as { kty: string }))
   })
 
   test('are published without their private half', async () => {
     const keys = await parse(await newJwk(), await newJwk())
+
     for (const jwk of keys.publicJwks().keys) {
       expect(Object.keys(jwk).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x'])
     }
@@ -68,7 +75,9 @@ describe('signing keys', () => {
 
   test('rotate with overlap: the first signs, all verify, a retired one needs no private half', async () => {
     const [current, { d: _retired, ...former }] = [await newJwk(), await newJwk()]
+
     const keys = await parse(current, former)
+
     expect(keys.signing.kid).toBe(current.kid)
     expect(keys.findVerifying(current.kid as string)).toBeDefined()
     expect(keys.findVerifying(former.kid as string)).toBeDefined()
@@ -89,10 +98,13 @@ describe('signing keys', () => {
     expect(keys.signing.kid).toBe(former.kid)
     expect(published()).toEqual([next.kid, former.kid, last.kid])
     expect(keys.findVerifying(next.kid as string)).toBeDefined()
+
     await clock.advance(1)
     expect(keys.signing.kid).toBe(next.kid)
+
     await clock.advance(29_999)
     expect(keys.findVerifying(former.kid as string)).toBeDefined()
+
     await clock.advance(1)
     expect(keys.findVerifying(former.kid as string)).toBeUndefined()
     expect(published()).toEqual([next.kid, last.kid])
@@ -102,6 +114,7 @@ describe('signing keys', () => {
     const clock = new TestClock('2026-01-01T00:00:00.000Z')
     const start = clock.now().getTime() / 1000
     const [later, sooner] = [await newJwk(), await newJwk()]
+
     const text = JSON.stringify({
       keys: [
         { ...later, activeFrom: start + 90 },
@@ -109,13 +122,16 @@ describe('signing keys', () => {
         { ...(await newJwk()), retiredAt: start },
       ],
     })
+
     expect((await parseSigningKeys(text, 'keys.json', clock)).signing.kid).toBe(sooner.kid)
   })
 
   test('that are all retired stop the start', async () => {
     const file = join(folder, 'keys.json')
     const retired = { ...(await newJwk()), retiredAt: 1 }
+
     await writeFile(file, JSON.stringify({ keys: [retired] }), { mode: 0o600 })
+
     await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('rotate-keys')
   })
 
@@ -137,7 +153,9 @@ describe('signing keys', () => {
     ['a time in milliseconds', (jwk) => [{ ...jwk, activeFrom: 1767225600000 }], /whole seconds/],
   ])('%s is refused, with the place and without the key', async (_what, change, message) => {
     const jwk = await newJwk()
+
     const failure = await parse(...change(jwk)).catch((error: unknown) => error)
+
     expect(failure).toBeInstanceOf(SecretFileMistake)
     expect((failure as Error).message).toMatch(message)
     expect((failure as Error).message).not.toContain(jwk.d)
@@ -145,6 +163,7 @@ describe('signing keys', () => {
 
   test('halves of two keys are refused', async () => {
     const [one, other] = [await newJwk(), await newJwk()]
+
     await expect(parse({ ...one, x: other.x })).rejects.toThrow('do not match')
   })
 
@@ -160,12 +179,14 @@ describe('signing keys', () => {
     await writeFile(file, await newSigningKeysText())
     await chmod(file, 0o640)
     await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('chmod 600')
+
     await chmod(file, 0o600)
     await expect(loadSigningKeys({ file, dataDir: folder }, world)).resolves.toBeDefined()
   })
 
   test('a given file that is not there is never made', async () => {
     const file = join(folder, 'missing.json')
+
     await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow(
       'npm run secrets',
     )
@@ -174,7 +195,9 @@ describe('signing keys', () => {
 
   test('keys of other tools work', async () => {
     const { privateKey } = await generateKeyPair('Ed25519', { extractable: true })
+
     const jwk = await exportJWK(privateKey)
+
     await expect(parse({ ...jwk, alg: 'Ed25519', use: 'sig' })).resolves.toBeDefined()
   })
 })
@@ -182,7 +205,9 @@ describe('signing keys', () => {
 describe('the server secret', () => {
   test('is made once, for the owner alone, and long enough', async () => {
     const source = { given: undefined, dataDir: folder }
+
     const secret = await loadServerSecret(source)
+
     expect(Buffer.from(secret, 'base64url')).toHaveLength(32)
     expect(await loadServerSecret(source)).toBe(secret)
     expect((await stat(join(folder, 'server-secret'))).mode & 0o777).toBe(0o600)
@@ -195,6 +220,7 @@ describe('the server secret', () => {
 
   test('that is missing beside existing data is refused, and none is made', async () => {
     const source = { given: undefined, dataDir: folder, hasData: true }
+
     await expect(loadServerSecret(source)).rejects.toThrow(/missing beside existing data/)
     expect(await readdir(folder)).toEqual([])
   })
@@ -202,6 +228,7 @@ describe('the server secret', () => {
   test('that is given and is not the one of the data beside it is refused', async () => {
     const kept = await loadServerSecret({ given: undefined, dataDir: folder })
     const source = { dataDir: folder, hasData: true }
+
     await expect(loadServerSecret({ ...source, given: 'x'.repeat(32) })).rejects.toThrow(
       /differs from the secret in/,
     )
@@ -210,7 +237,9 @@ describe('the server secret', () => {
 
   test('that is damaged is refused and never replaced', async () => {
     const file = join(folder, 'server-secret')
+
     await writeFile(file, 'cut', { mode: 0o600 })
+
     await expect(loadServerSecret({ given: undefined, dataDir: folder })).rejects.toThrow('backup')
     expect(await readFile(file, 'utf8')).toBe('cut')
   })
@@ -218,6 +247,7 @@ describe('the server secret', () => {
   test('gives each purpose a key of its own, always the same', () => {
     const purposes = ['passwords', 'refresh-tokens', 'api-keys', 'cursors'] as const
     const keys = purposes.map((purpose) => deriveKey('x'.repeat(32), purpose).toString('hex'))
+
     expect(new Set(keys).size).toBe(4)
     // Pinned: another derivation would lock everybody out.
     expect(keys[0]).toBe('a564808c0ba04cc0de338d88af5b8c9b49bce398a1ec00ce5ce5f13f5e13e186')
@@ -228,6 +258,7 @@ describe('the server secret', () => {
 describe('a secret file', () => {
   test('is never written over another', async () => {
     const file = join(folder, 'secret')
+
     expect(await makeSecretFile(file, 'first')).toBe(true)
     expect(await makeSecretFile(file, 'second')).toBe(false)
     expect(await readFile(file, 'utf8')).toBe('first')

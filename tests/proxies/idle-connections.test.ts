@@ -25,5 +25,6 @@ test('a connection without a call outlives the patience of a proxy, so that no c
   await server.clock.advance(OF_PROXIES_MS + 10_000)
   expect(server.parley.server.keepAliveTimeout).toBeGreaterThan(OF_PROXIES_MS)
   expect(await call()).toBe(first)
+
   agent.destroy()
 })

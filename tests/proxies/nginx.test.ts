@@ -23,7 +23,7 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
   let server: TestServer
   let nginx: Nginx
   beforeAll(async () => {
-    server = await startServer({ env: { TRUST_PROXY: '1' }, instead: { deps: { engine } } })
+    server = await startServer({ env: { TRUST_PROXY: '1' }, replacements: { deps: { engine } } })
     nginx = await startNginx({ upstreams: [server.url] })
   })
   afterAll(async () => {
@@ -33,7 +33,7 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
 
   /** A new user, whose calls go through nginx. */
   async function newUser(): Promise<Client> {
-    return createClient(nginx.url, (await server.newUser()).identity)
+    return createClient(nginx.url, (await server.createUser()).identity)
   }
 
   test('whatever has an ETag keeps it strong, and it names the version', async () => {
@@ -42,6 +42,7 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     const made = await alice.expect(201, 'createConversation', create)
     const again = await alice.expect(201, 'createConversation', create)
     expect(again.headers['idempotency-replayed']).toBe('true')
+
     const path = { path: { conversationId: made.body.id } }
     const read = await alice.expect(200, 'getConversation', path)
     const change = (tag: string) => ({
@@ -65,9 +66,11 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     const alice = await newUser()
     const { headers } = await alice.expect(200, 'listConversations')
     expect(headers['content-encoding']).toBe('gzip')
+
     const document = await fetch(`${nginx.url}/openapi.yaml`)
     const tag = document.headers.get('etag')!
     expect([document.headers.get('content-encoding'), tag.slice(0, 2)]).toEqual(['gzip', 'W/'])
+
     const headersAgain = { 'If-None-Match': tag }
     expect((await fetch(`${nginx.url}/openapi.yaml`, { headers: headersAgain })).status).toBe(304)
   })
@@ -80,10 +83,12 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
       const call = { headers: { 'If-None-Match': value } }
       expect((await alice.expect(304, 'getProfile', call)).headers['etag']).toBe(tag)
     }
+
     const head = await send(alice.urlOf('getProfile'), {
       method: 'HEAD',
       headers: { ...alice.credentials, 'Accept-Encoding': 'gzip' },
     })
+
     expect([head.status, head.headers['etag'], head.text]).toEqual([200, tag, ''])
   })
 
@@ -96,6 +101,7 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     }
     const resumed = await resumeStream(alice, start.generationId, begun[1]!.id)
     expect(textOf([(await resumed.next())!])).toBe(' one')
+
     turn.end()
     expect((await stream.rest()).at(-1)!.name).toBe('message.end')
     expect((await resumed.rest()).at(-1)!.name).toBe('message.end')
@@ -113,13 +119,16 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     const { turn, stream } = await openManualStream(engine, alice)
     server.parley.server.closeAllConnections()
     await expect(stream.rest()).rejects.toThrow('terminated')
+
     turn.end()
   })
 
   test('a client cannot choose its address', async () => {
     const headers = { ...SPOOFED, 'X-Request-Id': 'spoofed' }
+
     await send(`${nginx.url}/api/v1/health`, { from: '127.0.0.9', headers })
-    const line = server.logged().find(({ requestId }) => requestId === 'spoofed')
+    const line = server.logLines().find(({ requestId }) => requestId === 'spoofed')
+
     expect(line).toMatchObject({ address: '127.0.0.9' })
   })
 
@@ -132,6 +141,7 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
         body: 'x'.repeat(length),
       })
     expect((await post(1_500_000)).problem().code).toBe('payload-too-large')
+
     const refused = await post(2_500_000)
     expect([refused.status, refused.headers['content-type']]).toEqual([413, 'text/html'])
   })
@@ -140,6 +150,7 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     const query = `?x=${'q'.repeat(12_000)}`
     const moved = await send(`${nginx.url}/modes${query}`)
     expect([moved.status, moved.headers['location']]).toEqual([308, `/api/v1/modes${query}`])
+
     const long = await send(`${nginx.url}/api/v1/health`, {
       headers: { 'X-Long': 'x'.repeat(18_000) },
     })
@@ -168,6 +179,7 @@ describe.skipIf(!hasNginx)('through nginx that ends TLS', () => {
     const secure = await fetchBy(`${nginx.secureUrl}/api/v1/modes`, { dispatcher })
     expect(secure.status).toBe(200)
     expect(secure.headers.get('strict-transport-security')).toBe('max-age=31536000')
+
     await secure.text()
     await dispatcher.close()
     const plain = await send(`${nginx.url}/api/v1/modes`, { headers: SPOOFED })
@@ -209,8 +221,10 @@ describe.skipIf(!hasNginx)('where one of two servers behind nginx fails', () => 
     // Whichever is asked first breaks off, and the other answers.
     both.value = true
     const answers = [1, 2].map(() => send(`${nginx.url}/call`, { method }))
+
     const statuses = (await Promise.all(answers)).map((answer) => answer.status)
     const sent = servers.flatMap(({ seen }) => seen)
+
     expect(statuses.sort()).toEqual([200, status])
     expect(sent).toHaveLength(1 + times)
   })

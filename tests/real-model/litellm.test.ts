@@ -19,8 +19,8 @@ afterEach(() => parley.close())
 async function startParley({ key = KEY, model }: { key?: string; model?: string } = {}) {
   const deps = { clock: systemClock, random: Math.random }
   const engine = createEngine({ url, key, model, timeoutSeconds: 120 }, deps)
-  parley = await startServer({ instead: { deps: { clock: systemClock, engine } } })
-  return parley.newUser()
+  parley = await startServer({ replacements: { deps: { clock: systemClock, engine } } })
+  return parley.createUser()
 }
 
 describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
@@ -30,6 +30,7 @@ describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
       const alice = await startParley()
       const begun = await converse(alice, 'Hello! What is the capital of France?')
       expect(begun.events.length).toBeGreaterThan(3)
+
       const { end } = await converse(alice, 'And Spain?', begun.end.message.conversationId)
       expect(end.message).toMatchObject({ finishReason: 'stop', usage: { source: 'upstream' } })
       expect(end.usage.inputTokens).toBeGreaterThan(begun.end.usage.inputTokens!)
@@ -57,6 +58,7 @@ describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
       const alice = await startParley({ model: RAMBLING })
       const { end: cut } = await converse(alice, LONG)
       expect(cut.message.finishReason).toBe('length')
+
       const { end } = await converse(alice, `Again! ${LONG}`, cut.message.conversationId)
       expect(end.message.omittedMessages).toBe(2)
     },
@@ -65,9 +67,11 @@ describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
 
   test('refuses a message that does not fit by itself', async () => {
     const alice = await startParley({ model: RAMBLING })
+
     const { body } = await alice.refused('context-too-long', 'sendMessage', {
       body: { message: LONG.repeat(4) },
     })
+
     expect(body.retryable).toBe(false)
   })
 })

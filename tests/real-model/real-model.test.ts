@@ -14,7 +14,7 @@ const PATIENCE_MS = 180_000
 
 const startParley = (model?: string) =>
   startServer({
-    instead: {
+    replacements: {
       deps: {
         clock: systemClock,
         engine: createEngine(
@@ -45,14 +45,16 @@ describe.skipIf(url === undefined)('a real model', () => {
   ])(
     'converses in %s, word by word, and what was streamed is what is kept',
     async (_language, [first, second]) => {
-      const alice = await parley.newUser()
+      const alice = await parley.createUser()
       const begun = await converse(alice, first!)
       expect(begun.end.message.model).toBe('gemma-3-270m')
       expect(begun.events.length).toBeGreaterThan(3)
+
       const { end } = await converse(alice, second!, begun.end.message.conversationId)
       const { inputTokens, outputTokens, totalTokens } = end.usage
       expect(inputTokens).toBeGreaterThan(begun.end.usage.inputTokens!)
       expect(totalTokens).toBe(inputTokens! + outputTokens!)
+
       console.log('usage', end.usage)
     },
     PATIENCE_MS,
@@ -61,11 +63,13 @@ describe.skipIf(url === undefined)('a real model', () => {
   test(
     'answers POST /chat as a whole',
     async () => {
-      const alice = await parley.newUser()
+      const alice = await parley.createUser()
       const startedMs = performance.now()
       const body = { message: 'What do cats like to eat?', mode: 'concise' }
       const answer = (await alice.expect(200, 'sendMessage', { body })).body
+
       tell(body.message, answer.message.content, startedMs)
+
       expect(answer.message).toMatchObject({ status: 'complete', usage: answer.usage })
       expect(answer.message.content).not.toBe('')
       expect(await lastMessage(alice, answer.conversationId)).toEqual(answer.message)
@@ -78,7 +82,7 @@ describe.skipIf(url === undefined)('a real model', () => {
   test(
     'is cancelled in the middle: its text is kept, and it is free for the next',
     async () => {
-      const alice = await rambling.newUser()
+      const alice = await rambling.createUser()
       const startedMs = performance.now()
       const stream = await openStream(alice, ramble)
       const read = await readSome(stream, 6)
@@ -106,16 +110,18 @@ describe.skipIf(url === undefined)('a real model', () => {
   test(
     'is followed again after the line broke, to the same text as is kept',
     async () => {
-      const alice = await rambling.newUser()
+      const alice = await rambling.createUser()
       const startedMs = performance.now()
       const broken = await openStream(alice, ramble)
       const read = await readSome(broken, 10)
       broken.hangUp()
       const resumed = await resumeStream(alice, read.at(-1)!.id.split(':')[0]!, read.at(-1)!.id)
       expect(resumed.status).toBe(200)
+
       const events = [...read, ...(await resumed.rest())]
       tell('resumed', textOf(events), startedMs)
       expect(events.map(({ id }) => Number(id.split(':')[1]))).toEqual(events.map((_, i) => i + 1))
+
       const end = events.at(-1)!.event
       expect(end).toMatchObject({
         type: 'message.end',
@@ -128,7 +134,7 @@ describe.skipIf(url === undefined)('a real model', () => {
   test(
     'stops when its reader hangs up and wants that',
     async () => {
-      const alice = await rambling.newUser()
+      const alice = await rambling.createUser()
       const stream = await openStream(alice, { ...ramble, onDisconnect: 'cancel' })
       const read = await readSome(stream, 4)
       stream.hangUp()
@@ -138,8 +144,10 @@ describe.skipIf(url === undefined)('a real model', () => {
         return body.status !== 'running' && body
       })
       expect(ended.status).toBe('cancelled')
+
       const { conversationId } = ended
       expect((await lastMessage(alice, conversationId)).content).toContain(textOf(read))
+
       const againMs = performance.now()
       const next = await openStream(alice, { ...ramble, conversationId, onDisconnect: 'cancel' })
       tell('the next began after', textOf(await readSome(next, 3)), againMs)

@@ -12,7 +12,9 @@ afterAll(() => opened.close())
 test('an account comes back as it was written, without a null anywhere', async () => {
   const { accounts } = opened.store
   const id = randomUUID()
+
   await accounts.create({ id, role: 'service', displayName: 'Robot', now })
+
   expect(await accounts.find(id)).toStrictEqual({
     id,
     role: 'service',
@@ -30,7 +32,9 @@ test('of ten accounts created at once with one email, one gets it', async () => 
   const { accounts } = opened.store
   const create = () =>
     accounts.create({ id: randomUUID(), role: 'user', email: 'one@x.org', displayName: 'A', now })
+
   const created = await Promise.all(Array.from({ length: 10 }, create))
+
   expect(created.filter((account) => account !== 'email-taken')).toHaveLength(1)
   expect(await accounts.findByEmail('one@x.org')).toMatchObject({ email: 'one@x.org' })
 })
@@ -46,7 +50,9 @@ test('of ten profile changes from one version, one wins and the others are stale
       expectedVersions: [1],
       now: later(5),
     })
+
   const changed = await Promise.all(Array.from({ length: 10 }, change))
+
   expect(changed.filter((result) => result === 'stale')).toHaveLength(9)
   expect(await accounts.find(id)).toMatchObject({ version: 2, preferences: { locale: 'de' } })
 })
@@ -59,6 +65,7 @@ test('a profile change replaces the preferences and says when the account is unk
   const account = await accounts.updateProfile({ ...change, preferences: { timeZone: 'UTC' } })
   expect(account).toMatchObject({ version: 3, preferences: { timeZone: 'UTC' } })
   expect(account).not.toHaveProperty('preferences.locale')
+
   const unknown = { ...change, id: randomUUID(), preferences: {}, expectedVersions: [1] }
   expect(await accounts.updateProfile(unknown)).toBeUndefined()
 })
@@ -66,10 +73,12 @@ test('a profile change replaces the preferences and says when the account is unk
 test('a password hash is kept, and an admin is found once there is one', async () => {
   const { accounts } = opened.store
   expect(await accounts.hasAdmin()).toBe(false)
+
   const id = randomUUID()
   const root = { id, role: 'admin', email: 'root@x.org', displayName: 'Root' } as const
   await accounts.create({ ...root, passwordHash: 'hash', now })
   expect(await accounts.hasAdmin()).toBe(true)
+
   const change = { id, from: 'hash', to: 'other', now }
   expect(await accounts.changePassword(change)).toBe(true)
   expect(await accounts.find(id)).toMatchObject({ passwordHash: 'other', version: 2 })

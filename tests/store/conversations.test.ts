@@ -27,12 +27,14 @@ test('pages lose and repeat nothing when all conversations changed at the same t
   for (let more = 0; more < 6; more += 1) all.push(await addConversation())
   const seen: string[] = []
   let page = await conversations.list({ ownerId, limit: 2 })
+
   while (page.length > 0) {
     seen.push(...page.map(({ id }) => id))
     const last = page.at(-1)
     if (last) page = await conversations.list({ ownerId, limit: 2, after: last })
   }
   const expected = all.map(({ id }) => id).sort()
+
   expect(seen).toStrictEqual(expected.reverse())
 })
 
@@ -45,9 +47,11 @@ test('the last active comes first, whoever filters by archived sees only those',
     return (await conversations.list(filter)).map(({ title }) => title)
   }
   expect(await titles()).toStrictEqual(['Second', 'First'])
+
   const change = { ownerId, now: later(20) }
   await conversations.update({ ...change, id: first.id, changes: { pinned: true } })
   expect(await titles()).toStrictEqual(['First', 'Second'])
+
   await conversations.update({ ...change, id: second.id, changes: { archived: true } })
   expect(await titles(true)).toStrictEqual(['Second'])
   expect(await titles(false)).toStrictEqual(['First'])
@@ -56,8 +60,10 @@ test('the last active comes first, whoever filters by archived sees only those',
 test('a search takes its text literally, in any case', async () => {
   await givenConversation('100% Oak_wood \\ Früh')
   await addConversation('1000 oaks')
+
   const search = async (text: string) =>
     (await opened.store.conversations.search({ ownerId, limit: 9, text })).found.length
+
   expect(await search('0% oak_')).toBe(1)
   expect(await search('OAK')).toBe(2)
   expect(await search('FRÜH')).toBe(1)
@@ -68,7 +74,9 @@ test('a search takes its text literally, in any case', async () => {
 test('a conversation of another is not there to find, change or remove', async () => {
   const { conversations, messages } = opened.store
   const { id } = await givenConversation()
+
   const stranger = { id, ownerId: (await givenAccount(opened.store)).id }
+
   expect(await conversations.find(stranger)).toBeUndefined()
   expect(await conversations.findWithLatestMessages({ ...stranger, limit: 5 })).toBeUndefined()
   expect(await conversations.update({ ...stranger, changes: {}, now })).toBeUndefined()
@@ -78,8 +86,10 @@ test('a conversation of another is not there to find, change or remove', async (
 
 test('a change or removal from an old version is stale and changes nothing', async () => {
   const { conversations } = opened.store
+
   const { id } = await givenConversation()
   const change = { id, ownerId, changes: { title: 'New' }, expectedVersions: [1], now: later(1) }
+
   expect(await conversations.update(change)).toMatchObject({ title: 'New', version: 2 })
   expect(await conversations.update({ ...change, changes: { title: 'Old' } })).toBe('stale')
   expect(await conversations.remove({ id, ownerId, expectedVersions: [1] })).toBe('stale')
@@ -101,8 +111,10 @@ test('the latest messages come oldest first, to the millisecond, and say if ther
   expect(latest?.messages[1]?.createdAt).toStrictEqual(later(7))
   expect(latest?.hasEarlier).toBe(true)
   expect(latest?.conversation).toStrictEqual(await conversations.find({ id, ownerId }))
+
   const page = await messages.list({ conversationId: id, limit: 3, after: 1 })
   expect(page).toStrictEqual({ found: latest?.messages })
+
   const all = await conversations.findWithLatestMessages({ id, ownerId, limit: 4 })
   expect(all?.hasEarlier).toBe(false)
 })
@@ -114,9 +126,11 @@ test('the history holds the last messages with text before a position, oldest fi
   await opened.store.generations.finish(ending(first, ''))
   const conversationId = first.conversationId
   const second = newGeneration(ownerId, { inConversation: conversationId, userText: 'Well?' })
+
   await givenStarted(opened.store, second)
   const history = (beforePosition: number, limit: number) =>
     opened.store.messages.history({ conversationId, beforePosition, limit })
+
   expect(await history(4, 9)).toStrictEqual([
     { role: 'user', content: 'What is an oak?', position: 1 },
     { role: 'user', content: 'Well?', position: 3 },
@@ -134,8 +148,10 @@ test('the history holds the last messages that have no more than 256 kB of text'
     await givenStarted(opened.store, one)
     await opened.store.generations.finish(ending(one))
   }
+
   const history = await opened.store.messages.history({
     ...{ conversationId, beforePosition: 11, limit: 60 },
   })
+
   expect(history.map(({ content }) => content.length)).toStrictEqual([7, 31_900, 7, 31_900, 7])
 })

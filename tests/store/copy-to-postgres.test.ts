@@ -14,7 +14,7 @@ import { storeOf } from '../../src/store/store.ts'
 import { type Client, createClient } from '../support/client.ts'
 import { openEmptyServerDatabase } from '../support/database/database.ts'
 import { startServer } from '../support/server.ts'
-import { newServiceAccount } from '../support/resources.ts'
+import { createServiceAccount } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
 
 const COMMAND = join(import.meta.dirname, '../../src/commands/move-to-postgres.ts')
@@ -89,12 +89,12 @@ const PLEDGE = { headers: { 'Idempotency-Key': 'a-key-of-mine' }, body: { messag
 /** A little of everything, with more rows in one table than are moved at once. */
 async function liveHere(source: Database) {
   const server = await serve(source)
-  const alice = await server.newUser()
+  const alice = await server.createUser()
   const { body } = await alice.expect(200, 'sendMessage', { body: { message: ODD_TEXT } })
   const feedback = { messageId: body.message.id, rating: 'down' as const, comment: ODD_TEXT }
   await alice.expect(200, 'giveFeedback', { body: feedback })
   const { body: once } = await alice.expect(200, 'sendMessage', PLEDGE)
-  const robot = await newServiceAccount(server, ['conversations:read'])
+  const robot = await createServiceAccount(server, ['conversations:read'])
   await source.prisma.$executeRaw`
     INSERT INTO audit_events (id, at, event, request_id)
     SELECT gen_random_uuid(), now(), 'login.failed', n::text FROM generate_series(1, 450) AS n`
@@ -138,8 +138,8 @@ describe('moving to PostgreSQL', () => {
       const repeated = await alice.expect(200, 'sendMessage', PLEDGE)
       expect(repeated.headers['idempotency-replayed']).toBe('true')
       expect(repeated.body).toEqual(before.once)
-      await server.anybody.expect(200, 'logIn', { body: { email, password } })
-      await server.anybody.expect(200, 'refreshTokens', { body: { refreshToken } })
+      await server.anonymous.expect(200, 'logIn', { body: { email, password } })
+      await server.anonymous.expect(200, 'refreshTokens', { body: { refreshToken } })
       const robot = createClient(server.url, { apiKey: before.robot.secret })
       await robot.expect(200, 'listConversations')
       const messages = async () => (await alice.expect(200, 'getUsage')).body.totals.messages
@@ -217,6 +217,7 @@ describe('moving to PostgreSQL', () => {
   test('refuses a folder that a server has open', async () => {
     const source = await openSource()
     await expect(move()).rejects.toThrow(`Process ${process.pid} has this data directory open`)
+
     await source.close()
   })
 
@@ -227,13 +228,16 @@ describe('moving to PostgreSQL', () => {
 
   test('refuses another secret than the data depend on, and shows neither', async () => {
     const other = 'another secret that nothing depends on'
+
     const failure = await move({ serverSecret: other }).catch((error: unknown) => String(error))
+
     expect(failure).toContain('SERVER_SECRET differs from the secret')
     for (const secret of [SECRET, other, 'word-in-url']) expect(failure).not.toContain(secret)
   })
 
   test('wants the secret where none is kept: without it nobody could log in', async () => {
     await rm(join(dataDir, 'server-secret'))
+
     await expect(move()).rejects.toThrow('set SERVER_SECRET to the secret that the server used')
   })
 
@@ -241,6 +245,7 @@ describe('moving to PostgreSQL', () => {
     'asks for the database to move to',
     async () => {
       const { code, output } = await run({}).done
+
       expect(code).toBe(1)
       expect(output).toContain('DATABASE_URL must name')
     },

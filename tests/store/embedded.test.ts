@@ -50,6 +50,7 @@ test('a second process is refused the directory while the first lives', async ()
   await once(writer.stdout, 'data')
   const refusal = new RegExp(`Process ${String(writer.pid)} has this data directory open`)
   await expect(openStore({ dataDir })).rejects.toThrow(refusal)
+
   writer.kill('SIGKILL')
   await once(writer, 'exit')
   await (await openStore({ dataDir })).close()
@@ -58,6 +59,7 @@ test('a second process is refused the directory while the first lives', async ()
 test('one process cannot open the directory twice, and can again after closing it', async () => {
   const store = await openStore({ dataDir })
   await expect(openStore({ dataDir })).rejects.toThrow(/DATABASE_URL/)
+
   await store.close()
   await (await openStore({ dataDir })).close()
 }, 60_000)
@@ -128,7 +130,9 @@ describe('a database that is not whole is refused with a sentence, and stays as 
     await cp(join(whole, 'database'), database, { recursive: true })
     await spoil(database)
     const before = await filesIn(database)
+
     const failure: unknown = await openStore({ dataDir }).catch((error: unknown) => error)
+
     expect(failure).toBeInstanceOf(StartRefused)
     expect((failure as Error).message).toMatch(sentence)
     expect(await filesIn(database)).toEqual(before)
@@ -137,6 +141,7 @@ describe('a database that is not whole is refused with a sentence, and stays as 
 
   test('a file in its place', async () => {
     await writeFile(join(dataDir, 'database'), 'x')
+
     await expect(openStore({ dataDir })).rejects.toThrow(/it is a file/)
   })
 
@@ -144,6 +149,7 @@ describe('a database that is not whole is refused with a sentence, and stays as 
     'a lock that says %s',
     async (text) => {
       await writeFile(join(dataDir, 'database.lock'), text)
+
       await expect(openStore({ dataDir })).rejects.toThrow(/does not say which process/)
     },
   )
@@ -151,7 +157,9 @@ describe('a database that is not whole is refused with a sentence, and stays as 
 
 test('a folder of data that cannot be made is refused with a sentence', async () => {
   const file = join(dataDir, 'file')
+
   await writeFile(file, 'x')
+
   await expect(openStore({ dataDir: file })).rejects.toThrow(/a file with that name/)
   await expect(openStore({ dataDir: '/proc/parley' })).rejects.toThrow(/cannot be created there/)
 })

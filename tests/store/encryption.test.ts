@@ -97,6 +97,7 @@ describe.skipIf(!hasPostgres)('a server with a certificate that it signed itself
     'is refused with "%s", and the sentence says what is wrong and what helps',
     async (parameters) => {
       const sentence = await connect(`${encrypting.url}${parameters}`)
+
       expect(sentence).toMatch(
         /certificate of PostgreSQL is not trusted \(self.signed certificate.*sslrootcert/,
       )
@@ -107,12 +108,14 @@ describe.skipIf(!hasPostgres)('a server with a certificate that it signed itself
     // The certificate is for localhost and 127.0.0.1.
     const url = encrypting.url.replace('127.0.0.1', '127.0.0.2')
     const trusted = `?sslrootcert=${certFile}&sslmode=`
+
     expect(await connect(`${url}${trusted}verify-full`)).toMatch(/for a different host/)
     expect(await connect(`${url}${trusted}verify-ca`)).toBe(true)
   })
 
   test('says what is missing where pg_hba.conf wants encryption and the URL does not', async () => {
     const sentence = await connect(as('onlyencrypted', `${encrypting.url}?sslmode=disable`))
+
     expect(sentence).toMatch(/pg_hba\.conf.*sslmode/)
   })
 
@@ -120,6 +123,7 @@ describe.skipIf(!hasPostgres)('a server with a certificate that it signed itself
     'takes a password of reserved characters with "%s"',
     async (parameters) => {
       const login = `secretive:${encodeURIComponent(PASSWORD)}`
+
       expect(await connect(as(login, `${encrypting.url}${parameters}`))).toEqual(
         expect.any(Boolean),
       )

@@ -26,6 +26,7 @@ test('a second opinion replaces the first and keeps its id and time', async () =
   const { answer } = await givenAnswer(accountId)
   const first = await feedback.give({ ...opinion(accountId, answer), comment: 'Good' })
   expect(first).toMatchObject({ comment: 'Good', tags: ['clear', 'with "quotes", {braces}'] })
+
   const second = opinion(accountId, answer)
   const replaced = await feedback.give({ ...second, rating: 'down', tags: [], now: later(9) })
   const { comment: _, ...kept } = first ?? {}
@@ -39,7 +40,9 @@ test('of ten first opinions at once on one answer, one row remains', async () =>
   const { id: accountId } = await givenAccount(opened.store)
   const { answer } = await givenAnswer(accountId)
   const give = () => feedback.give(opinion(accountId, answer))
+
   const given = await Promise.all(Array.from({ length: 10 }, give))
+
   expect(new Set(given.map((one) => one?.id)).size).toBe(1)
 })
 
@@ -48,6 +51,7 @@ test('nobody rates a question, or the answer of another', async () => {
   const { id: accountId } = await givenAccount(opened.store)
   const { answer, question } = await givenAnswer(accountId)
   expect(await feedback.give(opinion(accountId, question))).toBeUndefined()
+
   const { id: stranger } = await givenAccount(opened.store)
   expect(await feedback.give(opinion(stranger, answer))).toBeUndefined()
   expect(await feedback.list({ accountId: stranger, limit: 9 })).toStrictEqual({ found: [] })
@@ -65,6 +69,7 @@ test('pages lose and repeat nothing at equal times, and only the owner removes',
   const [, , last] = first
   const rest = last && (await feedback.list({ accountId, limit: 3, after: last }))
   expect([...first, ...(rest?.found ?? [])].map(({ id }) => id)).toStrictEqual(ids.sort().reverse())
+
   const [id = ''] = ids
   expect(await feedback.remove({ id, accountId: randomUUID() })).toBe(false)
   expect(await feedback.remove({ id, accountId })).toBe(true)

@@ -33,10 +33,12 @@ test('a start writes the conversation, the question and the empty answer', async
     userMessage: { position: 1, role: 'user', status: 'complete', content: 'What is an oak?' },
     assistantMessage: { position: 2, role: 'assistant', status: 'inProgress', content: '' },
   })
+
   const { generations } = opened.store
   const found = await generations.find({ id: generation.generationId, ownerId })
   expect(found).toMatchObject({ status: 'running', startedAt: now, leaseUntil: later(30_000) })
   expect(await runningIn(generation.conversationId)).toBe(generation.generationId)
+
   const stranger = { id: generation.generationId, ownerId: randomUUID() }
   expect(await generations.find(stranger)).toBeUndefined()
 })
@@ -52,6 +54,7 @@ test('of ten starts at once in one conversation exactly one runs, the others lea
   const busy = { outcome: 'busy', activeGenerationId: await runningIn(conversationId) }
   expect(starts.filter(({ outcome }) => outcome === 'started')).toHaveLength(1)
   expect(starts.filter(({ outcome }) => outcome === 'busy')).toStrictEqual(Array(9).fill(busy))
+
   const { found } = await messages.list({ conversationId, limit: 9 })
   const positions = found.map(({ position }) => position)
   expect(positions).toStrictEqual([1, 2, 3, 4])
@@ -76,6 +79,7 @@ test('positions never collide while starts and finishes race', async () => {
   expect(found.map(({ position }) => position)).toStrictEqual(
     Array.from({ length: said }, (_, index) => index + 1),
   )
+
   const conversation = await conversations.find({ id: conversationId, ownerId })
   expect(conversation?.messageCount).toBe(said)
 })
@@ -85,7 +89,9 @@ test('a start in no conversation of the owner is missing and leaves nothing', as
   const { generations, messages } = opened.store
   await generations.finish(ending(generation))
   const { id: stranger } = await givenAccount(opened.store)
+
   const start = await generations.start(newGeneration(stranger, { inConversation: conversationId }))
+
   expect(start).toStrictEqual({ outcome: 'missing' })
   expect((await messages.list({ conversationId, limit: 9 })).found).toHaveLength(2)
 })
@@ -93,6 +99,7 @@ test('a start in no conversation of the owner is missing and leaves nothing', as
 test('a start for nobody is refused as that and leaves nothing', async () => {
   const ownerId = randomUUID()
   const started = opened.store.generations.start(newGeneration(ownerId))
+
   await expect(started).rejects.toMatchObject({ name: 'AccountClosed', accountId: ownerId })
 })
 
@@ -108,6 +115,7 @@ test('of ten finishers exactly one ends the generation, and usage is written onc
   const ended = await Promise.all(Array.from({ length: 10 }, finish))
   const [winner, ...others] = ended.filter((end) => end !== undefined)
   expect(others).toStrictEqual([])
+
   const id = generation.assistantMessageId
   expect(await opened.store.messages.findOwned({ id, ownerId })).toStrictEqual(winner?.message)
   expect(winner?.message).toMatchObject({ status: 'complete', model: 'm', position: 2 })
@@ -122,13 +130,16 @@ test('of ten finishers exactly one ends the generation, and usage is written onc
 test('a finish moves its conversation to the top and to a new version', async () => {
   const { ownerId, generation, conversationId: id } = await givenRunning()
   await opened.store.generations.finish(ending(generation))
+
   const conversation = await opened.store.conversations.find({ id, ownerId })
+
   expect(conversation).toMatchObject({ version: 2, updatedAt: later(1_000), messageCount: 2 })
 })
 
 test('a conversation deleted while it generates still pays for what was generated', async () => {
   const { ownerId, generation, conversationId: id } = await givenRunning()
   const { generations, conversations } = opened.store
+
   expect(await conversations.remove({ id, ownerId })).toBe('removed')
   expect(await generations.finish({ ...ending(generation), answered: 0 })).toBeUndefined()
   expect(await allUsage(opened.store, ownerId)).toMatchObject([{ requests: 1, messages: 0 }])
@@ -149,7 +160,9 @@ test('whatever races with a deletion, usage is written once and nothing deadlock
       generations.saveProgress(progress),
     ])
   }
+
   await Promise.all(Array.from({ length: 40 }, race))
+
   expect(await allUsage(opened.store, ownerId)).toMatchObject([{ requests: 40 }])
 })
 
@@ -165,8 +178,10 @@ test('a save keeps the text and the lease while it runs, and nothing afterwards'
       leaseUntil: later(60_000),
     })
   expect(await save('A tr')).toBe('renewed')
+
   const found = await generations.find({ id: generationId, ownerId })
   expect(found?.leaseUntil).toStrictEqual(later(60_000))
+
   await generations.finish(ending(generation))
   expect(await save('Too late')).toBe('gone')
   expect(await messages.findOwned({ id, ownerId })).toMatchObject({ content: 'A tree.' })
@@ -176,6 +191,7 @@ test('an undone start leaves no conversation that it made', async () => {
   const { ownerId, generation, conversationId: id } = await givenRunning()
   await opened.store.generations.undo(generation)
   expect(await opened.store.conversations.find({ id, ownerId })).toBeUndefined()
+
   const found = await opened.store.generations.find({ id: generation.generationId, ownerId })
   expect(found).toBeUndefined()
 })
@@ -190,6 +206,7 @@ test('an undone start leaves a conversation that was there as it was, but for it
   const conversation = await conversations.find({ id, ownerId })
   expect(conversation).toMatchObject({ messageCount: 2, version: 4 })
   expect((await messages.list({ conversationId: id, limit: 9 })).found).toHaveLength(2)
+
   await givenStarted(opened.store, newGeneration(ownerId, { inConversation: id }))
   expect((await messages.list({ conversationId: id, limit: 9 })).found).toHaveLength(4)
 })
@@ -201,14 +218,18 @@ test('an empty conversation that was made on purpose survives the undoing of its
   await conversations.create({ id, ownerId, title: 'Empty', mode: 'concise', now })
   const generation = newGeneration(ownerId, { inConversation: id })
   await givenStarted(opened.store, generation)
+
   await generations.undo(generation)
+
   expect(await conversations.find({ id, ownerId })).toMatchObject({ messageCount: 0 })
 })
 
 test('a finished generation cannot be undone', async () => {
   const { ownerId, generation, conversationId: id } = await givenRunning()
   await opened.store.generations.finish(ending(generation))
+
   await opened.store.generations.undo(generation)
+
   expect(await opened.store.conversations.find({ id, ownerId })).toMatchObject({ messageCount: 2 })
 })
 
@@ -227,10 +248,12 @@ test('only generations whose lease is over are interrupted; their text and usage
   await generations.interruptAbandoned({ now: later(30_000), all: false })
   const found = await generations.find({ id: generationId, ownerId: spoken.ownerId })
   expect(found).toMatchObject({ status: 'interrupted', endedAt: later(30_000) })
+
   const owned = { id: spoken.generation.assistantMessageId, ownerId: spoken.ownerId }
   const message = await messages.findOwned(owned)
   expect(message).toMatchObject({ status: 'interrupted', content: 'A tr' })
   expect(message).not.toHaveProperty('usage')
+
   const usage = async (who: { ownerId: string }) => allUsage(opened.store, who.ownerId)
   expect(await usage(spoken)).toMatchObject([{ requests: 1, messages: 1, totalTokens: 0 }])
   expect(await usage(silent)).toMatchObject([{ requests: 1, messages: 0 }])
@@ -243,6 +266,7 @@ test('an embedded start interrupts all that was running', async () => {
   const { ownerId, generation } = await givenRunning()
   const { generations } = opened.store
   expect(await generations.interruptAbandoned({ now, all: true })).toBeGreaterThan(0)
+
   const found = await generations.find({ id: generation.generationId, ownerId })
   expect(found?.status).toBe('interrupted')
   expect(await generations.interruptAbandoned({ now, all: true })).toBe(0)

@@ -38,6 +38,7 @@ test('the schema and the migrations agree', async () => {
 
 test('an empty database gets every migration once, however often it is started', async () => {
   const names = (await readMigrations()).map(({ name }) => name)
+
   expect(await migrate(database())).toStrictEqual(names)
   expect(await migrate(database())).toStrictEqual([])
 })
@@ -47,7 +48,9 @@ test.skipIf('snapshot' in inject('migrated'))(
   'of four instances that start at once on an empty database, each migration is applied by one',
   async () => {
     const applied = await Promise.all(opened.databases.map((instance) => migrate(instance)))
+
     const names = (await readMigrations()).map(({ name }) => name)
+
     expect(applied.flat().sort()).toStrictEqual(names)
   },
 )
@@ -55,10 +58,12 @@ test.skipIf('snapshot' in inject('migrated'))(
 test('a new migration is applied to a database that has the older ones', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int);')
   await migrate(database(), directory)
+
   await write(
     '2_leaves',
     `CREATE TABLE leaves (note text DEFAULT ';'); INSERT INTO trees VALUES (1)`,
   )
+
   expect(await migrate(database(), directory)).toStrictEqual(['2_leaves'])
   expect(await database().prisma.$queryRaw`SELECT id FROM trees`).toStrictEqual([{ id: 1 }])
 })
@@ -66,16 +71,20 @@ test('a new migration is applied to a database that has the older ones', async (
 test('an edited migration stops the start and is named', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int);')
   await migrate(database(), directory)
+
   await write('1_trees', 'CREATE TABLE trees (id bigint);')
+
   await expect(migrate(database(), directory)).rejects.toThrow(/1_trees was edited/)
 })
 
 test('a failing migration changes nothing, and stops this start and the next', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int); SELECT missing FROM nowhere;')
   await expect(migrate(database(), directory)).rejects.toThrow(/nowhere/)
+
   const tables = await database().prisma.$queryRaw`SELECT to_regclass('trees')::text AS trees`
   expect(tables).toStrictEqual([{ trees: null }])
   await expect(migrate(database(), directory)).rejects.toThrow(/nowhere/)
+
   // What kept it from being done was not the database's list: mended, it is done.
   await write('1_trees', 'CREATE TABLE trees (id int);')
   expect(await migrate(database(), directory)).toStrictEqual(['1_trees'])
@@ -91,8 +100,10 @@ test.skipIf('snapshot' in inject('migrated'))(
       'CREATE TABLE leaves (id int); SELECT pg_terminate_backend(pg_backend_pid());',
     )
     await expect(migrate(database(), directory)).rejects.toThrow()
+
     const rows = await database().prisma.$queryRaw`SELECT migration_name FROM _prisma_migrations`
     expect(rows).toStrictEqual([{ migration_name: '1_trees' }])
+
     await write('2_leaves', 'CREATE TABLE leaves (id int);')
     expect(await migrate(database(), directory)).toStrictEqual(['2_leaves'])
   },
@@ -111,8 +122,10 @@ test.each(['1_trees', '9_unknown'])(
   async (name) => {
     await write('0_roots', 'CREATE TABLE roots (id int);')
     await migrate(database(), directory)
+
     await leaveRow(name, { finished: false })
     const refusal = new RegExp(`${name} was started but not finished`)
+
     await expect(migrate(database(), directory)).rejects.toThrow(refusal)
   },
 )
@@ -121,6 +134,7 @@ test('a migration of a newer version is no hindrance, and is named', async () =>
   await write('1_trees', 'CREATE TABLE trees (id int);')
   await migrate(database(), directory)
   expect(await checkSchema(database(), directory)).toStrictEqual([])
+
   await leaveRow('9_newer', { finished: true })
   expect(await migrate(database(), directory)).toStrictEqual([])
   expect(await checkSchema(database(), directory)).toStrictEqual(['9_newer'])
@@ -129,7 +143,9 @@ test('a migration of a newer version is no hindrance, and is named', async () =>
 test('a table that was dropped by hand stops the start and is named', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int);')
   await migrate(database(), directory)
+
   await database().prisma.$executeRaw`DROP TABLE trees`
+
   await expect(checkSchema(database(), directory)).rejects.toThrow(/lacks trees/)
 })
 
@@ -138,7 +154,9 @@ test('every table of the schema is known to be one of the migrations', async () 
   const tables = await database().prisma.$queryRaw<{ name: string }[]>`
     SELECT table_name::text AS name FROM information_schema.tables
     WHERE table_schema = 'public' AND table_name <> '_prisma_migrations'`
+
   const made = tablesMadeBy((await readMigrations()).map(({ sql }) => sql))
+
   expect(made.sort()).toStrictEqual(tables.map(({ name }) => name).sort())
 })
 

@@ -133,6 +133,7 @@ describe('a database in which one user has very much', () => {
     const { result, queries } = await testStore.during(list)
     expect(result).toHaveLength(LIMIT)
     expect(queries).toHaveLength(1)
+
     const { looked, text } = await plan(queries[0]!)
     expect(looked, text).toBeLessThanOrEqual(LIMIT * LOOKED_AT_EACH)
   })
@@ -142,6 +143,7 @@ describe('a database in which one user has very much', () => {
     ['one conversation', () => store.conversations.find({ id: long, ownerId })],
   ])('finds a thing by looking at it alone: %s', async (_name, find) => {
     const { queries } = await testStore.during(find)
+
     for (const query of queries) expect((await plan(query)).looked).toBe(1)
   })
 
@@ -164,6 +166,7 @@ describe('a database in which one user has very much', () => {
     const { result, queries } = await testStore.during(search)
     expect(result).toMatchObject({ found: [], lookedUpTo: { id: expect.any(String) as string } })
     expect(queries).toHaveLength(1)
+
     const { looked, text } = await plan(queries[0]!)
     expect(looked, text).toBe(LOOKED_AT_ONCE)
   })
@@ -185,6 +188,7 @@ describe('a database in which one user has very much', () => {
       const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
       expect(requests).toBeGreaterThan(23 * RECORDS_AN_HOUR)
       expect(queries).toHaveLength(1)
+
       const { looked, text } = await plan(queries[0]!)
       expect(looked, text).toBeLessThanOrEqual(USERS * (hours + 2 * 2 * RECORDS_AN_HOUR))
     },
@@ -194,12 +198,14 @@ describe('a database in which one user has very much', () => {
 test('takes a closed account off its usage 5,000 records at a time, and reports them on', async () => {
   const { id } = await givenAccount(store)
   const records = 12_000
+
   await testStore.pglite.exec(`
     INSERT INTO usage_records (generation_id, account_id, at, answered)
     SELECT gen_random_uuid(), '${id}', timestamptz '2020-01-01T10:00:00Z' + i * interval '1 second', 1
     FROM generate_series(1, ${records}) i`)
   const span = { from: new Date('2020-01-01T10:10:00Z'), to: new Date('2020-01-02T00:00:00Z') }
   const report = (whose: object) => store.usage.report({ ...span, ...whose, granularity: 'day' })
+
   expect(await report({ accountId: id })).toMatchObject([{ requests: records - 599 }])
   for (const left of [7_000, 2_000, 0]) {
     expect(await store.closedAccounts.disownUsage(id)).toBe(true)

@@ -22,6 +22,7 @@ describe('a statement', () => {
   test('gives the same rows past Prisma’s client as through it', async () => {
     const rows = await everyType(own.database.query)
     expect(rows).toMatchObject([{ id, at, int: 7, json: { a: [1, null] }, texts: ['a,b', 'c"'] }])
+
     const [{ bytes, ...row }] = rows as [{ bytes: Uint8Array }]
     const [{ bytes: sameBytes, ...sameRow }] = (await everyType(queryIn(own.database.prisma))) as [
       { bytes: Uint8Array },
@@ -48,6 +49,7 @@ describe('a statement', () => {
 
   test('that fails says why, with the code of the database', async () => {
     const failure = own.database.query`SELECT 1 / 0 AS nothing`
+
     await expect(failure).rejects.toMatchObject({ cause: { originalCode: '22012' } })
   })
 
@@ -55,10 +57,12 @@ describe('a statement', () => {
     const { id: ownerId } = await givenAccount(own.store)
     const id = randomUUID()
     const given = { id, ownerId, title: 'A walk', mode: 'general', now: at }
+
     const undone = own.store.atomically(async ({ conversations }) => {
       await conversations.create(given)
       throw new Error('changed my mind')
     })
+
     await expect(undone).rejects.toThrow('changed my mind')
     expect(await own.store.conversations.find({ id, ownerId })).toBeUndefined()
   })

@@ -57,7 +57,9 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
   test('is made, has all tables, types and functions, and the rest of the database none', async () => {
     const store = await openStore({ databaseUrl: inSchema('채팅-room') })
     await useAll(store)
+
     await store.close()
+
     expect(await things()).toEqual([
       { schema: 'public', tables: 0, functions: 0, enums: 0 },
       { schema: '채팅-room', tables: 15, functions: 8, enums: 6 },
@@ -84,6 +86,7 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
       }),
     )
     expect((await Promise.all(reports)).map(([day]) => day!.requests)).toEqual([1, 1, 1])
+
     await Promise.all([...stores, ...counters].map((one) => one.close()))
     expect((await things()).map(({ tables }) => tables)).toEqual([15, 15, 15])
   })
@@ -94,6 +97,7 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
     )
     const held = await others!.lockForMigration()
     expect(await migrate(ours!)).not.toEqual([])
+
     await held.release()
     await Promise.all([ours!.close(), others!.close()])
   })
@@ -106,8 +110,10 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
     await expect(openStore({ databaseUrl: inSchema('chat', own) })).rejects.toThrow(
       /schema chat does not exist.*CREATE SCHEMA "chat"/,
     )
+
     await administer(url, 'CREATE SCHEMA chat')
     await expect(openStore({ databaseUrl: inSchema('chat', own) })).rejects.toThrow()
+
     await administer(url, `ALTER SCHEMA chat OWNER TO "${role}"`)
     const store = await openStore({ databaseUrl: inSchema('chat', own) })
     await useAll(store)
@@ -116,7 +122,9 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
 
   test('is where commands beside the server look, and nowhere else', async () => {
     await (await openStore({ databaseUrl: inSchema('chat') })).close()
+
     await (await openMigratedStore({ databaseUrl: inSchema('chat') })).close()
+
     await expect(openMigratedStore({ databaseUrl: url })).rejects.toThrow('start a server')
     await expect(openMigratedStore({ databaseUrl: inSchema('x') })).rejects.toThrow(
       'start a server',
@@ -135,12 +143,14 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
     await copyToPostgres(dataDir, inSchema('chat'))
     const moved = await openMigratedStore({ databaseUrl: inSchema('chat') })
     expect(await moved.accounts.find(id)).toBeDefined()
+
     await useAll(moved)
     await moved.close()
     expect(await queryServer(url, 'SELECT count(*)::int AS n FROM public.accounts')).toEqual([
       { n: 1 },
     ])
     await expect(copyToPostgres(dataDir, inSchema('chat'))).rejects.toThrow(CopyRefused)
+
     await rm(dataDir, { recursive: true })
   }, 120_000)
 })
@@ -157,6 +167,7 @@ describe.skipIf('snapshot' in inject('migrated'))('a database that is encoded in
       const databaseUrl = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href
       const start = openStore({ databaseUrl: `${databaseUrl}?schema=chat` })
       await expect(start).rejects.toThrow(`encoded in ${encoding}`)
+
       const left = `SELECT count(*)::int AS n FROM pg_namespace WHERE nspname = 'chat'`
       expect(await queryServer(databaseUrl, left)).toEqual([{ n: 0 }])
     },

@@ -67,6 +67,7 @@ function findsInAnyCase(open: () => Promise<Opened>) {
 
   test.each(FINDS)('%s', async (kept, ...searches) => {
     const search = await keep(kept)
+
     for (const text of searches) {
       expect(await search(text), text).toEqual({ titles: [kept], names: [kept] })
     }
@@ -78,11 +79,13 @@ function findsInAnyCase(open: () => Promise<Opened>) {
 
   test('an email in any case', async () => {
     const { id, email } = await givenAccount(opened.store)
+
     const { found } = await opened.store.accounts.search({
       roles: ['user'],
       text: email!.toUpperCase(),
       limit: 9,
     })
+
     expect(found.map((one) => one.id)).toEqual([id])
   })
 }

@@ -30,7 +30,9 @@ test('of twenty rotations from one counter, exactly one gets the session', async
   const { sessions } = opened.store
   const { id } = await givenSession()
   const rotate = () => sessions.rotate({ id, counter: 0, now: later(5), expiresAt: later(8 * DAY) })
+
   const rotated = await Promise.all(Array.from({ length: 20 }, rotate))
+
   expect(rotated.filter((session) => session !== undefined)).toHaveLength(1)
   expect(await sessions.find(id)).toMatchObject({
     refreshCounter: 1,
@@ -43,7 +45,9 @@ test('of twenty rotations from one counter, exactly one gets the session', async
 test('a rotation never carries a session beyond its absolute end', async () => {
   const { id } = await givenSession()
   const rotation = { id, counter: 0, now: later(5), expiresAt: later(99 * DAY) }
+
   const session = await opened.store.sessions.rotate(rotation)
+
   expect(session?.expiresAt).toStrictEqual(later(30 * DAY))
 })
 
@@ -52,6 +56,7 @@ test('a revoked or an expired session cannot be rotated', async () => {
   const [revoked, expired] = [await givenSession(), await givenSession({ expiresAt: later(1) })]
   expect(await sessions.revoke({ id: revoked.id, now })).toBe(true)
   expect(await sessions.revoke({ id: revoked.id, now: later(9) })).toBe(false)
+
   const rotation = { counter: 0, now: later(1), expiresAt: later(DAY) }
   expect(await sessions.rotate({ id: revoked.id, ...rotation })).toBeUndefined()
   expect(await sessions.rotate({ id: expired.id, ...rotation })).toBeUndefined()
@@ -68,7 +73,9 @@ test('all sessions of one account but the excepted one are revoked, and of no ot
   ]
   const other = await givenSession()
   const at = later(DAY / 2)
+
   const revoked = await sessions.revokeOwned({ accountId, exceptId: kept.id, now: at })
+
   expect(revoked.sort()).toStrictEqual([first.id, second.id].sort())
   expect((await sessions.find(other.id))?.revokedAt).toBeUndefined()
   expect(await sessions.listLive({ accountId, now, limit: 10 })).toStrictEqual([kept])
@@ -78,7 +85,9 @@ test('all sessions of one account but the excepted one are revoked, and of no ot
 
 test('only sessions that have expired are forgotten', async () => {
   const { sessions } = opened.store
+
   const [old, live] = [await givenSession({ expiresAt: later(-DAY) }), await givenSession()]
+
   expect(await sessions.deleteExpired(now)).toBe(1)
   expect(await sessions.find(old.id)).toBeUndefined()
   expect(await sessions.find(live.id)).toBeDefined()

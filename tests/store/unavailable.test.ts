@@ -12,6 +12,7 @@ import { now } from './given.ts'
 test('after closing, every kind of call says that the database is unavailable', async () => {
   const { store, close } = await openTestStore()
   await store.ping()
+
   await close()
   const [id, ownerId] = [randomUUID(), randomUUID()]
   const calls = [
@@ -23,11 +24,13 @@ test('after closing, every kind of call says that the database is unavailable', 
     () => store.conversations.list({ ownerId, limit: 1 }),
     () => store.generations.renewLeases({ ids: [id], leaseUntil: now }),
   ]
+
   for (const call of calls) await expect(call()).rejects.toThrow(DatabaseUnavailable)
 })
 
 test('a server that is not there is unavailable, not a crash', async () => {
   const databaseUrl = 'postgresql://nobody@127.0.0.1:1/nothing'
+
   await expect(openStore({ databaseUrl })).rejects.toThrow(DatabaseUnavailable)
 })
 
@@ -37,6 +40,7 @@ test('a server that accepts and never answers is unavailable after two seconds',
   const { port } = silent.address() as AddressInfo
   const databaseUrl = `postgresql://nobody@127.0.0.1:${String(port)}/nothing`
   await expect(openStore({ databaseUrl })).rejects.toThrow(DatabaseUnavailable)
+
   silent.close()
 })
 
@@ -44,6 +48,7 @@ test('a mistake of ours stays a mistake and is not blamed on the database', asyn
   const { store, database, close } = await openTestStore()
   const { wrong } = guarded({ wrong: () => database.prisma.$queryRaw`SELECT missing` })
   await expect(wrong()).rejects.not.toThrow(DatabaseUnavailable)
+
   await store.ping()
   await close()
 })
@@ -63,6 +68,7 @@ test.skipIf('snapshot' in inject('migrated'))(
     const reasons = found.filter((result) => result.status === 'rejected').map((r) => r.reason)
     for (const reason of reasons) expect(reason).toBeInstanceOf(DatabaseUnavailable)
     expect(await find()).toBeUndefined()
+
     await close()
   },
 )
@@ -73,6 +79,7 @@ test.skipIf('snapshot' in inject('migrated'))(
     const { database, close } = await openTestStore()
     const { wait } = guarded({ wait: () => database.prisma.$queryRaw`SELECT pg_sleep(9)::text` })
     await expect(wait()).rejects.toThrow(DatabaseUnavailable)
+
     await close()
   },
 )
@@ -80,5 +87,6 @@ test.skipIf('snapshot' in inject('migrated'))(
 test('statements beyond the limit stay nameless, so that names cannot pile up', () => {
   const name = statementNames(2)
   const names = ['a', 'b', 'c', 'a'].map((sql) => name({ sql }))
+
   expect(names).toStrictEqual(['parley_0', 'parley_1', '', 'parley_0'])
 })

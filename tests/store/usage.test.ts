@@ -34,10 +34,12 @@ test('buckets are UTC hours that hold something, from the start up to but not at
   await givenUsage(accountId, '2026-03-01T09:59:59.999Z', upstream)
   await givenUsage(accountId, '2026-03-01T10:00:00.000Z', upstream)
   await givenUsage(accountId, '2026-03-01T10:59:59.999Z')
+
   await givenUsage(accountId, '2026-03-01T12:00:00.000Z', upstream)
   const [from, to] = [new Date('2026-03-01T09:59:59.999Z'), new Date('2026-03-01T12:00:00Z')]
   const query = { accountId, from, to, granularity: 'hour' } as const
   const one = { requests: 1, messages: 1, inputTokens: 10, outputTokens: 5, totalTokens: 15 }
+
   expect(await opened.store.usage.report(query)).toStrictEqual([
     { startAt: new Date('2026-03-01T09:00:00Z'), ...one },
     { startAt: new Date('2026-03-01T10:00:00Z'), ...one, requests: 2, messages: 2 },
@@ -48,7 +50,9 @@ test('deleting a conversation leaves its usage', async () => {
   const { id: accountId } = await givenAccount(opened.store)
   const id = await givenUsage(accountId, '2026-03-01T23:00:00Z', upstream)
   const before = await allUsage(opened.store, accountId)
+
   await opened.store.conversations.remove({ id, ownerId: accountId })
+
   expect(await allUsage(opened.store, accountId)).toStrictEqual(before)
   expect(before).toMatchObject([{ startAt: new Date('2026-03-01T00:00:00Z'), totalTokens: 15 }])
 })
@@ -165,12 +169,14 @@ test.skipIf('snapshot' in inject('migrated'))(
     ])
     expect(await own.database.prisma.usageRecord.count()).toBe(80 + started.length)
     expect(abandoned).toHaveLength(10)
+
     const hour: Span = [now, new Date(now.getTime() + 1), 'hour']
     await expectSums(
       own,
       accounts.map(({ id }) => id),
       [hour],
     )
+
     await own.close()
   },
 )
@@ -200,6 +206,7 @@ test('what was recorded before the sums were kept is in them', async () => {
   expect(
     await summed(database, { from: asked[0], to: asked[1], granularity: 'hour' }),
   ).toHaveLength(3)
+
   await opened.close()
   await rm(before, { recursive: true })
 })

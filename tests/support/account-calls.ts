@@ -2,15 +2,15 @@ import type { Policy } from '../../src/contract/policy.ts'
 import type { Store } from '../../src/store/store.ts'
 import { createClient } from './client.ts'
 import type { Database } from '../../src/store/database/database.ts'
-import { exampleBody, fill, operations } from './contract/operations.ts'
+import { exampleBody, fillPath, operations } from './contract/operations.ts'
 import type { TestServer } from './server.ts'
 import {
-  newServiceAccount,
+  createServiceAccount,
   createChatResources,
   createUserResources,
   type Resources,
 } from './resources.ts'
-import { send, type WireAnswer } from './wire/wire.ts'
+import { send, type WireResponse } from './wire/wire.ts'
 
 export type Kind = 'user' | 'service-account'
 
@@ -33,13 +33,13 @@ export type AccountCall = { name: string; operation: Policy; kind: Kind; form: F
 type Form = 'plain' | 'named' | 'in its conversation'
 
 /** Operations that write nothing for an existing account, or that close it. */
-const NOT_TRIED: Record<string, string> = {
-  register: 'makes another account',
-  createUser: 'makes another account',
-  createServiceAccount: 'makes another account',
-  closeAccount: 'is the closing',
-  deleteUser: 'is the closing',
-  deleteServiceAccount: 'is the closing',
+const EXCLUDED: Record<string, string> = {
+  register: 'creates another account',
+  createUser: 'creates another account',
+  createServiceAccount: 'creates another account',
+  closeAccount: 'closes the account',
+  deleteUser: 'closes the account',
+  deleteServiceAccount: 'closes the account',
 }
 
 const READS = ['get', 'head']
@@ -48,7 +48,7 @@ const writes = ({ method, audit, replies }: Policy) =>
 
 /** Every operation that writes for an account, derived from the contract, so that new ones are included. */
 export const accountCalls: readonly AccountCall[] = operations
-  .filter((operation) => writes(operation) && !(operation.operationId in NOT_TRIED))
+  .filter((operation) => writes(operation) && !(operation.operationId in EXCLUDED))
   .flatMap((operation) =>
     kindsOf(operation).flatMap((kind) =>
       formsOf(operation).map((form) => ({
@@ -87,36 +87,36 @@ const BODIES: Record<string, (subject: Subject) => object> = {
   changeServiceAccount: () => ({ name: 'Another name' }),
 }
 
-let names = 0
+let idempotencyKeys = 0
 
 /** Makes the call, whatever the response. */
-export function callFor(
+export function sendAccountCall(
   { url }: Pick<TestServer, 'url'>,
   subject: Subject,
   { operation, form }: AccountCall,
-): Promise<WireAnswer> {
+): Promise<WireResponse> {
   const { operationId, tag, auth, method, hasBody } = operation
-  const who = tag === 'admin' ? subject.admin : subject.credentials
+  const credentials = tag === 'admin' ? subject.admin : subject.credentials
   const body = {
     ...(BODIES[operationId]?.(subject) ?? (hasBody ? exampleBody(operation) : {})),
     ...(form === 'in its conversation' && { conversationId: subject.resources['conversationId'] }),
   }
-  return send(url + fill(operation, (name) => subject.resources[name]!), {
+  return send(url + fillPath(operation, (name) => subject.resources[name]!), {
     method,
     headers: {
-      ...(auth !== 'public' && who),
+      ...(auth !== 'public' && credentials),
       ...(hasBody && { 'Content-Type': 'application/json' }),
-      ...(form === 'named' && { 'Idempotency-Key': `name-${String((names += 1))}` }),
+      ...(form === 'named' && { 'Idempotency-Key': `key-${String((idempotencyKeys += 1))}` }),
     },
     ...(hasBody && { body: JSON.stringify(body) }),
   })
 }
 
-/** A new account of this kind. */
-export async function newSubject(server: TestServer, kind: Kind): Promise<Subject> {
+/** Creates an account of this kind with every resource that it can own. */
+export async function createSubject(server: TestServer, kind: Kind): Promise<Subject> {
   const admin = (await server.admin()).credentials
   if (kind === 'service-account') {
-    const robot = await newServiceAccount(server, [
+    const robot = await createServiceAccount(server, [
       ...(['chat:write', 'conversations:read', 'conversations:write'] as const),
       ...(['feedback:read', 'feedback:write', 'profile:read', 'profile:write'] as const),
       'usage:read',
@@ -125,7 +125,7 @@ export async function newSubject(server: TestServer, kind: Kind): Promise<Subjec
     const resources = { ...(await createChatResources(robot)), serviceAccountId, apiKeyId }
     return { kind, id: serviceAccountId, credentials, admin, resources }
   }
-  const user = await server.newUser()
+  const user = await server.createUser()
   const { email, password, refreshToken } = user.identity
   const { id } = (await user.expect(200, 'getProfile')).body
   const resources = { ...(await createUserResources(user)), userId: id }
@@ -141,13 +141,13 @@ export async function newSubject(server: TestServer, kind: Kind): Promise<Subjec
   }
 }
 
-export type Ending = 'by itself' | 'deleted' | 'disabled'
+export type AccountEnd = 'by itself' | 'deleted' | 'disabled'
 
 /** Closes or disables the account, by itself or by an administrator. */
 export async function endAccount(
   server: TestServer,
   { kind, id, credentials }: Subject,
-  how: Ending,
+  how: AccountEnd,
 ): Promise<void> {
   if (how === 'by itself') {
     const own = createClient(server.url, { accessToken: bearerOf(credentials) } as never)
@@ -173,12 +173,12 @@ function bearerOf(credentials: Record<string, string>): string {
 }
 
 /** Columns that keep the id of a closed account. */
-const STAYS: Record<string, string> = {
-  'audit_events.account_id': 'what was done is kept; nothing there says who it was',
+const RETAINED: Record<string, string> = {
+  'audit_events.account_id': 'the record stays; it names no person',
 }
 
 /** Returns the number of rows that the account still has, by table, without tables that have none. */
-export async function rowsLeft(
+export async function remainingRows(
   { prisma }: Database,
   accountId: string,
 ): Promise<Record<string, number>> {
@@ -191,7 +191,7 @@ export async function rowsLeft(
     WHERE table_schema = 'public' AND column_name IN ('account_id', 'owner_id')`
   const left: Record<string, number> = {}
   for (const { table, column } of columns) {
-    if (`${table}.${column}` in STAYS) continue
+    if (`${table}.${column}` in RETAINED) continue
     const [row] = await prisma.$queryRawUnsafe<[{ count: number }]>(
       `SELECT count(*)::int AS count FROM "${table}" WHERE "${column}" = '${accountId}'`,
     )

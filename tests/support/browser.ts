@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
-/** The browser to test with: `CHROMIUM_PATH`, or where Debian puts it. */
+/** The browser to test with: `CHROMIUM_PATH`, by default where Debian installs it. */
 const CHROMIUM_PATH = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
 
-/** Why no page can be opened here, if that is so. */
+/** Why this machine cannot open a page; undefined if it can. */
 export const noBrowser: string | undefined = existsSync(CHROMIUM_PATH)
   ? undefined
   : `no Chromium at ${CHROMIUM_PATH}; set CHROMIUM_PATH`
@@ -18,7 +18,7 @@ const ARGUMENTS = [
   '--disable-sync',
 ]
 
-/** Starts Chromium without a window, with a profile of its own that ends with it. */
+/** Starts headless Chromium with a temporary profile. */
 export function openBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM_PATH,
@@ -28,10 +28,10 @@ export function openBrowser(): Promise<Browser> {
   })
 }
 
-/** A page, and everything that went wrong on it so far: it shall stay empty. */
-export type WatchedPage = { page: Page; complaints: string[] }
+/** A page and its errors so far: console messages, exceptions, failed requests, requests to other origins. */
+export type WatchedPage = { page: Page; errors: string[] }
 
-/** Opens an empty page that may speak to `origin` alone, `width` CSS pixels wide. */
+/** Opens an empty page, `width` CSS pixels wide, that may load from `origin` alone. */
 export async function openPage(
   browser: Browser,
   origin: string,
@@ -56,5 +56,5 @@ export async function openPage(
     if (response.status() >= 400)
       complaints.push(`answered ${response.status()}: ${response.url()}`)
   })
-  return { page, complaints }
+  return { page, errors: complaints }
 }

@@ -10,7 +10,7 @@ type BodyOf<Response> = Response extends { content: infer Content }
   : undefined
 
 /** A documented response of operation `K`; narrow it by its status. */
-export type Answer<K extends OperationId> = {
+export type ApiResponse<K extends OperationId> = {
   [S in keyof Responses<K>]: {
     status: S
     headers: Record<string, string>
@@ -19,7 +19,7 @@ export type Answer<K extends OperationId> = {
 }[keyof Responses<K>]
 
 /** The parts of a request of operation `K`. */
-export type Request<K extends OperationId> = Partial<Omit<Input<K>, 'headers'>> & {
+export type ApiRequest<K extends OperationId> = Partial<Omit<Input<K>, 'headers'>> & {
   headers?: Record<string, string>
 }
 
@@ -31,21 +31,21 @@ export type Client = {
   url: string
   /** The user of this client. @throws for a client without credentials */
   identity: Identity
-  call<K extends OperationId>(operationId: K, request?: Request<K>): Promise<Answer<K>>
+  call<K extends OperationId>(operationId: K, request?: ApiRequest<K>): Promise<ApiResponse<K>>
   /** As `call`. @throws unless the response has this status */
   expect<K extends OperationId, S extends keyof Responses<K>>(
     status: S,
     operationId: K,
-    request?: Request<K>,
-  ): Promise<Extract<Answer<K>, { status: S }>>
+    request?: ApiRequest<K>,
+  ): Promise<Extract<ApiResponse<K>, { status: S }>>
   /** As `call`. @throws unless the response is this problem */
   refused<K extends OperationId>(
     code: Problem['code'],
     operationId: K,
-    request?: Request<K>,
+    request?: ApiRequest<K>,
   ): Promise<{ headers: Record<string, string>; body: Problem; status: number }>
   /** Returns the URL of an operation, for tests that send requests of their own. */
-  urlOf<K extends OperationId>(operationId: K, request?: Request<K>): string
+  urlOf<K extends OperationId>(operationId: K, request?: ApiRequest<K>): string
   /** The headers that authenticate the client. */
   credentials: Record<string, string>
   /** The same user with other tokens. */
@@ -59,64 +59,69 @@ const BASE_PATH = '/api/v1'
  * @param who the tokens of a user, or an API key; without it, the client has no credentials
  */
 export function createClient(url: string, who?: Identity | { apiKey: string }): Client {
-  const identity = who && 'accessToken' in who ? who : undefined
-  const credentials = credentialsOf(who)
+  return new HttpClient(url, who) as unknown as Client
+}
 
-  const pathOf = (operationId: OperationId, request: AnyRequest): string => {
-    const filled = policies[operationId].path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
-      encodeURIComponent(String(request.path?.[name])),
-    )
-    const query = new URLSearchParams(
-      Object.entries(request.query ?? {}).map(([key, value]): [string, string] => [
-        key,
-        String(value),
-      ]),
-    )
-    return `${BASE_PATH}${filled}${query.size > 0 ? `?${query.toString()}` : ''}`
+/** A `Client` without its types, which follow from the contract. */
+class HttpClient {
+  readonly url: string
+  readonly credentials: Record<string, string>
+  readonly #identity: Identity | undefined
+
+  constructor(url: string, who?: Identity | { apiKey: string }) {
+    this.url = url
+    this.credentials = credentialsOf(who)
+    this.#identity = who && 'accessToken' in who ? who : undefined
   }
 
-  const call = async (operationId: OperationId, request: AnyRequest = {}) => {
+  get identity(): Identity {
+    if (this.#identity) return this.#identity
+    throw new Error('This client has no credentials')
+  }
+
+  readonly call = async (operationId: OperationId, request: AnyRequest = {}) => {
     const { method } = policies[operationId]
-    const agent = supertest(url)
-    const sent = agent[method](pathOf(operationId, request))
-    void sent.set({ ...credentials, ...request.headers })
-    const answer = await (request.body === undefined ? sent : sent.send(request.body as object))
-    const { status, headers } = answer
-    return { status, headers: headers as Record<string, string>, body: answer.body as unknown }
+    const sent = supertest(this.url)[method](pathOf(operationId, request))
+    void sent.set({ ...this.credentials, ...request.headers })
+    const response = await (request.body === undefined ? sent : sent.send(request.body as object))
+    const { status, headers } = response
+    return { status, headers: headers as Record<string, string>, body: response.body as unknown }
   }
 
-  const expect = async (wanted: number, operationId: OperationId, request?: AnyRequest) => {
-    const answer = await call(operationId, request)
-    if (answer.status === wanted) return answer
-    const got = `${String(answer.status)} ${JSON.stringify(answer.body)}`
-    throw new Error(`${operationId} answered ${got} instead of ${String(wanted)}`)
+  readonly expect = async (status: number, operationId: OperationId, request?: AnyRequest) => {
+    const response = await this.call(operationId, request)
+    if (response.status === status) return response
+    const got = `${String(response.status)} ${JSON.stringify(response.body)}`
+    throw new Error(`${operationId} returned ${got} instead of ${String(status)}`)
   }
 
-  const refused = async (code: string, operationId: OperationId, request?: AnyRequest) => {
-    const answer = await call(operationId, request)
-    const { body } = answer as { body: Partial<Problem> }
-    const isProblem = answer.headers['content-type'] === 'application/problem+json'
-    if (isProblem && body.code === code) return answer
-    throw new Error(
-      `${operationId} answered ${String(answer.status)} ${JSON.stringify(body)} instead of ${code}`,
-    )
+  readonly refused = async (code: string, operationId: OperationId, request?: AnyRequest) => {
+    const response = await this.call(operationId, request)
+    const body = response.body as Partial<Problem>
+    const isProblem = response.headers['content-type'] === 'application/problem+json'
+    if (isProblem && body.code === code) return response
+    const got = `${String(response.status)} ${JSON.stringify(body)}`
+    throw new Error(`${operationId} returned ${got} instead of ${code}`)
   }
 
-  return {
-    url,
-    get identity() {
-      if (identity) return identity
-      throw new Error('Nobody has no identity')
-    },
-    credentials,
-    call,
-    expect,
-    refused,
-    urlOf: (operationId: OperationId, request: AnyRequest = {}) =>
-      url + pathOf(operationId, request),
-    with: (tokens: Tokens) =>
-      createClient(url, { email: '', password: '', ...identity, ...tokens }),
-  } as unknown as Client
+  readonly urlOf = (operationId: OperationId, request: AnyRequest = {}) =>
+    this.url + pathOf(operationId, request)
+
+  readonly with = (tokens: Tokens) =>
+    createClient(this.url, { email: '', password: '', ...this.#identity, ...tokens })
+}
+
+function pathOf(operationId: OperationId, request: AnyRequest): string {
+  const filled = policies[operationId].path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent(String(request.path?.[name])),
+  )
+  const query = new URLSearchParams(
+    Object.entries(request.query ?? {}).map(([key, value]): [string, string] => [
+      key,
+      String(value),
+    ]),
+  )
+  return `${BASE_PATH}${filled}${query.size > 0 ? `?${query.toString()}` : ''}`
 }
 
 function credentialsOf(who?: Identity | { apiKey: string }): Record<string, string> {

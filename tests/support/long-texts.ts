@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { TestStore } from './database/database.ts'
 
 /** Inserts a conversation with this many questions, each with this text. @returns its id */
-export async function givenLongTexts(
+export async function insertLongMessages(
   { database }: TestStore,
   ownerId: string,
   { count, text }: { count: number; text: string },
@@ -23,7 +23,7 @@ export async function givenLongTexts(
 }
 
 /** Inserts feedback of an account on each message of a conversation, with this comment. */
-export async function givenComments(
+export async function insertComments(
   { database }: TestStore,
   accountId: string,
   { conversationId, comment }: { conversationId: string; comment: string },

@@ -26,7 +26,7 @@ export async function createChatResources(owner: Client): Promise<Resources> {
 
 /** Creates one of each resource that administrators manage. */
 export async function createAdminResources(server: TestServer): Promise<Resources> {
-  const [admin, user] = await Promise.all([server.admin(), server.newUser()])
+  const [admin, user] = await Promise.all([server.admin(), server.createUser()])
   const { body: profile } = await user.expect(200, 'getProfile')
   const { body: account } = await admin.expect(201, 'createServiceAccount', {
     body: { name: 'Help desk', scopes: ['chat:write'] },
@@ -45,7 +45,7 @@ export type ServiceAccountClient = Client & {
 }
 
 /** Creates a service account with these scopes and returns a client with its key. */
-export async function newServiceAccount(
+export async function createServiceAccount(
   server: TestServer,
   scopes: Scope[],
 ): Promise<ServiceAccountClient> {

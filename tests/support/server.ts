@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { readConfig } from '../../src/config/config.ts'
+import { type Config, readConfig } from '../../src/config/config.ts'
 import { createEngine } from '../../src/engine/create-engine.ts'
-import { createLog } from '../../src/ports/observability/log.ts'
+import { createLog, type Log } from '../../src/ports/observability/log.ts'
 import { newSigningKeysText, parseSigningKeys } from '../../src/ports/keys/signing-keys.ts'
 import {
   createParley,
@@ -14,11 +14,11 @@ import {
 import { type Client, createClient } from './client.ts'
 import { TestClock } from './clock/clock.ts'
 import { openTestStore, type TestStore } from './database/database.ts'
-import { seeAnswer, writeSeenAnswers } from './contract/seen-answers.ts'
+import { recordResponse, writeSeenResponses } from './contract/seen-responses.ts'
 
 /** All servers of a test file share one set of signing keys, as instances do. */
 const keysText = newSigningKeysText()
-/** As SIGNING_KEYS_FILE, this means the shared keys; any other value is a path. */
+/** The value of SIGNING_KEYS_FILE that stands for the shared keys; any other is a path. */
 export const SHARED_KEYS = 'the keys of the tests'
 
 /** Quotas that no test exceeds unless it sets its own. */
@@ -47,26 +47,26 @@ export type TestServer = {
   metricsUrl: string
   clock: TestClock
   /** Returns every line logged so far, parsed. */
-  logged: () => Record<string, unknown>[]
+  logLines: () => Record<string, unknown>[]
   /** A client without credentials. */
-  anybody: Client
+  anonymous: Client
   /** Creates a user and logs in. */
-  newUser(): Promise<Client>
+  createUser(): Promise<Client>
   admin(): Promise<Client>
   close(): Promise<void>
 }
 
 export type TestServerOptions = {
-  /** Variables over the defaults above; `RATE_LIMIT_CHAT: '10/60'`, say. */
+  /** Variables in place of the defaults above, such as `RATE_LIMIT_CHAT: '10/60'`. */
   env?: Record<string, string>
-  instead?: Replacements
-  /** A database that outlives this server: `close` leaves it open. */
+  replacements?: Replacements
+  /** A database that outlives the server: `close` leaves it open. */
   testStore?: TestStore
   clock?: TestClock
   /** The clock of the database; the server's own by default. */
   databaseNow?: () => Date
-  /** For a test that breaks the contract on purpose. For any other, `close` throws if the server broke it. */
-  violates?: true
+  /** For a test that breaks the contract on purpose; otherwise `close` throws if a response violated it. */
+  allowsViolations?: true
 }
 
 /** @returns `<scheme>://127.0.0.1:<port>` */
@@ -82,63 +82,70 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const config = readConfig({ ...DEFAULTS, ...options.env }, Object.keys(loadPolicies().limits))
   const lines: string[] = []
   const log = createLog('debug', { write: (line: string) => void lines.push(line) })
-  const deps = {
-    store: testStore.store,
-    clock,
-    log,
-    ...((options.env?.SIGNING_KEYS_FILE ?? SHARED_KEYS) === SHARED_KEYS && {
-      keys: await parseSigningKeys(await keysText, SHARED_KEYS, clock),
-    }),
-    engine: createEngine(config.engine, { clock, random: () => 0, log, wordDelayMs: 0 }),
-    ...options.instead?.deps,
-  }
-  // A database whose clock stood still would set the server's clock back again and again.
-  const own = options.instead?.deps?.clock ?? clock
-  const now = async () => (options.databaseNow ?? (() => own.now()))()
   const parley = await createParley(config, {
     signInDelayStepMs: 1,
-    onValidResponse: seeAnswer,
-    ...options.instead,
-    // The test owns the database and may read it after the server has closed.
-    deps: { ...deps, store: { ...deps.store, now, close: async () => {} } },
+    onValidResponse: recordResponse,
+    ...options.replacements,
+    deps: await createDependencies(options, config, { testStore, clock, log }),
   })
   const url = await listen(parley.server, config.server.tls ? 'https' : 'http')
   const metricsUrl = parley.metricsServer
     ? `${await listen(parley.metricsServer, 'http')}/metrics`
     : ''
-
-  const logIn = async (email: string, password: string): Promise<Client> => {
-    const reply = await createClient(url).call('logIn', { body: { email, password } })
-    if (reply.status !== 200) throw new Error(`Login failed: ${JSON.stringify(reply.body)}`)
-    return createClient(url, { ...reply.body, email, password })
-  }
-
   return {
-    parley,
-    url,
-    metricsUrl,
-    clock,
-    logged: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
-    anybody: createClient(url),
-    async newUser() {
-      const id = randomUUID()
-      const password = `password of ${id}`
-      const email = `${id}@example.com`
-      const passwordHash = await parley.deps.passwords.hash(password)
-      const account = { id, role: 'user' as const, email, displayName: 'Ada', passwordHash }
-      await parley.deps.store.accounts.create({ ...account, now: clock.now() })
-      return logIn(email, password)
-    },
-    admin: () => logIn(ADMIN.ADMIN_EMAIL, ADMIN.ADMIN_PASSWORD),
+    ...{ parley, url, metricsUrl, clock },
+    logLines: () => lines.map((line) => JSON.parse(line) as Record<string, unknown>),
+    anonymous: createClient(url),
+    createUser: () => createUser(parley, clock, url),
+    admin: () => logIn(url, ADMIN.ADMIN_EMAIL, ADMIN.ADMIN_PASSWORD),
     async close() {
       const stopped = parley.stop(NO_GRACE)
       parley.server.closeAllConnections()
       await clock.advance(NO_GRACE)
       await stopped
       if (!options.testStore) await testStore.close()
-      writeSeenAnswers()
+      writeSeenResponses()
       const violations = lines.filter((line) => line.includes('"contract violated"'))
-      if (!options.violates && violations.length > 0) throw new Error(violations.join(''))
+      if (!options.allowsViolations && violations.length > 0) throw new Error(violations.join(''))
     },
   }
+}
+
+type World = { testStore: TestStore; clock: TestClock; log: Log }
+
+async function createDependencies(
+  { env, replacements, databaseNow }: TestServerOptions,
+  config: Config,
+  { testStore, clock, log }: World,
+): Promise<NonNullable<Replacements['deps']>> {
+  const deps = {
+    store: testStore.store,
+    clock,
+    log,
+    ...((env?.SIGNING_KEYS_FILE ?? SHARED_KEYS) === SHARED_KEYS && {
+      keys: await parseSigningKeys(await keysText, SHARED_KEYS, clock),
+    }),
+    engine: createEngine(config.engine, { clock, random: () => 0, log, wordDelayMs: 0 }),
+    ...replacements?.deps,
+  }
+  // A database whose clock stood still would set the server's clock back again and again.
+  const now = async () => (databaseNow ?? (() => deps.clock.now()))()
+  // The test owns the database and may read it after the server has closed.
+  return { ...deps, store: { ...deps.store, now, close: async () => {} } }
+}
+
+async function createUser({ deps }: Parley, clock: TestClock, url: string): Promise<Client> {
+  const id = randomUUID()
+  const password = `password of ${id}`
+  const email = `${id}@example.com`
+  const passwordHash = await deps.passwords.hash(password)
+  const account = { id, role: 'user' as const, email, displayName: 'Ada', passwordHash }
+  await deps.store.accounts.create({ ...account, now: clock.now() })
+  return logIn(url, email, password)
+}
+
+async function logIn(url: string, email: string, password: string): Promise<Client> {
+  const reply = await createClient(url).call('logIn', { body: { email, password } })
+  if (reply.status !== 200) throw new Error(`Login failed: ${JSON.stringify(reply.body)}`)
+  return createClient(url, { ...reply.body, email, password })
 }

@@ -2,11 +2,11 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { OperationId } from '../../../src/contract/types.ts'
 import {
-  type Answer,
+  type ApiResponse,
   type Client,
   createClient,
   type Identity,
-  type Request,
+  type ApiRequest,
 } from '../../../tests/support/client.ts'
 import { BROKEN, type Diary } from './diary.ts'
 import type { Instance } from './instance.ts'
@@ -34,17 +34,17 @@ export class Caller {
   }
 
   /** Retries until the response has this status; the diary records every attempt. */
-  async call<K extends OperationId, S extends Answer<K>['status']>(
+  async call<K extends OperationId, S extends ApiResponse<K>['status']>(
     status: S,
     operationId: K,
-    request?: Request<K>,
-  ): Promise<Extract<Answer<K>, { status: S }>> {
+    request?: ApiRequest<K>,
+  ): Promise<Extract<ApiResponse<K>, { status: S }>> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const answer = await this.client()
         .call(operationId, request)
         .catch((error: unknown) => ({ status: BROKEN, body: String(error) }))
       this.#diary.note(operationId, Number(answer.status), JSON.stringify(answer.body))
-      if (answer.status === status) return answer as Extract<Answer<K>, { status: S }>
+      if (answer.status === status) return answer as Extract<ApiResponse<K>, { status: S }>
       await pause(RETRY_MS)
     }
     throw new Error(`${operationId} never responded with ${String(status)}`)
@@ -57,7 +57,7 @@ export class Caller {
   async callOnce<K extends OperationId>(
     statuses: readonly number[],
     operationId: K,
-    request: Request<K>,
+    request: ApiRequest<K>,
   ): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const { status } = await this.client()

@@ -6,17 +6,17 @@ import type { TestClock } from './clock.ts'
 const STEP_MS = 50
 const PAUSE_MS = 2
 
-/** Advances these clocks until the work is done. */
-export async function whileTimePasses<T>(
+/** Advances these clocks until the work has succeeded or failed. */
+export async function advanceUntilSettled<T>(
   clocks: readonly TestClock[],
   work: Promise<T>,
 ): Promise<T> {
-  const state = { isOver: false }
-  const over = () => {
-    state.isOver = true
+  const state = { isSettled: false }
+  const settle = () => {
+    state.isSettled = true
   }
-  work.then(over, over)
-  while (!state.isOver) {
+  work.then(settle, settle)
+  while (!state.isSettled) {
     for (const clock of clocks) await clock.advance(STEP_MS)
     await pause(PAUSE_MS)
   }
@@ -27,7 +27,7 @@ export async function whileTimePasses<T>(
 const LOOK_MS = 5_000
 
 /** Advances the clock and lets each check of the database that is due succeed. */
-export async function passInSight(
+export async function advanceWithPings(
   clock: TestClock,
   store: Pick<Store, 'ping'>,
   ms: number,

@@ -7,7 +7,7 @@ import {
 import type { Policies, Policy } from '../../../src/contract/policy.ts'
 import type { OperationId } from '../../../src/contract/types.ts'
 import { loadPolicies } from '../../../src/assembly/parley.ts'
-import type { Request } from '../client.ts'
+import type { ApiRequest } from '../client.ts'
 
 /** The contract, for tests that derive what they try from it. */
 export const contract: Contract = loadContract()
@@ -28,7 +28,7 @@ export function operationOf(operationId: OperationId): OperationObject {
 }
 
 /** A request that fits the contract: the example body, and new ids in the path. */
-export function exampleRequest<K extends OperationId>(operationId: K): Request<K> {
+export function exampleRequest<K extends OperationId>(operationId: K): ApiRequest<K> {
   const { path } = policyOf(operationId)
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
   const body = exampleBody(operationId)
@@ -37,7 +37,7 @@ export function exampleRequest<K extends OperationId>(operationId: K): Request<K
       path: Object.fromEntries(names.map((name) => [name, randomUUID()])),
     }),
     ...(body !== undefined && { body }),
-  } as Request<K>
+  } as ApiRequest<K>
 }
 
 /** The example of the request body; undefined for an operation without one. */

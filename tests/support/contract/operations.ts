@@ -17,7 +17,7 @@ export function exampleBody({ operationId }: Policy): Record<string, unknown> {
 }
 
 /** Returns the path of an operation with its parameters filled in. */
-export function fill({ path }: Policy, valueOf: (name: string) => string): string {
+export function fillPath({ path }: Policy, valueOf: (name: string) => string): string {
   return basePath + path.replaceAll(/\{(\w+)\}/g, (_, name: string) => valueOf(name))
 }
 
@@ -26,7 +26,7 @@ export function parametersOf({ path }: Policy): string[] {
 }
 
 /** Returns every stored row, to prove that nothing was written. */
-export async function everythingIn({ prisma }: Database): Promise<string> {
+export async function databaseDump({ prisma }: Database): Promise<string> {
   const rows = await Promise.all([
     prisma.account.findMany({ orderBy: { id: 'asc' } }),
     prisma.session.findMany({ orderBy: { id: 'asc' } }),

@@ -73,7 +73,7 @@ async function openPostgres(): Promise<LimitStore> {
 }
 
 /** A bare connection to Redis, to look behind the limits. */
-export async function lookIntoRedis(url: string) {
+export async function inspectRedis(url: string) {
   const client = createClient({ url, RESP: 2 })
   await client.connect()
   return client

@@ -9,7 +9,7 @@ import { until } from '../clock/until.ts'
 
 const VERSIONS = '/usr/lib/postgresql'
 
-/** Where this machine has the programs of PostgreSQL. */
+/** The folder of PostgreSQL's programs on this machine. */
 const programs = existsSync(VERSIONS)
   ? readdirSync(VERSIONS)
       .map((version) => join(VERSIONS, version, 'bin'))
@@ -25,21 +25,21 @@ export type PostgresServer = {
   url: string
   /** To all its processes. `SIGSTOP` leaves its connections open and unanswered. */
   signal(signal: NodeJS.Signals): Promise<void>
-  /** Kills every process of it, as a crash would. */
+  /** Kills all its processes, as a crash would. */
   kill(): Promise<void>
   /** Restarts it with its data. */
   start(): Promise<void>
-  /** A standby of it, which follows until it is promoted. */
+  /** Starts a standby, which follows this server until it is promoted. */
   standby(): Promise<PostgresServer>
-  /** Ends it and removes its data. */
+  /** Kills it and removes its data. */
   close(): Promise<void>
 }
 
-/** What a server is besides what every test needs. */
+/** What a test adds to the default server. */
 export type PostgresOptions = {
   /** As `-c` takes them. */
   settings?: readonly string[]
-  /** Files to put beside its data, by name: its certificate, its pg_hba.conf. */
+  /** Files to write into the data folder, by name: a certificate, pg_hba.conf. */
   files?: Readonly<Record<string, string>>
 }
 
@@ -47,58 +47,67 @@ export function startPostgres(more: PostgresOptions = {}): Promise<PostgresServe
   return startFilled('initdb', ['-A', 'trust', '-U', 'postgres', '--no-sync'], more)
 }
 
-/** @param program puts what a server needs into the folder that -D names */
+/** @param program fills the data folder that -D names */
 async function startFilled(
   program: string,
   parameters: string[],
   more: PostgresOptions,
 ): Promise<PostgresServer> {
   const owner = ownerOfServer()
-  const directory = await mkdtemp(join(tmpdir(), 'parley-postgres-'))
-  if (owner) await chown(directory, owner.uid, owner.gid)
-  await chmod(directory, 0o700)
-  const options = { ...owner, cwd: directory, stdio: 'ignore' } as const
-  await once(spawn(join(programs!, program), ['-D', directory, ...parameters], options), 'exit')
-  for (const [name, text] of Object.entries(more.files ?? {})) {
-    await writeFile(join(directory, name), text, { mode: 0o600 })
-    if (owner) await chown(join(directory, name), owner.uid, owner.gid)
-  }
+  const directory = await fillDirectory(program, parameters, more, owner)
   const port = await freePort()
   const url = `postgresql://postgres@127.0.0.1:${String(port)}/postgres`
   const run = () => runServer(directory, { port, settings: more.settings ?? [] }, owner)
   let server = await run()
-  const signal = async (name: NodeJS.Signals) => {
-    // The children last: a new one would be born after they were counted.
-    const pid = server.pid!
-    process.kill(pid, name)
-    for (const child of await childrenOf(pid)) tell(child, name)
-  }
-  const kill = async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return
-    const exited = once(server, 'exit')
-    const children = await childrenOf(server.pid!)
-    await signal('SIGKILL')
-    await exited
-    for (const child of children) await until(() => hasEnded(child))
-  }
+  const kill = () => killServer(server)
+  const copy = ['-d', url, '-R', '-X', 'stream', '-c', 'fast', '--no-sync']
   return {
     url,
-    signal,
+    signal: (name) => signalServer(server, name),
     kill,
     async start() {
       server = await run()
     },
-    standby: () =>
-      startFilled(
-        'pg_basebackup',
-        ['-d', url, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'],
-        {},
-      ),
+    standby: () => startFilled('pg_basebackup', copy, {}),
     async close() {
       await kill()
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+async function fillDirectory(
+  program: string,
+  parameters: string[],
+  { files = {} }: PostgresOptions,
+  owner: Owner | undefined,
+): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'parley-postgres-'))
+  if (owner) await chown(directory, owner.uid, owner.gid)
+  await chmod(directory, 0o700)
+  const options = { ...owner, cwd: directory, stdio: 'ignore' } as const
+  await once(spawn(join(programs!, program), ['-D', directory, ...parameters], options), 'exit')
+  for (const [name, text] of Object.entries(files)) {
+    await writeFile(join(directory, name), text, { mode: 0o600 })
+    if (owner) await chown(join(directory, name), owner.uid, owner.gid)
+  }
+  return directory
+}
+
+/** Signals the children last: one that starts meanwhile would be missed otherwise. */
+async function signalServer(server: ChildProcess, name: NodeJS.Signals): Promise<void> {
+  const pid = server.pid!
+  process.kill(pid, name)
+  for (const child of await childrenOf(pid)) signalProcess(child, name)
+}
+
+async function killServer(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return
+  const exited = once(server, 'exit')
+  const children = await childrenOf(server.pid!)
+  await signalServer(server, 'SIGKILL')
+  await exited
+  for (const child of children) await until(() => hasEnded(child))
 }
 
 async function runServer(
@@ -114,9 +123,9 @@ async function runServer(
     ['-D', directory, '-p', String(port), ...parameters],
     { ...owner, cwd: directory, env: { LC_ALL: 'C' }, stdio: ['ignore', 'ignore', 'pipe'] },
   )
-  let said = ''
-  server.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()))
-  await until(() => /ready to accept (read-only )?connections/.test(said), 30_000)
+  let output = ''
+  server.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  await until(() => /ready to accept (read-only )?connections/.test(output), 30_000)
   return server
 }
 
@@ -130,7 +139,7 @@ export function ownerOfServer(): Owner | undefined {
 }
 
 /** Sends a signal; ignores a process that has exited. */
-function tell(pid: number, signal: NodeJS.Signals): void {
+function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch (error) {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { lookIntoRedis } from './limit-stores.ts'
+import { inspectRedis } from './limit-stores.ts'
 import { freePort } from '../wire/free-port.ts'
 import { type RedisServer, startRedis } from './redis-server.ts'
 import { until } from '../clock/until.ts'
@@ -17,14 +17,17 @@ const TLS = join(import.meta.dirname, '../process/tls')
 
 /** One command to a Redis. */
 export async function command(redis: Pick<RedisServer, 'url'>, ...words: string[]) {
-  const client = await lookIntoRedis(redis.url)
+  const client = await inspectRedis(redis.url)
   const answer = await client.sendCommand(words)
   client.destroy()
   return answer
 }
 
 /** One whose answer is text. */
-export async function textOf(redis: Pick<RedisServer, 'url'>, ...words: string[]): Promise<string> {
+export async function commandText(
+  redis: Pick<RedisServer, 'url'>,
+  ...words: string[]
+): Promise<string> {
   return (await command(redis, ...words)) as unknown as string
 }
 
@@ -80,7 +83,7 @@ export async function replica(): Promise<RedisKind> {
   const primary = await startRedis()
   const redis = await startRedis('--replicaof', '127.0.0.1', String(primary.port))
   await until(async () =>
-    (await textOf(redis, 'INFO', 'replication')).includes('master_link_status:up'),
+    (await commandText(redis, 'INFO', 'replication')).includes('master_link_status:up'),
   )
   const close = async () => {
     await redis.kill()

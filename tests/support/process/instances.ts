@@ -21,9 +21,9 @@ export async function startInstances(
   const clock = new TestClock('2026-11-23T09:00:00.000Z')
   const servers: TestServer[] = []
   for (const options of optionsOf(testStore.store)) {
-    const store = options.instead?.deps?.store ?? testStore.store
-    const deps = { ...options.instead?.deps, store: { ...store, embedded: false } }
-    servers.push(await startServer({ clock, ...options, testStore, instead: { deps } }))
+    const store = options.replacements?.deps?.store ?? testStore.store
+    const deps = { ...options.replacements?.deps, store: { ...store, embedded: false } }
+    servers.push(await startServer({ clock, ...options, testStore, replacements: { deps } }))
   }
   return {
     testStore,

@@ -4,8 +4,8 @@ const EMAIL = 'ada@example.com'
 
 type Pair = { accessToken: string; refreshToken: string; sessionId: string }
 
-/** Ada registers, signs in, and makes herself at home. */
-export async function adaArrives({ call }: Scenario): Promise<Credentials> {
+/** Registers Ada, logs in and fills in the profile. */
+export async function registerAda({ call }: Scenario): Promise<Credentials> {
   for (const operationId of ['getHealth', 'getReadiness', 'getStatus', 'listModes'] as const) {
     await call({}, operationId)
   }
@@ -27,8 +27,8 @@ export async function adaArrives({ call }: Scenario): Promise<Credentials> {
   return ada
 }
 
-/** She looks at her sessions, her usage and her data, and leaves for good. */
-export async function adaLeaves(scenario: Scenario, ada: Credentials): Promise<void> {
+/** Reads Ada's usage and data, ends sessions in each way, and closes the account. */
+export async function closeAdasAccount(scenario: Scenario, ada: Credentials): Promise<void> {
   const { call } = scenario
   const month = { from: '2026-11-01T00:00:00Z', to: '2026-12-01T00:00:00Z' }
   await call(ada, 'getUsage', { query: { ...month, granularity: 'day' } })
@@ -41,6 +41,6 @@ export async function adaLeaves(scenario: Scenario, ada: Credentials): Promise<v
   const newPassword = 'wrong zebra battery staple'
   await call(ada, 'changePassword', { body: { currentPassword: PASSWORD, newPassword } })
   await call(ada, 'logOut', { body: { scope: 'current' } })
-  await call(await scenario.enter(EMAIL, newPassword), 'logOutByLink')
-  await call(await scenario.enter(EMAIL, newPassword), 'closeAccount')
+  await call(await scenario.logIn(EMAIL, newPassword), 'logOutByLink')
+  await call(await scenario.logIn(EMAIL, newPassword), 'closeAccount')
 }

@@ -1,12 +1,12 @@
 import { createManualEngine } from '../upstream/manual-engine.ts'
 import { bodyOf, type Credentials, type Scenario } from './recorder.ts'
 
-type Thing = { id: string }
-type Reply = { generationId: string; conversationId: string; message: Thing }
+type Resource = { id: string }
+type Reply = { generationId: string; conversationId: string; message: Resource }
 type Page = { nextCursor: string }
 
-/** Ada talks, and says what she thinks of an answer. */
-export async function adaTalks(scenario: Scenario, ada: Credentials): Promise<void> {
+/** Holds conversations as Ada, and rates an answer. */
+export async function chatAsAda(scenario: Scenario, ada: Credentials): Promise<void> {
   const { call } = scenario
   const named = { 'Idempotency-Key': '"8e03978e-40d5-43dd-bc93-6894a57f9324"' }
   const plan = { headers: named, body: { title: 'Plans for the holiday', mode: 'balanced' } }
@@ -15,9 +15,9 @@ export async function adaTalks(scenario: Scenario, ada: Credentials): Promise<vo
   const message = { message: 'Hello! My name is Ada.', mode: 'balanced' }
   const reply = bodyOf<Reply>(await call(ada, 'sendMessage', { body: message }))
   const path = { conversationId: reply.conversationId }
-  await adaStreams(scenario, ada)
-  await adaStops(scenario, ada, path)
-  await adaReads(scenario, ada, path)
+  await streamAnswer(scenario, ada)
+  await cancelAnswer(scenario, ada, path)
+  await readConversations(scenario, ada, path)
   const body = {
     messageId: reply.message.id,
     rating: 'up',
@@ -28,7 +28,7 @@ export async function adaTalks(scenario: Scenario, ada: Credentials): Promise<vo
   await call(ada, 'listFeedback')
 }
 
-async function adaStreams({ call }: Scenario, ada: Credentials) {
+async function streamAnswer({ call }: Scenario, ada: Credentials) {
   const streamed = await call(ada, 'streamMessage', {
     body: { message: 'What is 6 times 7?', onDisconnect: 'continue' },
   })
@@ -41,8 +41,12 @@ async function adaStreams({ call }: Scenario, ada: Credentials) {
   await call(ada, 'resumeStream', { ...generation, ...from(last) })
 }
 
-/** She stops an answer in the middle. */
-async function adaStops(scenario: Scenario, ada: Credentials, path: { conversationId: string }) {
+/** Cancels an answer in progress. */
+async function cancelAnswer(
+  scenario: Scenario,
+  ada: Credentials,
+  path: { conversationId: string },
+) {
   const engine = createManualEngine()
   scenario.engine(engine)
   const streaming = scenario.call(ada, 'streamMessage', {
@@ -57,7 +61,11 @@ async function adaStops(scenario: Scenario, ada: Credentials, path: { conversati
   scenario.engine(scenario.builtin)
 }
 
-async function adaReads({ call }: Scenario, ada: Credentials, path: { conversationId: string }) {
+async function readConversations(
+  { call }: Scenario,
+  ada: Credentials,
+  path: { conversationId: string },
+) {
   await call(ada, 'createConversation', { body: { title: 'A holiday at home' } })
   const query = { q: 'holiday', archived: false, limit: 1 }
   const { nextCursor } = bodyOf<Page>(await call(ada, 'listConversations', { query }))
@@ -73,10 +81,10 @@ async function adaReads({ call }: Scenario, ada: Credentials, path: { conversati
   })
 }
 
-/** She tidies up. */
-export async function adaTidiesUp({ call }: Scenario, ada: Credentials): Promise<void> {
-  const feedback = bodyOf<{ data: Thing[] }>(await call(ada, 'listFeedback'))
+/** Deletes the feedback and a conversation. */
+export async function deleteAdasConversations({ call }: Scenario, ada: Credentials): Promise<void> {
+  const feedback = bodyOf<{ data: Resource[] }>(await call(ada, 'listFeedback'))
   await call(ada, 'deleteFeedback', { path: { feedbackId: feedback.data[0]!.id } })
-  const conversations = bodyOf<{ data: Thing[] }>(await call(ada, 'listConversations'))
+  const conversations = bodyOf<{ data: Resource[] }>(await call(ada, 'listConversations'))
   await call(ada, 'deleteConversation', { path: { conversationId: conversations.data[0]!.id } })
 }

@@ -1,12 +1,12 @@
 import type { policies as documented } from '../../../generated/policies.ts'
 import { policies, policyOf } from '../contract/contract.ts'
-import { fill } from '../contract/operations.ts'
+import { fillPath } from '../contract/operations.ts'
 
 /** Every operation of the contract, those that have moved included. */
 export type DocumentedId = keyof typeof documented
 
 /** The request of a caller in the scenario. */
-export type Asked = {
+export type ScenarioRequest = {
   path?: Record<string, string>
   query?: Record<string, string | number | boolean>
   headers?: Record<string, string>
@@ -16,7 +16,7 @@ export type Asked = {
 /** One call of the scenario and its response. */
 export type Exchange = {
   operationId: DocumentedId
-  request: Asked
+  request: ScenarioRequest
   status: number
   /** By lower-case name. */
   headers: Record<string, string>
@@ -29,16 +29,16 @@ export async function exchange(
   url: string,
   credentials: Record<string, string>,
   operationId: DocumentedId,
-  asked: Asked,
+  request: ScenarioRequest,
 ): Promise<Exchange> {
   const policy = policyOf(operationId)
   // An operation that has moved is served only at its old path.
   const moved = policies.moved.find(
     ({ policy: { movedTo } }) => movedTo && movedTo === policy.movedTo,
   )
-  const place = moved?.from ?? fill(policy, (name) => asked.path![name]!)
+  const place = moved?.from ?? fillPath(policy, (name) => request.path![name]!)
   const query = new URLSearchParams(
-    Object.entries(asked.query ?? {}).map(([name, value]): [string, string] => [
+    Object.entries(request.query ?? {}).map(([name, value]): [string, string] => [
       name,
       String(value),
     ]),
@@ -48,14 +48,14 @@ export async function exchange(
     redirect: 'manual',
     headers: {
       ...credentials,
-      ...(asked.body !== undefined && { 'Content-Type': 'application/json' }),
-      ...asked.headers,
+      ...(request.body !== undefined && { 'Content-Type': 'application/json' }),
+      ...request.headers,
     },
-    ...(asked.body !== undefined && { body: JSON.stringify(asked.body) }),
+    ...(request.body !== undefined && { body: JSON.stringify(request.body) }),
   })
   const body = parse(response.headers.get('content-type'), await response.text())
   const headers = Object.fromEntries(response.headers)
-  return { operationId, request: asked, status: response.status, headers, body }
+  return { operationId, request, status: response.status, headers, body }
 }
 
 function parse(mediaType: string | null, text: string): unknown {

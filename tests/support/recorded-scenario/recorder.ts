@@ -2,6 +2,7 @@ import { v7 } from 'uuid'
 import type { Scope } from '../../../generated/api.ts'
 import { BuiltinEngine } from '../../../src/engine/builtin/builtin.ts'
 import type { Engine } from '../../../src/engine/engine.ts'
+import type { Operations } from '../../../src/operations/operation.ts'
 import type { Ids } from '../../../src/ports/ids.ts'
 import { policies } from '../contract/contract.ts'
 import { TestClock } from '../clock/clock.ts'
@@ -10,7 +11,7 @@ import { createOutageStore } from '../database/outage-store.ts'
 import { createRandom } from '../random.ts'
 import { type SpyStore, spyOnStore } from '../database/spy-store.ts'
 import { startServer, type TestServer } from '../server.ts'
-import { type Asked, type DocumentedId, exchange, type Exchange } from './exchange.ts'
+import { type ScenarioRequest, type DocumentedId, exchange, type Exchange } from './exchange.ts'
 
 /** The time between two calls of the scenario. */
 const PAUSE_MS = 1_250
@@ -26,21 +27,25 @@ export type Scenario = {
   testStore: TestStore
   /** The calls so far, in order. */
   exchanges: Exchange[]
-  call: (who: Credentials, operationId: DocumentedId, asked?: Asked) => Promise<Exchange>
+  call: (
+    credentials: Credentials,
+    operationId: DocumentedId,
+    request?: ScenarioRequest,
+  ) => Promise<Exchange>
   /** Logs in and returns the credentials. */
-  enter(email: string, password?: string): Promise<Credentials>
+  logIn(email: string, password?: string): Promise<Credentials>
   /** Replaces the engine. */
   engine(engine: Engine): void
   builtin: Engine
   database: { isUnavailable: boolean }
   store: SpyStore
-  /** While `areMade`, listing modes fails with an internal error. */
-  mistakes: { areMade: boolean }
+  /** While `areThrown`, listing modes fails with an internal error. */
+  bugs: { areThrown: boolean }
   close(): Promise<void>
 }
 
 /** Returns the body as `T`, which the scenario knows. @throws for a failure */
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the story knows
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the scenario knows
 export function bodyOf<T>({ operationId, status, body }: Exchange): T {
   if (status < 300) return body as T
   throw new Error(`${operationId} answered ${String(status)} ${JSON.stringify(body)}`)
@@ -49,66 +54,35 @@ export function bodyOf<T>({ operationId, status, body }: Exchange): T {
 /** Options for tests that play the scenario for another purpose. */
 export type ScenarioOptions = {
   testStore?: TestStore
-  /** Wraps each call; `ask` makes it. */
-  watch?: (ask: () => Promise<Exchange>) => Promise<Exchange>
+  /** Wraps each call; `send` makes it. */
+  watch?: (send: () => Promise<Exchange>) => Promise<Exchange>
 }
 
-export async function openScenario({
-  testStore: given,
-  watch,
-}: ScenarioOptions): Promise<Scenario> {
-  const testStore = given ?? (await openEmbeddedTestStore())
+export async function openScenario(options: ScenarioOptions): Promise<Scenario> {
+  const testStore = options.testStore ?? (await openEmbeddedTestStore())
   const clock = new TestClock(START)
-  const watched = spyOnStore(testStore.store)
-  const database = createOutageStore(watched.store)
-  const mistakes = { areMade: false }
+  const store = spyOnStore(testStore.store)
+  const database = createOutageStore(store.store)
+  const bugs = { areThrown: false }
   const builtin = new BuiltinEngine({ wait: () => Promise.resolve(), wordDelayMs: 0 })
-  const playing = { engine: builtin as Engine }
-  const engine: Engine = {
-    kind: builtin.kind,
-    model: builtin.model,
-    ruleBased: builtin.ruleBased,
-    answer: (turn, signal) => playing.engine.answer(turn, signal),
-    check: () => builtin.check(),
-  }
+  const engine = createReplaceableEngine(builtin)
   const server = await startServer({
     testStore,
     clock,
-    env: { REGISTRATION: 'open', ...trueQuotas(), MAX_OPEN_STREAMS: '1' },
-    instead: {
-      deps: { engine, ids: seededIds(clock), store: database.store },
-      operations: (real) => ({
-        ...real,
-        listModes: (...given) =>
-          mistakes.areMade ? Promise.reject(new Error('a mistake')) : real.listModes(...given),
-      }),
+    env: { REGISTRATION: 'open', ...quotasOfContract(), MAX_OPEN_STREAMS: '1' },
+    replacements: {
+      deps: { engine: engine.engine, ids: seededIds(clock), store: database.store },
+      operations: (real) => withBugs(real, bugs),
     },
   })
-  const exchanges: Exchange[] = []
-  const call: Scenario['call'] = async (who, operationId, asked = {}) => {
-    await clock.advance(PAUSE_MS)
-    const headers = { 'User-Agent': 'ExampleApp/1.0', ...who }
-    const ask = () => exchange(server.url, headers, operationId, asked)
-    const recorded = watch ? await watch(ask) : await ask()
-    exchanges.push(recorded)
-    return recorded
-  }
+  const recorder = createRecorder(server, options.watch)
   return {
-    server,
-    testStore,
-    exchanges,
-    call,
-    builtin,
-    database,
-    store: watched,
-    mistakes,
-    async enter(email, password = PASSWORD) {
-      const entered = await call({}, 'logIn', { body: { email, password } })
-      const { accessToken } = bodyOf<{ accessToken: string }>(entered)
+    ...{ server, testStore, builtin, database, store, bugs, ...recorder },
+    engine: engine.replace,
+    async logIn(email, password = PASSWORD) {
+      const reply = await recorder.call({}, 'logIn', { body: { email, password } })
+      const { accessToken } = bodyOf<{ accessToken: string }>(reply)
       return { Authorization: `Bearer ${accessToken}` }
-    },
-    engine(next) {
-      playing.engine = next
     },
     async close() {
       database.isUnavailable = false
@@ -118,8 +92,51 @@ export async function openScenario({
   }
 }
 
+/** Makes the calls of the scenario, with a pause before each, and records them. */
+function createRecorder(
+  { url, clock }: TestServer,
+  watch: ScenarioOptions['watch'],
+): Pick<Scenario, 'call' | 'exchanges'> {
+  const exchanges: Exchange[] = []
+  return {
+    exchanges,
+    async call(credentials, operationId, request = {}) {
+      await clock.advance(PAUSE_MS)
+      const headers = { 'User-Agent': 'ExampleApp/1.0', ...credentials }
+      const send = () => exchange(url, headers, operationId, request)
+      const recorded = watch ? await watch(send) : await send()
+      exchanges.push(recorded)
+      return recorded
+    },
+  }
+}
+
+/** An engine that the scenario replaces while the server runs. */
+function createReplaceableEngine(first: Engine) {
+  let current = first
+  const engine: Engine = {
+    kind: first.kind,
+    model: first.model,
+    ruleBased: first.ruleBased,
+    answer: (turn, signal) => current.answer(turn, signal),
+    check: () => first.check(),
+  }
+  return {
+    engine,
+    replace(next: Engine) {
+      current = next
+    },
+  }
+}
+
+const withBugs = (real: Operations, bugs: Scenario['bugs']): Operations => ({
+  ...real,
+  listModes: (...given) =>
+    bugs.areThrown ? Promise.reject(new Error('a bug')) : real.listModes(...given),
+})
+
 /** Returns the quotas of the contract, which replace those of the tests. */
-function trueQuotas(): Record<string, string> {
+function quotasOfContract(): Record<string, string> {
   const entries = Object.values(policies.limits).map(({ name, quota, windowSeconds }) => [
     `RATE_LIMIT_${name.toUpperCase().replaceAll('-', '_')}`,
     `${String(quota)}/${String(windowSeconds)}`,
@@ -139,7 +156,7 @@ function seededIds(clock: TestClock): Ids {
 }
 
 /** Creates a service account with these scopes and returns the credentials of its key. */
-export async function hire(
+export async function createServiceAccount(
   { call }: Scenario,
   admin: Credentials,
   name: string,

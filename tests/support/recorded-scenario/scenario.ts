@@ -1,8 +1,8 @@
-import { adaTalks, adaTidiesUp } from './conversations.ts'
+import { chatAsAda, deleteAdasConversations } from './conversations.ts'
 import type { Exchange } from './exchange.ts'
-import { everythingGoesWrong } from './failures.ts'
-import { officeCloses, officeOpens } from './administration.ts'
-import { adaArrives, adaLeaves } from './account.ts'
+import { provokeFailures } from './failures.ts'
+import { deleteAccounts, createAccounts } from './administration.ts'
+import { registerAda, closeAdasAccount } from './account.ts'
 import { openScenario, type ScenarioOptions } from './recorder.ts'
 
 /**
@@ -12,15 +12,15 @@ import { openScenario, type ScenarioOptions } from './recorder.ts'
 export async function recordScenario(options: ScenarioOptions = {}): Promise<Exchange[]> {
   const scenario = await openScenario(options)
   try {
-    const ada = await adaArrives(scenario)
-    await adaTalks(scenario, ada)
-    const office = await officeOpens(scenario)
-    await officeCloses(scenario, office)
-    await adaTidiesUp(scenario, ada)
-    await adaLeaves(scenario, ada)
-    await everythingGoesWrong(
+    const ada = await registerAda(scenario)
+    await chatAsAda(scenario, ada)
+    const office = await createAccounts(scenario)
+    await deleteAccounts(scenario, office)
+    await deleteAdasConversations(scenario, ada)
+    await closeAdasAccount(scenario, ada)
+    await provokeFailures(
       scenario,
-      await scenario.enter('admin@example.com', 'the admin of the tests'),
+      await scenario.logIn('admin@example.com', 'the admin of the tests'),
     )
     return scenario.exchanges
   } finally {

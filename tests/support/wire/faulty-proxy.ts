@@ -12,64 +12,65 @@ export type FaultyProxy = {
    * connections are closed; a new connection opens and closes as soon as the client sends data.
    */
   set(state: State): void
-  /** Leads new connections to another server. */
-  lead(serverUrl: string): void
+  /** Sends new connections to another server. */
+  redirect(serverUrl: string): void
   /** The number of connections closed on data in the state `broken`. */
   losses(): number
   close(): void
 }
 
+/** Opens a proxy on a free port. */
 export async function openFaultyProxy(serverUrl: string): Promise<FaultyProxy> {
-  let target = new URL(serverUrl)
   const sockets = new Set<Socket>()
-  let state: State = 'open'
-  let losses = 0
+  const line = { state: 'open' as State, target: new URL(serverUrl), losses: 0 }
+  const closeAll = () => sockets.forEach((socket) => socket.destroy())
   const server = createServer((near) => {
-    if (state === 'cut') {
-      near.destroy()
-      return
-    }
-    if (state === 'broken') {
-      near.on('error', () => undefined)
-      near.once('data', () => {
-        losses += 1
-        near.destroy()
-      })
-      return
-    }
-    const far = connect(Number(target.port), target.hostname)
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ] as const) {
-      sockets.add(from)
-      from.on('data', (chunk) => state === 'open' && to.write(chunk))
-      from.on('error', () => to.destroy())
-      from.on('close', () => {
-        sockets.delete(from)
-        to.destroy()
-      })
-    }
+    if (line.state === 'cut') near.destroy()
+    else if (line.state === 'broken') closeOnData(near, () => (line.losses += 1))
+    else relay(near, line, sockets)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = new URL(serverUrl)
   url.hostname = '127.0.0.1'
   url.port = String((server.address() as AddressInfo).port)
-  const hangUp = () => sockets.forEach((socket) => socket.destroy())
   return {
     url: url.href,
-    set(next) {
-      state = next
-      if (state === 'cut' || state === 'broken') hangUp()
+    set(state) {
+      line.state = state
+      if (state === 'cut' || state === 'broken') closeAll()
     },
-    lead(to) {
-      target = new URL(to)
+    redirect(to) {
+      line.target = new URL(to)
     },
-    losses: () => losses,
+    losses: () => line.losses,
     close() {
-      hangUp()
+      closeAll()
       server.close()
     },
   }
+}
+
+function closeOnData(socket: Socket, onLoss: () => void): void {
+  socket.on('error', () => undefined)
+  socket.once('data', () => {
+    onLoss()
+    socket.destroy()
+  })
+}
+
+/** Connects to the target and copies data both ways while the line is open. */
+function relay(near: Socket, line: { state: State; target: URL }, sockets: Set<Socket>): void {
+  const far = connect(Number(line.target.port), line.target.hostname)
+  const copy = (from: Socket, to: Socket) => {
+    sockets.add(from)
+    from.on('data', (chunk) => line.state === 'open' && to.write(chunk))
+    from.on('error', () => to.destroy())
+    from.on('close', () => {
+      sockets.delete(from)
+      to.destroy()
+    })
+  }
+  copy(near, far)
+  copy(far, near)
 }

@@ -5,11 +5,11 @@ import type { Server } from 'node:http'
 /** A raw connection, for requests that no HTTP client sends. */
 export type RawConnection = {
   socket: Socket
-  /** The server's end of it. */
+  /** The server's end of the connection. */
   atServer: Socket
-  /** What has come back so far. */
+  /** Returns everything received so far. */
   received(): string
-  /** Resolves with all of it when the server closes. */
+  /** Resolves with everything received when the server closes. */
   ended: Promise<string>
 }
 
@@ -26,13 +26,13 @@ export async function openRaw(url: string, server: Server): Promise<RawConnectio
 }
 
 /** Returns a request without credentials, as it goes over the wire. */
-export function rawCall(path: string, headers: Record<string, string> = {}): string {
+export function rawRequest(path: string, headers: Record<string, string> = {}): string {
   const lines = Object.entries({ Host: 'x', ...headers }).map(([k, v]) => `${k}: ${v}\r\n`)
   return `GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
 }
 
-/** Status and request id of each answer, in order. */
-export function answersIn(text: string): string[] {
+/** Returns the status and request id of each response, in order. */
+export function responsesIn(text: string): string[] {
   const heads = text.matchAll(/HTTP\/1\.1 (\d{3})[^]*?\r\n\r\n/g)
   return Array.from(heads, ([head, status]) => {
     const id = /^X-Request-Id: (.*)\r$/m.exec(head)?.[1]

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { SlowClientsNews, SlowClientsOrder } from './slow-clients.ts'
+import type { SlowClientsMessage, SlowClientsOptions } from './slow-clients.ts'
 
 /** Each byte keeps the server waiting; rare enough that sending them costs little. */
 const BYTE_EVERY_MS = 5_000
@@ -8,8 +8,8 @@ const BYTE_EVERY_MS = 5_000
 const AT_ONCE = 25
 const PAUSE_MS = 50
 
-const { port, count }: SlowClientsOrder = JSON.parse(process.argv[2]!)
-const tell = (news: SlowClientsNews) => process.send!(news)
+const { port, count }: SlowClientsOptions = JSON.parse(process.argv[2]!)
+const tell = (message: SlowClientsMessage) => process.send!(message)
 
 /** What each client sends first, and what it then repeats without ever completing the request. */
 const MANNERS: readonly { first: string; more: string }[] = [

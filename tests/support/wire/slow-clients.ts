@@ -7,8 +7,8 @@ import { pathToFileURL } from 'node:url'
 const MEMBER = join(import.meta.dirname, 'slow-clients-process.ts')
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
 
-export type SlowClientsOrder = { port: number; count: number }
-export type SlowClientsNews = { connected: number } | { left: string }
+export type SlowClientsOptions = { port: number; count: number }
+export type SlowClientsMessage = { connected: number } | { left: string }
 
 /** Many connections from a separate process: none sends a whole request, and none closes. */
 export type SlowClients = {
@@ -19,18 +19,18 @@ export type SlowClients = {
 
 /** Resolves when all are connected. @throws if one is refused */
 export async function openSlowClients(url: string, count: number): Promise<SlowClients> {
-  const order: SlowClientsOrder = { port: Number(new URL(url).port), count }
-  const child = fork(MEMBER, [JSON.stringify(order)], { execArgv: ['--import', TSX] })
+  const options: SlowClientsOptions = { port: Number(new URL(url).port), count }
+  const child = fork(MEMBER, [JSON.stringify(options)], { execArgv: ['--import', TSX] })
   const exited = once(child, 'exit')
   const left: Record<string, number> = {}
   const connected = new Promise<void>((resolve) => {
-    child.on('message', (news: SlowClientsNews) => {
-      if ('connected' in news) resolve()
-      else left[news.left] = (left[news.left] ?? 0) + 1
+    child.on('message', (message: SlowClientsMessage) => {
+      if ('connected' in message) resolve()
+      else left[message.left] = (left[message.left] ?? 0) + 1
     })
   })
   const early = exited.then(() => {
-    throw new Error('The crowd could not connect')
+    throw new Error('The clients could not connect')
   })
   await Promise.race([connected, early])
   early.catch(() => undefined)

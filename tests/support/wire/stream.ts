@@ -4,18 +4,18 @@ import type { Client } from '../client.ts'
 /** An event as it came over the wire: its name and id beside its JSON. */
 export type WireEvent = { name: string; id: string; event: ChatStreamEvent }
 
-/** An answer that is being read. */
+/** A stream that is being read. */
 export type OpenStream = {
   status: number
   headers: Headers
-  /** The next event; undefined at the end of the stream. */
+  /** Resolves with the next event, or with undefined at the end of the stream. */
   next(): Promise<WireEvent | undefined>
-  /** All that are left. */
+  /** Resolves with all remaining events. */
   rest(): Promise<WireEvent[]>
   hangUp(): void
 }
 
-/** Sends a message and reads its answer event by event, as a browser would. */
+/** Sends a message and reads the stream event by event, as a browser would. */
 export function openStream(
   client: Client,
   body: ChatRequest,
@@ -28,7 +28,7 @@ export function openStream(
   })
 }
 
-/** Follows an answer again, from behind an event or from the first one on. */
+/** Resumes a stream after an event, or from the first event on. */
 export function resumeStream(
   client: Client,
   generationId: string,
@@ -63,7 +63,7 @@ async function read(url: string, request: RequestInit): Promise<OpenStream> {
   }
 }
 
-/** The text of the pieces among these events. */
+/** Returns the joined text of the deltas among these events. */
 export function textOf(events: readonly WireEvent[]): string {
   return events.map(({ event }) => (event.type === 'message.delta' ? event.text : '')).join('')
 }

@@ -4,14 +4,14 @@ import { connect } from 'node:net'
 import type { SecureVersion } from 'node:tls'
 import type { Problem } from '../../../generated/api.ts'
 
-/** An answer as it came over the wire, for tests that no proper client could make. */
-export type WireAnswer = {
+/** A response as it came over the wire, for requests that no proper client sends. */
+export type WireResponse = {
   status: number
   headers: Record<string, string>
   text: string
-  /** The JSON of the answer. @throws when it is none */
+  /** Returns the parsed JSON. @throws if it is none */
   json(): unknown
-  /** @throws unless the answer is a problem by its media type */
+  /** @throws unless the media type says that it is a problem */
   problem(): Problem
 }
 
@@ -19,21 +19,21 @@ export type WireRequest = {
   method?: string
   headers?: Record<string, string>
   body?: string | Buffer
-  /** Without a length: in chunks. */
+  /** Sends the body in chunks, without a length. */
   chunked?: true
-  /** The address that it comes from; 127.0.0.0/8 is all ours. */
+  /** The address to send from, any of 127.0.0.0/8. */
   from?: string
-  /** Whose connections it takes, in the place of one of its own. */
+  /** Uses the connections of this agent instead of one of its own. */
   agent?: Agent
-  /** The certificate to trust, where the address is `https:`. */
+  /** The certificate to trust where the address is `https:`. */
   ca?: string
-  /** The newest TLS that it speaks. */
+  /** The newest version of TLS that the client speaks. */
   maxVersion?: SecureVersion
 }
 
-/** Sends a request on a connection of its own, as odd as it may be. */
-export function send(address: string, odd: WireRequest = {}): Promise<WireAnswer> {
-  const { method = 'GET', headers = {}, body, chunked, from, agent, ca, maxVersion } = odd
+/** Sends a request on a connection of its own. */
+export function send(address: string, options: WireRequest = {}): Promise<WireResponse> {
+  const { method = 'GET', headers = {}, body, chunked, from, agent, ca, maxVersion } = options
   const request = address.startsWith('https:') ? httpsRequest : httpRequest
   const length = body === undefined || chunked ? {} : { 'Content-Length': Buffer.byteLength(body) }
   return new Promise((resolve, reject) => {
@@ -46,9 +46,9 @@ export function send(address: string, odd: WireRequest = {}): Promise<WireAnswer
       ...(maxVersion !== undefined && { maxVersion, minVersion: 'TLSv1' as const }),
     })
     sent.once('response', (response) => {
-      // The server may refuse a body before it has it all, and hang up.
+      // The server may refuse a body before all of it has arrived, and close the connection.
       sent.on('error', () => undefined)
-      readAnswer(response).then(resolve, reject)
+      readResponse(response).then(resolve, reject)
     })
     sent.once('error', reject)
     if (body !== undefined) sent.write(body)
@@ -56,17 +56,17 @@ export function send(address: string, odd: WireRequest = {}): Promise<WireAnswer
   })
 }
 
-async function readAnswer(response: IncomingMessage): Promise<WireAnswer> {
+async function readResponse(response: IncomingMessage): Promise<WireResponse> {
   const chunks: Buffer[] = []
   for await (const chunk of response) chunks.push(chunk as Buffer)
   const headers = Object.fromEntries(
     Object.entries(response.headers).map(([name, value]) => [name, String(value)]),
   )
-  return answerOf(response.statusCode!, headers, Buffer.concat(chunks).toString())
+  return wireResponse(response.statusCode!, headers, Buffer.concat(chunks).toString())
 }
 
-/** Writes bytes to a socket and reads what comes back until the server hangs up. */
-export function sendBytes(url: string, bytes: string | Buffer): Promise<WireAnswer> {
+/** Writes bytes to a socket and reads until the server closes it. @returns the last response */
+export function sendBytes(url: string, bytes: string | Buffer): Promise<WireResponse> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port), hostname)
@@ -77,15 +77,15 @@ export function sendBytes(url: string, bytes: string | Buffer): Promise<WireAnsw
     })
     socket.once('close', () => {
       const text = Buffer.concat(chunks).toString('latin1')
-      if (text === '') reject(new Error('The server hung up without an answer'))
-      else resolve(parseAnswer(text))
+      if (text === '') reject(new Error('The server closed the connection without a response'))
+      else resolve(parseLastResponse(text))
     })
     socket.write(bytes)
   })
 }
 
-/** The last answer in the text: what was refused is answered last. */
-function parseAnswer(text: string): WireAnswer {
+/** Parses the last response in the text, which is the one to the request that was refused. */
+function parseLastResponse(text: string): WireResponse {
   const start = text.lastIndexOf('HTTP/1.1 ')
   const [head = '', ...body] = text.slice(start).split('\r\n\r\n')
   const [first = '', ...lines] = head.split('\r\n')
@@ -93,10 +93,14 @@ function parseAnswer(text: string): WireAnswer {
     const colon = line.indexOf(':')
     return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()]
   })
-  return answerOf(Number(first.split(' ')[1]), Object.fromEntries(headers), body.join('\r\n\r\n'))
+  return wireResponse(
+    Number(first.split(' ')[1]),
+    Object.fromEntries(headers),
+    body.join('\r\n\r\n'),
+  )
 }
 
-function answerOf(status: number, headers: Record<string, string>, text: string): WireAnswer {
+function wireResponse(status: number, headers: Record<string, string>, text: string): WireResponse {
   const json = () => JSON.parse(text) as unknown
   return {
     status,

@@ -12,7 +12,7 @@ export async function createRoutes() {
     ...(await fromParley('views/profile.js')),
     ...(await fromParley('views/system.js')),
   }
-  const { modes } = await fromParley('domain/modes.js')
+  const { modes } = await fromParley('domain/chat/modes.js')
   const routes = Router()
   routes.get('/health', (_req, res) => res.json({ status: 'up' }))
   routes.get('/modes', chargeTo('anonymous'), (_req, res) => res.json(views.modeListView(modes)))
@@ -24,8 +24,8 @@ export async function createRoutes() {
 }
 
 async function addRows(routes, views) {
-  const { toAccount } = await fromParley('store/accounts.js')
-  const { toMessage } = await fromParley('store/messages.js')
+  const { toAccount } = await fromParley('store/accounts/account.js')
+  const { toMessage } = await fromParley('store/messages/message.js')
   const prisma = await openDefaultPrisma()
 
   routes.get('/users/profile', chargeTo('user'), async (req, res) => {

@@ -40,8 +40,8 @@ async function parleysForms() {
 }
 
 async function defaultForms() {
-  const { toAccount } = await fromParley('store/accounts.js')
-  const { toMessage } = await fromParley('store/messages.js')
+  const { toAccount } = await fromParley('store/accounts/account.js')
+  const { toMessage } = await fromParley('store/messages/message.js')
   const prisma = await openDefaultPrisma()
   return {
     async account(id) {

@@ -1,0 +1,160 @@
+import { createServer, type AddressInfo } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { EngineFailure } from '../../src/engine/engine.ts'
+import { OpenAiCompatibleEngine } from '../../src/engine/upstream/openai-compatible.ts'
+import { TestClock } from '../support/clock/clock.ts'
+import { until } from '../support/clock/until.ts'
+import { startUpstream } from '../support/upstream/upstream.ts'
+import { FOR_GOOD, PASSING, TOO_LONG } from './refusals.ts'
+import { KEY, SAID, endOf, engineFor, failureOf, turnOf } from './negotiation.given.ts'
+
+const forGood = Object.entries(FOR_GOOD).flatMap(([kind, refusals]) =>
+  refusals.map((refusal, index) => [kind, index, refusal] as const),
+)
+
+describe('a refusal for good', () => {
+  it.each(forGood)(
+    '(%s, form %i) is told once, with a sentence that gives nothing away, and is not tried again',
+    async (_kind, _index, refusal) => {
+      await using upstream = await startUpstream({ refuses: () => refusal, retryAfter: '9' })
+      const { engine } = engineFor(upstream, { model: 'm' })
+
+      const failure = await failureOf(engine)
+
+      expect(failure).toMatchObject({ code: 'upstream-refused', isOfRequest: true })
+      expect(failure.retryAfterSeconds).toBeUndefined()
+      expect(failure.detail).toMatch(/^The model (?:server |is )/)
+      expect(failure.detail).not.toMatch(/key|http|CHAT_/i)
+      expect(failure.message).toContain(`the upstream answered ${refusal.status}`)
+      expect(failure.message).not.toMatch(new RegExp(`${KEY}|${SAID}`))
+      expect(upstream.completions).toHaveLength(1)
+    },
+  )
+
+  it('has a sentence and a reason of its own for each kind', async () => {
+    await using upstream = await startUpstream()
+    const { engine } = engineFor(upstream, { model: 'm' })
+    const failures: EngineFailure[] = []
+
+    for (const [refusal] of Object.values(FOR_GOOD)) {
+      upstream.script = { refuses: () => refusal }
+      failures.push(await failureOf(engine))
+    }
+    const kinds = Object.keys(FOR_GOOD).length
+
+    expect(new Set(failures.map(({ detail }) => detail)).size).toBe(kinds)
+    expect(new Set(failures.map(({ message }) => message)).size).toBe(kinds)
+  })
+
+  it('is read no further than it has to be', async () => {
+    const long = { error: { message: `top_p is bad ${'x'.repeat(10_000_000)}` } }
+
+    await using upstream = await startUpstream({ refuses: () => ({ status: 400, body: long }) })
+
+    expect((await failureOf(engineFor(upstream).engine)).code).toBe('upstream-refused')
+  })
+
+  it('whose words never end is upstream-timeout', async () => {
+    const head = 'HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n{"error":'
+    let isAsked = false
+    const server = createServer((socket) => {
+      socket
+        .on('error', () => undefined)
+        .once('data', () => {
+          socket.write(head, () => (isAsked = true))
+        })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    const { port } = server.address() as AddressInfo
+    const clock = new TestClock()
+    const options = { model: 'm', idleTimeoutMs: 5_000, clock, random: () => 0 }
+    const engine = new OpenAiCompatibleEngine({ url: `http://127.0.0.1:${port}`, ...options })
+    const failing = failureOf(engine)
+    await until(() => isAsked)
+    await clock.advance(5_000)
+    expect((await failing).code).toBe('upstream-timeout')
+
+    await new Promise((resolve) => server.close(resolve))
+  })
+
+  it.each(PASSING.map((refusal, index) => [index, refusal] as const))(
+    'is not what may pass by itself (form %i)',
+    async (_index, refusal) => {
+      await using upstream = await startUpstream({ refuses: () => refusal })
+
+      expect((await failureOf(engineFor(upstream).engine)).code).toBe('upstream-failed')
+    },
+  )
+
+  it.each(['access', 'credit', 'unknown-model'])(
+    'of every call (%s) shows in the check, whatever the list of models says, until a call is taken',
+    async (kind) => {
+      await using upstream = await startUpstream({ refuses: () => FOR_GOOD[kind]![0] })
+      const { engine } = engineFor(upstream, { model: 'm' })
+      expect(await engine.check()).toBe('up')
+
+      await failureOf(engine)
+      expect(await engine.check()).toBe('down')
+
+      upstream.script = {}
+      await endOf(engine, turnOf('Hi'))
+      expect(await engine.check()).toBe('up')
+    },
+  )
+
+  it('of five requests in a row shows in the check, of what they contain never', async () => {
+    await using upstream = await startUpstream({ refuses: () => FOR_GOOD['content']![0] })
+    const { engine } = engineFor(upstream, { model: 'm' })
+    for (let calls = 0; calls < 6; calls++) await failureOf(engine)
+    expect(await engine.check()).toBe('up')
+
+    upstream.script = { refuses: () => FOR_GOOD['request']![0] }
+    for (let calls = 0; calls < 5; calls++) await failureOf(engine)
+    expect(await engine.check()).toBe('down')
+  })
+})
+
+describe('a refusal that comes with 200', () => {
+  const tooLong = TOO_LONG[1]!.body
+  const lmStudio = {
+    error: {
+      message:
+        'The number of tokens to keep from the initial prompt is greater than the context length',
+    },
+  }
+  const stream = (...events: string[]) => ({
+    contentType: 'text/event-stream',
+    body: events.map((event) => `${event}\n\n`).join(''),
+  })
+
+  it.each([
+    ['as the first event', stream(`data: ${JSON.stringify(tooLong)}`)],
+    ['as an event of its own', stream(`event: error\ndata: ${JSON.stringify(lmStudio)}`)],
+    ['as JSON', { contentType: 'application/json', body: JSON.stringify(tooLong) }],
+  ])('%s is one all the same', async (_name, instead) => {
+    await using upstream = await startUpstream({ reply: instead })
+
+    const failure = await failureOf(engineFor(upstream).engine)
+
+    expect(failure.code).toBe('context-too-long')
+  })
+
+  it('after a part of the answer is a failure, and nobody is asked again', async () => {
+    const begun = 'data: {"choices":[{"delta":{"role":"assistant"}}]}'
+    const instead = stream(begun, `data: ${JSON.stringify(tooLong)}`)
+    await using upstream = await startUpstream({ reply: instead })
+
+    const failure = await failureOf(engineFor(upstream).engine, turnOf('a', 'b', 'c'))
+
+    expect(failure.code).toBe('upstream-failed')
+    expect(upstream.completions).toHaveLength(1)
+  })
+
+  it('and does not say what it is about may pass', async () => {
+    const instead = stream('data: {"error":{"message":"overloaded","code":503}}')
+
+    await using upstream = await startUpstream({ reply: instead })
+
+    expect((await failureOf(engineFor(upstream).engine)).code).toBe('upstream-failed')
+  })
+})

@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, expect } from 'vitest'
+import type { ExportRecord } from '../../generated/api.ts'
+import { ResponseCheck } from '../../src/contract/responses/response-check.ts'
+import { DatabaseUnavailable } from '../../src/store/store.ts'
+import { type Client, createClient, type Identity } from '../support/client.ts'
+import { contract } from '../support/contract/contract.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
+import { send } from '../support/wire/wire.ts'
+
+/** Rows that the server reads at a time. */
+export const PAGE = 200
+
+export const away = () => Promise.reject(new DatabaseUnavailable('The database went away'))
+
+export let testStore: TestStore
+
+export let watched: SpyStore
+
+export let server: TestServer
+
+beforeAll(async () => {
+  testStore = await openTestStore()
+  watched = spyOnStore(testStore.store)
+  const env = { REGISTRATION: 'open' }
+  server = await startServer({ testStore, env, replacements: { deps: { store: watched.store } } })
+})
+
+afterAll(async () => {
+  await server.close()
+  await testStore.close()
+})
+
+export const prisma = () => testStore.database.prisma
+
+export const idOf = async (client: Client) => (await client.expect(200, 'getProfile')).body.id
+
+export async function logIn(at: TestServer, { email, password }: Identity): Promise<Client> {
+  const { body } = await at.anonymous.expect(200, 'logIn', { body: { email, password } })
+  return createClient(at.url, { ...body, email, password })
+}
+
+const responses = new ResponseCheck(contract.document)
+
+const checkRecord = (record: unknown) => responses.item('exportAccount', record)
+
+/** The records of a complete answer, each held against the contract. */
+function recordsOf(text: string): ExportRecord[] {
+  expect(text.endsWith('\n')).toBe(true)
+  // Whatever a reader takes for the end of a line.
+  for (const end of '\r\v\f\u001c\u001d\u001e\u0085\u2028\u2029') expect(text).not.toContain(end)
+  const records = text
+    .slice(0, -1)
+    .split('\n')
+    .map((line) => JSON.parse(line) as ExportRecord)
+  expect(records.map(checkRecord).filter((violation) => violation !== undefined)).toEqual([])
+  return records
+}
+
+export async function exported(client: Client, conversationId?: string): Promise<ExportRecord[]> {
+  const address =
+    conversationId === undefined
+      ? client.urlOf('exportAccount')
+      : client.urlOf('exportConversation', { path: { conversationId } })
+  const { status, headers, text } = await send(address, { headers: client.credentials })
+  expect([status, headers['content-type']]).toEqual([200, 'application/x-ndjson'])
+  expect(headers).toMatchObject({ 'cache-control': 'no-store' })
+  expect(headers['ratelimit']).toMatch(/^"user";r=/)
+  return recordsOf(text)
+}
+
+export type Kind = ExportRecord['type']
+
+type RecordOf<K extends Kind> = Extract<ExportRecord, { type: K }>
+
+export const ofKind = <K extends Kind>(records: readonly ExportRecord[], kind: K) =>
+  records.filter((record): record is RecordOf<K> => record.type === kind)
+
+export async function givenConversations(ownerId: string, count: number): Promise<string[]> {
+  const at = server.clock.now()
+  const rows = Array.from({ length: count }, (_, i) => ({
+    id: randomUUID(),
+    ownerId,
+    title: `Talk ${String(i)}`,
+    mode: 'balanced',
+    createdAt: at,
+    updatedAt: at,
+  }))
+  await prisma().conversation.createMany({ data: rows })
+  return rows.map(({ id }) => id)
+}
+
+export async function givenMessages(conversationId: string, count: number, content: string) {
+  await prisma().$executeRaw`
+    INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
+    SELECT gen_random_uuid(), ${conversationId}::uuid, i, 'user', ${content}::text || i, 'complete',
+      ${server.clock.now()}::timestamptz
+    FROM generate_series(1, ${count}::int) i`
+  const where = { id: conversationId }
+  await prisma().conversation.update({ where, data: { messageCount: count } })
+}

@@ -1,0 +1,25 @@
+import { afterAll, beforeAll } from 'vitest'
+import type { Conversation } from '../../generated/api.ts'
+import type { Client } from '../support/client.ts'
+import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+export let testStore: TestStore
+
+export let server: TestServer
+
+beforeAll(async () => {
+  testStore = await openTestStore()
+  server = await startServer({ testStore })
+})
+
+afterAll(async () => {
+  await server.close()
+  await testStore.close()
+})
+
+export async function create(client: Client, body: { title?: string; mode?: string } = {}) {
+  return (await client.expect(201, 'createConversation', { body })).body
+}
+
+export const at = ({ id }: Pick<Conversation, 'id'>) => ({ path: { conversationId: id } })
