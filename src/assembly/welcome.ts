@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { locationOf } from '../contract/locations.ts'
 import type { AdminAccess, FirstAdmin, Misfit } from '../domain/identity/first-admin.ts'
 
 /** The text for a first administrator whose password was made. */
@@ -86,9 +87,9 @@ function streamLine(base: string, access: AdminAccess): string {
   const password = isMade ? access.password : 'YOUR PASSWORD'
   const credentials = JSON.stringify({ email, password })
   const json = "-H 'Content-Type: application/json'"
-  const login = `curl -s ${base}/api/v1/auth/login ${json} -d ${quoted(credentials)}`
+  const login = `curl -s ${base}${locationOf('logIn')} ${json} -d ${quoted(credentials)}`
   const token = `$(${login} | sed 's/.*"accessToken":"\\([^"]*\\)".*/\\1/')`
-  return `curl -N ${base}/api/v1/chat/stream -H "Authorization: Bearer ${token}" ${json} -d '{"message":"Hello! What can you do?"}'`
+  return `curl -N ${base}${locationOf('streamMessage')} -H "Authorization: Bearer ${token}" ${json} -d '{"message":"Hello! What can you do?"}'`
 }
 
 /** One word of shell, whatever it contains: an address may have an apostrophe. */

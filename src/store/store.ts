@@ -25,7 +25,7 @@ export type {
   Renewed,
 } from './generations/generation.ts'
 export type { NewGeneration, Start } from './generations/new-generation.ts'
-export type { KeptAnswer, KeptCall, KeyName } from './idempotency-keys/kept-call.ts'
+export type { KeptReply, KeptCall, KeyName } from './idempotency-keys/kept-call.ts'
 export type {
   HistoryEntry,
   Message,

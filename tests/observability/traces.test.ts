@@ -129,7 +129,7 @@ test('nothing that a caller wrote is in a trace, but for its own id of the reque
   expect(named(await spansOf('last'), '_OTHER').attributes).toEqual({
     'http.request.method': '_OTHER',
     'http.response.status_code': 404,
-    'parley.caller': 'nobody',
+    'parley.caller': 'anonymous',
     'parley.problem': 'not-found',
     'parley.request_id': 'last',
   })

@@ -34,7 +34,7 @@ const SPOILT: readonly Spoilt[] = [
     statuses: [400],
   },
   {
-    name: 'somebody else’s conversation',
+    name: 'another caller’s conversation',
     of: 'getConversation',
     call: withPath(/[^/]+$/, '00000000-0000-7000-8000-000000000000'),
     statuses: [404],

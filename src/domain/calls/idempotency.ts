@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Dependencies } from '../dependencies.ts'
-import type { KeptAnswer, KeptCall, KeyName } from '../../store/store.ts'
+import type { KeptReply, KeptCall, KeyName } from '../../store/store.ts'
 import type { JoinedGeneration } from './call.ts'
 import { canonicalJson } from '../../lib/canonical-json.ts'
 import type { Principal } from '../access/principal.ts'
@@ -18,7 +18,7 @@ const LONGEST_KEY = 255
 /** What a call may do, given its key. */
 export type KeyOutcome =
   /** An earlier call was answered: send its reply again. */
-  | { kind: 'replay'; reply: KeptAnswer }
+  | { kind: 'replay'; reply: KeptReply }
   /** An earlier call is streaming, or has streamed: join its generation. */
   | { kind: 'join'; generation: JoinedGeneration }
   /** Run the operation. `isRetry` when the process of an earlier attempt has died. */
@@ -29,7 +29,7 @@ export type KeyClaim = {
   /** The id for the resource that the call creates: the same in every attempt. */
   resourceId: string
   /** Stores the reply, before it is sent. */
-  keep(reply: KeptAnswer): Promise<void>
+  keep(reply: KeptReply): Promise<void>
   /** Frees the key of a call that failed, unless the call created its resource all the same. */
   release(): Promise<void>
 }
@@ -86,7 +86,7 @@ export class Idempotency {
     const renew = async () => {
       if (this.#running.size === 0) return
       const leaseUntil = leaseFrom(clock.now())
-      await store.idempotencyKeys.renew({ thingIds: [...this.#running], leaseUntil })
+      await store.idempotencyKeys.renew({ resourceIds: [...this.#running], leaseUntil })
     }
     return clock.every(RENEW_EVERY_MS, renew, onError)
   }
@@ -105,16 +105,16 @@ export class Idempotency {
 
   async #claimAnew(name: KeyName, fingerprint: Buffer): Promise<KeyClaim | undefined> {
     const { store, clock, ids } = this.#deps
-    const [now, thingId] = [clock.now(), ids.next()]
-    const claim = { ...name, fingerprint, thingId, now, leaseUntil: leaseFrom(now) }
+    const [now, resourceId] = [clock.now(), ids.next()]
+    const claim = { ...name, fingerprint, resourceId, now, leaseUntil: leaseFrom(now) }
     const outcome = await store.idempotencyKeys.claim(claim)
-    return outcome === 'claimed' ? this.#hold(name, thingId) : undefined
+    return outcome === 'claimed' ? this.#hold(name, resourceId) : undefined
   }
 
   /** What remains to do of a call that an earlier attempt began. */
   async #resume(name: KeyName, kept: KeptCall, joinsStreams: boolean): Promise<KeyOutcome> {
     const { store, clock } = this.#deps
-    const { thingId: id, answer: reply, leaseUntil } = kept
+    const { resourceId: id, reply, leaseUntil } = kept
     if (reply && joinsStreams) return { kind: 'join', generation: { id, hasBegun: true } }
     if (reply) return { kind: 'replay', reply }
     const now = clock.now()
@@ -131,8 +131,8 @@ export class Idempotency {
     this.#running.add(resourceId)
     return {
       resourceId,
-      keep: async (answer) => {
-        const keep = () => store.idempotencyKeys.keep({ ...name, answer })
+      keep: async (reply) => {
+        const keep = () => store.idempotencyKeys.keep({ ...name, reply })
         // If every attempt fails, the lease expires, and the next call finds what was created.
         await retrying(clock, keep).finally(() => this.#running.delete(resourceId))
       },

@@ -7,7 +7,7 @@ export type PageNeeds = { styles?: readonly string[]; workers?: readonly string[
 /**
  * The styles that Redoc 2.5.4 writes into the page, by their hashes: an empty one, which its
  * styled-components fill through the CSSOM (a policy does not touch that), and the constant sheet
- * of its scroll bars. This admits less than a nonce would, and the page is the same for everybody.
+ * of its scroll bars. This admits less than a nonce would, and the page is the same for every reader.
  */
 export const REDOC_STYLES: readonly string[] = [
   "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='",

@@ -4,7 +4,7 @@ import type { Policy } from '../../contract/policy.ts'
 import type { Idempotency } from '../../domain/calls/idempotency.ts'
 import type { Limits } from '../../domain/limits/limits.ts'
 import { invalidRequest } from '../../domain/problem.ts'
-import type { KeptAnswer } from '../../store/store.ts'
+import type { KeptReply } from '../../store/store.ts'
 import { setLimitHeaders } from '../response/limit-headers.ts'
 import { setVersion } from '../response/versioned.ts'
 import type { CallState } from './call-state.ts'
@@ -58,7 +58,7 @@ function refuseTwoKeys({ headersDistinct: all }: Request): void {
   throw invalidRequest({ in: 'header', pointer: 'Idempotency-Key', code: 'format', detail })
 }
 
-function replay(res: Response, call: CallState, { status, headers, body }: KeptAnswer): void {
+function replay(res: Response, call: CallState, { status, headers, body }: KeptReply): void {
   res.statusCode = status
   res.setHeader('Idempotency-Replayed', 'true')
   res.setHeader('Cache-Control', 'no-store')

@@ -27,6 +27,6 @@ function factsOf(req: Request, res: Response): RequestFacts {
 }
 
 function callerOf({ call: { principal } }: Request): string {
-  if (!principal) return 'nobody'
+  if (!principal) return 'anonymous'
   return principal.apiKeyId === undefined ? principal.role : `${principal.role} by key`
 }

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express'
 import type { Policy } from '../../contract/policy.ts'
 import type { ResponseCheck } from '../../contract/responses/response-check.ts'
-import type { KeptAnswer } from '../../store/store.ts'
+import type { KeptReply } from '../../store/store.ts'
 import type { CallState } from '../request/call-state.ts'
 import type { AnyOperation, AnyReply } from './any-operation.ts'
 import type { ContractViolations } from './contract-violations.ts'
@@ -49,7 +49,7 @@ async function run({ claim }: CallState, operation: () => Promise<AnyReply>): Pr
   return reply
 }
 
-function storedReply({ status, headers = {}, body }: AnyReply): KeptAnswer {
+function storedReply({ status, headers = {}, body }: AnyReply): KeptReply {
   const texts = Object.entries(headers).map(([name, value]) => [name, String(value)])
   return {
     status,

@@ -1,8 +1,8 @@
 import type { Client } from '../database/query.ts'
-import type { KeptAnswer, KeptCall, KeyName } from './kept-call.ts'
+import type { KeptReply, KeptCall, KeyName } from './kept-call.ts'
 import * as statements from './statements.ts'
 
-type Claim = KeyName & { fingerprint: Uint8Array; thingId: string; now: Date; leaseUntil: Date }
+type Claim = KeyName & { fingerprint: Uint8Array; resourceId: string; now: Date; leaseUntil: Date }
 
 /** Of any number of concurrent claims, exactly one gets the key. */
 async function claim({ prisma }: Client, claim: Claim): Promise<'claimed' | 'taken'> {
@@ -17,13 +17,13 @@ async function find({ prisma }: Client, name: KeyName): Promise<KeptCall | undef
     where: { accountId_operationId_key: name },
   })
   if (!row) return undefined
-  const { fingerprint, thingId, leaseUntil, status, headers, body } = row
+  const { fingerprint, resourceId, leaseUntil, status, headers, body } = row
   return {
     fingerprint,
-    thingId,
+    resourceId,
     ...(leaseUntil && { leaseUntil }),
     ...(status !== null && {
-      answer: { status, headers: headers as Record<string, string>, body: body ?? '' },
+      reply: { status, headers: headers as Record<string, string>, body: body ?? '' },
     }),
   }
 }
@@ -42,21 +42,21 @@ async function takeOver(
 
 async function renew(
   { prisma }: Client,
-  { thingIds, leaseUntil }: { thingIds: readonly string[]; leaseUntil: Date },
+  { resourceIds, leaseUntil }: { resourceIds: readonly string[]; leaseUntil: Date },
 ): Promise<void> {
   await prisma.idempotencyKey.updateMany({
-    where: { thingId: { in: [...thingIds] }, status: null },
+    where: { resourceId: { in: [...resourceIds] }, status: null },
     data: { leaseUntil },
   })
 }
 
 async function keep(
   { prisma }: Client,
-  { answer, ...name }: KeyName & { answer: KeptAnswer },
+  { reply, ...name }: KeyName & { reply: KeptReply },
 ): Promise<void> {
   await prisma.idempotencyKey.updateMany({
     where: name,
-    data: { ...answer, leaseUntil: null },
+    data: { ...reply, leaseUntil: null },
   })
 }
 

@@ -38,7 +38,7 @@ export async function databaseDump({ prisma }: Database): Promise<string> {
     // `lastUsedAt` is written later, whatever the key was used for.
     prisma.apiKey.findMany({ orderBy: { id: 'asc' }, omit: { hash: true, lastUsedAt: true } }),
     prisma.auditEvent.findMany({ orderBy: { id: 'asc' } }),
-    prisma.idempotencyKey.findMany({ orderBy: { thingId: 'asc' } }),
+    prisma.idempotencyKey.findMany({ orderBy: { resourceId: 'asc' } }),
   ])
   return JSON.stringify(rows)
 }
