@@ -29,14 +29,7 @@ export function conversationPageView({ data, nextCursor }: Page<Conversation>): 
 export function conversationDetailView(detail: ConversationWithMessages): ConversationDetail {
   const { conversation, messages, messagesCursor } = detail
   return {
-    id: conversation.id,
-    title: conversation.title,
-    mode: conversation.mode,
-    archived: conversation.archived,
-    pinned: conversation.pinned,
-    messageCount: conversation.messageCount,
-    createdAt: timestampView(conversation.createdAt),
-    updatedAt: timestampView(conversation.updatedAt),
+    ...conversationView(conversation),
     messages: messages.map(messageView),
     ...(messagesCursor !== undefined && { messagesCursor }),
   }

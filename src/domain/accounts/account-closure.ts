@@ -1,7 +1,6 @@
 import type { Account, Standing } from '../../store/store.ts'
 import type { AccountStatus } from '../access/account-status.ts'
-import type { Call } from '../calls/call.ts'
-import { refuseStale } from '../calls/entity-tags.ts'
+import { type GuardedCall, refuseStale } from '../calls/entity-tags.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { type Act, type Audit } from '../records/audit.ts'
 import { keepAnAdmin } from './last-admin.ts'
@@ -9,7 +8,7 @@ import { keepAnAdmin } from './last-admin.ts'
 /** The bare row of a closed account is kept while credentials may be in use that name it. */
 const KEEP_ROW_MS = 86_400_000
 
-type Closure = { expectedVersions: readonly number[] | undefined; call: Call; act: Act }
+type Closure = GuardedCall & { act: Act }
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'log'> & {
   audit: Audit
   accountStatus: AccountStatus

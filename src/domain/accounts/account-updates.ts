@@ -1,13 +1,11 @@
 import type { Account, AccountChanges, Nouns } from '../../store/store.ts'
 import { type AccountStatus, statusOf } from '../access/account-status.ts'
-import type { Call } from '../calls/call.ts'
+import type { GuardedCall } from '../calls/entity-tags.ts'
 import type { Dependencies } from '../dependencies.ts'
 import type { Act, Audit } from '../records/audit.ts'
 
-export type AccountUpdate = {
+export type AccountUpdate = GuardedCall & {
   changes: AccountChanges
-  expectedVersions: readonly number[] | undefined
-  call: Call
   act: Act
   /** Throws when the update is not allowed; runs in the transaction that makes it. */
   require?: (nouns: Nouns) => Promise<void>

@@ -2,7 +2,7 @@ import type { Account, Preferences, ProfileChanges } from '../../store/store.ts'
 import type { Access } from '../access/access.ts'
 import type { Principal } from '../access/principal.ts'
 import type { Call } from '../calls/call.ts'
-import { refuseStale } from '../calls/entity-tags.ts'
+import { type GuardedCall, refuseStale } from '../calls/entity-tags.ts'
 import { requireMode } from '../chat/modes.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { invalidRequest, Problem } from '../problem.ts'
@@ -31,7 +31,7 @@ export class Profiles {
   async replace(
     caller: Principal,
     { displayName, preferences }: { displayName: string; preferences: Preferences },
-    { expectedVersions, call }: { expectedVersions: readonly number[] | undefined; call: Call },
+    { expectedVersions, call }: GuardedCall,
   ): Promise<Account> {
     const { clock, access } = this.#deps
     requireValid(preferences)

@@ -4,7 +4,7 @@ import type { Access } from '../access/access.ts'
 import type { Principal } from '../access/principal.ts'
 import { requireScopes } from '../access/scopes.ts'
 import type { Call } from '../calls/call.ts'
-import { refuseStale } from '../calls/entity-tags.ts'
+import { type GuardedCall, refuseStale } from '../calls/entity-tags.ts'
 import type { Dependencies } from '../dependencies.ts'
 import type { Page, PageRequest } from '../lists/paging.ts'
 import { actorOf, type Audit } from '../records/audit.ts'
@@ -14,7 +14,6 @@ import { listAccounts } from './account-list.ts'
 import type { AccountUpdates } from './account-updates.ts'
 
 export type ServiceAccountChanges = { name?: string; scopes?: Scope[]; disabled?: boolean }
-type How = { expectedVersions: readonly number[] | undefined; call: Call }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
   access: Access
@@ -65,7 +64,7 @@ export class ServiceAccounts {
     caller: Principal,
     id: string,
     asked: ServiceAccountChanges,
-    how: How,
+    how: GuardedCall,
   ): Promise<Account> {
     const { access, updates } = this.#deps
     const account = await access.serviceAccountToManage(caller, id)
@@ -86,7 +85,7 @@ export class ServiceAccounts {
   }
 
   /** @throws {Problem} not-found, insufficient-scope, precondition-failed */
-  async remove(caller: Principal, id: string, how: How): Promise<void> {
+  async remove(caller: Principal, id: string, how: GuardedCall): Promise<void> {
     const { access, closure } = this.#deps
     const account = await access.serviceAccountToManage(caller, id)
     const [actor, target] = [actorOf(caller), actorOf(account)]

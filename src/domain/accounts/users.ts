@@ -3,7 +3,7 @@ import type { Access } from '../access/access.ts'
 import type { Principal } from '../access/principal.ts'
 import { requireScopes, scopesOf } from '../access/scopes.ts'
 import type { Call } from '../calls/call.ts'
-import { refuseStale } from '../calls/entity-tags.ts'
+import { type GuardedCall, refuseStale } from '../calls/entity-tags.ts'
 import type { Dependencies } from '../dependencies.ts'
 import { requireEmail } from '../identity/emails.ts'
 import type { HashNewPassword } from '../identity/new-passwords.ts'
@@ -25,7 +25,6 @@ export type UserChanges = {
   limits?: PersonalLimits
 }
 type UserFilter = { q?: string; role?: UserRole; disabled?: boolean }
-type How = { expectedVersions: readonly number[] | undefined; call: Call }
 
 type Deps = Pick<Dependencies, 'store' | 'clock' | 'ids' | 'cursors'> & {
   access: Access
@@ -79,7 +78,12 @@ export class Users {
    * @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the
    *   last administrator
    */
-  async change(caller: Principal, id: string, asked: UserChanges, how: How): Promise<Account> {
+  async change(
+    caller: Principal,
+    id: string,
+    asked: UserChanges,
+    how: GuardedCall,
+  ): Promise<Account> {
     const { access, updates } = this.#deps
     const user = await access.userToManage(caller, id)
     if (asked.role !== undefined) requireScopes(caller, scopesOf(asked.role))
@@ -104,7 +108,7 @@ export class Users {
    * @throws {Problem} not-found, insufficient-scope, precondition-failed; invalid-request for the
    *   last administrator
    */
-  async remove(caller: Principal, id: string, how: How): Promise<void> {
+  async remove(caller: Principal, id: string, how: GuardedCall): Promise<void> {
     const user = await this.#deps.access.userToManage(caller, id)
     const act = { event: 'user.deleted', actor: actorOf(caller), target: actorOf(user) } as const
     await this.#deps.closure.close(user, { ...how, act })

@@ -1,4 +1,5 @@
 import { invalidRequest, Problem } from '../problem.ts'
+import type { Call } from './call.ts'
 
 /** RFC 9110 8.8.3; a tag may hold a comma. */
 const ENTITY_TAG = /(?:W\/)?"[\x21\x23-\x7e]*"/g
@@ -9,6 +10,9 @@ const ENTITY_TAGS = new RegExp(`^ *${ENTITY_TAG.source}(?: *, *${ENTITY_TAG.sour
 const CODING_MARK = /--?(?:gzip|br|zstd|deflate)"$/
 /** A tag as `etagOf` writes it. */
 const OURS = /^"([1-9]\d{0,8})"$/
+
+/** A call that changes a resource, and the versions of it that the call accepts: any when undefined. */
+export type GuardedCall = { expectedVersions: readonly number[] | undefined; call: Call }
 
 /** The strong ETag of a row's version: the same for every caller. */
 export function etagOf({ version }: { version: number }): string {

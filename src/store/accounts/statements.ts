@@ -5,7 +5,7 @@ import {
 } from '../../../generated/prisma/client.ts'
 import { composed, inAnyCase, matches } from '../database/folding.ts'
 import type { Query } from '../database/query.ts'
-import { LOOKED_AT_ONCE, type SearchedRow } from '../searching.ts'
+import * as searching from '../searching.ts'
 import type { AccountFilter, Role } from './account.ts'
 
 export const accountColumns = Prisma.sql`
@@ -49,29 +49,28 @@ export function lockAdmins(query: Query) {
     WHERE role = 'admin' AND disabled_at IS NULL AND closed_at IS NULL ORDER BY id FOR UPDATE`
 }
 
-/** The window bounds how many rows are compared, whatever is found; docs/decisions/0014. */
 export function search(query: Query, { text, limit, ...filter }: AccountFilter & { text: string }) {
   const pattern = inAnyCase(text)
   const isFound = Prisma.sql`
     coalesce(${matches(Prisma.sql`a.email`, pattern)}, false)
       OR ${matches(composed(Prisma.sql`a.display_name`), pattern)}`
-  const isLast = Prisma.sql`a.place = ${LOOKED_AT_ONCE}::int`
-  return query<SearchedRow<AccountRow>[]>`
-    SELECT ${accountColumns}, ${isFound} AS "isFound", ${isLast} AS "isLast"
-    FROM (
-      SELECT *, row_number() OVER (ORDER BY a.created_at DESC, a.id DESC) AS place
-      FROM accounts a ${listed(filter)} LIMIT ${LOOKED_AT_ONCE}::int
-    ) AS a
-    WHERE ${isFound} OR ${isLast}
-    ORDER BY a.created_at DESC, a.id DESC LIMIT ${limit}::int`
+  return searching.search<AccountRow>(
+    query,
+    {
+      columns: accountColumns,
+      table: Prisma.sql`accounts`,
+      alias: Prisma.sql`a`,
+      conditions: conditionsOf(filter),
+      order: Prisma.sql`a.created_at DESC, a.id DESC`,
+    },
+    { isFound, limit },
+  )
 }
 
-function listed({ roles, disabled, after }: Omit<AccountFilter, 'limit'>): Prisma.Sql {
-  return Prisma.sql`
-    WHERE a.closed_at IS NULL AND ${oneOf(roles)}
+function conditionsOf({ roles, disabled, after }: Omit<AccountFilter, 'limit'>): Prisma.Sql {
+  return Prisma.sql`a.closed_at IS NULL AND ${oneOf(roles)}
     ${disabled === undefined ? Prisma.empty : Prisma.sql`AND (a.disabled_at IS NOT NULL) = ${disabled}::boolean`}
-    ${after === undefined ? Prisma.empty : follows(after)}
-    ORDER BY a.created_at DESC, a.id DESC`
+    ${after === undefined ? Prisma.empty : follows(after)}`
 }
 
 // With a single role, an index already has the order.

@@ -4,7 +4,7 @@ import type { Query } from '../database/query.ts'
 import type { MessageRow } from '../messages/message.ts'
 import { latestMessages, messageColumns } from '../messages/statements.ts'
 import type { PagePosition } from '../rows.ts'
-import { LOOKED_AT_ONCE, type SearchedRow } from '../searching.ts'
+import * as searching from '../searching.ts'
 import type {
   Conversation,
   ConversationFilter,
@@ -16,6 +16,8 @@ export const conversationColumns = Prisma.sql`
   c.id, c.owner_id AS "ownerId", c.title, c.mode, c.archived, c.pinned,
   c.message_count AS "messageCount", c.version, c.created_at AS "createdAt",
   c.updated_at AS "updatedAt"`
+
+const order = Prisma.sql`c.updated_at DESC, c.id DESC`
 
 /** Gives no row when the id exists: the model's way to say so takes three times the CPU time. */
 export function create(query: Query, { id, ownerId, title, mode, now }: NewConversation) {
@@ -47,32 +49,31 @@ export function findWithLatestMessages(
 export function list(query: Query, { limit, ...filter }: ConversationFilter) {
   return query<Conversation[]>`
     SELECT ${conversationColumns} FROM conversations c
-    ${listed(filter)} LIMIT ${limit}::int`
+    WHERE ${conditionsOf(filter)} ORDER BY ${order} LIMIT ${limit}::int`
 }
 
-/** The window bounds how many rows are compared, whatever is found; docs/decisions/0014. */
 export function search(
   query: Query,
   { text, limit, ...filter }: ConversationFilter & { text: string },
 ) {
   const isFound = matches(composed(Prisma.sql`c.title`), inAnyCase(text))
-  const isLast = Prisma.sql`c.place = ${LOOKED_AT_ONCE}::int`
-  return query<SearchedRow<Conversation>[]>`
-    SELECT ${conversationColumns}, ${isFound} AS "isFound", ${isLast} AS "isLast"
-    FROM (
-      SELECT *, row_number() OVER (ORDER BY c.updated_at DESC, c.id DESC) AS place
-      FROM conversations c ${listed(filter)} LIMIT ${LOOKED_AT_ONCE}::int
-    ) AS c
-    WHERE ${isFound} OR ${isLast}
-    ORDER BY c.updated_at DESC, c.id DESC LIMIT ${limit}::int`
+  return searching.search<Conversation>(
+    query,
+    {
+      columns: conversationColumns,
+      table: Prisma.sql`conversations`,
+      alias: Prisma.sql`c`,
+      conditions: conditionsOf(filter),
+      order,
+    },
+    { isFound, limit },
+  )
 }
 
-function listed({ ownerId, archived, after }: Omit<ConversationFilter, 'limit'>): Prisma.Sql {
-  return Prisma.sql`
-    WHERE c.owner_id = ${ownerId}::uuid
+function conditionsOf({ ownerId, archived, after }: Omit<ConversationFilter, 'limit'>): Prisma.Sql {
+  return Prisma.sql`c.owner_id = ${ownerId}::uuid
     ${archived === undefined ? Prisma.empty : Prisma.sql`AND c.archived = ${archived}::boolean`}
-    ${after === undefined ? Prisma.empty : follows(after)}
-    ORDER BY c.updated_at DESC, c.id DESC`
+    ${after === undefined ? Prisma.empty : follows(after)}`
 }
 
 function follows({ updatedAt, id }: PagePosition): Prisma.Sql {
