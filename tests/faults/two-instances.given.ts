@@ -9,17 +9,17 @@ import { createServiceAccount, type ServiceAccountClient } from '../support/reso
 import { until } from '../support/clock/until.ts'
 import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
-/** One look of an instance at what others have changed. */
-export const LOOK_MS = 2_000
+/** How often an instance reads what others have changed. */
+export const FEED_MS = 2_000
 
 export let testStore: TestStore
 
 export let watchedThere: SpyStore
 
-/** Where it is done. */
+/** The instance that makes a change. */
 export let here: TestServer
 
-/** Where it has to be heard of. */
+/** The instance that must notice it. */
 export let there: TestServer
 
 export let admin: Client
@@ -54,36 +54,36 @@ export function at(server: TestServer, client: Client | ServiceAccountClient): C
   return createClient(server.url, client.identity)
 }
 
-async function anotherSession({ identity }: Client): Promise<Client> {
+async function createSession({ identity }: Client): Promise<Client> {
   const { email, password } = identity
   const { body } = await here.anonymous.expect(200, 'logIn', { body: { email, password } })
   return createClient(here.url, { ...body, email, password })
 }
 
-async function newAdmin(): Promise<Client> {
+async function createAdmin(): Promise<Client> {
   const client = await here.createUser()
   const path = { userId: await idOf(client) }
   await admin.expect(200, 'changeUser', { path, body: { role: 'admin' } })
   return client
 }
 
-/** What a caller hears of an operation: the code of the problem, or the status. */
-export async function heard(client: Client, operationId: OperationId): Promise<unknown> {
+/** Returns the code of the problem that a call gets, or its status. */
+export async function outcomeOf(client: Client, operationId: OperationId): Promise<unknown> {
   const { status, body } = await client.call(operationId)
   return (body as Partial<Problem>).code ?? status
 }
 
-/** At the next look, without any more time; what it takes is the database's own. */
-export const hears = (client: Client, operationId: OperationId, code: unknown) =>
-  until(async () => (await heard(client, operationId)) === code)
+/** Waits for this outcome without advancing the clock: only the database needs time. */
+export const untilOutcome = (client: Client, operationId: OperationId, code: unknown) =>
+  until(async () => (await outcomeOf(client, operationId)) === code)
 
 export type Case = {
   name: string
-  /** Somebody who is let in until the act. */
+  /** Creates a caller who has access until the act. */
   prepare: () => Promise<{ victim: Client | ServiceAccountClient; act: () => Promise<unknown> }>
   code: Problem['code']
-  /** No account is looked up for it: only what the instance knows can refuse it. */
-  asks?: OperationId
+  /** An operation that looks up no account: only what the instance knows can refuse the call. */
+  operationId?: OperationId
 }
 
 const ofSession = (
@@ -94,7 +94,7 @@ const ofSession = (
   code: 'token-invalid',
   async prepare() {
     const alice = await here.createUser()
-    const victim = await anotherSession(alice)
+    const victim = await createSession(alice)
     return { victim, act: () => end(alice, victim) }
   },
 })
@@ -113,7 +113,7 @@ const ofUser = (
   },
 })
 
-const ofRobot = (
+const ofServiceAccount = (
   name: string,
   code: Problem['code'],
   act: (path: { serviceAccountId: string; apiKeyId: string }) => Promise<unknown>,
@@ -128,19 +128,19 @@ const ofRobot = (
 })
 
 export const cases: Case[] = [
-  ofSession('a session that was ended', (alice, { identity: { sessionId } }) =>
+  ofSession('a session that was revoked', (alice, { identity: { sessionId } }) =>
     alice.expect(204, 'endSession', { path: { sessionId } }),
   ),
   ofSession('a session that logged out', (_, victim) =>
     victim.expect(204, 'logOut', { body: { scope: 'current' } }),
   ),
-  ofSession('a session that another logged out', (alice) =>
+  ofSession('a session that was logged out from another', (alice) =>
     alice.expect(204, 'logOut', { body: { scope: 'others' } }),
   ),
-  ofSession('one of all sessions that were logged out', (alice) =>
+  ofSession('a session after all were logged out', (alice) =>
     alice.expect(204, 'logOut', { body: { scope: 'all' } }),
   ),
-  ofSession('a session of before the password changed', (alice) =>
+  ofSession('a session from before a change of password', (alice) =>
     alice.expect(204, 'changePassword', {
       body: { currentPassword: alice.identity.password, newPassword: 'quite another horse' },
     }),
@@ -155,13 +155,13 @@ export const cases: Case[] = [
     admin.expect(204, 'deleteUser', { path }),
   ),
   {
-    name: 'an administrator who is a user again',
+    name: 'an administrator who lost the role',
     code: 'insufficient-scope',
-    asks: 'listUsers',
+    operationId: 'listUsers',
     async prepare() {
-      const victim = await newAdmin()
-      await advance(LOOK_MS)
-      await hears(at(there, victim), 'listUsers', 200)
+      const victim = await createAdmin()
+      await advance(FEED_MS)
+      await untilOutcome(at(there, victim), 'listUsers', 200)
       const path = { userId: await idOf(victim) }
       return {
         victim,
@@ -169,19 +169,19 @@ export const cases: Case[] = [
       }
     },
   },
-  ofRobot('a key that was revoked', 'token-invalid', (path) =>
+  ofServiceAccount('a key that was revoked', 'token-invalid', (path) =>
     admin.expect(204, 'revokeApiKey', { path }),
   ),
-  ofRobot('a key that was rotated without an overlap', 'token-expired', (path) =>
+  ofServiceAccount('a key that was rotated without an overlap', 'token-expired', (path) =>
     admin.expect(201, 'rotateApiKey', { path, body: { overlapSeconds: 0 } }),
   ),
-  ofRobot('a key of a service account that was disabled', 'account-disabled', (path) =>
+  ofServiceAccount('a key of a service account that was disabled', 'account-disabled', (path) =>
     admin.expect(200, 'changeServiceAccount', { path, body: { disabled: true } }),
   ),
-  ofRobot('a key of a service account that lost the scope', 'insufficient-scope', (path) =>
+  ofServiceAccount('a key of a service account that lost the scope', 'insufficient-scope', (path) =>
     admin.expect(200, 'changeServiceAccount', { path, body: { scopes: [] } }),
   ),
-  ofRobot('a key of a service account that was deleted', 'token-invalid', (path) =>
+  ofServiceAccount('a key of a service account that was deleted', 'token-invalid', (path) =>
     admin.expect(204, 'deleteServiceAccount', { path }),
   ),
 ]

@@ -9,13 +9,13 @@ import { createServiceAccount } from '../support/resources.ts'
 import { until } from '../support/clock/until.ts'
 import {
   type Case,
-  LOOK_MS,
+  FEED_MS,
   admin,
   advance,
   at,
   cases,
-  heard,
-  hears,
+  outcomeOf,
+  untilOutcome,
   here,
   idOf,
   testStore,
@@ -23,43 +23,49 @@ import {
   watchedThere,
 } from './two-instances.given.ts'
 
-const away = () => Promise.reject(new DatabaseUnavailable('The database is away'))
+const failWithoutDatabase = () => Promise.reject(new DatabaseUnavailable('unreachable'))
 
-describe('what was given', () => {
-  test('holds elsewhere too: a role, scopes, and an account that is enabled again', async () => {
+describe('a change at one instance', () => {
+  test('grants a role, scopes and access to an enabled account at the other', async () => {
     const [alice, bob] = [await here.createUser(), await here.createUser()]
-    const robot = await createServiceAccount(here, [])
+    const serviceAccount = await createServiceAccount(here, [])
     const ofAlice = { path: { userId: await idOf(alice) } }
     const ofBob = { path: { userId: await idOf(bob) } }
-    const ofRobot = { path: { serviceAccountId: robot.serviceAccountId } }
+    const ofRobot = { path: { serviceAccountId: serviceAccount.serviceAccountId } }
     await admin.expect(200, 'changeUser', { ...ofBob, body: { disabled: true } })
-    await advance(LOOK_MS)
-    await hears(at(there, bob), 'listConversations', 'account-disabled')
-    expect(await heard(at(there, robot), 'listConversations')).toBe('insufficient-scope')
+    await advance(FEED_MS)
+
+    await untilOutcome(at(there, bob), 'listConversations', 'account-disabled')
+
+    expect(await outcomeOf(at(there, serviceAccount), 'listConversations')).toBe(
+      'insufficient-scope',
+    )
 
     const scopes: Scope[] = ['conversations:read']
     await admin.expect(200, 'changeUser', { ...ofAlice, body: { role: 'admin' } })
     await admin.expect(200, 'changeUser', { ...ofBob, body: { disabled: false } })
     await admin.expect(200, 'changeServiceAccount', { ...ofRobot, body: { scopes } })
-    await advance(LOOK_MS)
-    await hears(at(there, alice), 'listUsers', 200)
-    await hears(at(there, bob), 'listConversations', 200)
-    await hears(at(there, robot), 'listConversations', 200)
+    await advance(FEED_MS)
+    await untilOutcome(at(there, alice), 'listUsers', 200)
+    await untilOutcome(at(there, bob), 'listConversations', 200)
+    await untilOutcome(at(there, serviceAccount), 'listConversations', 200)
   })
 
-  test('as personal limits counts elsewhere, and after a restart long after', async () => {
+  test('applies personal limits at the other, and at an instance that starts much later', async () => {
     const alice = await here.createUser()
     const path = { userId: await idOf(alice) }
+
     const quotaAt = async (server: TestServer) => {
       const { headers } = await at(server, alice).expect(200, 'listConversations')
       return headers['ratelimit-policy']
     }
+
     expect(await quotaAt(there)).toBe('"user";q=1000000;w=3600')
 
     await admin.expect(200, 'changeUser', { path, body: { limits: { hourly: 77 } } })
     expect(await quotaAt(here)).toBe('"user";q=77;w=3600')
 
-    await advance(LOOK_MS)
+    await advance(FEED_MS)
     await until(async () => (await quotaAt(there)) === '"user";q=77;w=3600')
     await testStore.database.prisma.account.update({
       where: { id: path.userId },
@@ -70,26 +76,29 @@ describe('what was given', () => {
 
     await later.close()
     await admin.expect(200, 'changeUser', { path, body: { limits: {} } })
-    await advance(LOOK_MS)
+    await advance(FEED_MS)
     await until(async () => (await quotaAt(there)) === '"user";q=1000000;w=3600')
   })
 
-  test('as the successor of a key works elsewhere at once, and the old one to the end of its overlap', async () => {
-    const robot = await createServiceAccount(here, ['conversations:read'])
-    const path = { serviceAccountId: robot.serviceAccountId, apiKeyId: robot.apiKeyId }
-    await at(there, robot).expect(200, 'listConversations')
+  test('makes the successor of an API key work at the other at once, and the old key until its overlap ends', async () => {
+    const serviceAccount = await createServiceAccount(here, ['conversations:read'])
+    const path = {
+      serviceAccountId: serviceAccount.serviceAccountId,
+      apiKeyId: serviceAccount.apiKeyId,
+    }
+    await at(there, serviceAccount).expect(200, 'listConversations')
     const body = { overlapSeconds: 10 }
     const { secret } = (await admin.expect(201, 'rotateApiKey', { path, body })).body
     await createClient(there.url, { apiKey: secret }).expect(200, 'listConversations')
     await advance(9_999)
-    await at(there, robot).expect(200, 'listConversations')
+    await at(there, serviceAccount).expect(200, 'listConversations')
     await advance(1)
-    await hears(at(there, robot), 'listConversations', 'token-expired')
+    await untilOutcome(at(there, serviceAccount), 'listConversations', 'token-expired')
   })
 })
 
-describe('refreshing at two instances', () => {
-  test('twenty times at once with one token ends with one live pair', async () => {
+describe('a refresh token at two instances', () => {
+  test('yields one pair of tokens for twenty concurrent refreshes', async () => {
     const alice = await here.createUser()
     const body = { refreshToken: alice.identity.refreshToken }
     const answers = await Promise.all(
@@ -97,7 +106,9 @@ describe('refreshing at two instances', () => {
         [here, there][i % 2]!.anonymous.expect(200, 'refreshTokens', { body }),
       ),
     )
+
     const tokens = new Set(answers.map((answer) => answer.body.refreshToken))
+
     expect(tokens.size).toBe(1)
     expect(tokens.has(body.refreshToken)).toBe(false)
 
@@ -110,7 +121,7 @@ describe('refreshing at two instances', () => {
     expect(sessions.data).toHaveLength(1)
   })
 
-  test('with a token that was used long ago at one ends the session at the other', async () => {
+  test('ends the session at both when it is reused long after its first use', async () => {
     const alice = await here.createUser()
     const body = { refreshToken: alice.identity.refreshToken }
     const { body: pair } = await here.anonymous.expect(200, 'refreshTokens', { body })
@@ -121,12 +132,12 @@ describe('refreshing at two instances', () => {
     await at(here, elsewhere).refused('token-invalid', 'listConversations')
     const live = { refreshToken: pair.refreshToken }
     await there.anonymous.refused('token-invalid', 'refreshTokens', { body: live })
-    await advance(LOOK_MS)
-    await hears(elsewhere, 'listConversations', 'token-invalid')
+    await advance(FEED_MS)
+    await untilOutcome(elsewhere, 'listConversations', 'token-invalid')
   })
 })
 
-describe('a look that fails', () => {
+describe('a failed read of the changes', () => {
   const failures = () =>
     there.logLines().filter(({ msg }) => msg === 'background work failed').length
   const byFeed: [string, Case][] = [
@@ -135,31 +146,34 @@ describe('a look that fails', () => {
     ['apiKeys.changedSince', cases.find(({ name }) => name.startsWith('a key that was revoked'))!],
   ]
 
-  test.each(byFeed)('of %s is made up for by the next one', async (feed, { prepare, code }) => {
-    const { victim, act } = await prepare()
-    const elsewhere = at(there, victim)
-    expect(await heard(elsewhere, 'listConversations')).toBe(200)
+  test.each(byFeed)(
+    'by %s loses none: the next one finds them',
+    async (feed, { prepare, code }) => {
+      const { victim, act } = await prepare()
+      const elsewhere = at(there, victim)
+      expect(await outcomeOf(elsewhere, 'listConversations')).toBe(200)
 
-    await advance(1)
-    expect(await heard(elsewhere, 'listConversations')).toBe(200)
+      await advance(1)
+      expect(await outcomeOf(elsewhere, 'listConversations')).toBe(200)
 
-    const before = failures()
-    const over = watchedThere.instead(feed, away)
-    await act()
-    await advance(LOOK_MS)
-    await until(() => failures() > before)
-    expect(await heard(elsewhere, 'listConversations')).toBe(200)
+      const before = failures()
+      const over = watchedThere.instead(feed, failWithoutDatabase)
+      await act()
+      await advance(FEED_MS)
+      await until(() => failures() > before)
+      expect(await outcomeOf(elsewhere, 'listConversations')).toBe(200)
 
-    // Longer than looks overlap.
-    await advance(90_000)
-    over()
-    await advance(LOOK_MS)
-    await hears(elsewhere, 'listConversations', code)
-  })
+      // Longer than the overlap of two reads.
+      await advance(90_000)
+      over()
+      await advance(FEED_MS)
+      await untilOutcome(elsewhere, 'listConversations', code)
+    },
+  )
 })
 
-describe('what an instance knows', () => {
-  /** Answers what was true when it was asked, but not before it is let go. */
+describe('a read that began before a change', () => {
+  /** Delays a read: it reads at once, and returns when it is released. */
   function holdBack(name: string) {
     const [held, read] = [createDeferred<undefined>(), createDeferred<undefined>()]
     const over = watchedThere.instead(name, async (real) => {
@@ -168,64 +182,75 @@ describe('what an instance knows', () => {
       await held.promise
       return result
     })
-    const letGo = () => {
+    const release = () => {
       over()
       held.resolve(undefined)
     }
-    return { read: read.promise, letGo }
+    return { read: read.promise, release }
   }
-  /** What was let go has nothing left to wait for: it is taken in, and no later look is begun. */
-  const takenIn = () => there.clock.advance(0)
+  /** Lets the instance process what was released, without another read. */
+  const processReleased = () => there.clock.advance(0)
 
-  test('of a user is not undone by a look that began before the change', async () => {
-    const [alice, boss] = [await here.createUser(), at(there, await there.admin())]
+  test('does not overwrite the new state of a user', async () => {
+    const [alice, adminThere] = [await here.createUser(), at(there, await there.admin())]
     const path = { userId: await idOf(alice) }
-    const there1 = at(there, alice)
-    await boss.expect(200, 'changeUser', { path, body: { displayName: 'Ada' } })
-    const { read, letGo } = holdBack('standings.changedSince')
-    await advance(LOOK_MS)
+    const aliceThere = at(there, alice)
+    await adminThere.expect(200, 'changeUser', { path, body: { displayName: 'Ada' } })
+    const { read, release } = holdBack('standings.changedSince')
+    await advance(FEED_MS)
     await read
-    await boss.expect(200, 'changeUser', { path, body: { disabled: true, limits: { hourly: 9 } } })
-    expect(await heard(there1, 'listConversations')).toBe('account-disabled')
-    letGo()
-    await takenIn()
-    expect(await heard(there1, 'listConversations')).toBe('account-disabled')
+
+    await adminThere.expect(200, 'changeUser', {
+      path,
+      body: { disabled: true, limits: { hourly: 9 } },
+    })
+
+    expect(await outcomeOf(aliceThere, 'listConversations')).toBe('account-disabled')
+    release()
+    await processReleased()
+    expect(await outcomeOf(aliceThere, 'listConversations')).toBe('account-disabled')
 
     const again = holdBack('standings.changedSince')
-    await advance(LOOK_MS)
+    await advance(FEED_MS)
     await again.read
-    await boss.expect(200, 'changeUser', { path, body: { disabled: false, limits: {} } })
-    again.letGo()
-    await takenIn()
-    const { headers } = await there1.expect(200, 'listConversations')
+    await adminThere.expect(200, 'changeUser', { path, body: { disabled: false, limits: {} } })
+    again.release()
+    await processReleased()
+    const { headers } = await aliceThere.expect(200, 'listConversations')
     expect(headers['ratelimit-policy']).toBe('"user";q=1000000;w=3600')
   })
 
-  test('of a key is not undone by a reading that began before it was revoked', async () => {
-    const robot = await createServiceAccount(here, ['conversations:read'])
-    const path = { serviceAccountId: robot.serviceAccountId, apiKeyId: robot.apiKeyId }
-    const elsewhere = at(there, robot)
-    const boss = at(there, await there.admin())
-    const { read, letGo } = holdBack('apiKeys.findHeld')
+  test('does not overwrite the revocation of an API key at the same instance', async () => {
+    const serviceAccount = await createServiceAccount(here, ['conversations:read'])
+    const path = {
+      serviceAccountId: serviceAccount.serviceAccountId,
+      apiKeyId: serviceAccount.apiKeyId,
+    }
+    const elsewhere = at(there, serviceAccount)
+    const adminThere = at(there, await there.admin())
+    const { read, release } = holdBack('apiKeys.findHeld')
     const late = elsewhere.call('listConversations')
     await read
     await advance(1)
-    await boss.expect(204, 'revokeApiKey', { path })
-    letGo()
+    await adminThere.expect(204, 'revokeApiKey', { path })
+    release()
     await late
     await elsewhere.refused('token-invalid', 'listConversations')
   })
 
-  test('of a key is not undone by a reading that began before it was revoked elsewhere', async () => {
-    const robot = await createServiceAccount(here, ['conversations:read'])
-    const path = { serviceAccountId: robot.serviceAccountId, apiKeyId: robot.apiKeyId }
-    const elsewhere = at(there, robot)
-    const { read, letGo } = holdBack('apiKeys.findHeld')
+  test('does not overwrite the revocation of an API key at another instance', async () => {
+    const serviceAccount = await createServiceAccount(here, ['conversations:read'])
+    const path = {
+      serviceAccountId: serviceAccount.serviceAccountId,
+      apiKeyId: serviceAccount.apiKeyId,
+    }
+    const elsewhere = at(there, serviceAccount)
+    const { read, release } = holdBack('apiKeys.findHeld')
     const late = elsewhere.call('listConversations')
     await read
     await admin.expect(204, 'revokeApiKey', { path })
     await there.parley.services.credentials.feed.refresh()
-    letGo()
+    release()
     await late
     await elsewhere.refused('token-invalid', 'listConversations')
   })

@@ -12,7 +12,7 @@ import { SHARED_KEYS, startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 import { openFaultyProxy } from '../support/wire/faulty-proxy.ts'
 
-/** A call waits so long for the store at most. */
+/** The longest time that a call waits for the store. */
 const PATIENCE_MS = 300
 const QUOTA = 5
 
@@ -20,71 +20,71 @@ const ENV = { RATE_LIMIT_ANONYMOUS: `${QUOTA}/3600`, TRUST_PROXY: '1' }
 const WRONG = { email: 'nobody@example.com', password: 'not the password' }
 
 let nextAddress = 1
-/** An address that nobody has called from. */
-const fromElsewhere = () => ({ 'X-Forwarded-For': `203.0.113.${nextAddress++}` })
+/** Returns the headers of a call from a new address. */
+const fromNewAddress = () => ({ 'X-Forwarded-For': `203.0.113.${nextAddress++}` })
 
-type Away = 'killed' | 'silent'
-/** A shared store that a test takes away and gives back. */
-type Stage = {
+type Outage = 'killed' | 'silent'
+/** A shared store that a test can make unavailable and restore. */
+type StoreControl = {
   env: Record<string, string>
-  take(how: Away): Promise<void>
-  giveBack(how: Away): Promise<void>
+  interrupt(how: Outage): Promise<void>
+  restore(how: Outage): Promise<void>
   close(): Promise<void>
 }
 
-async function stageRedis(): Promise<Stage> {
+async function controlRedis(): Promise<StoreControl> {
   const redis: RedisServer = await startRedis()
   return {
     env: { REDIS_URL: redis.url },
-    take: async (how) => (how === 'killed' ? redis.kill() : redis.signal('SIGSTOP')),
-    giveBack: async (how) => (how === 'killed' ? redis.start() : redis.signal('SIGCONT')),
+    interrupt: async (how) => (how === 'killed' ? redis.kill() : redis.signal('SIGSTOP')),
+    restore: async (how) => (how === 'killed' ? redis.start() : redis.signal('SIGCONT')),
     close: () => redis.kill(),
   }
 }
 
-/** The limits lose their way to PostgreSQL; the data keep theirs. */
-async function stagePostgres({ options }: TestStore): Promise<Stage> {
+/** Only the limits lose their connection to PostgreSQL; the data keep theirs. */
+async function controlPostgres({ options }: TestStore): Promise<StoreControl> {
   const wire = await openFaultyProxy(options.databaseUrl!)
   return {
     env: { DATABASE_URL: wire.url, SIGNING_KEYS_FILE: SHARED_KEYS },
-    take: async (how) => wire.set(how === 'killed' ? 'cut' : 'silent'),
-    giveBack: async () => wire.set('open'),
+    interrupt: async (how) => wire.set(how === 'killed' ? 'cut' : 'silent'),
+    restore: async () => wire.set('open'),
     close: async () => wire.close(),
   }
 }
 
 /**
- * Lets the server ask again until the store is back. The steps are small, so that the store, which
- * does not go by the clock of the tests, has its time to answer before a probe is given up.
+ * Advances the clock until the server finds the store available. The steps are small, because the store
+ * works in real time and needs some of it to answer before a probe times out.
  */
-async function probeUntil({ clock }: TestServer, isBack: () => boolean | Promise<boolean>) {
+async function probeUntil({ clock }: TestServer, isAvailable: () => boolean | Promise<boolean>) {
   await until(async () => {
     await clock.advance(PATIENCE_MS / 3)
-    return until(isBack, 100).catch(() => false)
+    return until(isAvailable, 100).catch(() => false)
   })
 }
 
-const STAGES = [
-  { name: 'Redis', can: hasRedis, open: stageRedis },
-  { name: 'PostgreSQL', can: DATABASE_URL !== undefined, open: stagePostgres },
+const STORES = [
+  { name: 'Redis', can: hasRedis, open: controlRedis },
+  { name: 'PostgreSQL', can: DATABASE_URL !== undefined, open: controlPostgres },
 ]
 
-describe.each(STAGES)('while the limits are without their $name', ({ can, open }) => {
+describe.each(STORES)('while the limit store in $name is unavailable', ({ can, open }) => {
   if (!can) {
-    test.skip('there is none on this machine to take away', () => {})
+    test.skip('needs a store on this machine', () => {})
     return
   }
   let testStore: TestStore
-  let stage: Stage
+  let control: StoreControl
   let server: TestServer
   beforeEach(async () => {
     testStore = await openTestStore()
-    stage = await open(testStore)
-    server = await startServer({ testStore, env: { ...ENV, ...stage.env } })
+    control = await open(testStore)
+    server = await startServer({ testStore, env: { ...ENV, ...control.env } })
   })
   afterEach(async () => {
     await server.close()
-    await stage.close()
+    await control.close()
     await testStore.close()
   })
 
@@ -94,26 +94,26 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
     const { body } = await server.anonymous.call('getReadiness')
     return 'checks' in body && body.checks.find(({ name }) => name === 'limits')?.status
   }
-  const said = (message: string) =>
+  const countLines = (message: string) =>
     server.logLines().filter(({ msg }) => String(msg).startsWith(message)).length
-  const takeAway = async (how: Away) => {
-    await stage.take(how)
-    const first = listModes(fromElsewhere())
-    // Only one that hangs has to be waited for, by the clock of the tests.
+  const interruptStore = async (how: Outage) => {
+    await control.interrupt(how)
+    const first = listModes(fromNewAddress())
+    // Only a store that hangs needs the clock of the tests to move.
     await until(async () => {
       await server.clock.advance(PATIENCE_MS)
-      return said('limit store unavailable') === 1
+      return countLines('limit store unavailable') === 1
     })
     expect((await first).status).toBe(200)
   }
-  const comeBack = async (how: Away) => {
-    await stage.giveBack(how)
-    await probeUntil(server, () => said('limit store available again') === 1)
+  const restoreStore = async (how: Outage) => {
+    await control.restore(how)
+    await probeUntil(server, () => countLines('limit store available again') === 1)
   }
 
-  test.each(['killed', 'silent'] as const)('(%s) limits go on in the process', async (how) => {
-    await takeAway(how)
-    const headers = fromElsewhere()
+  test.each(['killed', 'silent'] as const)('each process counts on its own (%s)', async (how) => {
+    await interruptStore(how)
+    const headers = fromNewAddress()
 
     // The clock stands still: none of these waits for the store.
     const answers = await Promise.all(Array.from({ length: 50 }, () => listModes(headers)))
@@ -121,13 +121,16 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
 
     expect(statuses.filter((status) => status === 200)).toHaveLength(QUOTA)
     expect(statuses.filter((status) => status === 429)).toHaveLength(50 - QUOTA)
-    expect(said('limit store unavailable')).toBe(1)
+    expect(countLines('limit store unavailable')).toBe(1)
   })
 
-  test.each(['killed', 'silent'] as const)('(%s) sign-in is 503, never 429', async (how) => {
-    await takeAway(how)
+  test.each(['killed', 'silent'] as const)('sign-in is 503, never 429 (%s)', async (how) => {
+    await interruptStore(how)
     for (let i = 0; i < 3; i += 1) {
-      const answer = await server.anonymous.call('logIn', { headers: fromElsewhere(), body: WRONG })
+      const answer = await server.anonymous.call('logIn', {
+        headers: fromNewAddress(),
+        body: WRONG,
+      })
       expect(answer.status).toBe(503)
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/)
       expect(answer.body).toMatchObject({ code: 'unavailable' })
@@ -135,59 +138,65 @@ describe.each(STAGES)('while the limits are without their $name', ({ can, open }
   })
 
   test.each(['killed', 'silent'] as const)(
-    '(%s) readiness says so, and that they are back',
+    'readiness shows the outage and its end (%s)',
     async (how) => {
       expect(await limits()).toBe('up')
 
-      await takeAway(how)
+      await interruptStore(how)
       expect(await limits()).toBe('down')
-      expect(said('limit store available again')).toBe(0)
+      expect(countLines('limit store available again')).toBe(0)
 
-      await comeBack(how)
+      await restoreStore(how)
       expect(await limits()).toBe('up')
 
-      const answer = await server.anonymous.call('logIn', { headers: fromElsewhere(), body: WRONG })
+      const answer = await server.anonymous.call('logIn', {
+        headers: fromNewAddress(),
+        body: WRONG,
+      })
       expect(answer.status).toBe(401)
-      expect([said('limit store unavailable'), said('limit store available again')]).toEqual([1, 1])
+      expect([
+        countLines('limit store unavailable'),
+        countLines('limit store available again'),
+      ]).toEqual([1, 1])
     },
   )
 
-  test('calls on their way when it hangs wait once, all at the same time', async () => {
-    await stage.take('silent')
-    const calls = Array.from({ length: 50 }, () => listModes(fromElsewhere()))
+  test('calls in progress when it hangs wait once, all at the same time', async () => {
+    await control.interrupt('silent')
+    const calls = Array.from({ length: 50 }, () => listModes(fromNewAddress()))
 
     await until(async () => {
       await server.clock.advance(PATIENCE_MS)
-      return said('limit store unavailable') === 1
+      return countLines('limit store unavailable') === 1
     })
 
     for (const { status } of await Promise.all(calls)) expect(status).toBe(200)
-    expect(said('limit store unavailable')).toBe(1)
+    expect(countLines('limit store unavailable')).toBe(1)
   })
 
-  test('readiness alone finds out', async () => {
-    await stage.take('killed')
+  test('a readiness check finds the outage without any other call', async () => {
+    await control.interrupt('killed')
 
     expect(await limits()).toBe('down')
-    expect(said('limit store unavailable')).toBe(1)
+    expect(countLines('limit store unavailable')).toBe(1)
   })
 
-  test('a server starts, and counts there once it comes', async () => {
-    await stage.take('killed')
-    const late = await startServer({ testStore, env: { ...ENV, ...stage.env } })
-    const answer = await late.anonymous.call('listModes', { headers: fromElsewhere() })
+  test('a server starts, and counts in the store once that is available', async () => {
+    await control.interrupt('killed')
+    const late = await startServer({ testStore, env: { ...ENV, ...control.env } })
+    const answer = await late.anonymous.call('listModes', { headers: fromNewAddress() })
     expect(answer.status).toBe(200)
 
-    await stage.giveBack('killed')
+    await control.restore('killed')
     await probeUntil(late, async () => (await late.parley.deps.limiter.check()) === 'up')
     await late.close()
   })
 })
 
 describe.skipIf(!hasRedis)(
-  'a process that was busy for longer than it waits for the limits',
+  'a process that was busy for longer than it waits for the limit store',
   () => {
-    test('does not take that for a store that is away', async () => {
+    test('does not take the delay for an outage of the store', async () => {
       const redis = await startRedis()
       const lines: string[] = []
       const log = createLog('debug', { write: (line: string) => void lines.push(line) })
@@ -199,7 +208,9 @@ describe.skipIf(!hasRedis)(
       await nextTurn()
       const busyUntil = performance.now() + 2 * PATIENCE_MS
       while (performance.now() < busyUntil);
+
       await taken
+
       expect(lines).toEqual([])
       expect(await shared.peek([counter])).toMatchObject([{ remaining: 9 }])
 
@@ -209,16 +220,16 @@ describe.skipIf(!hasRedis)(
   },
 )
 
-describe.each(STAGES)('what was counted in $name', ({ can, open }) => {
+describe.each(STORES)('the counts in $name', ({ can, open }) => {
   if (!can) {
-    test.skip('there is none on this machine', () => {})
+    test.skip('needs such a store on this machine', () => {})
     return
   }
-  test('is still there when Parley was restarted', async () => {
+  test('survive a restart of Parley', async () => {
     const testStore = await openTestStore()
-    const stage = await open(testStore)
-    const env = { ...ENV, ...stage.env }
-    const headers = fromElsewhere()
+    const control = await open(testStore)
+    const env = { ...ENV, ...control.env }
+    const headers = fromNewAddress()
     for (const [status, calls] of [
       [200, QUOTA],
       [429, 2],
@@ -229,7 +240,7 @@ describe.each(STAGES)('what was counted in $name', ({ can, open }) => {
       }
       await server.close()
     }
-    await stage.close()
+    await control.close()
     await testStore.close()
   })
 })
