@@ -147,7 +147,7 @@ describe('a failed read of the changes', () => {
   ]
 
   test.each(byFeed)(
-    'by %s loses none: the next one finds them',
+    'loses nothing, because the next read by %s finds them',
     async (feed, { prepare, code }) => {
       const { victim, act } = await prepare()
       const elsewhere = at(there, victim)

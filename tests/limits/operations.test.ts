@@ -12,8 +12,8 @@ import { basePath, exampleBody, fillPath, operations } from '../support/contract
 import { startServer, type TestServer } from '../support/server.ts'
 import { send, type WireResponse } from '../support/wire/wire.ts'
 
-/** The policies that an answer shows; the same in both headers. */
-function shown({ headers }: WireResponse): string[] {
+/** Returns the policies in the headers of a response; both headers must have the same. */
+function shownPolicies({ headers }: WireResponse): string[] {
   const [policy, state] = ['ratelimit-policy', 'ratelimit'].map((name) =>
     parseList(headers[name] ?? '').map(([value]) => String(value)),
   )
@@ -21,12 +21,12 @@ function shown({ headers }: WireResponse): string[] {
   return policy!
 }
 
-/** Those of an operation that count calls; what counts failures shows nothing. */
-const countingCalls = ({ rateLimit }: Policy) =>
+/** Returns the policies of an operation that count calls; those that count failures are not shown. */
+const callPolicies = ({ rateLimit }: Policy) =>
   rateLimit.filter((name) => policies.limits[name]!.counts === 'calls')
 
-const newUserOf = async (server: TestServer) => (await server.createUser()).credentials
-const adminOf = async (server: TestServer) => (await server.admin()).credentials
+const createUserCredentials = async (server: TestServer) => (await server.createUser()).credentials
+const createAdminCredentials = async (server: TestServer) => (await server.admin()).credentials
 
 describe('every operation', () => {
   let server: TestServer
@@ -43,30 +43,32 @@ describe('every operation', () => {
     })
 
   test.each(operations.map((operation) => ({ operationId: operation.operationId, operation })))(
-    '$operationId shows what it counted on whatever it answers, and nothing else',
+    '$operationId shows in every response the limits that it counted, and no other',
     async ({ operation }) => {
       const { credentials } = await server.createUser()
-      const own = countingCalls(operation)
+      const own = callPolicies(operation)
+
       const refused = await call(operation, credentials, '?unknown=1')
-      expect([refused.status, shown(refused)]).toEqual([
-        // What a user may not do at all is said before what is wrong with the call.
+
+      expect([refused.status, shownPolicies(refused)]).toEqual([
+        // A missing permission is reported before a mistake in the call.
         operation.tag === 'admin' ? 403 : 400,
         own,
       ])
-      expect(shown(await call(operation, credentials))).toEqual(own)
+      expect(shownPolicies(await call(operation, credentials))).toEqual(own)
 
       if (operation.auth === 'public' || operation.auth === 'optional') return
       const without = await call(operation, {})
-      expect([without.status, shown(without)]).toEqual([401, ['anonymous']])
+      expect([without.status, shownPolicies(without)]).toEqual([401, ['anonymous']])
 
       const junk = await call(operation, { Authorization: 'Bearer junk' })
-      expect([junk.status, shown(junk)]).toEqual([401, ['anonymous']])
+      expect([junk.status, shownPolicies(junk)]).toEqual([401, ['anonymous']])
     },
   )
 })
 
-describe('a refusal by a limit that only an operation can count', () => {
-  const counting = operations.filter((operation) => countingCalls(operation).length > 0)
+describe('a refusal by a limit that the operation itself counts', () => {
+  const counting = operations.filter((operation) => callPolicies(operation).length > 0)
   let server: TestServer
   let isRefusing = false
   beforeAll(async () => {
@@ -80,28 +82,33 @@ describe('a refusal by a limit that only an operation can count', () => {
       ])
       return Object.fromEntries(all) as Operations
     }
-    // Most operations document no such code: the server notes it, and answers it all the same.
+    // Most operations document no such code: the server logs a violation and sends it all the same.
     server = await startServer({ replacements: { operations: refusing }, allowsViolations: true })
   })
   afterAll(() => server.close())
 
   test.each(counting.map((operation) => ({ operationId: operation.operationId, operation })))(
-    'costs nothing of those of $operationId, and its headers say so',
+    'costs none of the limits of $operationId, as its headers show',
     async ({ operation }) => {
       isRefusing = false
       const isPublic = operation.auth === 'public' || operation.auth === 'optional'
-      const newCaller = operation.tag === 'admin' ? adminOf : newUserOf
-      const who = isPublic ? {} : await newCaller(server)
+      const newCaller = operation.tag === 'admin' ? createAdminCredentials : createUserCredentials
+      const credentials = isPublic ? {} : await newCaller(server)
       isRefusing = true
+
       const answer = await send(server.url + fillPath(operation, () => randomUUID()), {
         method: operation.method,
-        headers: { ...who, ...(operation.hasBody && { 'Content-Type': 'application/json' }) },
+        headers: {
+          ...credentials,
+          ...(operation.hasBody && { 'Content-Type': 'application/json' }),
+        },
         ...(operation.hasBody && { body: JSON.stringify(exampleBody(operation)) }),
       })
-      expect([answer.status, shown(answer)]).toEqual([429, countingCalls(operation)])
+
+      expect([answer.status, shownPolicies(answer)]).toEqual([429, callPolicies(operation)])
 
       for (const [, state] of parseList(answer.headers['ratelimit']!)) {
-        // Those of an address are everybody's here, and logging in counted before.
+        // All callers of this test share an address, and logging in has counted on it.
         if (!isPublic) expect(state.get('r')).toBe(1_000_000)
       }
     },
@@ -109,18 +116,18 @@ describe('a refusal by a limit that only an operation can count', () => {
 })
 
 describe('a call that is refused because too many streams are open', () => {
-  test.each(['1', '5'])('of %s costs neither chat nor user', async (most) => {
+  test.each(['1', '5'])('costs neither the chat nor the user limit (%s open)', async (most) => {
     const engine = createManualEngine()
     const env = { MAX_OPEN_STREAMS: most, RATE_LIMIT_CHAT: '9/60', RATE_LIMIT_USER: '50/60' }
     const server = await startServer({ env, replacements: { deps: { engine } } })
     const alice = await server.createUser()
     const open = []
     for (let i = 0; i < Number(most); i += 1) open.push(await openManualStream(engine, alice))
-    const left = `"user";r=${50 - open.length};t=60, "chat";r=${9 - open.length};t=60`
+    const remaining = `"user";r=${50 - open.length};t=60, "chat";r=${9 - open.length};t=60`
     for (let tries = 0; tries < 12; tries += 1) {
       const body = { message: 'Hi' }
       const { headers } = await alice.refused('too-many-streams', 'streamMessage', { body })
-      expect(headers['ratelimit']).toBe(left)
+      expect(headers['ratelimit']).toBe(remaining)
     }
     for (const { turn, stream } of open) {
       turn.end()
@@ -130,11 +137,11 @@ describe('a call that is refused because too many streams are open', () => {
   })
 })
 
-describe('a call with an Idempotency-Key, its limits spent,', () => {
+describe('a call with an Idempotency-Key above its rate limit', () => {
   const idempotent = operations.filter((operation) => operation.idempotent)
   const named = idempotent.map((operation) => ({ operationId: operation.operationId, operation }))
-  type Wrong = { body?: string; headers?: Record<string, string | string[]>; query?: string }
-  const wrongs: Record<string, Wrong> = {
+  type Mistake = { body?: string; headers?: Record<string, string | string[]>; query?: string }
+  const mistakes: Record<string, Mistake> = {
     'its body': { body: '{"nonsense":1}' },
     'its JSON': { body: '{' },
     'its media type': { headers: { 'Content-Type': 'text/plain' } },
@@ -149,32 +156,35 @@ describe('a call with an Idempotency-Key, its limits spent,', () => {
     nothing: {},
   }
 
-  test.each(named)('$operationId is 429 whatever else is wrong with it', async ({ operation }) => {
-    const server = await startServer({ env: { RATE_LIMIT_USER: '1/60' } })
-    const { credentials } = await server.createUser()
-    const call = ({ body, headers, query = '' }: Wrong) =>
-      send(server.url + fillPath(operation, () => randomUUID()) + query, {
-        method: operation.method,
-        headers: {
-          ...credentials,
-          'Content-Type': 'application/json',
-          'Idempotency-Key': randomUUID(),
-          ...headers,
-        },
-        body: body ?? JSON.stringify(exampleBody(operation)),
-      })
-    await call({ headers: { 'Idempotency-Key': 'used' } })
-    for (const [what, wrong] of Object.entries(wrongs)) {
-      const answer = await call(wrong)
-      expect([what, answer.status, answer.problem().code]).toEqual([what, 429, 'quota-exceeded'])
-      expect(answer.headers['ratelimit']).toContain('"user";r=0')
-    }
-    await server.close()
-  })
+  test.each(named)(
+    'is 429 for $operationId even if something else is wrong with it',
+    async ({ operation }) => {
+      const server = await startServer({ env: { RATE_LIMIT_USER: '1/60' } })
+      const { credentials } = await server.createUser()
+      const call = ({ body, headers, query = '' }: Mistake) =>
+        send(server.url + fillPath(operation, () => randomUUID()) + query, {
+          method: operation.method,
+          headers: {
+            ...credentials,
+            'Content-Type': 'application/json',
+            'Idempotency-Key': randomUUID(),
+            ...headers,
+          },
+          body: body ?? JSON.stringify(exampleBody(operation)),
+        })
+      await call({ headers: { 'Idempotency-Key': 'used' } })
+      for (const [what, mistake] of Object.entries(mistakes)) {
+        const answer = await call(mistake)
+        expect([what, answer.status, answer.problem().code]).toEqual([what, 429, 'quota-exceeded'])
+        expect(answer.headers['ratelimit']).toContain('"user";r=0')
+      }
+      await server.close()
+    },
+  )
 })
 
-describe('a quota', () => {
-  test('is open again exactly when Retry-After says, and not a second before', async () => {
+describe('a rate limit', () => {
+  test('allows calls again after Retry-After, and not a second earlier', async () => {
     const server = await startServer({ env: { RATE_LIMIT_USER: '2/60' } })
     const alice = await server.createUser()
     await alice.expect(200, 'getProfile')
@@ -189,27 +199,29 @@ describe('a quota', () => {
     await server.close()
   })
 
-  test('is shown by GET /rate-limits, which costs nothing', async () => {
+  test('is shown by GET /rate-limits, which does not count', async () => {
     const server = await startServer({
       env: { RATE_LIMIT_USER: '7/60', RATE_LIMIT_ANONYMOUS: '5/60' },
     })
     const alice = await server.createUser()
     await alice.expect(200, 'getProfile')
     for (let i = 0; i < 20; i += 1) await alice.expect(200, 'getRateLimits')
+
     const { body, headers } = await alice.expect(200, 'getRateLimits')
+
     expect(body.data.map(({ policy, quota, remaining }) => [policy, quota, remaining])).toEqual([
       ['user', 7, 6],
       ['chat', 1_000_000, 1_000_000],
     ])
     expect(headers).not.toHaveProperty('ratelimit')
 
-    const { body: nobodys } = await server.anonymous.expect(200, 'getRateLimits')
-    expect(nobodys.data.map(({ policy }) => policy)).toEqual(['anonymous'])
+    const { body: anonymousLimits } = await server.anonymous.expect(200, 'getRateLimits')
+    expect(anonymousLimits.data.map(({ policy }) => policy)).toEqual(['anonymous'])
 
     await server.close()
   })
 
-  test('of an address is not a call larger for odd paths, methods, headers and bursts', async () => {
+  test('of an address cannot be evaded with unusual paths, methods, headers or bursts', async () => {
     const QUOTA = 10
     const server = await startServer({ env: { RATE_LIMIT_ANONYMOUS: `${QUOTA}/3600` } })
     const paths = [
@@ -242,9 +254,11 @@ describe('a quota', () => {
       { path, method: 'GET', headers: { Authorization: `Bearer ${randomUUID()}` } },
       { path, method: 'GET', headers: { 'X-API-Key': `parley_live_${randomUUID()}` } },
     ])
+
     const answers = await Promise.all(
       odd.map(({ path, ...how }) => send(server.url + basePath + path, how)),
     )
+
     expect(answers.filter(({ status }) => status !== 429)).toHaveLength(QUOTA)
 
     await server.close()
@@ -253,7 +267,7 @@ describe('a quota', () => {
 
 describe.each(LIMIT_STORES)('two servers that count in $name', ({ name, open }) => {
   test.skipIf(!open || name === 'memory')(
-    'let exactly 10 of 200 parallel calls through, and tell the other 190 when to come back',
+    'allow exactly 10 of 200 parallel calls, and send Retry-After to the other 190',
     async () => {
       const limits = await open!()
       const testStore = await openTestStore()
@@ -271,7 +285,9 @@ describe.each(LIMIT_STORES)('two servers that count in $name', ({ name, open }) 
         send(servers[i % 2]!.url + path, { headers: alice.credentials }),
       )
       const answers = await Promise.all(calls)
+
       const refused = answers.filter(({ status }) => status === 429)
+
       expect(answers.filter(({ status }) => status === 200)).toHaveLength(10)
       expect(refused).toHaveLength(190)
       expect(refused.every(({ headers }) => Number(headers['retry-after']) > 3_500)).toBe(true)
