@@ -101,6 +101,7 @@ describe('a refresh token at two instances', () => {
   test('yields one pair of tokens for twenty concurrent refreshes', async () => {
     const alice = await here.createUser()
     const body = { refreshToken: alice.identity.refreshToken }
+
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
         [here, there][i % 2]!.anonymous.expect(200, 'refreshTokens', { body }),
@@ -108,7 +109,6 @@ describe('a refresh token at two instances', () => {
     )
 
     const tokens = new Set(answers.map((answer) => answer.body.refreshToken))
-
     expect(tokens.size).toBe(1)
     expect(tokens.has(body.refreshToken)).toBe(false)
 

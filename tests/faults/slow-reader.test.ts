@@ -143,9 +143,7 @@ describe('a stream without events', () => {
   test('leaves no timer behind after its end', async () => {
     const alice = await server.createUser()
     const before = server.clock.pending
-
     const { turn, stream } = await openManualStream(engine, alice)
-
     expect(server.clock.pending).toBeGreaterThan(before)
 
     turn.end()

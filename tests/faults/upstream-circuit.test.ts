@@ -17,9 +17,7 @@ afterAll(() => Promise.all([server.close(), upstream.close()]))
 test('after repeated failures, calls are 502 with Retry-After without a request to the upstream, and readiness is degraded', async () => {
   const alice = await server.createUser()
   const body = { message: 'Hello' }
-
   const readiness = async () => (await server.anonymous.expect(200, 'getReadiness')).body.status
-
   expect(await readiness()).toBe('ready')
 
   upstream.script = { status: 500 }

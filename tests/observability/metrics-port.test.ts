@@ -72,7 +72,6 @@ describe('the metrics port', () => {
     const base = server.metricsUrl.replace('/metrics', '')
 
     const found = await send(server.metricsUrl)
-
     expect(found.status).toBe(200)
     expect(found.headers['content-type']).toContain('text/plain; version=0.0.4')
     expect((await send(`${server.metricsUrl}?x=1`)).status).toBe(200)
@@ -101,9 +100,7 @@ describe('the metrics port', () => {
     closing.push(() => workplace.close())
     const env = { METRICS_PORT: '0', CHAT_UPSTREAM_URL: upstream.url, HOST: '0.0.0.0' }
     const parley = await workplace.start(env)
-
     const shown = await until(() => /Metrics +(\S+)/.exec(parley.stderr())?.[1])
-
     expect(shown).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/metrics$/)
 
     const alice = await parley.logIn()

@@ -73,9 +73,9 @@ describe('the counters', () => {
     for (let call = 0; call < 3; call += 1) {
       await alice.refused('quota-exceeded', 'sendMessage', { body })
     }
-    const startWatched = (await open.next())!.event
-    if (startWatched.type !== 'message.start') throw new Error(startWatched.type)
-    const { generationId } = startWatched
+    const start = (await open.next())!.event
+    if (start.type !== 'message.start') throw new Error(start.type)
+    const { generationId } = start
     await alice.refused('too-many-streams', 'resumeStream', { path: { generationId } })
 
     const metrics = await readMetrics(server.metricsUrl)
@@ -147,22 +147,22 @@ describe('the metrics of streams', () => {
     await upstream.completion(1)
     await server.clock.advance(2_500)
     upstream.script = { stallAfter: 1 }
-
     const before = await readMetrics(server.metricsUrl)
-
     expect(before.value('parley_generations_running')).toBe(1)
     expect(before.value('parley_stream_first_frame_seconds_count')).toBe(0)
+
     upstream.release()
     await (await opening).rest()
 
     const second = await openStream(alice, { message: 'Again' })
-    const startWatched = (await second.next())!.event
-    if (startWatched.type !== 'message.start') throw new Error(startWatched.type)
-    const resumed = await resumeStream(alice, startWatched.generationId)
+    const start = (await second.next())!.event
+    if (start.type !== 'message.start') throw new Error(start.type)
+    const resumed = await resumeStream(alice, start.generationId)
     await resumed.next()
     const open = await readMetrics(server.metricsUrl)
     expect(open.value('parley_streams_open')).toBe(2)
     expect(open.value('parley_generations_running')).toBe(1)
+
     upstream.release()
     await Promise.all([second.rest(), resumed.rest()])
     await until(async () => {
@@ -190,7 +190,6 @@ describe('the gauges', () => {
     })
 
     const now = await readMetrics(server.metricsUrl)
-
     expect(now.value('parley_hashes_running')).toBe(2)
     expect(now.value('parley_hashes_waiting')).toBe(3)
 

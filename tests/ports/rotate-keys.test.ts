@@ -26,6 +26,7 @@ describe('npm run rotate-keys', () => {
   test('rotates the configured or the given file and prints no private key', async () => {
     const byFolder = join(folder, 'signing-keys.json')
     await writeFile(byFolder, await newSigningKeysText(), { mode: 0o600 })
+
     const { stdout } = await run([], { DATA_DIR: folder })
     const outputs = [
       { report: stdout },
@@ -34,9 +35,7 @@ describe('npm run rotate-keys', () => {
     ]
 
     const inFolder = await readKeys(byFolder)
-
     expect(inFolder).toHaveLength(2)
-
     const keys = await readKeys()
     expect(keys.map(({ retiredAt }) => retiredAt !== undefined)).toEqual([false, true, true])
     expect(keys[2]!.retiredAt! - keys[1]!.activeFrom!).toBe(7)

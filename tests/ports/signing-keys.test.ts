@@ -1,13 +1,10 @@
-import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseEnv, promisify } from 'node:util'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLog } from '../../src/ports/observability/log.ts'
-import { makeSecretFile, SecretFileMistake } from '../../src/ports/keys/secret-file.ts'
-import { deriveKey, loadServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { SecretFileMistake } from '../../src/ports/keys/secret-file.ts'
 import {
   loadSigningKeys,
   newSigningKeysText,
@@ -17,11 +14,9 @@ import { TestClock } from '../support/clock/clock.ts'
 
 const world = { clock: new TestClock(), log: createLog('silent') }
 let folder: string
-
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-keys-'))
 })
-
 afterEach(async () => {
   await rm(folder, { recursive: true })
 })
@@ -201,91 +196,5 @@ describe('signing keys', () => {
     const jwk = await exportJWK(privateKey)
 
     await expect(parse({ ...jwk, alg: 'Ed25519', use: 'sig' })).resolves.toBeDefined()
-  })
-})
-
-describe('the server secret', () => {
-  test('is created once, with 32 bytes, readable for the owner only', async () => {
-    const source = { given: undefined, dataDir: folder }
-
-    const secret = await loadServerSecret(source)
-
-    expect(Buffer.from(secret, 'base64url')).toHaveLength(32)
-    expect(await loadServerSecret(source)).toBe(secret)
-    expect((await stat(join(folder, 'server-secret'))).mode & 0o777).toBe(0o600)
-  })
-
-  test('is the given one, and no file is created', async () => {
-    expect(await loadServerSecret({ given: 'x'.repeat(32), dataDir: folder })).toBe('x'.repeat(32))
-    expect(await readdir(folder)).toEqual([])
-  })
-
-  test('is not created beside existing data; the start is refused', async () => {
-    const source = { given: undefined, dataDir: folder, hasData: true }
-
-    await expect(loadServerSecret(source)).rejects.toThrow(/missing beside existing data/)
-    expect(await readdir(folder)).toEqual([])
-  })
-
-  test('is refused when it differs from the secret of the existing data', async () => {
-    const kept = await loadServerSecret({ given: undefined, dataDir: folder })
-    const source = { dataDir: folder, hasData: true }
-
-    await expect(loadServerSecret({ ...source, given: 'x'.repeat(32) })).rejects.toThrow(
-      /differs from the secret in/,
-    )
-    expect(await loadServerSecret({ ...source, given: kept })).toBe(kept)
-  })
-
-  test('is refused and not replaced when its file is damaged', async () => {
-    const file = join(folder, 'server-secret')
-
-    await writeFile(file, 'cut', { mode: 0o600 })
-
-    await expect(loadServerSecret({ given: undefined, dataDir: folder })).rejects.toThrow('backup')
-    expect(await readFile(file, 'utf8')).toBe('cut')
-  })
-
-  test('yields a different key for each purpose, always the same', () => {
-    const purposes = ['passwords', 'refresh-tokens', 'api-keys', 'cursors'] as const
-    const keys = purposes.map((purpose) => deriveKey('x'.repeat(32), purpose).toString('hex'))
-
-    expect(new Set(keys).size).toBe(4)
-    // Pinned: another derivation would invalidate every stored hash and token.
-    expect(keys[0]).toBe('a564808c0ba04cc0de338d88af5b8c9b49bce398a1ec00ce5ce5f13f5e13e186')
-    expect(deriveKey('y'.repeat(32), 'passwords').toString('hex')).not.toBe(keys[0])
-  })
-})
-
-describe('a secret file', () => {
-  test('does not overwrite an existing one', async () => {
-    const file = join(folder, 'secret')
-
-    expect(await makeSecretFile(file, 'first')).toBe(true)
-    expect(await makeSecretFile(file, 'second')).toBe(false)
-    expect(await readFile(file, 'utf8')).toBe('first')
-    expect(await readdir(folder)).toEqual(['secret'])
-  })
-})
-
-describe('npm run secrets', () => {
-  const run = (file: string) =>
-    promisify(execFile)(process.execPath, ['--import', 'tsx', 'src/commands/secrets.ts', file])
-
-  test('creates a key file, prints two lines for .env, and refuses to overwrite the file', async () => {
-    const file = join(folder, 'signing-keys.json')
-    const { stdout } = await run(file)
-
-    const env = parseEnv(stdout)
-
-    expect(Object.keys(env).sort()).toEqual(['SERVER_SECRET', 'SIGNING_KEYS_FILE'])
-    expect(Buffer.byteLength(env.SERVER_SECRET!)).toBeGreaterThanOrEqual(32)
-    await expect(
-      loadSigningKeys({ file: env.SIGNING_KEYS_FILE, dataDir: folder }, world),
-    ).resolves.toBeDefined()
-
-    const before = await readFile(file, 'utf8')
-    await expect(run(file)).rejects.toMatchObject({ code: 1, stdout: '' })
-    expect(await readFile(file, 'utf8')).toBe(before)
   })
 })
