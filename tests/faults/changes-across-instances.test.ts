@@ -88,7 +88,9 @@ describe('a change at one instance', () => {
     }
     await at(there, serviceAccount).expect(200, 'listConversations')
     const body = { overlapSeconds: 10 }
+
     const { secret } = (await admin.expect(201, 'rotateApiKey', { path, body })).body
+
     await createClient(there.url, { apiKey: secret }).expect(200, 'listConversations')
     await advance(9_999)
     await at(there, serviceAccount).expect(200, 'listConversations')
@@ -128,7 +130,9 @@ describe('a refresh token at two instances', () => {
     await advance(31_000)
     const elsewhere = createClient(there.url, { ...alice.identity, ...pair })
     await elsewhere.expect(200, 'listConversations')
+
     await here.anonymous.refused('refresh-token-reused', 'refreshTokens', { body })
+
     await at(here, elsewhere).refused('token-invalid', 'listConversations')
     const live = { refreshToken: pair.refreshToken }
     await there.anonymous.refused('token-invalid', 'refreshTokens', { body: live })
@@ -147,7 +151,7 @@ describe('a failed read of the changes', () => {
   ]
 
   test.each(byFeed)(
-    'loses nothing, because the next read by %s finds them',
+    'loses no change: the next read by %s finds it',
     async (feed, { prepare, code }) => {
       const { victim, act } = await prepare()
       const elsewhere = at(there, victim)
@@ -232,9 +236,11 @@ describe('a read that began before a change', () => {
     const late = elsewhere.call('listConversations')
     await read
     await advance(1)
+
     await adminThere.expect(204, 'revokeApiKey', { path })
     release()
     await late
+
     await elsewhere.refused('token-invalid', 'listConversations')
   })
 
@@ -248,10 +254,12 @@ describe('a read that began before a change', () => {
     const { read, release } = holdBack('apiKeys.findHeld')
     const late = elsewhere.call('listConversations')
     await read
+
     await admin.expect(204, 'revokeApiKey', { path })
     await there.parley.services.credentials.feed.refresh()
     release()
     await late
+
     await elsewhere.refused('token-invalid', 'listConversations')
   })
 })

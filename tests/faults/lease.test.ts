@@ -84,6 +84,7 @@ describe('an answer in progress', () => {
   test('ends normally when a save of its text comes after its end', async () => {
     const alice = await server.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
+
     const [saveBegun, saveReleased] = [createDeferred<undefined>(), createDeferred<undefined>()]
     let saved: ReturnType<typeof saveProgress> | undefined
     setSaveProgress(async (progress) => {

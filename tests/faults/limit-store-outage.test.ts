@@ -126,6 +126,7 @@ describe.each(STORES)('while the limit store in $name is unavailable', ({ can, o
 
   test.each(['killed', 'silent'] as const)('sign-in is 503, never 429 (%s)', async (how) => {
     await interruptStore(how)
+
     for (let i = 0; i < 3; i += 1) {
       const answer = await server.anonymous.call('logIn', {
         headers: fromNewAddress(),
@@ -204,11 +205,11 @@ describe.skipIf(!hasRedis)(
       const deps = { clock: systemClock, log }
       const limiter = new FallbackLimiter(shared, new MemoryLimiter(systemClock), deps)
       const counter = { name: 'chat', subject: 'alice', quota: 10, windowSeconds: 60 }
+
       const taken = limiter.take([counter])
       await nextTurn()
       const busyUntil = performance.now() + 2 * PATIENCE_MS
       while (performance.now() < busyUntil);
-
       await taken
 
       expect(lines).toEqual([])
@@ -230,6 +231,7 @@ describe.each(STORES)('the counts in $name', ({ can, open }) => {
     const control = await open(testStore)
     const env = { ...ENV, ...control.env }
     const headers = fromNewAddress()
+
     for (const [status, calls] of [
       [200, QUOTA],
       [429, 2],
@@ -240,6 +242,7 @@ describe.each(STORES)('the counts in $name', ({ can, open }) => {
       }
       await server.close()
     }
+
     await control.close()
     await testStore.close()
   })

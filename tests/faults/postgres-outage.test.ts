@@ -77,6 +77,7 @@ describe.skipIf(!hasPostgres)('while PostgreSQL is unavailable', () => {
       for (const { status } of await Promise.all(inProgress)) {
         expect([200, 201, 503]).toContain(status)
       }
+
       for (let round = 0; round < ROUNDS; round += 1) {
         const answers = await Promise.all([
           ...callAll(conversationId),

@@ -79,6 +79,7 @@ describe.skipIf(!isAvailable)('two instances during an outage of Redis', () => {
       for (let round = 0; round < 3; round += 1) {
         for (const alice of alices) await expectSignInUnavailable(alice)
       }
+
       upstream.release()
       for (const { made, resumed } of [before, during].flat()) {
         const [whole, seen] = [await made.rest(), await resumed.rest()]

@@ -87,6 +87,7 @@ describe.each(databases)('npm run reset-password (%s)', (kind) => {
     const { refreshToken } = before.identity
     await before.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
     await createClient(server.url).refused('invalid-credentials', 'logIn', { body: ADMIN })
+
     const admin = await logIn(server, NEW)
     const event = { query: { event: 'password.reset' } } as const
     const { body } = await admin.expect(200, 'listAuditEvents', event)

@@ -128,6 +128,7 @@ describe('a stream without events', () => {
     const reader = (await answering).body!.pipeThrough(new TextDecoderStream()).getReader()
     let raw = ''
     while (!raw.includes('message.delta')) raw += (await reader.read()).value!
+
     for (let comments = 0; comments < 3; comments += 1) {
       await server.clock.advance(14_999)
       await server.clock.advance(1)

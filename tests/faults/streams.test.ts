@@ -58,6 +58,7 @@ describe('a stream', () => {
       expect(event.event).toEqual({ type: 'message.delta', text })
       events.push(event)
     }
+
     turn.end()
     events.push(...(await stream.rest()))
     expectWhole(events, start.generationId)
@@ -102,6 +103,7 @@ describe('a stream', () => {
     const { turn, stream, start, begun } = await openManualStream(engine, alice, {
       firstWords: '\n',
     })
+
     for (const piece of pieces) turn.say(piece)
     turn.end()
     const events = [...begun, ...(await stream.rest())]

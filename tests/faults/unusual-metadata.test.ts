@@ -180,17 +180,22 @@ test('an answer with arbitrary metadata keeps its text, is complete only if it e
       await expectFailure(reply)
       return
     }
+
     const message = await send(reply.operation)
+
     expect(message).toMatchObject({ status: 'complete', content: spokenText(reply) })
     expect(message.finishReason).toBe(COMPLETE_REASONS.get(reply.finish))
     const { body } = await alice.expect(200, 'getConversation', { path: { conversationId } })
     expect(body.messages.at(-1)).toEqual(message)
+
     const { inputTokens = 0, outputTokens = 0, totalTokens } = message.usage!
     if (totalTokens !== undefined) {
       expect(totalTokens).toBeGreaterThanOrEqual(inputTokens + outputTokens)
     }
   })
+
   await fc.assert(run, { numRuns: RUNS, seed: seedOfRun() })
+
   await server.clock.advance(1)
   await alice.expect(200, 'getUsage')
 }, 120_000)

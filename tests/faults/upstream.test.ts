@@ -134,6 +134,7 @@ test('no response and no log line contains the address or the key of the upstrea
   const alice = await server.createUser()
   const responses: unknown[] = []
   const body = { message: 'Hello' }
+
   for (const script of [
     {},
     { status: 500 },
@@ -149,10 +150,9 @@ test('no response and no log line contains the address or the key of the upstrea
     upstream.script = script
     responses.push(await (await openStream(alice, body)).rest())
   }
-
   responses.push(await alice.call('getStatus'), await alice.call('getReadiness'))
-  const everything = JSON.stringify([responses, server.logLines()])
 
+  const everything = JSON.stringify([responses, server.logLines()])
   expect(everything).not.toContain(KEY)
   expect(everything).not.toContain(new URL(upstream.url).host)
 })

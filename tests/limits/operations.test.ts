@@ -121,12 +121,14 @@ describe('a call that is refused because too many streams are open', () => {
     const alice = await server.createUser()
     const open = []
     for (let i = 0; i < Number(most); i += 1) open.push(await openManualStream(engine, alice))
+
     const remaining = `"user";r=${50 - open.length};t=60, "chat";r=${9 - open.length};t=60`
     for (let tries = 0; tries < 12; tries += 1) {
       const body = { message: 'Hi' }
       const { headers } = await alice.refused('too-many-streams', 'streamMessage', { body })
       expect(headers['ratelimit']).toBe(remaining)
     }
+
     for (const { turn, stream } of open) {
       turn.end()
       await stream.rest()
@@ -171,11 +173,13 @@ describe('a call with an Idempotency-Key above its rate limit', () => {
           body: body ?? JSON.stringify(exampleBody(operation)),
         })
       await call({ headers: { 'Idempotency-Key': 'used' } })
+
       for (const [what, mistake] of Object.entries(mistakes)) {
         const answer = await call(mistake)
         expect([what, answer.status, answer.problem().code]).toEqual([what, 429, 'quota-exceeded'])
         expect(answer.headers['ratelimit']).toContain('"user";r=0')
       }
+
       await server.close()
     },
   )

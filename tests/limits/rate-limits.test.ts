@@ -13,12 +13,15 @@ describe('a rate limit', () => {
     await alice.expect(200, 'getProfile')
     await server.clock.advance(10_500)
     await alice.expect(200, 'getProfile')
+
     const { headers } = await alice.refused('quota-exceeded', 'getProfile')
     const seconds = Number(headers['retry-after'])
+
     await server.clock.advance((seconds - 1) * 1000)
     await alice.refused('quota-exceeded', 'getProfile')
     await server.clock.advance(1_000)
     await alice.expect(200, 'getProfile')
+
     await server.close()
   })
 

@@ -57,10 +57,10 @@ describe.each(LIMIT_STORES)('limits in $name', ({ open }) => {
 
   test('take nothing for refused calls, not even for a moment', async () => {
     const alice = newSubject()
-    const [user, spent, open] = [alice('user', 10), alice('spent', 1), alice('open', 1000)]
-    await useUp(limiter, spent)
+    const [user, exceeded, open] = [alice('user', 10), alice('spent', 1), alice('open', 1000)]
+    await useUp(limiter, exceeded)
     // A store that took `user` first and gave it back later would make these ten fail.
-    const calls = Array.from({ length: 200 }, (_, i) => (i % 20 === 19 ? open : spent))
+    const calls = Array.from({ length: 200 }, (_, i) => (i % 20 === 19 ? open : exceeded))
 
     const through = await countAllowed(200, (i) =>
       (i % 2 ? limiter : otherLimiter).take([user, calls[i]!]),
@@ -157,11 +157,11 @@ describe.each(LIMIT_STORES)('limits in $name', ({ open }) => {
   test('begin a window with the first call that passes, and end it once', async () => {
     const alice = newSubject()
     const [short, long] = [alice('short', 1, 1), alice('long', 2, 3600)]
-    const spent = alice('spent', 1)
+    const exceeded = alice('spent', 1)
 
-    await useUp(limiter, spent)
+    await useUp(limiter, exceeded)
 
-    expect(isAllowed(await limiter.take([short, spent]))).toBe(false)
+    expect(isAllowed(await limiter.take([short, exceeded]))).toBe(false)
 
     await limiter.take([short, long])
     expect(isAllowed(await limiter.take([short, long]))).toBe(false)
@@ -185,7 +185,7 @@ describe.each(LIMIT_STORES)('limits in $name', ({ open }) => {
     expect(tally!.resetsInMs).toBeGreaterThan(30 * 86_400_000)
   })
 
-  test('are up', async () => {
+  test('report that they are up', async () => {
     expect(await limiter.check()).toBe('up')
   })
 })

@@ -30,6 +30,7 @@ describe('the labels of the metrics', () => {
     const server = await startWatched({ env: { RATE_LIMIT_ANONYMOUS: '60/3600' } })
     const alice = await server.createUser()
     const hostile = 'hostile"}\\n1'
+
     for (let call = 0; call < 40; call += 1) {
       const word = `hostile-${call}`
       await send(`${server.url}/${word}?${word}=1`, { headers: { 'X-Request-Id': word } })
@@ -41,7 +42,6 @@ describe('the labels of the metrics', () => {
     await alice.call('sendMessage', { body: { message: 'hostile', mode: 'hostile' } })
 
     const { samples, text } = await readMetrics(server.metricsUrl)
-
     expect(text.toLowerCase()).not.toContain('hostile')
     expect(text).not.toContain('127.0.0.1')
 

@@ -36,6 +36,7 @@ describe('the counters', () => {
   test('agree with the log about responses by operation and status', async () => {
     const server = await startWatched()
     const alice = await server.createUser()
+
     for (let call = 0; call < 3; call += 1) await alice.expect(200, 'getProfile')
     await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
     await (await openStream(alice, { message: 'Hello' })).rest()
@@ -47,7 +48,6 @@ describe('the counters', () => {
     await until(() => Object.values(countLoggedResponses(server)).reduce((a, b) => a + b) === 11)
 
     const metrics = await readMetrics(server.metricsUrl)
-
     expect(countResponses(metrics)).toEqual(countLoggedResponses(server))
     expect(countResponses(metrics)).toMatchObject({
       'getProfile 200': 3,
@@ -67,6 +67,7 @@ describe('the counters', () => {
     const { server, upstream } = await startWithUpstream({}, env)
     const alice = await server.createUser()
     const body = { message: 'Hello' }
+
     await alice.expect(200, 'sendMessage', { body })
     upstream.script = { stallAfter: 1 }
     const open = await openStream(alice, body)
@@ -79,7 +80,6 @@ describe('the counters', () => {
     await alice.refused('too-many-streams', 'resumeStream', { path: { generationId } })
 
     const metrics = await readMetrics(server.metricsUrl)
-
     expect(countsByLabel(metrics, 'parley_limit_refusals_total', 'policy')).toEqual({
       anonymous: 0,
       user: 0,
@@ -98,6 +98,7 @@ describe('the counters', () => {
     const { server, upstream } = await startWithUpstream({ status: 401 })
     const alice = await server.createUser()
     const body = { message: 'Hello' }
+
     await alice.refused('upstream-refused', 'sendMessage', { body })
     upstream.script = { garbageAfter: 1 }
     await (await openStream(alice, body)).rest()
@@ -110,7 +111,6 @@ describe('the counters', () => {
     await alice.expect(200, 'sendMessage', { body })
 
     const metrics = await readMetrics(server.metricsUrl)
-
     expect(countsByLabel(metrics, 'parley_engine_failures_total', 'code')).toEqual({
       'context-too-long': 0,
       'upstream-failed': 1,

@@ -48,6 +48,7 @@ describe('the system clock', () => {
       },
       (error) => failures.push(error),
     )
+
     await vi.advanceTimersByTimeAsync(99)
     stop()
 
@@ -70,6 +71,7 @@ describe('the system clock', () => {
       },
       onError,
     )
+
     await vi.advanceTimersByTimeAsync(35)
 
     stop()

@@ -77,11 +77,13 @@ test('a request with another server secret, or one that is a minute old, is not 
   const name = await until(async () => (await readdir(folder)).find((one) => one.endsWith('t')))
   const sealed = await readFile(join(folder, name), 'utf8')
   expect((await advanceUntilSettled(intercepted)).kind).toBe('not-taken')
+
   await clock.advance(MINUTE_MS)
   await makeSecretFile(join(folder, name), sealed)
   const stopAgain = follow()
   await clock.advance(SECOND_MS)
   await until(async () => (await readdir(folder)).length === 0)
+
   expect(received).toEqual([])
   stopAgain()
 })

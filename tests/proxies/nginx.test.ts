@@ -53,6 +53,7 @@ describe.skipIf(!hasNginx)('behind nginx with deploy/nginx.conf and compression'
     const tag = read.headers['etag']!
     const changed = await alice.expect(200, 'changeConversation', change(tag))
     const stale = await alice.expect(412, 'changeConversation', change(tag))
+
     expect([created, again, read].map(({ headers }) => headers['etag'])).toEqual([tag, tag, tag])
     expect(stale.headers['etag']).toBe(changed.headers['etag'])
     for (const { headers } of [created, again, read, changed, stale]) {
