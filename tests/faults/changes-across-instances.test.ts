@@ -144,24 +144,24 @@ describe('a refresh token at two instances', () => {
 describe('a failed read of the changes', () => {
   const failures = () =>
     there.logLines().filter(({ msg }) => msg === 'background work failed').length
-  const byFeed: [string, Case][] = [
+  const feedCases: [string, Case][] = [
     ['sessions.revokedSince', cases[0]!],
     ['standings.changedSince', cases.find(({ code }) => code === 'account-disabled')!],
     ['apiKeys.changedSince', cases.find(({ name }) => name.startsWith('a key that was revoked'))!],
   ]
 
-  test.each(byFeed)(
+  test.each(feedCases)(
     'loses no change: the next read by %s finds it',
     async (feed, { prepare, code }) => {
-      const { victim, act } = await prepare()
-      const elsewhere = at(there, victim)
+      const { caller, act } = await prepare()
+      const elsewhere = at(there, caller)
       expect(await outcomeOf(elsewhere, 'listConversations')).toBe(200)
 
       await advance(1)
       expect(await outcomeOf(elsewhere, 'listConversations')).toBe(200)
 
       const before = failures()
-      const over = watchedThere.instead(feed, failWithoutDatabase)
+      const restore = watchedThere.instead(feed, failWithoutDatabase)
       await act()
       await advance(FEED_MS)
       await until(() => failures() > before)
@@ -169,7 +169,7 @@ describe('a failed read of the changes', () => {
 
       // Longer than the overlap of two reads.
       await advance(90_000)
-      over()
+      restore()
       await advance(FEED_MS)
       await untilOutcome(elsewhere, 'listConversations', code)
     },
@@ -178,17 +178,17 @@ describe('a failed read of the changes', () => {
 
 describe('a read that began before a change', () => {
   /** Delays a read: it reads at once, and returns when it is released. */
-  function holdBack(name: string) {
-    const [held, read] = [createDeferred<undefined>(), createDeferred<undefined>()]
-    const over = watchedThere.instead(name, async (real) => {
+  function delayRead(name: string) {
+    const [released, read] = [createDeferred<undefined>(), createDeferred<undefined>()]
+    const restore = watchedThere.instead(name, async (real) => {
       const result = await real()
       read.resolve(undefined)
-      await held.promise
+      await released.promise
       return result
     })
     const release = () => {
-      over()
-      held.resolve(undefined)
+      restore()
+      released.resolve(undefined)
     }
     return { read: read.promise, release }
   }
@@ -200,7 +200,7 @@ describe('a read that began before a change', () => {
     const path = { userId: await idOf(alice) }
     const aliceThere = at(there, alice)
     await adminThere.expect(200, 'changeUser', { path, body: { displayName: 'Ada' } })
-    const { read, release } = holdBack('standings.changedSince')
+    const { read, release } = delayRead('standings.changedSince')
     await advance(FEED_MS)
     await read
 
@@ -208,13 +208,12 @@ describe('a read that began before a change', () => {
       path,
       body: { disabled: true, limits: { hourly: 9 } },
     })
-
     expect(await outcomeOf(aliceThere, 'listConversations')).toBe('account-disabled')
     release()
     await processReleased()
     expect(await outcomeOf(aliceThere, 'listConversations')).toBe('account-disabled')
 
-    const again = holdBack('standings.changedSince')
+    const again = delayRead('standings.changedSince')
     await advance(FEED_MS)
     await again.read
     await adminThere.expect(200, 'changeUser', { path, body: { disabled: false, limits: {} } })
@@ -232,14 +231,14 @@ describe('a read that began before a change', () => {
     }
     const elsewhere = at(there, serviceAccount)
     const adminThere = at(there, await there.admin())
-    const { read, release } = holdBack('apiKeys.findHeld')
-    const late = elsewhere.call('listConversations')
+    const { read, release } = delayRead('apiKeys.findHeld')
+    const lateCall = elsewhere.call('listConversations')
     await read
     await advance(1)
 
     await adminThere.expect(204, 'revokeApiKey', { path })
     release()
-    await late
+    await lateCall
 
     await elsewhere.refused('token-invalid', 'listConversations')
   })
@@ -251,14 +250,14 @@ describe('a read that began before a change', () => {
       apiKeyId: serviceAccount.apiKeyId,
     }
     const elsewhere = at(there, serviceAccount)
-    const { read, release } = holdBack('apiKeys.findHeld')
-    const late = elsewhere.call('listConversations')
+    const { read, release } = delayRead('apiKeys.findHeld')
+    const lateCall = elsewhere.call('listConversations')
     await read
 
     await admin.expect(204, 'revokeApiKey', { path })
     await there.parley.services.credentials.feed.refresh()
     release()
-    await late
+    await lateCall
 
     await elsewhere.refused('token-invalid', 'listConversations')
   })

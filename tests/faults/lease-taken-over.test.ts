@@ -28,8 +28,8 @@ describe('after an outage that was longer than a lease', () => {
     const clock = new TestClock(server.clock.now())
     const startInstance = async () => {
       const outage = createOutageStore(shared)
-      const instead = { deps: { engine, store: outage.store } }
-      return { outage, server: await startServer({ testStore, clock, replacements: instead }) }
+      const replacements = { deps: { engine, store: outage.store } }
+      return { outage, server: await startServer({ testStore, clock, replacements }) }
     }
     const [owner, other] = [await startInstance(), await startInstance()]
     const pass = (ms: number) => advanceWithPings(clock, testStore.store, ms)

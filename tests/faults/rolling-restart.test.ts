@@ -97,7 +97,7 @@ const errorLines = (parley: ParleyProcess) =>
   parley
     .stdout()
     .split('\n')
-    .filter((line) => line.includes('"level":50'))
+    .filter((line) => /"level":"(error|fatal)"/.test(line))
     .join('\n')
 
 /** Starts callers that read, chat and stream without a pause, at each instance in turn. */

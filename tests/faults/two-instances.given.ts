@@ -28,11 +28,11 @@ beforeAll(async () => {
   testStore = await openTestStore()
   watchedThere = spyOnStore(testStore.store)
   here = await startServer({ testStore })
-  const instead = { deps: { store: watchedThere.store } }
+  const replacements = { deps: { store: watchedThere.store } }
   there = await startServer({
     testStore,
     clock: new TestClock(here.clock.now()),
-    replacements: instead,
+    replacements,
   })
   admin = await here.admin()
 })
@@ -80,26 +80,26 @@ export const untilOutcome = (client: Client, operationId: OperationId, code: unk
 export type Case = {
   name: string
   /** Creates a caller who has access until the act. */
-  prepare: () => Promise<{ victim: Client | ServiceAccountClient; act: () => Promise<unknown> }>
+  prepare: () => Promise<{ caller: Client | ServiceAccountClient; act: () => Promise<unknown> }>
   code: Problem['code']
   /** An operation that looks up no account: only what the instance knows can refuse the call. */
   operationId?: OperationId
 }
 
-const ofSession = (
+const sessionCase = (
   name: string,
-  end: (alice: Client, victim: Client) => Promise<unknown>,
+  end: (alice: Client, caller: Client) => Promise<unknown>,
 ): Case => ({
   name,
   code: 'token-invalid',
   async prepare() {
     const alice = await here.createUser()
-    const victim = await createSession(alice)
-    return { victim, act: () => end(alice, victim) }
+    const caller = await createSession(alice)
+    return { caller, act: () => end(alice, caller) }
   },
 })
 
-const ofUser = (
+const userCase = (
   name: string,
   code: Problem['code'],
   act: (path: { userId: string }) => Promise<unknown>,
@@ -107,13 +107,13 @@ const ofUser = (
   name,
   code,
   async prepare() {
-    const victim = await here.createUser()
-    const path = { userId: await idOf(victim) }
-    return { victim, act: () => act(path) }
+    const caller = await here.createUser()
+    const path = { userId: await idOf(caller) }
+    return { caller, act: () => act(path) }
   },
 })
 
-const ofServiceAccount = (
+const serviceAccountCase = (
   name: string,
   code: Problem['code'],
   act: (path: { serviceAccountId: string; apiKeyId: string }) => Promise<unknown>,
@@ -121,37 +121,37 @@ const ofServiceAccount = (
   name,
   code,
   async prepare() {
-    const victim = await createServiceAccount(here, ['conversations:read'])
-    const { serviceAccountId, apiKeyId } = victim
-    return { victim, act: () => act({ serviceAccountId, apiKeyId }) }
+    const caller = await createServiceAccount(here, ['conversations:read'])
+    const { serviceAccountId, apiKeyId } = caller
+    return { caller, act: () => act({ serviceAccountId, apiKeyId }) }
   },
 })
 
 export const cases: Case[] = [
-  ofSession('a session that was revoked', (alice, { identity: { sessionId } }) =>
+  sessionCase('a session that was revoked', (alice, { identity: { sessionId } }) =>
     alice.expect(204, 'endSession', { path: { sessionId } }),
   ),
-  ofSession('a session that logged out', (_, victim) =>
-    victim.expect(204, 'logOut', { body: { scope: 'current' } }),
+  sessionCase('a session that logged out', (_, caller) =>
+    caller.expect(204, 'logOut', { body: { scope: 'current' } }),
   ),
-  ofSession('a session that was logged out from another', (alice) =>
+  sessionCase('a session that was logged out from another', (alice) =>
     alice.expect(204, 'logOut', { body: { scope: 'others' } }),
   ),
-  ofSession('a session after all were logged out', (alice) =>
+  sessionCase('a session after all were logged out', (alice) =>
     alice.expect(204, 'logOut', { body: { scope: 'all' } }),
   ),
-  ofSession('a session from before a change of password', (alice) =>
+  sessionCase('a session from before a change of password', (alice) =>
     alice.expect(204, 'changePassword', {
       body: { currentPassword: alice.identity.password, newPassword: 'quite another horse' },
     }),
   ),
-  ofSession('a session of an account that was closed', (alice) =>
+  sessionCase('a session of an account that was closed', (alice) =>
     alice.expect(204, 'closeAccount'),
   ),
-  ofUser('a user who was disabled', 'account-disabled', (path) =>
+  userCase('a user who was disabled', 'account-disabled', (path) =>
     admin.expect(200, 'changeUser', { path, body: { disabled: true } }),
   ),
-  ofUser('a user who was deleted', 'token-invalid', (path) =>
+  userCase('a user who was deleted', 'token-invalid', (path) =>
     admin.expect(204, 'deleteUser', { path }),
   ),
   {
@@ -159,29 +159,31 @@ export const cases: Case[] = [
     code: 'insufficient-scope',
     operationId: 'listUsers',
     async prepare() {
-      const victim = await createAdmin()
+      const caller = await createAdmin()
       await advance(FEED_MS)
-      await untilOutcome(at(there, victim), 'listUsers', 200)
-      const path = { userId: await idOf(victim) }
+      await untilOutcome(at(there, caller), 'listUsers', 200)
+      const path = { userId: await idOf(caller) }
       return {
-        victim,
+        caller,
         act: () => admin.expect(200, 'changeUser', { path, body: { role: 'user' } }),
       }
     },
   },
-  ofServiceAccount('a key that was revoked', 'token-invalid', (path) =>
+  serviceAccountCase('a key that was revoked', 'token-invalid', (path) =>
     admin.expect(204, 'revokeApiKey', { path }),
   ),
-  ofServiceAccount('a key that was rotated without an overlap', 'token-expired', (path) =>
+  serviceAccountCase('a key that was rotated without an overlap', 'token-expired', (path) =>
     admin.expect(201, 'rotateApiKey', { path, body: { overlapSeconds: 0 } }),
   ),
-  ofServiceAccount('a key of a service account that was disabled', 'account-disabled', (path) =>
+  serviceAccountCase('a key of a service account that was disabled', 'account-disabled', (path) =>
     admin.expect(200, 'changeServiceAccount', { path, body: { disabled: true } }),
   ),
-  ofServiceAccount('a key of a service account that lost the scope', 'insufficient-scope', (path) =>
-    admin.expect(200, 'changeServiceAccount', { path, body: { scopes: [] } }),
+  serviceAccountCase(
+    'a key of a service account that lost the scope',
+    'insufficient-scope',
+    (path) => admin.expect(200, 'changeServiceAccount', { path, body: { scopes: [] } }),
   ),
-  ofServiceAccount('a key of a service account that was deleted', 'token-invalid', (path) =>
+  serviceAccountCase('a key of a service account that was deleted', 'token-invalid', (path) =>
     admin.expect(204, 'deleteServiceAccount', { path }),
   ),
 ]

@@ -15,33 +15,33 @@ import {
 
 describe.each(cases)('$name', ({ prepare, code, operationId = 'listConversations' }) => {
   test('is refused at once by the instance that made the change, and two seconds later by the other', async () => {
-    const { victim, act } = await prepare()
-    const elsewhere = at(there, victim)
+    const { caller, act } = await prepare()
+    const elsewhere = at(there, caller)
     expect(await outcomeOf(elsewhere, operationId)).toBe(200)
-    expect(await outcomeOf(victim, operationId)).toBe(200)
+    expect(await outcomeOf(caller, operationId)).toBe(200)
 
     await advance(1)
     expect(await outcomeOf(elsewhere, operationId)).toBe(200)
-    expect(await outcomeOf(victim, operationId)).toBe(200)
+    expect(await outcomeOf(caller, operationId)).toBe(200)
 
     await act()
-    expect(await outcomeOf(victim, operationId)).toBe(code)
+    expect(await outcomeOf(caller, operationId)).toBe(code)
 
     await advance(FEED_MS)
     await untilOutcome(elsewhere, operationId, code)
     // The refusal lasts.
     await advance(FEED_MS)
     expect(await outcomeOf(elsewhere, operationId)).toBe(code)
-    expect(await outcomeOf(victim, operationId)).toBe(code)
+    expect(await outcomeOf(caller, operationId)).toBe(code)
   })
 
   test('is refused by an instance that starts afterwards', async () => {
-    const { victim, act } = await prepare()
+    const { caller, act } = await prepare()
 
     await act()
     const later = await startServer({ testStore, clock: new TestClock(here.clock.now()) })
 
-    expect(await outcomeOf(at(later, victim), operationId)).toBe(code)
+    expect(await outcomeOf(at(later, caller), operationId)).toBe(code)
 
     await later.close()
   })

@@ -7,7 +7,7 @@ import { converse } from './conversing.ts'
 /** Set by `npm run test:real-model`: LiteLLM's proxy in front of the model server. */
 const url = process.env['TEST_LITELLM_URL']
 const KEY = process.env['TEST_LITELLM_KEY']
-/** A model whose answers end only at the limit. Its context has 300 tokens (scripts/real-model.ts). */
+/** A model whose answers end only at the limit. LiteLLM knows a limit of 300 input tokens (scripts/real-model.ts). */
 const RAMBLING = 'gemma-3-270m-rambling'
 const PATIENCE_MS = 180_000
 /** Some 130 tokens. */
