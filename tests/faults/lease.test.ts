@@ -49,8 +49,9 @@ describe('an answer in progress', () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
 
-    for (let renewals = 0; renewals < 3; renewals += 1)
+    for (let renewals = 0; renewals < 3; renewals += 1) {
       await untilRenewed(storedGeneration(alice, start))
+    }
 
     turn.end()
     await stream.rest()
@@ -84,7 +85,6 @@ describe('an answer in progress', () => {
   test('ends normally when a save of its text comes after its end', async () => {
     const alice = await server.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
-
     const [saveBegun, saveReleased] = [createDeferred<undefined>(), createDeferred<undefined>()]
     let saved: ReturnType<typeof saveProgress> | undefined
     setSaveProgress(async (progress) => {

@@ -17,7 +17,7 @@ const PATIENCE_MS = 300
 const QUOTA = 5
 
 const ENV = { RATE_LIMIT_ANONYMOUS: `${QUOTA}/3600`, TRUST_PROXY: '1' }
-const WRONG = { email: 'nobody@example.com', password: 'not the password' }
+const WRONG_LOGIN = { email: 'nobody@example.com', password: 'not the password' }
 
 let nextAddress = 1
 /** Returns the headers of a call from a new address. */
@@ -65,12 +65,12 @@ async function probeUntil({ clock }: TestServer, isAvailable: () => boolean | Pr
 }
 
 const STORES = [
-  { name: 'Redis', can: hasRedis, open: controlRedis },
-  { name: 'PostgreSQL', can: DATABASE_URL !== undefined, open: controlPostgres },
+  { name: 'Redis', hasStore: hasRedis, open: controlRedis },
+  { name: 'PostgreSQL', hasStore: DATABASE_URL !== undefined, open: controlPostgres },
 ]
 
-describe.each(STORES)('while the limit store in $name is unavailable', ({ can, open }) => {
-  if (!can) {
+describe.each(STORES)('while the limit store in $name is unavailable', ({ hasStore, open }) => {
+  if (!hasStore) {
     test.skip('needs a store on this machine', () => {})
     return
   }
@@ -90,7 +90,7 @@ describe.each(STORES)('while the limit store in $name is unavailable', ({ can, o
 
   const listModes = (headers: Record<string, string>) =>
     server.anonymous.call('listModes', { headers })
-  const limits = async () => {
+  const getLimitsStatus = async () => {
     const { body } = await server.anonymous.call('getReadiness')
     return 'checks' in body && body.checks.find(({ name }) => name === 'limits')?.status
   }
@@ -130,7 +130,7 @@ describe.each(STORES)('while the limit store in $name is unavailable', ({ can, o
     for (let i = 0; i < 3; i += 1) {
       const answer = await server.anonymous.call('logIn', {
         headers: fromNewAddress(),
-        body: WRONG,
+        body: WRONG_LOGIN,
       })
       expect(answer.status).toBe(503)
       expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/)
@@ -141,18 +141,18 @@ describe.each(STORES)('while the limit store in $name is unavailable', ({ can, o
   test.each(['killed', 'silent'] as const)(
     'readiness shows the outage and its end (%s)',
     async (how) => {
-      expect(await limits()).toBe('up')
+      expect(await getLimitsStatus()).toBe('up')
 
       await interruptStore(how)
-      expect(await limits()).toBe('down')
+      expect(await getLimitsStatus()).toBe('down')
       expect(countLines('limit store available again')).toBe(0)
 
       await restoreStore(how)
-      expect(await limits()).toBe('up')
+      expect(await getLimitsStatus()).toBe('up')
 
       const answer = await server.anonymous.call('logIn', {
         headers: fromNewAddress(),
-        body: WRONG,
+        body: WRONG_LOGIN,
       })
       expect(answer.status).toBe(401)
       expect([
@@ -178,7 +178,7 @@ describe.each(STORES)('while the limit store in $name is unavailable', ({ can, o
   test('a readiness check finds the outage without any other call', async () => {
     await control.interrupt('killed')
 
-    expect(await limits()).toBe('down')
+    expect(await getLimitsStatus()).toBe('down')
     expect(countLines('limit store unavailable')).toBe(1)
   })
 
@@ -221,8 +221,8 @@ describe.skipIf(!hasRedis)(
   },
 )
 
-describe.each(STORES)('the counts in $name', ({ can, open }) => {
-  if (!can) {
+describe.each(STORES)('the counts in $name', ({ hasStore, open }) => {
+  if (!hasStore) {
     test.skip('needs such a store on this machine', () => {})
     return
   }

@@ -67,8 +67,8 @@ describe('SIGTERM', () => {
 
       const next = await workplace.start()
       const path = { conversationId: start.conversationId }
-      const again = createClient(next.url, alice.identity)
-      const { body } = await again.expect(200, 'getConversation', { path })
+      const client = createClient(next.url, alice.identity)
+      const { body } = await client.expect(200, 'getConversation', { path })
       expect(body.messages[1]).toMatchObject({
         content: 'Hello from upstream.',
         status: 'complete',
@@ -83,7 +83,7 @@ describe('SIGTERM', () => {
       const parley = await workplace.start({ CHAT_UPSTREAM_URL: upstream.url })
       const alice = await parley.logIn()
       const agent = new Agent({ keepAlive: true })
-      const asking = send(alice.urlOf('sendMessage'), {
+      const sending = send(alice.urlOf('sendMessage'), {
         method: 'POST',
         headers: { ...alice.credentials, 'Content-Type': 'application/json' },
         body: JSON.stringify({ message: 'Hello' }),
@@ -93,7 +93,7 @@ describe('SIGTERM', () => {
       await terminate(parley)
       upstream.release()
 
-      const answer = await asking
+      const answer = await sending
 
       expect([answer.status, answer.headers['connection']]).toEqual([200, 'close'])
       expect(await parley.exited).toEqual({ code: 0, signal: null })
@@ -115,8 +115,8 @@ describe('SIGTERM', () => {
 
       const next = await workplace.start()
       const path = { conversationId: start.conversationId }
-      const again = createClient(next.url, alice.identity)
-      const { body } = await again.expect(200, 'getConversation', { path })
+      const client = createClient(next.url, alice.identity)
+      const { body } = await client.expect(200, 'getConversation', { path })
       expect(body.messages[1]).toMatchObject({ status: 'complete' })
     },
     PATIENCE_MS,
@@ -235,8 +235,8 @@ describe('SIGTERM', () => {
 
       const next = await workplace.start()
       const path = { conversationId: start.conversationId }
-      const again = createClient(next.url, alice.identity)
-      const { body } = await again.expect(200, 'getConversation', { path })
+      const client = createClient(next.url, alice.identity)
+      const { body } = await client.expect(200, 'getConversation', { path })
       expect(body.messages[1]).toMatchObject({ content: 'Hello from', status: 'failed' })
     },
     PATIENCE_MS,
