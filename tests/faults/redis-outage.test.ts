@@ -17,7 +17,7 @@ import { until } from '../support/clock/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 const PATIENCE_MS = 180_000
-/** No call waits for Redis longer than 300 ms; a busy machine takes its time for the rest. */
+/** No call waits for Redis longer than 300 ms; the rest is a margin for a busy machine. */
 const LONGEST_CALL_MS = 10_000
 const RECOVERY_MS = 10_000
 
@@ -26,13 +26,13 @@ let upstream: TestUpstream
 let redis: RedisServer
 let database: Awaited<ReturnType<typeof openEmptyServerDatabase>>
 let instances: ParleyProcess[]
-/** The same user, at each instance. */
+/** The same user at each instance. */
 let alices: [Client, Client]
 
-// Several instances share a database only on a server.
-const can = hasRedis && !('snapshot' in inject('migrated'))
+// The embedded database serves only one instance.
+const isAvailable = hasRedis && !('snapshot' in inject('migrated'))
 
-describe.skipIf(!can)('two instances whose Redis goes away', () => {
+describe.skipIf(!isAvailable)('two instances during an outage of Redis', () => {
   beforeEach(async () => {
     workplace = await openWorkplace()
     upstream = await startUpstream()
@@ -60,34 +60,36 @@ describe.skipIf(!can)('two instances whose Redis goes away', () => {
   })
 
   test.each([
-    ['killed', { take: () => redis.kill(), giveBack: () => redis.start() }],
+    ['killed', { interrupt: () => redis.kill(), restore: () => redis.start() }],
     [
       'stopped',
       {
-        take: async () => redis.signal('SIGSTOP'),
-        giveBack: async () => redis.signal('SIGCONT'),
+        interrupt: async () => redis.signal('SIGSTOP'),
+        restore: async () => redis.signal('SIGCONT'),
       },
     ],
   ])(
-    '(%s) sign nobody in meanwhile, do everything else, and are as before when it is back',
-    async (_how, { take, giveBack }) => {
+    'refuse sign-in with 503, do everything else, and recover when Redis is back (%s)',
+    async (_how, { interrupt, restore }) => {
       const load = startLoad()
       const before = await startStreams()
-      await take()
+
+      await interrupt()
       const during = await startStreams()
       for (let round = 0; round < 3; round += 1) {
-        for (const alice of alices) await signsNobodyIn(alice)
+        for (const alice of alices) await expectSignInUnavailable(alice)
       }
+
       upstream.release()
-      for (const { made, followed } of [before, during].flat()) {
-        const [whole, seen] = [await made.rest(), await followed.rest()]
+      for (const { made, resumed } of [before, during].flat()) {
+        const [whole, seen] = [await made.rest(), await resumed.rest()]
         expect(whole.at(-1)!.name).toBe('message.end')
         expect(seen.at(-1)!.event).toEqual(whole.at(-1)!.event)
         expect(seen.map(({ id }) => id).slice(-whole.length)).toEqual(whole.map(({ id }) => id))
         expect(textOf(seen)).toBe('Hello from upstream.')
       }
 
-      await giveBack()
+      await restore()
       for (const alice of alices) {
         const isBack = async () => (await alice.call('logIn', { body: ADMIN })).status === 200
         await until(isBack, RECOVERY_MS)
@@ -98,29 +100,29 @@ describe.skipIf(!can)('two instances whose Redis goes away', () => {
   )
 })
 
-async function signsNobodyIn(alice: Client): Promise<void> {
+async function expectSignInUnavailable(alice: Client): Promise<void> {
   const answer = await within(alice.call('logIn', { body: ADMIN }))
   expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } })
   expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/)
 }
 
-/** An answer that each instance makes, with a reader there and one at the other. */
-async function startStreams(): Promise<{ made: OpenStream; followed: OpenStream }[]> {
+/** Starts an answer at each instance, with one reader there and one at the other. */
+async function startStreams(): Promise<{ made: OpenStream; resumed: OpenStream }[]> {
   upstream.script = { stallAfter: 2 }
   const streams = []
   for (const [here, there] of [alices, alices.toReversed()] as [Client, Client][]) {
     const made = await openStream(here, { message: 'Hello' })
     const start = (await made.next())!.event
     if (start.type !== 'message.start') throw new Error(start.type)
-    const followed = await resumeStream(there, start.generationId)
-    expect((await followed.next())!.event).toEqual(start)
-    streams.push({ made, followed })
+    const resumed = await resumeStream(there, start.generationId)
+    expect((await resumed.next())!.event).toEqual(start)
+    streams.push({ made, resumed })
   }
   upstream.script = {}
   return streams
 }
 
-/** Callers that read and write at both instances until they are asked how it went. */
+/** Starts callers that read and write at both instances until `failures` is called. */
 function startLoad() {
   let isOver = false
   const failures: unknown[] = []
@@ -143,13 +145,13 @@ function startLoad() {
   }
 }
 
-/** @throws when it takes longer than a call may */
+/** @throws when the call takes too long */
 async function within<T>(work: Promise<T>): Promise<T> {
   let isOver = false
-  const over = () => {
+  const settle = () => {
     isOver = true
   }
-  work.then(over, over)
+  work.then(settle, settle)
   await until(() => isOver, LONGEST_CALL_MS)
   return work
 }

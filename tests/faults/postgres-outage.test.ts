@@ -16,10 +16,10 @@ import { openStream } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
-/** No call hangs: 2 s for a connection, 6 s for a statement that nobody answers, and some. */
+/** No call hangs: 2 s for a connection, 6 s for a statement without an answer, and a margin. */
 const LONGEST_CALL_MS = 15_000
 const RECOVERY_MS = 10_000
-/** An end is tried to be written every 5 s, each time for as long as a call may take. */
+/** The end of an answer is written again every 5 s; each attempt may take as long as a call. */
 const LONGEST_WAIT_MS = 20_000
 const ROUNDS = 2
 
@@ -29,7 +29,7 @@ let postgres: PostgresServer
 let parley: ParleyProcess
 let alice: Client
 
-describe.skipIf(!hasPostgres)('while PostgreSQL is away', () => {
+describe.skipIf(!hasPostgres)('while PostgreSQL is unavailable', () => {
   beforeEach(async () => {
     workplace = await openWorkplace()
     upstream = await startUpstream()
@@ -51,37 +51,38 @@ describe.skipIf(!hasPostgres)('while PostgreSQL is away', () => {
   })
 
   test.each([
-    ['killed', { take: () => postgres.kill(), giveBack: () => postgres.start() }],
+    ['killed', { interrupt: () => postgres.kill(), restore: () => postgres.start() }],
     [
       'stopped',
-      { take: () => postgres.signal('SIGSTOP'), giveBack: () => postgres.signal('SIGCONT') },
+      { interrupt: () => postgres.signal('SIGSTOP'), restore: () => postgres.signal('SIGCONT') },
     ],
   ])(
-    '(%s) calls are 503 in bounded time, answers that are made wait and lose nothing, and it comes back without a restart',
-    async (_how, { take, giveBack }) => {
-      const said = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
-      const { conversationId } = said.body
+    'calls are 503 in bounded time, answers in progress wait and lose nothing, and the server recovers without a restart (%s)',
+    async (_how, { interrupt, restore }) => {
+      const first = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
+      const { conversationId } = first.body
       const { startedAt } = (await alice.expect(200, 'getStatus')).body
       upstream.script = { words: ['one ', 'two'], stallAfter: 1 }
       const stream = await openStream(alice, { message: 'Count' })
       expect((await stream.next())!.name).toBe('message.start')
       upstream.script = {}
-      // Some of them are on their way when it goes.
-      const onTheirWay = everyCall(conversationId)
-      // One that has begun is answered when its end is written, and not before.
+      // Some of these calls are in progress when the outage begins.
+      const inProgress = callAll(conversationId)
+      // An answer that has begun ends only after its end is stored.
       const chat = alice.call('sendMessage', { body: { message: 'Hi' } })
-      await take()
+
+      await interrupt()
       upstream.release()
       const ending = stream.rest()
-
-      for (const { status } of await Promise.all(onTheirWay)) {
+      for (const { status } of await Promise.all(inProgress)) {
         expect([200, 201, 503]).toContain(status)
       }
+
       for (let round = 0; round < ROUNDS; round += 1) {
         const answers = await Promise.all([
-          ...everyCall(conversationId),
-          ...everyCall(conversationId),
-          ask('sendMessage', alice.call('sendMessage', { body: { message: 'Hi' } })),
+          ...callAll(conversationId),
+          ...callAll(conversationId),
+          labelled('sendMessage', alice.call('sendMessage', { body: { message: 'Hi' } })),
         ])
         for (const answer of answers) {
           expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable' } })
@@ -93,13 +94,15 @@ describe.skipIf(!hasPostgres)('while PostgreSQL is away', () => {
           checks: expect.arrayContaining([{ name: 'database', status: 'down' }]),
         })
       }
-      await giveBack()
+
+      await restore()
       await until(async () => (await alice.call('getReadiness')).status === 200, RECOVERY_MS)
-      // The store of the limits looks for itself whether it is back, once a second.
+      // The limit store checks the database by itself, once a second.
       await until(async () => {
-        const answers = await Promise.all(everyCall(conversationId))
+        const answers = await Promise.all(callAll(conversationId))
         return answers.every(({ status }) => status < 300)
       }, RECOVERY_MS)
+
       expect((await alice.expect(200, 'getStatus')).body.startedAt).toBe(startedAt)
       expect((await within(LONGEST_WAIT_MS, ending)).at(-1)).toMatchObject({
         name: 'message.end',
@@ -107,44 +110,44 @@ describe.skipIf(!hasPostgres)('while PostgreSQL is away', () => {
       })
       expect([200, 503]).toContain((await within(LONGEST_WAIT_MS, chat)).status)
       const { body } = await alice.expect(200, 'getConversation', { path: { conversationId } })
-      expect(body.messages.slice(0, 2)).toEqual([said.body.userMessage, said.body.message])
+      expect(body.messages.slice(0, 2)).toEqual([first.body.userMessage, first.body.message])
     },
     300_000,
   )
 })
 
-/** Calls of many kinds at once: reading, writing, in transactions and signing in. */
-function everyCall(conversationId: string) {
+/** Makes concurrent calls of many kinds: reading, writing, in transactions and signing in. */
+function callAll(conversationId: string) {
   const path = { conversationId }
   const { email, password } = alice.identity
   const headers = { 'Idempotency-Key': randomUUID() }
   return [
-    ask('listConversations', alice.call('listConversations')),
-    ask('getConversation', alice.call('getConversation', { path })),
-    ask(
+    labelled('listConversations', alice.call('listConversations')),
+    labelled('getConversation', alice.call('getConversation', { path })),
+    labelled(
       'createConversation',
       alice.call('createConversation', { body: { title: 'New' }, headers }),
     ),
-    ask('getUsage', alice.call('getUsage')),
-    ask('getProfile', alice.call('getProfile')),
-    ask('logIn', alice.call('logIn', { body: { email, password } })),
+    labelled('getUsage', alice.call('getUsage')),
+    labelled('getProfile', alice.call('getProfile')),
+    labelled('logIn', alice.call('logIn', { body: { email, password } })),
   ]
 }
 
-type Answered = { status: number; headers: Record<string, string>; body: unknown }
+type CallResult = { status: number; headers: Record<string, string>; body: unknown }
 
-async function ask(operationId: string, call: Promise<Answered>) {
+async function labelled(operationId: string, call: Promise<CallResult>) {
   const { status, headers, body } = await within(LONGEST_CALL_MS, call)
   return { operationId, status, headers, body }
 }
 
-/** @throws when it takes longer */
+/** @throws when the work takes longer */
 async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let isOver = false
-  const over = () => {
-    isOver = true
+  let isSettled = false
+  const settle = () => {
+    isSettled = true
   }
-  work.then(over, over)
-  await until(() => isOver, ms)
+  work.then(settle, settle)
+  await until(() => isSettled, ms)
   return work
 }

@@ -12,25 +12,25 @@ beforeEach(async () => {
 })
 afterEach(() => workplace.close())
 
-/** A call that is answered in the very moment before the process is told to end. */
-async function callLast({ url }: ParleyProcess): Promise<void> {
+/** Makes a call that is answered immediately before the process ends. */
+async function makeLastCall({ url }: ParleyProcess): Promise<void> {
   const headers = { 'X-Request-Id': 'the-last-call' }
   expect((await fetch(`${url}/api/v1/health`, { headers })).status).toBe(200)
 }
 
-/** A program that makes a mistake of its own when it is sent SIGUSR2. */
-async function startMistaken(): Promise<ParleyProcess> {
+/** Starts a server that throws an uncaught exception on SIGUSR2. */
+async function startThrowing(): Promise<ParleyProcess> {
   const mistake = join(workplace.directory, 'mistake.mjs')
   await writeFile(mistake, `process.on('SIGUSR2', () => { throw new Error('our mistake') })`)
   return workplace.start({ NODE_OPTIONS: `--import ${pathToFileURL(mistake).href}` })
 }
 
-describe('the line of the last call is written, though lines are written together,', () => {
+describe('the buffered log', () => {
   test(
-    'when the process is asked to end',
+    'contains the line of the last call after SIGTERM',
     async () => {
       const parley = await workplace.start()
-      await callLast(parley)
+      await makeLastCall(parley)
       parley.signal('SIGTERM')
 
       await parley.exited
@@ -41,10 +41,10 @@ describe('the line of the last call is written, though lines are written togethe
   )
 
   test(
-    'when it is made to end at once',
+    'contains the line of the last call after a second signal ends the process immediately',
     async () => {
       const parley = await workplace.start()
-      await callLast(parley)
+      await makeLastCall(parley)
       parley.signal('SIGTERM')
       parley.signal('SIGINT')
 
@@ -56,14 +56,15 @@ describe('the line of the last call is written, though lines are written togethe
   )
 
   test(
-    'when a mistake of its own ends it, and that is logged as fatal, and it exits with 1',
+    'contains the line of the last call before that of the uncaught exception that ends the process with 1',
     async () => {
-      const parley = await startMistaken()
-      await callLast(parley)
+      const parley = await startThrowing()
+      await makeLastCall(parley)
+
       parley.signal('SIGUSR2')
+
       expect(await parley.exited).toEqual({ code: 1, signal: null })
       expect(parley.stdout()).toContain('"requestId":"the-last-call"')
-
       const last = JSON.parse(parley.stdout().trimEnd().split('\n').at(-1)!) as object
       expect(last).toMatchObject({ level: 'fatal', msg: 'unexpected exception' })
       expect(JSON.stringify(last)).toContain('our mistake')

@@ -9,7 +9,7 @@ import { openStream, textOf } from '../support/wire/stream.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 const RUNS = 60
-/** As JSON text: some of these are numbers that JavaScript does not know. */
+/** As JSON text, because JavaScript cannot represent some of these numbers. */
 const ODD_NUMBERS = [
   '0',
   '-1',
@@ -40,16 +40,16 @@ const ODD_NAMES = [
   { id: 'm' },
   '/models/x\0.gguf',
 ]
-/** What ends an answer well, and what is told of it. */
-const GOOD_ENDS = new Map<unknown, string | undefined>([
+/** The finish reasons of a complete answer, and what callers see of each. */
+const COMPLETE_REASONS = new Map<unknown, string | undefined>([
   ['stop', 'stop'],
   ['STOP', 'stop'],
   ['length', 'length'],
   ['content_filter', 'contentFilter'],
   ['tool_calls', undefined],
 ])
-/** What ends nothing: then [DONE] does. */
-const NO_ENDS: unknown[] = ['', 'null', null, 7]
+/** Finish reasons that end nothing: such an answer ends with [DONE]. */
+const IGNORED_REASONS: unknown[] = ['', 'null', null, 7]
 const ODD_TEXTS = [
   '\0',
   '\ud83d',
@@ -95,12 +95,12 @@ const oddReply = fc.record({
   model: oddName,
   texts: fc.array(oddText, { maxLength: 8 }),
   finish: fc.oneof(
-    fc.constantFrom(...GOOD_ENDS.keys(), ...NO_ENDS),
-    fc.string().filter((word) => word.trim() !== '' && !GOOD_ENDS.has(word)),
+    fc.constantFrom(...COMPLETE_REASONS.keys(), ...IGNORED_REASONS),
+    fc.string().filter((word) => word.trim() !== '' && !COMPLETE_REASONS.has(word)),
   ),
   thought: fc.constantFrom('', '<think>', '<think>hm</think>', '\n<think>h<m</think>\n\n'),
   usage: oddUsage,
-  way: fc.constantFrom('whole' as const, 'stream' as const),
+  operation: fc.constantFrom('sendMessage' as const, 'streamMessage' as const),
 })
 type OddReply = typeof oddReply extends fc.Arbitrary<infer T> ? T : never
 
@@ -116,35 +116,37 @@ function bodyOf({ id, model, texts, finish, usage, thought }: OddReply): string 
   return [...events, counted, '[DONE]'].map((data) => `data: ${data}\n\n`).join('')
 }
 
-/** What can be kept of a text: no U+0000, and no half of a character. */
-function keepable(texts: readonly string[]): string {
+/** Returns what can be stored of a text: no U+0000, and no half of a character. */
+function storable(texts: readonly string[]): string {
   return texts.join('').replaceAll('\0', '\ufffd').toWellFormed().slice(0, LONGEST_ANSWER)
 }
 
-/** Whether it is an answer at all: it has ended well, and has a text or is known to be held back. */
+/** Whether the reply is a complete answer: it ended well, and has a text or was filtered. */
 function isAnswer(reply: OddReply): boolean {
-  const isEnd = GOOD_ENDS.has(reply.finish) || NO_ENDS.includes(reply.finish)
-  return isEnd && (spokenIn(reply) !== '' || GOOD_ENDS.get(reply.finish) === 'contentFilter')
+  const isEnd = COMPLETE_REASONS.has(reply.finish) || IGNORED_REASONS.includes(reply.finish)
+  return (
+    isEnd && (spokenText(reply) !== '' || COMPLETE_REASONS.get(reply.finish) === 'contentFilter')
+  )
 }
 
-/** The text of it that can be kept, without what was thought. */
-function spokenIn({ texts, thought }: OddReply): string {
-  if (thought === '') return keepable(texts)
-  return thought.includes('</think>') ? keepable([texts.join('').trimStart()]) : ''
+/** Returns the text that is stored, without the model's thoughts. */
+function spokenText({ texts, thought }: OddReply): string {
+  if (thought === '') return storable(texts)
+  return thought.includes('</think>') ? storable([texts.join('').trimStart()]) : ''
 }
 
-/** Nothing but thinking for as long as it may be, or the call of a tool, is not worth another try. */
+/** A retry cannot help when the model only thought up to its limit, or called a tool. */
 function codeOf(reply: OddReply): string {
   const isFinal = ['length', 'tool_calls'].includes(String(reply.finish))
-  return isFinal && spokenIn(reply) === '' ? 'upstream-refused' : 'upstream-failed'
+  return isFinal && spokenText(reply) === '' ? 'upstream-refused' : 'upstream-failed'
 }
 
-/** It may fail before its first word or after it: what it said is kept only as failed. */
+/** The reply may fail before any text or after it: its text is then stored as failed. */
 async function expectFailure(reply: OddReply): Promise<void> {
-  const { way } = reply
+  const { operation } = reply
   const code = codeOf(reply)
   const body = { message: 'Hello', conversationId }
-  if (way === 'whole') {
+  if (operation === 'sendMessage') {
     const answer = await alice.call('sendMessage', { body })
     if (answer.status !== 200) expect(answer.body).toMatchObject({ code })
     else expect(answer.body).toMatchObject({ message: { status: 'failed' } })
@@ -159,9 +161,11 @@ async function expectFailure(reply: OddReply): Promise<void> {
   })
 }
 
-async function askBy(way: OddReply['way']) {
+async function send(operation: OddReply['operation']) {
   const body = { message: 'Hello', conversationId }
-  if (way === 'whole') return (await alice.expect(200, 'sendMessage', { body })).body.message
+  if (operation === 'sendMessage') {
+    return (await alice.expect(200, 'sendMessage', { body })).body.message
+  }
   const events = await (await openStream(alice, body)).rest()
   const end = events.at(-1)!.event
   if (end.type !== 'message.end') throw new Error(JSON.stringify(end))
@@ -169,51 +173,56 @@ async function askBy(way: OddReply['way']) {
   return end.message
 }
 
-test('whatever an upstream says of its answer, the text is kept as it was said, only what ended well is complete, and the conversation is free', async () => {
+test('an answer with arbitrary metadata keeps its text, is complete only if it ended well, and leaves the conversation free', async () => {
   const run = fc.asyncProperty(oddReply, async (reply) => {
     upstream.script = { reply: { contentType: 'text/event-stream', body: bodyOf(reply) } }
     if (!isAnswer(reply)) {
       await expectFailure(reply)
       return
     }
-    const message = await askBy(reply.way)
-    expect(message).toMatchObject({ status: 'complete', content: spokenIn(reply) })
-    expect(message.finishReason).toBe(GOOD_ENDS.get(reply.finish))
+
+    const message = await send(reply.operation)
+
+    expect(message).toMatchObject({ status: 'complete', content: spokenText(reply) })
+    expect(message.finishReason).toBe(COMPLETE_REASONS.get(reply.finish))
     const { body } = await alice.expect(200, 'getConversation', { path: { conversationId } })
     expect(body.messages.at(-1)).toEqual(message)
+
     const { inputTokens = 0, outputTokens = 0, totalTokens } = message.usage!
     if (totalTokens !== undefined) {
       expect(totalTokens).toBeGreaterThanOrEqual(inputTokens + outputTokens)
     }
   })
+
   await fc.assert(run, { numRuns: RUNS, seed: seedOfRun() })
+
   await server.clock.advance(1)
   await alice.expect(200, 'getUsage')
 }, 120_000)
 
 test.each([
-  ['beyond what is counted', '2000000000', '2000000000', undefined],
+  ['too large to be counted', '2000000000', '2000000000', undefined],
   ['negative in one part', '-5', '3', { outputTokens: 3, source: 'upstream' }],
-  ['the most that is believed', '100000000', '100000000', { totalTokens: 200_000_000 }],
-])('of usage that is %s is told what can be', async (_, input, output, told) => {
-  const usage = `{"prompt_tokens":${input},"completion_tokens":${output}}`
+  ['the largest accepted number', '100000000', '100000000', { totalTokens: 200_000_000 }],
+])('usage that is %s is reported as far as it is plausible', async (_, input, output, usage) => {
+  const counted = `{"prompt_tokens":${input},"completion_tokens":${output}}`
   const reply = {
     id: 'x',
     model: 'm',
     texts: ['Yes'],
     finish: 'stop',
-    usage,
+    usage: counted,
     thought: '' as const,
-    way: 'whole' as const,
+    operation: 'sendMessage' as const,
   }
   upstream.script = { reply: { contentType: 'text/event-stream', body: bodyOf(reply) } }
 
-  const message = await askBy('whole')
+  const message = await send('sendMessage')
 
-  expect(message).toMatchObject({ content: 'Yes', usage: told ?? { source: 'estimated' } })
+  expect(message).toMatchObject({ content: 'Yes', usage: usage ?? { source: 'estimated' } })
 })
 
-test('an empty finish reason with every chunk ends nothing', async () => {
+test('an answer with an empty finish reason in every chunk is stored as failed', async () => {
   const says = (content: string) =>
     `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: '' }] })}\n\n`
   upstream.script = {
@@ -222,26 +231,28 @@ test('an empty finish reason with every chunk ends nothing', async () => {
 
   const events = await (await openStream(alice, { message: 'Hi', conversationId })).rest()
 
-  // It never said that it was done: what it said is not taken for the whole.
+  // Without a real finish reason or [DONE], the text may be only a part of the answer.
   expect(events.at(-1)!.event).toMatchObject({
     type: 'message.error',
     message: { content: 'Hello', status: 'failed' },
   })
 })
 
-describe('an engine of another make, whose words the database refuses,', () => {
+describe('an engine whose output the database refuses', () => {
   test.each([
     ['usage', { inputTokens: 4_000_000_000, source: 'upstream' as const }, ''],
     ['U+0000', undefined, ' a\0b'],
-  ])('as it does odd %s, costs neither the text nor the conversation', async (_, usage, more) => {
+  ])('loses neither the text nor the conversation because of its %s', async (_, usage, more) => {
     const engine = createManualEngine()
-    const held = await startServer({ replacements: { deps: { engine } } })
-    const bob = await held.createUser()
+    const otherServer = await startServer({ replacements: { deps: { engine } } })
+    const bob = await otherServer.createUser()
     const { turn, stream, start } = await openManualStream(engine, bob)
+    const content = `Hello${more}`.replaceAll('\0', '\ufffd')
+
     if (more !== '') turn.say(more)
     turn.end(usage)
     const end = (await stream.rest()).at(-1)!.event
-    const content = `Hello${more}`.replaceAll('\0', '\ufffd')
+
     expect(end).toMatchObject({
       type: 'message.end',
       message: { content, status: 'complete', usage: { source: 'estimated' } },
@@ -249,8 +260,8 @@ describe('an engine of another make, whose words the database refuses,', () => {
 
     const { body } = await bob.expect(200, 'getConversation', { path: start })
     expect(body.messages.at(-1)).toMatchObject({ content, status: 'complete' })
-    expect(JSON.stringify(held.logLines())).toContain('generation failed')
+    expect(JSON.stringify(otherServer.logLines())).toContain('generation failed')
 
-    await held.close()
+    await otherServer.close()
   })
 })

@@ -12,8 +12,8 @@ import { createOddRole, ODD_SETTINGS, type OddRole } from '../support/database/o
 import { ADMIN, openWorkplace, type Workplace } from '../support/process/process.ts'
 import { administer, queryServer } from '../support/database/server-database.ts'
 
-/** As many right logins at once as no limit refuses: each counts on its account until it has succeeded. */
-const AT_ONCE = 5
+/** The most concurrent logins that no limit refuses: each counts on its account until it has succeeded. */
+const CONCURRENT = 5
 const migrated = inject('migrated')
 const serverUrl = 'snapshot' in migrated ? '' : migrated.serverUrl
 
@@ -21,12 +21,12 @@ let workplace: Workplace
 let role: OddRole
 let env: Record<string, string>
 
-describe.skipIf(serverUrl === '')('on a role whose sessions are set otherwise', () => {
+describe.skipIf(serverUrl === '')('a database role with unusual session settings', () => {
   beforeEach(async () => {
     workplace = await openWorkplace()
     const serializable = { default_transaction_isolation: 'serializable' }
     role = await createOddRole(serverUrl, { ...ODD_SETTINGS, ...serializable })
-    // Tables of the same names, and a function, before those that are meant.
+    // Tables of the same names, earlier in the search path than those of Parley.
     for (const sql of [
       `CREATE SCHEMA in_front AUTHORIZATION "${role.name}"`,
       'CREATE TABLE in_front.accounts (id INT)',
@@ -48,28 +48,30 @@ describe.skipIf(serverUrl === '')('on a role whose sessions are set otherwise', 
     await role.drop()
   })
 
-  test('a server starts on an empty database, and many logins and chats at once are answered with right times', async () => {
+  test('lets a server start on an empty database and answer concurrent logins and chats with correct times', async () => {
     const parley = await workplace.start(env)
     const alice = await parley.logIn()
     const begun = Date.now()
-    const calls = Array.from({ length: AT_ONCE }, () => [
+    const calls = Array.from({ length: CONCURRENT }, () => [
       alice.call('logIn', { body: ADMIN }),
       alice.call('sendMessage', { body: { message: '안녕하세요 \\ ’ÄRGER‘' } }),
     ])
+
     const answers = await Promise.all(calls.flat())
+
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
 
     const { body } = await alice.expect(200, 'listSessions')
     for (const { createdAt } of body.data) {
       const apartMs = Math.abs(new Date(createdAt).getTime() - begun)
-      // Half an hour is what the odd zone would make wrong at least.
+      // The role's time zone would shift a time by at least half an hour.
       expect(apartMs).toBeLessThan(30 * 60_000)
     }
     const tables = `SELECT count(*)::int AS rows FROM in_front.accounts`
     expect(await queryServer(role.url, tables)).toEqual([{ rows: 0 }])
   }, 120_000)
 
-  test('every session has what the program relies on, and nothing of it stays in the role', async () => {
+  test('has its settings overridden in every session', async () => {
     const pool = openPool({ databaseUrl: role.url, statementMs: 4_000 })
     const names = [...Object.keys(ODD_SETTINGS), 'default_transaction_isolation']
     const { rows } = await pool.query<Record<string, string>>(
@@ -95,19 +97,21 @@ describe.skipIf(serverUrl === '')('on a role whose sessions are set otherwise', 
     })
   })
 
-  test('a connection is set in one round trip', async () => {
+  test('costs each connection one round trip', async () => {
     const client = new pg.Client({ connectionString: role.url })
     await client.connect()
     let roundTrips = 0
     client.connection.on('readyForQuery', () => (roundTrips += 1))
     const patience = { statementMs: 5_000, idleInTransactionMs: 5_000 }
+
     await beginSession(client, sessionSettings('public', patience))
+
     expect(roundTrips).toBe(1)
 
     await client.end()
   })
 
-  test('a database that was closed to writers by its owner stays so', async () => {
+  test('stays read-only when its owner made it so', async () => {
     await administer(serverUrl, `ALTER ROLE "${role.name}" SET default_transaction_read_only = on`)
     const database = await openDatabase({ databaseUrl: role.url })
     await expect(database.query`SELECT 1`).rejects.toMatchObject({ cause: { code: '25006' } })

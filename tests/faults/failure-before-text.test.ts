@@ -9,11 +9,11 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/wire/stream.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
-/** Shorter than the time after which a stream is begun without a word. */
+/** Shorter than the time after which a stream begins without any text. */
 const TIMEOUT_SECONDS = 5
 
-/** All that a failed call could have changed. */
-async function everythingOf(client: Client, { clock }: TestServer) {
+/** Returns everything that a failed call could have changed: conversations and usage. */
+async function readState(client: Client, { clock }: TestServer) {
   await clock.advance(1)
   const list = await client.expect(200, 'listConversations')
   const read = list.body.data.map(async ({ id: conversationId }) => {
@@ -24,7 +24,7 @@ async function everythingOf(client: Client, { clock }: TestServer) {
   return { conversations: await Promise.all(read), totals }
 }
 
-describe('an upstream that fails before its first word', () => {
+describe('an upstream that fails before any text', () => {
   let upstream: TestUpstream
   let server: TestServer
   beforeAll(async () => {
@@ -48,56 +48,63 @@ describe('an upstream that fails before its first word', () => {
     ['upstream-failed', 502, 'sendMessage', { words: [], withoutFinish: true, withoutDone: true }],
     ['upstream-timeout', 504, 'sendMessage', { stallAfter: 0 }],
     ['upstream-timeout', 504, 'streamMessage', { stallAfter: 0 }],
-  ] as const)('is %s (%i) for %s, and nothing is kept: %j', async (code, status, call, script) => {
+  ] as const)(
+    'causes %s (%i) for %s and stores nothing: %j',
+    async (code, status, call, script) => {
+      const alice = await server.createUser()
+      const first = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
+      const { conversationId } = first.body
+      await server.clock.advance(60_000)
+      const before = await readState(alice, server)
+      upstream.script = script
+
+      for (const body of [
+        { message: 'In a new one' },
+        { message: 'In this one', conversationId },
+      ]) {
+        const refusal = alice.refused(code, call, { body })
+        await upstream.completion(upstream.completions.length + 1)
+        await server.clock.advance(TIMEOUT_SECONDS * 1_000)
+        expect((await refusal).body).toMatchObject({ status, retryable: true })
+      }
+
+      expect(await readState(alice, server)).toEqual(before)
+
+      upstream.script = {}
+      const repeated = { body: { message: 'In this one', conversationId } }
+      const { body } = await alice.expect(200, 'sendMessage', repeated)
+      const after = await readState(alice, server)
+      expect(after.conversations[0]!.messages).toEqual([
+        first.body.userMessage,
+        first.body.message,
+        body.userMessage,
+        body.message,
+      ])
+      const sentMessages = upstream.completions.at(-1)!.body.messages as { content: string }[]
+      expect(sentMessages.slice(1).map(({ content }) => content)).toEqual([
+        'Hello',
+        first.body.message.content,
+        'In this one',
+      ])
+    },
+  )
+
+  test('leaves an empty conversation unchanged', async () => {
     const alice = await server.createUser()
-    const said = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
-    const { conversationId } = said.body
-    await server.clock.advance(60_000)
-    const before = await everythingOf(alice, server)
-    upstream.script = script
-    for (const body of [{ message: 'In a new one' }, { message: 'In this one', conversationId }]) {
-      const refusal = alice.refused(code, call, { body })
-      await upstream.completion(upstream.completions.length + 1)
-      await server.clock.advance(TIMEOUT_SECONDS * 1_000)
-      expect((await refusal).body).toMatchObject({ status, retryable: true })
-    }
-    expect(await everythingOf(alice, server)).toEqual(before)
-
-    upstream.script = {}
-    const repeated = { body: { message: 'In this one', conversationId } }
-    const { body } = await alice.expect(200, 'sendMessage', repeated)
-    const after = await everythingOf(alice, server)
-    expect(after.conversations[0]!.messages).toEqual([
-      said.body.userMessage,
-      said.body.message,
-      body.userMessage,
-      body.message,
-    ])
-
-    const asked = upstream.completions.at(-1)!.body.messages as { content: string }[]
-    expect(asked.slice(1).map(({ content }) => content)).toEqual([
-      'Hello',
-      said.body.message.content,
-      'In this one',
-    ])
-  })
-
-  test('leaves a conversation that was made empty as it was', async () => {
-    const alice = await server.createUser()
-    const made = await alice.expect(201, 'createConversation', { body: { title: 'Plans' } })
-    const before = await everythingOf(alice, server)
+    const created = await alice.expect(201, 'createConversation', { body: { title: 'Plans' } })
+    const before = await readState(alice, server)
     upstream.script = { status: 500 }
-    const body = { message: 'Hi', conversationId: made.body.id }
+    const body = { message: 'Hi', conversationId: created.body.id }
 
     await alice.refused('upstream-failed', 'sendMessage', { body })
 
-    expect(await everythingOf(alice, server)).toEqual(before)
+    expect(await readState(alice, server)).toEqual(before)
   })
 })
 
-describe('an engine that is silent', () => {
+describe('an engine that sends no text', () => {
   const engine = createManualEngine()
-  /** While one is set, taking a beginning back waits for it first. */
+  /** While it is set, `undo` waits for it first. */
   let gate: Promise<unknown> | undefined
   let testStore: TestStore
   let server: TestServer
@@ -119,12 +126,14 @@ describe('an engine that is silent', () => {
     await testStore.close()
   })
 
-  test('for 10 s is begun as a stream; its failure is then the stream’s end', async () => {
+  test('fails in the stream when 10 s have passed, because the stream has begun by then', async () => {
     const alice = await server.createUser()
     const opening = openStream(alice, { message: 'Hi' })
     const turn = await engine.next()
     await server.clock.advance(10_000)
+
     const stream = await opening
+
     expect(stream.status).toBe(200)
 
     const start = (await stream.next())!.event
@@ -139,12 +148,12 @@ describe('an engine that is silent', () => {
     })
     expect(more).toEqual([])
 
-    const { conversations, totals } = await everythingOf(alice, server)
+    const { conversations, totals } = await readState(alice, server)
     expect(conversations[0]!.messages.map(({ status }) => status)).toEqual(['complete', 'failed'])
     expect(totals).toMatchObject({ requests: 1, messages: 0 })
   })
 
-  test('for less than 10 s is not begun: its failure is a problem', async () => {
+  test('fails with a problem when less than 10 s have passed', async () => {
     const alice = await server.createUser()
     const refusal = alice.refused('upstream-timeout', 'streamMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
@@ -153,10 +162,10 @@ describe('an engine that is silent', () => {
 
     await refusal
 
-    expect((await everythingOf(alice, server)).conversations).toEqual([])
+    expect((await readState(alice, server)).conversations).toEqual([])
   })
 
-  test('and fails as the 10 s are over is a problem, not a stream without an end', async () => {
+  test('fails with a problem when it fails at the moment the 10 s end', async () => {
     const alice = await server.createUser()
     const refusal = alice.refused('upstream-failed', 'streamMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
@@ -168,14 +177,14 @@ describe('an engine that is silent', () => {
 
     await refusal
 
-    expect((await everythingOf(alice, server)).conversations).toEqual([])
+    expect((await readState(alice, server)).conversations).toEqual([])
   })
 
-  test('and fails while the database is away is taken back when that is there again', async () => {
+  test('leaves nothing behind when it fails while the database is unreachable, once that is back', async () => {
     const alice = await server.createUser()
     const refusal = alice.refused('upstream-failed', 'streamMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
-    gate = Promise.reject(new DatabaseUnavailable('away'))
+    gate = Promise.reject(new DatabaseUnavailable('unreachable'))
     gate.catch(() => undefined)
     turn.fail(new EngineFailure('upstream-failed', ''))
     await server.clock.advance(99)
@@ -184,10 +193,10 @@ describe('an engine that is silent', () => {
 
     await refusal
 
-    expect((await everythingOf(alice, server)).conversations).toEqual([])
+    expect((await readState(alice, server)).conversations).toEqual([])
   })
 
-  test('and stopped with the server is a problem: the caller may ask again elsewhere', async () => {
+  test('is reported as unavailable when the server stops, so that the caller can retry elsewhere', async () => {
     const alice = await server.createUser()
     const body = { message: 'Hi' }
     const refusals = [
@@ -199,10 +208,10 @@ describe('an engine that is silent', () => {
 
     await Promise.all(refusals)
 
-    expect((await everythingOf(alice, server)).conversations).toEqual([])
+    expect((await readState(alice, server)).conversations).toEqual([])
   })
 
-  test('is not begun for POST /chat, however long it takes', async () => {
+  test('fails with a problem for POST /chat, even after 30 s', async () => {
     const alice = await server.createUser()
     const refusal = alice.refused('upstream-failed', 'sendMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
@@ -211,6 +220,6 @@ describe('an engine that is silent', () => {
 
     await refusal
 
-    expect((await everythingOf(alice, server)).conversations).toEqual([])
+    expect((await readState(alice, server)).conversations).toEqual([])
   })
 })
