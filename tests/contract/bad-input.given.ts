@@ -1,3 +1,5 @@
+/* Sets up a server, an administrator and the requests that operations must refuse without a trace. */
+
 import { randomUUID } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect } from 'vitest'
@@ -18,37 +20,40 @@ export let server: TestServer
 
 export let alice: Client
 
-let before: string
+let dumpBefore: string
 
 beforeAll(async () => {
   testStore = await openTestStore()
   server = await startServer({ testStore })
-  // Somebody who may do everything, so that nothing is refused for want of a scope.
+  // An administrator, so that no request is refused for a missing scope.
   alice = await server.admin()
   await alice.expect(200, 'sendMessage', { body: { message: 'Hello!' } })
-  before = await databaseDump(testStore.database)
+  dumpBefore = await databaseDump(testStore.database)
 })
 
 afterAll(async () => {
-  // The last word on every test above: whatever was refused has left no trace.
-  expect(await databaseDump(testStore.database)).toBe(before)
+  // Holds for every test of the file: a refused request has changed nothing.
+  expect(await databaseDump(testStore.database)).toBe(dumpBefore)
   await server.close()
   await testStore.close()
 })
 
-export const somewhere = (operation: Policy, query = '') =>
+/** Returns a URL of the operation with random ids. */
+export const urlOf = (operation: Policy, query = '') =>
   server.url + fillPath(operation, () => randomUUID()) + query
 
-export function asAlice(operation: Policy, odd: WireRequest, query?: string) {
-  const headers = { ...alice.credentials, ...odd.headers }
-  return send(somewhere(operation, query), { ...odd, method: operation.method, headers })
+/** Sends a request to the operation with Alice's credentials. */
+export function sendAsAlice(operation: Policy, request: WireRequest, query?: string) {
+  const headers = { ...alice.credentials, ...request.headers }
+  return send(urlOf(operation, query), { ...request, method: operation.method, headers })
 }
 
+/** Returns the rows of a table whose title is the operationId. */
 export const named = (list: readonly Policy[]) =>
   list.map((operation) => ({ operationId: operation.operationId, operation }))
 
-/** Queries that parsers shorten or take for something else, and the name that is refused. */
-export const UNKNOWN: [query: string, pointer: string][] = [
+/** Queries that some parsers shorten or misread, with the parameter that is refused. */
+export const UNKNOWN_QUERIES: [query: string, pointer: string][] = [
   ['__proto__=1', '__proto__'],
   ['constructor', 'constructor'],
   ['nonsense[__proto__]=1', 'nonsense[__proto__]'],
@@ -63,7 +68,7 @@ export const UNKNOWN: [query: string, pointer: string][] = [
   [`${'&'.repeat(15_000)}nonsense=1`, 'nonsense'],
 ]
 
-/** A parameter that there is, as a name that there is not. */
+/** Returns unknown parameters whose names resemble a known one, with the parameter that is refused. */
 export const disguised = (name: string): [query: string, pointer: string][] =>
   ['[]', '[__proto__]', '[constructor]', '[a]', '.a', '%20', '+'].map((ending) => [
     `${name}${ending}=1`,
@@ -74,14 +79,14 @@ type BadBody = {
   what: string
   status: number
   code: string
-  odd: (example: Example) => WireRequest
+  requestOf: (example: Example) => WireRequest
 }
 
 type Example = Record<string, unknown>
 
 export const text = (example: Example) => JSON.stringify(example)
 
-/** The example with other text in its first property, written as the JSON that is given. */
+/** Returns the example with this JSON as the value of its first property. */
 const withText = (example: Example, json: string) => {
   const [first = ''] = Object.keys(example)
   return text({ ...example, [first]: '@' }).replace('"@"', json)
@@ -95,95 +100,95 @@ const ofLength = (example: Example, length: number) =>
   withMember(example, `"pad":"${'x'.repeat(length - text(example).length - 9)}"`)
 
 export const badBodies: BadBody[] = [
-  { what: 'no body', status: 400, code: 'invalid-request', odd: () => ({}) },
-  { what: 'an empty body', status: 400, code: 'invalid-request', odd: () => asJson('') },
+  { what: 'no body', status: 400, code: 'invalid-request', requestOf: () => ({}) },
+  { what: 'an empty body', status: 400, code: 'invalid-request', requestOf: () => asJson('') },
   ...['[]', '7', 'null', '"text"', 'true'].map((body) => ({
-    what: `${body} in the place of an object`,
+    what: `${body} instead of an object`,
     status: 400,
     code: 'invalid-request',
-    odd: () => asJson(body),
+    requestOf: () => asJson(body),
   })),
   ...['{', '{"a":}', '{}x', '\ufeff{}', "{'a':1}", '{"a":1,}', ' '].map((body) => ({
-    what: `${JSON.stringify(body)}, which is no JSON`,
+    what: `${JSON.stringify(body)}, which is not JSON`,
     status: 400,
     code: 'malformed-json',
-    odd: () => asJson(body),
+    requestOf: () => asJson(body),
   })),
   {
     what: 'an unknown property',
     status: 400,
     code: 'invalid-request',
-    odd: (example) => asJson(text({ ...example, nonsense: 1 })),
+    requestOf: (example) => asJson(text({ ...example, nonsense: 1 })),
   },
   {
-    what: '__proto__',
+    what: 'the property __proto__',
     status: 400,
     code: 'invalid-request',
-    odd: (example) => asJson(withMember(example, '"__proto__":{"admin":true}')),
+    requestOf: (example) => asJson(withMember(example, '"__proto__":{"admin":true}')),
   },
   {
-    what: 'a key twice',
+    what: 'a repeated key',
     status: 400,
     code: 'malformed-json',
-    odd: (example) => asJson(withMember(example, text(example).slice(1, -1))),
+    requestOf: (example) => asJson(withMember(example, text(example).slice(1, -1))),
   },
   {
-    what: 'a key twice in two spellings',
+    what: 'a repeated key in another spelling',
     status: 400,
     code: 'malformed-json',
-    odd: (example) => {
+    requestOf: (example) => {
       const [[key, value]] = Object.entries(example) as [[string, unknown]]
       const escaped = `\\u${key.charCodeAt(0).toString(16).padStart(4, '0')}${key.slice(1)}`
       return asJson(withMember(example, `"${escaped}":${JSON.stringify(value)}`))
     },
   },
   {
-    what: 'U+0000',
+    what: 'text with U+0000',
     status: 400,
     code: 'invalid-request',
-    odd: (example) => asJson(withText(example, String.raw`"a\u0000b"`)),
+    requestOf: (example) => asJson(withText(example, String.raw`"a\u0000b"`)),
   },
   {
-    what: 'half of a surrogate pair',
+    what: 'text with half of a surrogate pair',
     status: 400,
     code: 'invalid-request',
-    odd: (example) => asJson(withText(example, String.raw`"a\ud83db"`)),
+    requestOf: (example) => asJson(withText(example, String.raw`"a\ud83db"`)),
   },
   {
-    what: 'bytes that are not UTF-8',
+    what: 'text that is not UTF-8',
     status: 400,
     code: 'malformed-json',
-    odd: (example) => asJson(Buffer.from(withText(example, '"\u00ff"'), 'latin1')),
+    requestOf: (example) => asJson(Buffer.from(withText(example, '"\u00ff"'), 'latin1')),
   },
   {
-    what: 'nesting 33 deep',
+    what: '33 levels of nesting',
     status: 400,
     code: 'invalid-request',
-    odd: (example) => asJson(withMember(example, `"x":${'['.repeat(32)}${']'.repeat(32)}`)),
+    requestOf: (example) => asJson(withMember(example, `"x":${'['.repeat(32)}${']'.repeat(32)}`)),
   },
   {
-    what: 'nesting 100,000 deep',
+    what: '100,000 levels of nesting',
     status: 400,
     code: 'invalid-request',
-    odd: () => asJson('['.repeat(100_000)),
+    requestOf: () => asJson('['.repeat(100_000)),
   },
   {
-    what: '256 kB and a byte, announced',
+    what: '256 kB and one byte with a Content-Length',
     status: 413,
     code: 'payload-too-large',
-    odd: (example) => asJson(ofLength(example, LONGEST_BODY + 1)),
+    requestOf: (example) => asJson(ofLength(example, LONGEST_BODY + 1)),
   },
   {
-    what: '256 kB and a byte, in chunks',
+    what: '256 kB and one byte in chunks',
     status: 413,
     code: 'payload-too-large',
-    odd: (example) => ({ ...asJson(ofLength(example, LONGEST_BODY + 1)), chunked: true }),
+    requestOf: (example) => ({ ...asJson(ofLength(example, LONGEST_BODY + 1)), chunked: true }),
   },
   {
-    what: '256 kB of the wrong shape, which is not too large',
+    what: '256 kB with an unknown property, which are not too large,',
     status: 400,
     code: 'invalid-request',
-    odd: (example) => asJson(ofLength(example, LONGEST_BODY)),
+    requestOf: (example) => asJson(ofLength(example, LONGEST_BODY)),
   },
   ...[
     'text/plain',
@@ -197,13 +202,13 @@ export const badBodies: BadBody[] = [
     what: `the media type ${type}`,
     status: 415,
     code: 'unsupported-media-type',
-    odd: (example: Example) => ({ headers: { 'Content-Type': type }, body: text(example) }),
+    requestOf: (example: Example) => ({ headers: { 'Content-Type': type }, body: text(example) }),
   })),
   ...['gzip', 'identity, gzip', 'br'].map((coding) => ({
     what: `the coding ${coding}`,
     status: 415,
     code: 'unsupported-media-type',
-    odd: (example: Example) => ({
+    requestOf: (example: Example) => ({
       headers: { ...JSON_TYPE, 'Content-Encoding': coding },
       body: text(example),
     }),
@@ -212,13 +217,13 @@ export const badBodies: BadBody[] = [
     what: 'a body without a media type',
     status: 415,
     code: 'unsupported-media-type',
-    odd: (example) => ({ body: text(example) }),
+    requestOf: (example) => ({ body: text(example) }),
   },
   {
     what: 'a compressed body',
     status: 415,
     code: 'unsupported-media-type',
-    odd: (example) => ({
+    requestOf: (example) => ({
       headers: { ...JSON_TYPE, 'Content-Encoding': 'gzip' },
       body: gzipSync(text(example)),
     }),

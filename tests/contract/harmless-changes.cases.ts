@@ -37,7 +37,7 @@ export const HARMLESS: Case[] = [
     {},
     withOldServer('2026-11-23'),
   ],
-  ['an optional property of an answer is added', { 'schemas Thing properties size': NAME }],
+  ['an optional property of a response is added', { 'schemas Thing properties size': NAME }],
   [
     'a required property of a response is added',
     { 'schemas ThingGone properties size': NAME, 'schemas ThingGone required': ['type', 'size'] },
