@@ -124,7 +124,9 @@ describe('the anonymous limit of an address', () => {
   test('does not refuse a caller with a valid credential at the same address', async () => {
     const alice = await server.createUser()
     const headers = fromNewAddress()
+
     for (let i = 0; i < ANONYMOUS + 1; i += 1) await send(`${server.url}/nonsense`, { headers })
+
     await alice.expect(200, 'getProfile', { headers })
   })
 })

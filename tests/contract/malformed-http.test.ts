@@ -58,8 +58,10 @@ describe('a request that is not HTTP', () => {
     const accepted = once(http, 'connection') as Promise<[Socket]>
     const response = sendBytes(server.url, 'POST /api/v1/chat HTTP/1.1\r\n')
     const [socket] = await accepted
+
     const late = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
     http.emit('clientError', late, socket)
+
     expectProblem(await response, 'request-timeout')
   })
 

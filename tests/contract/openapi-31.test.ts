@@ -21,8 +21,10 @@ test('the OpenAPI 3.1 document passes a linter', async () => {
   const config = join(directory, 'redocly.yaml')
   await writeFile(file, JSON.stringify(converted))
   await writeFile(config, 'extends: [spec]\ntelemetry: "off"\n')
+
   const redocly = join(packageRoot, 'node_modules/.bin/redocly')
   await run(redocly, ['lint', '--format=stylish', `--config=${config}`, file])
+
   await rm(directory, { recursive: true })
 })
 

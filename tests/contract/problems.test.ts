@@ -62,6 +62,7 @@ describe('a method that the path does not support', () => {
     )
     const methods = supported.map((method) => method.toUpperCase())
     const address = server.url + fillPath(here[0]!, () => '0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10')
+
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND']) {
       if (methods.includes(method)) continue
       const response = await send(address, { method })
@@ -121,6 +122,7 @@ describe('when the database becomes unavailable', () => {
     const unready = await startServer({ testStore })
     const bob = await unready.createUser()
     await testStore.close()
+
     const responses = await Promise.all([
       send(bob.urlOf('getProfile'), { headers: bob.credentials }),
       send(bob.urlOf('listConversations'), { headers: bob.credentials }),
@@ -135,12 +137,14 @@ describe('when the database becomes unavailable', () => {
         body: '{"email":"ada@example.com","password":"a password"}',
       }),
     ])
+
     for (const response of responses) {
       const problem = expectProblem(response, 'unavailable')
       expect(response.headers['retry-after']).toMatch(/^[1-9]\d*$/)
       expect(JSON.stringify(problem)).not.toMatch(/prisma|pglite|postgres|sql/i)
     }
     await bob.expect(200, 'getHealth')
+
     await unready.close()
   })
 })

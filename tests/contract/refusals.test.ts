@@ -55,7 +55,9 @@ describe('a request body that does not arrive', () => {
     const uploads = declaring(408).map(startUpload)
     // Each upload has a timer of its own.
     await until(() => server.clock.pending >= before + uploads.length)
+
     await server.clock.advance(30_000)
+
     for (const { operationId, response: pending } of uploads) {
       const [response] = await pending
       expect([operationId, response.statusCode]).toEqual([operationId, 408])
@@ -131,12 +133,16 @@ describe('GET /rate-limits', () => {
   test('refuses an invalid credential and a disabled account', async () => {
     const server = await startServer()
     const junk = { headers: { Authorization: 'Bearer junk' } }
+
     await server.anonymous.refused('token-invalid', 'getRateLimits', junk)
+
     const [admin, alice] = await Promise.all([server.admin(), server.createUser()])
     const { body: profile } = await alice.expect(200, 'getProfile')
     const path = { userId: profile.id }
     await admin.expect(200, 'changeUser', { path, body: { disabled: true } })
+
     await alice.refused('account-disabled', 'getRateLimits')
+
     await server.close()
   })
 })
@@ -208,18 +214,21 @@ describe('the version of a service account', () => {
     const { headers } = await admin.expect(200, 'getServiceAccount', { path })
     const version = headers['etag']!
     const ifNoneMatch = { 'If-None-Match': version }
+
     await admin.expect(304, 'getServiceAccount', { path, headers: ifNoneMatch })
     await admin.expect(200, 'changeServiceAccount', {
       path,
       body: { name: 'Other' },
       headers: { 'If-Match': version },
     })
+
     const outdated = { path, headers: { 'If-Match': version } }
     await admin.refused('precondition-failed', 'changeServiceAccount', {
       ...outdated,
       body: { name: 'Third' },
     })
     await admin.refused('precondition-failed', 'deleteServiceAccount', outdated)
+
     await server.close()
   })
 })
