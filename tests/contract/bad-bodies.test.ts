@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { exampleBody, operations } from '../support/contract/operations.ts'
 import { sendBytes } from '../support/wire/wire.ts'
-import {
-  JSON_TYPE,
-  LONGEST_BODY,
-  alice,
-  sendAsAlice,
-  badBodies,
-  named,
-  server,
-} from './bad-input.given.ts'
+import { badBodies, LONGEST_BODY } from './bad-bodies.cases.ts'
+import { JSON_TYPE, alice, sendAsAlice, named, server } from './bad-input.given.ts'
 
 const withBody = named(operations.filter(({ hasBody }) => hasBody))
 
@@ -34,11 +27,13 @@ describe('a refused body', () => {
   })
 
   test.each([LONGEST_BODY + 1, 20_000_000])(
-    'of %d bytes gets its 413 while the client is still sending',
+    'gets 413 while the client is still sending its %d bytes',
     async (length) => {
       const create = operations.find(({ operationId }) => operationId === 'createConversation')!
       const body = 'x'.repeat(length)
+
       const announced = await sendAsAlice(create, { headers: JSON_TYPE, body })
+
       expect(announced.status).toBe(413)
 
       const chunked = await sendAsAlice(create, { headers: JSON_TYPE, body, chunked: true })
@@ -64,6 +59,7 @@ describe('a query with thousands of parameters', () => {
     }
 
     const last = await sendAsAlice(list, {}, `?${'&'.repeat(1_500)}limit=101`)
+
     expect(last.problem().errors).toEqual([expect.objectContaining({ pointer: 'limit' })])
   })
 })
@@ -83,7 +79,7 @@ describe('a body with two Content-Type headers', () => {
 })
 
 describe('the body of an operation that takes none', () => {
-  test('is ignored, whatever its media type', async () => {
+  test('is ignored, with any media type', async () => {
     const list = operations.find(({ operationId }) => operationId === 'listConversations')!
     const request = { headers: { 'Content-Type': 'text/plain; x=1' }, body: 'nonsense' }
 

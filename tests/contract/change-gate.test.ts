@@ -83,7 +83,9 @@ describe('the change gate', () => {
 
   test('allows changed descriptions immediately and releases them as a patch version', async () => {
     const words = { 'getThing description': 'Better words.' }
+
     await write(words)
+
     await expect(refuseBreaks(gate())).resolves.toBeUndefined()
     await expect(release(gate())).rejects.toThrow('info.version must be 1.0.1, not 1.0.0')
 

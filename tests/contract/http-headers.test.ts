@@ -138,10 +138,11 @@ describe('HEAD', () => {
   })
 
   test.each(withSideEffects.map(({ operationId }) => operationId))(
-    'of %s is refused as documented, and Allow does not name it',
+    'is refused for %s as documented and missing in Allow',
     async (operationId) => {
       const { path } = withSideEffects.find((one) => one.operationId === operationId)!
       const { description } = contract.document.paths[path]!.get as { description?: string }
+
       expect(description).toContain('has no `HEAD`')
 
       const refused = await call(operationId, { method: 'HEAD' })

@@ -27,9 +27,11 @@ async function callFiftyTimes<T extends { status: number }>(call: (i: number) =>
 describe('fifty concurrent calls', () => {
   test('exhaust exactly the anonymous limit of their address', async () => {
     const headers = fromNewAddress()
+
     const { accepted, refused } = await callFiftyTimes(() =>
       server.anonymous.call('listModes', { headers }),
     )
+
     expect([accepted.length, refused.length]).toEqual([ANONYMOUS, 50 - ANONYMOUS])
 
     const remaining = accepted.map(({ headers }) => limitsOf(headers)['anonymous']!.remaining)
@@ -52,9 +54,11 @@ describe('fifty concurrent calls', () => {
 
   test('exhaust exactly the chat limit, and refused calls do not count against the user limit', async () => {
     const alice = await server.createUser()
+
     const { accepted, refused } = await callFiftyTimes((i) =>
       alice.call('sendMessage', { body: { message: `Message ${i}` } }),
     )
+
     expect([accepted.length, refused.length]).toEqual([CHAT, 50 - CHAT])
     for (const response of refused) expectRefusal(response, 'chat')
 
@@ -70,8 +74,10 @@ test('MemoryLimiter takes nothing from any limit when one of several concurrent 
     { name: 'user', subject: 'alice', quota: USER, windowSeconds: 600 },
     { name: 'chat', subject: 'alice', quota: CHAT, windowSeconds: 60 },
   ]
+
   const takes = await Promise.all(Array.from({ length: 20 }, () => limiter.take(counters)))
   const accepted = takes.filter((tallies) => tallies.every(({ spent }) => !spent))
+
   expect(accepted).toHaveLength(CHAT)
 
   const remaining = (await limiter.peek(counters)).map((tally) => tally.remaining)
@@ -156,9 +162,11 @@ describe('the address of a caller', () => {
       return limitsOf(response.headers)['anonymous']!.remaining
     }
     const forwardingHeaders = ['X-Forwarded-For', 'X-Real-IP', 'Forwarded', 'CF-Connecting-IP']
+
     for (const [i, name] of forwardingHeaders.entries()) {
       expect(await remainingFor('127.0.0.9', { [name]: `203.0.113.${i}` })).toBe(9 - i)
     }
+
     expect(await remainingFor('127.0.0.10', {})).toBe(9)
 
     await unproxied.close()

@@ -47,7 +47,9 @@ test.each(CASES.map(({ rule, what }, index) => [rule, what, index] as const))(
 
 test('every rule of the plugin is tested here', async () => {
   const tested = new Set(OWN_RULES.map(([rule]) => rule))
+
   const files = await readdir(join(packageRoot, 'openapi/lint'))
+
   expect(files).toContain('plugin.js')
 
   const plugin = (await import(join(packageRoot, 'openapi/lint/plugin.js'))) as {

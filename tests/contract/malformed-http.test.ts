@@ -87,10 +87,12 @@ describe('an unusual request that is valid HTTP', () => {
   })
 
   test.each(['*', 'http://[', 'http://elsewhere.example/api/v1/health', '/api/v1/a"<b>|{}^`\\'])(
-    'for the target %s gets a response below 500',
+    'gets a response below 500 for the target %s',
     async (address) => {
       const bytes = `GET ${address} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`
+
       const response = await sendBytes(server.url, bytes)
+
       expect(response.status).toBeLessThan(500)
 
       if (response.status !== 200) expect(response.problem().status).toBe(response.status)
@@ -103,7 +105,7 @@ describe('an unusual request that is valid HTTP', () => {
     ['characters that no URI may contain', Buffer.from('/api/v1/conversations/a"<b>|{}^`\\[]')],
     ['8,000 characters', Buffer.from(`/api/v1/${'x'.repeat(8_000)}`)],
     ['8,000 percent signs', Buffer.from(`/api/v1/${'%41'.repeat(2_600)}`)],
-  ])('for a target with %s is refused with a problem', async (_what, path) => {
+  ])('is refused with a problem for a target with %s', async (_what, path) => {
     const head = Buffer.from('GET ')
     const credentials = `Authorization: ${alice.credentials['Authorization']!}`
     const tail = ` HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${credentials}\r\n\r\n`
@@ -151,8 +153,10 @@ test('garbage after a request is refused after the response in progress, not in 
   // A response to the garbage would come before the next text.
   turn.say(' and goodbye')
   turn.end()
+
   await once(socket, 'close')
   const [, stream, refusal] = received.join('').split('HTTP/1.1 ')
+
   expect(stream).toMatch(/event: message\.end\n.*\n.*\n\n\r\n0\r\n\r\n$/)
   expect(refusal).toMatch(/^400 [^]*"code":"invalid-request"/)
 

@@ -126,8 +126,10 @@ describe.each(administered)('$operationId', ({ operation }) => {
   test('does not tell a user which resources exist', async () => {
     const before = await databaseDump(testStore.database)
     const unknown = randomUUID()
+
     const theirs = await callAs(bob, operation)
     const missing = await callAs(bob, operation, () => unknown)
+
     expect([theirs.status, theirs.problem().code]).toEqual([403, 'insufficient-scope'])
 
     const ids = [unknown, ...Object.values(resources)]

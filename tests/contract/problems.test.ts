@@ -44,7 +44,7 @@ describe('an unknown path', () => {
     expectProblem(await send(server.url + path, { headers }), 'not-found')
   })
 
-  test('is named in the problem without its query', async () => {
+  test('is the instance of the problem, without its query', async () => {
     const response = await send(`${server.url}/api/v1/nonsense?token=secret`)
 
     expect(expectProblem(response, 'not-found').instance).toBe('/api/v1/nonsense')
@@ -73,7 +73,7 @@ describe('a method that the path does not support', () => {
 })
 
 describe('X-Request-Id', () => {
-  test('of the caller is used in the header, the problem and the log', async () => {
+  test('repeats the id of the caller in the header, the problem and the log', async () => {
     const id = 'Order-66_of.the.caller'
     const headers = { 'X-Request-Id': id }
 
@@ -84,7 +84,7 @@ describe('X-Request-Id', () => {
   })
 
   test.each(['has space', 'x'.repeat(129), 'a;b', '<script>', 'ü'])(
-    'of the caller is replaced when it is invalid: %s',
+    'is generated when that of the caller is invalid: %s',
     async (id) => {
       const headers = { 'X-Request-Id': id }
 
@@ -94,7 +94,7 @@ describe('X-Request-Id', () => {
     },
   )
 
-  test('is different in every response without one of the caller', async () => {
+  test('is unique when the caller sends none', async () => {
     const responses = await Promise.all([1, 2, 3].map(() => send(alice.urlOf('getHealth'))))
 
     expect(new Set(responses.map(({ headers }) => headers['x-request-id'])).size).toBe(3)
@@ -103,10 +103,11 @@ describe('X-Request-Id', () => {
 
 describe('an unexpected failure', () => {
   test.each(['listModes', 'getUsage'] as const)(
-    'of %s becomes a 500 without details, which the log holds with the request id',
+    'becomes a 500 without details for %s; the log has them with the request id',
     async (operationId) => {
       const response = await send(alice.urlOf(operationId), { headers: alice.credentials })
       const { requestId } = expectProblem(response, 'internal')
+
       expect(JSON.stringify([response.text, response.headers])).not.toContain('swordfish')
 
       const lines = server.logLines().filter((line) => line['requestId'] === requestId)

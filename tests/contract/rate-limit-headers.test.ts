@@ -172,7 +172,9 @@ describe('RateLimit and RateLimit-Policy', () => {
 
   test('show both limits of a chat, with and without streaming', async () => {
     const alice = await server.createUser()
+
     const whole = await alice.expect(200, 'sendMessage', { body: { message: 'Hello!' } })
+
     expectCounted(whole, ['user', 'chat'])
 
     const stream = await openStream(alice, { message: 'Hello!' })

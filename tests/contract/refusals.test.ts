@@ -148,7 +148,7 @@ describe('GET /rate-limits', () => {
 })
 
 describe('an unexpected failure', () => {
-  test('of an old path returns 500 internal', async () => {
+  test('returns 500 internal for an old path', async () => {
     const fail = () => Promise.reject(new Error('the limiter is wrong'))
     const limiter = {
       take: fail,
@@ -160,7 +160,9 @@ describe('an unexpected failure', () => {
     }
     const close = () => Promise.resolve()
     const server = await startServer({ replacements: { deps: { limiter: { ...limiter, close } } } })
+
     const response = await send(`${server.url}/test`)
+
     expect(response.problem()).toMatchObject({ status: 500, code: 'internal' })
 
     await server.close()

@@ -44,7 +44,9 @@ describe.each(operationIds.filter((operationId) => operationId !== 'logIn'))(
     test.each(Object.keys(MISTAKES))('turns %s into 500 internal and logs it', async (mistake) => {
       wrongReply = MISTAKES[mistake]
       const before = server.logLines().length
+
       const response = await alice.refused('internal', operationId, exampleRequest(operationId))
+
       expect(response.status).toBe(500)
       expect(JSON.stringify(response.body)).not.toContain('leaked')
 
@@ -72,7 +74,9 @@ test('a login reply with an undocumented property becomes 500 internal', async (
     },
   })
   const body = { email: 'admin@example.com', password: 'the admin of the tests' }
+
   const response = await other.anonymous.refused('internal', 'logIn', { body })
+
   expect(JSON.stringify(response.body)).not.toContain('leaked')
 
   await other.close()
@@ -91,10 +95,12 @@ test('a problem that breaks the contract becomes 500 internal and is logged', as
     },
   })
   const bob = await other.createUser()
+
   // The code is undocumented for the first operation and documented for the second.
   await bob.refused('internal', 'getProfile')
   await bob.refused('internal', 'replaceProfile', { body: { displayName: 'Bob', preferences: {} } })
   const violations = other.logLines().filter(({ msg }) => msg === 'contract violated')
+
   expect(violations).toHaveLength(2)
 
   await other.close()

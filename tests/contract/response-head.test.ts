@@ -60,9 +60,10 @@ describe('a response that breaks the contract', () => {
       ({ headers }) => ({ headers: { ...headers, 'Content-Type': 'text/json' } }),
       '200 has the media type text/json',
     ],
-  ])('with %s is sent, counted and logged', async (_what, wrong, violation) => {
+  ])('is sent, counted and logged: %s', async (_what, wrong, violation) => {
     change = wrong
     const before = violations().length
+
     expect((await alice.call('getConversation', { path })).status).toBe(200)
 
     const [line, ...more] = violations().slice(before)
@@ -72,7 +73,7 @@ describe('a response that breaks the contract', () => {
   })
 
   test.each(['cursor-mismatch', 'registration-closed', 'refresh-token-reused'] as const)(
-    'with the undocumented problem %s is sent, counted and logged',
+    'is sent, counted and logged with the undocumented problem %s',
     async (code) => {
       change = () => {
         throw new Problem(code)
@@ -106,7 +107,7 @@ describe('a response that keeps the contract', () => {
 })
 
 describe('a request body', () => {
-  test('that has not arrived after 30 seconds is refused with 408 and the usual headers', async () => {
+  test('is refused with 408 and the usual headers when it has not arrived after 30 seconds', async () => {
     const upload = request(alice.urlOf('createConversation'), {
       method: 'POST',
       headers: {
@@ -118,7 +119,9 @@ describe('a request body', () => {
     upload.on('error', () => undefined).write('{"title":')
     const responded = once(upload, 'response')
     await once(server.parley.server, 'request')
+
     await server.clock.advance(29_999)
+
     expect(upload.writableFinished).toBe(false)
 
     await server.clock.advance(1)

@@ -127,6 +127,7 @@ describe('a line with control characters that an older version has stored', () =
     await prisma.apiKey.updateMany({ where: { accountId: serviceAccountId! }, data: { name: OLD } })
 
     const at = { path: { conversationId: conversationId! } }
+
     expect((await admin.expect(200, 'getConversation', at)).body.title).toBe(OLD)
     const found = await admin.expect(200, 'listConversations', { query: { q: '\u001b[31m' } })
     expect(found.body.data.map(({ id }) => id)).toEqual([conversationId])
@@ -163,7 +164,9 @@ describe('a line that the server derives from other text', () => {
     const body = Buffer.from(JSON.stringify({ email, password }))
     // Two bytes: a line end and a control character of Unicode.
     const headers = { 'Content-Type': 'application/json', 'User-Agent': 'App\t\u0085\u009b31m/1.0' }
+
     const { status } = await send(admin.urlOf('logIn'), { method: 'POST', headers, body })
+
     expect(status).toBe(200)
 
     const { data } = (await admin.expect(200, 'listSessions')).body

@@ -21,7 +21,9 @@ afterAll(async () => {
 describe('warmUp', () => {
   test('compiles the schemas of all operations, so that a first call compiles none', async () => {
     compiling.mockClear()
+
     await server.parley.warmUp()
+
     expect(compiling.mock.calls.length).toBeGreaterThan(operationIds.length)
 
     compiling.mockClear()

@@ -71,6 +71,7 @@ test('every published workflow succeeds against the server', async () => {
 test('a workflow that expects another response fails', async () => {
   const text = await readFile(join(packageRoot, WORKFLOWS_FILE), 'utf8')
   const wrong = text.replace("/code == 'token-invalid'", "/code == 'token-expired'")
+
   expect(wrong).not.toBe(text)
 
   await copyFile(join(packageRoot, CONTRACT_FILE), join(folder, 'api.yaml'))

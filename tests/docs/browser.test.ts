@@ -11,7 +11,9 @@ const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }
 /** Chromium needs this long for its first page on a busy machine. */
 const TIMEOUT_MS = 60_000
 
-describe.skipIf(noBrowser)(`the docs in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`, () => {
+const SUBJECT = `the docs in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`
+
+describe.skipIf(noBrowser)(SUBJECT, () => {
   let server: TestServer
   let browser: Browser
   let open: WatchedPage[] = []
@@ -41,7 +43,9 @@ describe.skipIf(noBrowser)(`the docs in a browser${noBrowser ? ` (skipped: ${noB
     test('the reference is shown and its search finds an operation', async () => {
       const { page, errors } = await visit('/docs', width)
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
+
       await page.getByRole('heading', { name: 'Redirect to the health check' }).waitFor()
+
       expect(await isWithin(page, width)).toBe(true)
 
       if (width > 1000) {
@@ -62,6 +66,7 @@ describe.skipIf(noBrowser)(`the docs in a browser${noBrowser ? ` (skipped: ${noB
       await target.waitFor()
 
       await expect.poll(() => distanceFromTop(page, anchor), { timeout: 10_000 }).toBeLessThan(200)
+
       expect(errors).toEqual([])
     })
 
@@ -78,7 +83,9 @@ describe.skipIf(noBrowser)(`the docs in a browser${noBrowser ? ` (skipped: ${noB
     test('the Korean guide is shown with the operations, and both languages link to each other', async () => {
       const { page, errors } = await visit('/docs/ko', width)
       await page.getByRole('heading', { name: '시작하기' }).waitFor()
+
       await page.getByRole('heading', { name: 'Redirect to the health check' }).waitFor()
+
       expect(await page.locator('html').getAttribute('lang')).toBe('ko')
       await expect.poll(() => page.locator('[id="tag/chat"]').getAttribute('lang')).toBe('en')
       expect(await isWithin(page, width)).toBe(true)

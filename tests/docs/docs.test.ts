@@ -225,6 +225,7 @@ describe('assets', () => {
   test('createDocs throws when they are missing and names the command that copies them', async () => {
     const assetsDirectory = await mkdtemp(join(tmpdir(), 'parley-docs-'))
     const create = () => createDocs({ contract, publicJwks: () => ({}), assetsDirectory })
+
     expect(create).toThrow(/npm run build/)
 
     await rm(assetsDirectory, { recursive: true })

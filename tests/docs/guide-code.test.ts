@@ -56,7 +56,7 @@ describe('the programs of the guide', { timeout: TIMEOUT_MS }, () => {
     await server.close()
   })
 
-  test('are one in each language', () => {
+  test('exist once in each language', () => {
     const languages = codeBlocksOf(guide).map(({ language }) => language)
     const programs = languages.filter((language) => !['', 'sh'].includes(language))
 
@@ -65,7 +65,7 @@ describe('the programs of the guide', { timeout: TIMEOUT_MS }, () => {
 
   for (const program of PROGRAMS) {
     const skipped = isInstalled(program.tool) ? '' : ` (skipped: no ${program.tool})`
-    const name = `in ${program.language}, show the whole answer after a lost call, a 429 and a cut stream`
+    const name = `show the whole answer after a lost call, a 429 and a cut stream: ${program.language}`
     test.skipIf(skipped)(name + skipped, async () => {
       const { language, file, command } = program
       const { code } = codeBlocksOf(guide).find((block) => block.language === language)!
@@ -111,7 +111,7 @@ describe('the programs of the guide', { timeout: TIMEOUT_MS }, () => {
       expect(engine.turns.length - turnsBefore).toBe(2)
     })
 
-    const final = `in ${program.language}, do not retry a permanent failure`
+    const final = `do not retry a permanent failure: ${program.language}`
     test.skipIf(skipped)(final + skipped, async () => {
       const { language, file, command } = program
       const { code } = codeBlocksOf(guide).find((block) => block.language === language)!
@@ -150,7 +150,7 @@ describe('the curl commands', () => {
   })
   afterAll(() => server.close())
 
-  test('of the guide log in, chat and stream', async () => {
+  test('log in, chat and stream in the guide', async () => {
     const output = await runShell(guide, server)
 
     expect(output).toContain('"accessToken":')
@@ -159,7 +159,7 @@ describe('the curl commands', () => {
     expect(output).not.toContain('"code":')
   })
 
-  test('of the README work from the first login to the logout', async () => {
+  test('work from the first login to the logout in the README', async () => {
     const output = await runShell(readme.slice(readme.indexOf('## Talk to it')), server)
     const codes = [...output.matchAll(/"code":"([a-z-]+)"/g)].map(([, code]) => code)
 

@@ -53,7 +53,9 @@ describe('/.well-known/security.txt', () => {
 
   test('does not exist without a configured contact', async () => {
     const withoutContact = await startServer()
+
     const response = await fetch(`${withoutContact.url}/.well-known/security.txt`)
+
     expect(response.status).toBe(404)
     expect(await response.json()).toMatchObject({ code: 'not-found' })
 

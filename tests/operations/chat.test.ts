@@ -29,9 +29,11 @@ async function converse(client: Client, messages: readonly string[]): Promise<st
 describe('POST /chat', () => {
   test('stores the message and its answer in a new conversation', async () => {
     const alice = await server.createUser()
+
     const { body } = await alice.expect(200, 'sendMessage', {
       body: { message: 'Hello! My name is Ada.' },
     })
+
     expect(body.message).toMatchObject({ role: 'assistant', status: 'complete', mode: 'balanced' })
     expect(body.message.content).toContain('Ada')
 
@@ -116,7 +118,7 @@ describe('POST /chat', () => {
   })
 })
 
-describe('the mode', () => {
+describe('the mode of an answer', () => {
   async function modeOf(client: Client, body: { conversationId?: string; mode?: string }) {
     const sending = client.expect(200, 'sendMessage', { body: { message: 'Hi', ...body } })
     const turn = await engine.next()
@@ -141,7 +143,7 @@ describe('the mode', () => {
     expect(await modeOf(alice, { conversationId })).toBe('concise')
   })
 
-  test('of the first message becomes the mode of its conversation', async () => {
+  test('becomes that of the conversation with its first message', async () => {
     const alice = await server.createUser()
 
     const { body } = await alice.expect(200, 'sendMessage', {
@@ -210,7 +212,9 @@ describe('usage', () => {
 describe('POST /chat/stream', () => {
   test('streams exactly the stored text and ends with message.end', async () => {
     const alice = await server.createUser()
+
     const stream = await openStream(alice, { message: 'Tell me a joke' })
+
     expect(stream.status).toBe(200)
 
     const events = await stream.rest()

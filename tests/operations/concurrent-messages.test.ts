@@ -12,6 +12,7 @@ describe('a conversation with an answer in progress', () => {
     const stream = await opening
     const start = (await stream.next())!.event
     if (start.type !== 'message.start') throw new Error(start.type)
+
     for (const operation of ['sendMessage', 'streamMessage'] as const) {
       const refusal = await alice.refused('conversation-busy', operation, {
         body: { message: 'three', conversationId },
@@ -19,6 +20,7 @@ describe('a conversation with an answer in progress', () => {
       expect(refusal.body.activeGenerationId).toBe(start.generationId)
       expect(refusal.headers['retry-after']).toBe('1')
     }
+
     expect((await getConversation(alice, conversationId)).messageCount).toBe(4)
 
     turn.end()

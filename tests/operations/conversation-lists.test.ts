@@ -40,7 +40,9 @@ describe('GET /conversations', () => {
 
   test('pages through 45 conversations with the same time, each exactly once', async () => {
     const alice = await server.createUser()
+
     const created = await Promise.all(Array.from({ length: 45 }, () => createConversation(alice)))
+
     expect(new Set(created.map(({ updatedAt }) => updatedAt)).size).toBe(1)
 
     for (const limit of [1, 7, 20, 44, 45, 100]) {
@@ -68,7 +70,9 @@ describe('GET /conversations', () => {
     await createConversation(alice)
     await alice.expect(204, 'deleteConversation', pathOf(first.data[2]!))
     const query = { limit: 3, cursor: first.nextCursor! }
+
     const rest = (await alice.expect(200, 'listConversations', { query })).body
+
     expect(rest.nextCursor).toBeUndefined()
 
     const seen = [...first.data, ...rest.data].map(({ id }) => id)
@@ -218,7 +222,9 @@ describe('GET /conversations', () => {
   ])('refuses ?%s', async (query) => {
     const alice = await server.createUser()
     const address = `${alice.urlOf('listConversations')}?${query}`
+
     const response = await send(address, { headers: alice.credentials })
+
     expect(response.status).toBe(400)
 
     const [name] = query.split('=')

@@ -11,8 +11,10 @@ describe('PATCH /conversations/{conversationId}', () => {
     await server.clock.advance(1_000)
     const change = async (body: ApiRequest<'changeConversation'>['body']) =>
       (await alice.expect(200, 'changeConversation', { ...pathOf(created), body: body! })).body
+
     const pinned = await change({ pinned: true })
     const updatedAt = new Date(Date.parse(created.updatedAt) + 1_000).toISOString()
+
     expect(pinned).toEqual({ ...created, pinned: true, updatedAt })
 
     const all = { title: 'After', mode: 'creative', archived: true, pinned: false }
@@ -35,6 +37,7 @@ describe('PATCH /conversations/{conversationId}', () => {
     const created = await createConversation(alice)
     const { headers } = await alice.expect(200, 'getConversation', pathOf(created))
     const ifMatch = { 'If-Match': headers['etag']! }
+
     const responses = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
         alice.call('changeConversation', {
@@ -45,6 +48,7 @@ describe('PATCH /conversations/{conversationId}', () => {
       ),
     )
     const succeeded = responses.filter(({ status }) => status === 200)
+
     expect(succeeded).toHaveLength(1)
     expect(responses.filter(({ status }) => status === 412)).toHaveLength(19)
 

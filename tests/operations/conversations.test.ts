@@ -8,7 +8,9 @@ import { createConversation, pathOf, server, testStore } from './conversations.g
 describe('POST /conversations', () => {
   test('creates an empty conversation and returns its Location', async () => {
     const alice = await server.createUser()
+
     const created = await alice.expect(201, 'createConversation', { body: {} })
+
     expect(created.body).toMatchObject({
       mode: 'balanced',
       archived: false,
@@ -62,7 +64,9 @@ describe('POST /conversations', () => {
 describe('GET /conversations/{conversationId}', () => {
   test('returns texts as they were written, with byte order marks at their ends', async () => {
     const [alice, message] = [await server.createUser(), '\ufeff\ufeffHello!\ufeff']
+
     const sent = await alice.expect(200, 'sendMessage', { body: { message } })
+
     expect(sent.body.userMessage.content).toBe(message)
 
     const path = pathOf({ id: sent.body.conversationId })
@@ -95,7 +99,9 @@ describe('GET /conversations/{conversationId}', () => {
       const detail = (await alice.expect(200, 'getConversation', pathOf({ id }))).body
       expect('messagesCursor' in detail).toBe(sent.length > 50)
     }
+
     const detail = (await alice.expect(200, 'getConversation', pathOf({ id }))).body
+
     expect(detail.messageCount).toBe(52)
     expect(detail.messages.map((message) => message.id)).toEqual(sent.slice(2))
 
@@ -113,8 +119,10 @@ describe('GET /conversations/{conversationId}', () => {
   test('returns 304 without a body for its current ETag', async () => {
     const alice = await server.createUser()
     const conversation = await createConversation(alice)
+
     const { headers } = await alice.expect(200, 'getConversation', pathOf(conversation))
     const tag = headers['etag']!
+
     expect(tag).toMatch(/^"[\x21\x23-\x7e]+"$/)
     expect(headers['cache-control']).toBe('private, no-cache, no-transform')
 
@@ -148,10 +156,12 @@ describe('GET /conversations/{conversationId}/messages', () => {
     const first = await alice.expect(200, 'sendMessage', { body: { message: 'One' } })
     const other = await alice.expect(200, 'sendMessage', { body: { message: 'Two' } })
     const { conversationId } = first.body
+
     const page = await alice.expect(200, 'listMessages', {
       path: { conversationId },
       query: { limit: 1 },
     })
+
     expect(page.body.data).toEqual([first.body.userMessage])
 
     const query = { cursor: page.body.nextCursor! }
@@ -174,6 +184,7 @@ describe('DELETE /conversations/{conversationId}', () => {
     expect(used.messages).toBe(1)
 
     await alice.expect(204, 'deleteConversation', { path: { conversationId } })
+
     for (const operationId of ['getConversation', 'listMessages', 'deleteConversation'] as const) {
       await alice.refused('not-found', operationId, { path: { conversationId } })
     }
@@ -193,7 +204,9 @@ describe('DELETE /conversations/{conversationId}', () => {
     const bob = await streaming.createUser()
     const { turn, stream, start } = await openManualStream(engine, bob)
     const path = { conversationId: start.conversationId.toUpperCase() }
+
     await bob.expect(204, 'deleteConversation', { path })
+
     expect(turn.signal.aborted).toBe(true)
     expect((await stream.rest()).map(({ name }) => name)).toEqual(['message.cancelled'])
 

@@ -73,6 +73,7 @@ describe('a page of an origin in CORS_ORIGINS', () => {
   test('may send the headers that client libraries add', async () => {
     const sendable = listIn(await preflight(ALLOWED), 'access-control-allow-headers')
     const added = ['traceparent', 'tracestate', 'Cache-Control', 'X-Requested-With']
+
     expect(sendable).toEqual(expect.arrayContaining(added))
 
     const headers = {
@@ -176,9 +177,11 @@ describe('every response', () => {
     },
   )
 
-  test('that requires HTTPS is readable, too', async () => {
+  test('is readable, too, when it refuses plain HTTP', async () => {
     const strict = await startServer({ env: { CORS_ORIGINS: ALLOWED, REQUIRE_HTTPS: 'true' } })
+
     const response = await send({ url: `${strict.url}/api/v1/modes` }, ALLOWED)
+
     expect(response.status).toBe(400)
     expect(response.headers.get('access-control-allow-origin')).toBe(ALLOWED)
 
@@ -190,6 +193,7 @@ describe('preflights', () => {
   test('are free of rate limits for every path and origin', async () => {
     const env = { CORS_ORIGINS: ALLOWED, RATE_LIMIT_ANONYMOUS: '1/3600' }
     const limited = await startServer({ env })
+
     for (const origin of [ALLOWED, OTHER]) {
       for (const path of ['/api/v1/status', '/api/v1/nothing', '/docs', '/chat']) {
         const headers = { Origin: origin, 'Access-Control-Request-Method': 'POST' }
@@ -198,6 +202,7 @@ describe('preflights', () => {
         expect(response.headers.get('ratelimit')).toBeNull()
       }
     }
+
     expect((await fetch(`${limited.url}/api/v1/status`)).status).toBe(200)
 
     await limited.close()

@@ -6,9 +6,11 @@ describe('the first administrator', () => {
   test('is created once by concurrent and later starts of the server', async () => {
     const fresh = await openTestStore()
     const start = () => startServer({ testStore: fresh })
+
     const together = await Promise.all([start(), start()])
     const later = await start()
     const servers = [...together, later]
+
     expect(servers.filter(({ parley }) => parley.access.kind === 'made')).toHaveLength(1)
     expect(await fresh.database.prisma.account.count({ where: { role: 'admin' } })).toBe(1)
 

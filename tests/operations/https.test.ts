@@ -56,7 +56,9 @@ describe('a server with a certificate', () => {
 
   test('serves calls, a stream and pages with HSTS', async () => {
     const body = JSON.stringify(LOGIN)
+
     const login = await call('/api/v1/auth/login', { method: 'POST', headers: JSON_TYPE, body })
+
     expect(login.status).toBe(200)
 
     const { accessToken } = login.json() as { accessToken: string }
@@ -69,7 +71,7 @@ describe('a server with a certificate', () => {
     for (const { headers } of responses) expect(headers['strict-transport-security']).toBe(HSTS)
   })
 
-  test('creates requests and responses with the prototypes that Express sets, so that they are not changed', async () => {
+  test('creates requests and responses whose prototypes Express does not change', async () => {
     const seen: boolean[] = []
     const { server: listener } = server.parley
 
@@ -112,7 +114,9 @@ describe('a server with a certificate', () => {
     await server.clock.advance(RELOAD_INTERVAL_MS)
     await until(async () => (await presentedSubject()).includes('second'))
     open.setEncoding('utf8').write('GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n')
+
     const [response] = (await once(open, 'data')) as [string]
+
     expect(response).toContain('HTTP/1.1 200')
 
     open.destroy()
@@ -127,7 +131,9 @@ describe('a server with a certificate', () => {
         .filter(
           ({ msg }) => msg === 'certificate not reloaded: the current certificate stays in use',
         )
+
     await until(() => refusedReloads().length > 0)
+
     expect(await presentedSubject()).toContain('first')
 
     await folder.put('second')
@@ -191,7 +197,7 @@ describe('REQUIRE_HTTPS behind a proxy that terminates TLS', () => {
   })
 
   test.each([[{}], [{ 'X-Forwarded-Proto': 'http' }]])(
-    'refuses calls that did not, before it checks their credentials: %j',
+    'refuses calls that reached the proxy without HTTPS, with right credentials, too: %j',
     async (headers: Record<string, string>) => {
       const body = JSON.stringify(LOGIN)
       const request = { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body }
@@ -229,9 +235,11 @@ describe('REQUIRE_HTTPS behind a proxy that terminates TLS', () => {
 
 test('a server without a certificate and without REQUIRE_HTTPS sends no HSTS', async () => {
   const server = await startServer({ env: { TRUST_PROXY: '1' } })
+
   const response = await send(`${server.url}/api/v1/status`, {
     headers: { 'X-Forwarded-Proto': 'https' },
   })
+
   expect(response.headers).not.toHaveProperty('strict-transport-security')
 
   await server.close()

@@ -30,8 +30,8 @@ const bytesIn = (texts: readonly string[]) =>
   texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
 const contents = (messages: readonly Message[]) => messages.map(({ content }) => content)
 
-describe('a page of long texts', () => {
-  test('of messages ends at 256 kB, and the pages together hold each message once', async () => {
+describe('a page', () => {
+  test('ends at 256 kB of messages, and the pages together hold each message once', async () => {
     const seen: string[] = []
     const sizes: number[] = []
     let cursor: string | undefined
@@ -52,9 +52,11 @@ describe('a page of long texts', () => {
     expect(Math.max(...sizes)).toBe(2)
   })
 
-  test('of a conversation holds its latest messages and a cursor to the earlier ones', async () => {
+  test('holds the latest messages of a conversation and a cursor to the earlier ones', async () => {
     const path = { conversationId }
+
     const { body } = await alice.expect(200, 'getConversation', { path })
+
     expect(body.messages).toHaveLength(2)
 
     const query = { limit: 1, cursor: body.messagesCursor! }
@@ -76,7 +78,7 @@ describe('a page of long texts', () => {
   })
 
   test.each(['listFeedback', 'listAllFeedback'] as const)(
-    'of comments (%s) ends at 256 kB, and the pages together hold each comment',
+    'ends at 256 kB of comments, and the pages together hold each comment: %s',
     async (operation) => {
       const [bob, admin] = [await server.createUser(), await server.admin()]
       const { id } = (await bob.expect(200, 'getProfile')).body
@@ -104,7 +106,7 @@ describe('a page of long texts', () => {
     },
   )
 
-  test('of short texts holds as many messages as the limit allows', async () => {
+  test('holds as many short messages as the limit allows', async () => {
     const { id } = (await alice.expect(200, 'getProfile')).body
     const conversation = await insertLongMessages(testStore, id, {
       count: 101,

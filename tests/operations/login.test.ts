@@ -7,9 +7,11 @@ describe('POST /auth/login', () => {
   test('opens a session and returns a working pair of tokens', async () => {
     const alice = await server.createUser()
     const { email, password } = alice.identity
+
     const { body, headers } = await server.anonymous.expect(200, 'logIn', {
       body: { email, password },
     })
+
     expect(body).toMatchObject({ tokenType: 'Bearer', expiresIn: 900, refreshExpiresIn: 604_800 })
     expect(headers['cache-control']).toBe('no-store')
 
@@ -21,9 +23,10 @@ describe('POST /auth/login', () => {
 
   test('gives the same response to a wrong password and to an unknown email, except for the request id', async () => {
     const { email, password } = (await server.createUser()).identity
-    const known = await logIn(email, `${password}!`)
 
+    const known = await logIn(email, `${password}!`)
     const unknown = await logIn(`${randomUUID()}@example.com`, password)
+
     const comparable = (response: typeof known) => {
       const { 'x-request-id': id, ratelimit: _limit, date: _date, ...headers } = response.headers
       return JSON.stringify([response.status, headers, response.body]).replaceAll(id!, '…')
@@ -94,8 +97,8 @@ test('passwords and tokens never appear in the log', async () => {
   await logIn(password, password)
   await alice.refused('invalid-request', 'logIn', { body: { email, password, extra: 1 } as never })
   await refresh(refreshToken)
-
   await alice.expect(200, 'getProfile')
+
   const log = JSON.stringify(server.logLines())
 
   for (const secret of [password, accessToken, refreshToken]) expect(log).not.toContain(secret)

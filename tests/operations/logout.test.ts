@@ -22,7 +22,7 @@ describe('POST /auth/logout', () => {
     await other.expect(200, 'getProfile')
   })
 
-  test('with the scope "others" ends the other sessions of the user alone', async () => {
+  test('ends only the other sessions of the user with the scope "others"', async () => {
     const alice = await server.createUser()
     const others = [await openSession(alice), await openSession(alice)]
     const bob = await server.createUser()
@@ -37,7 +37,7 @@ describe('POST /auth/logout', () => {
     await bob.expect(200, 'getProfile')
   })
 
-  test('with the scope "all" ends every session of the user', async () => {
+  test('ends every session of the user with the scope "all"', async () => {
     const alice = await server.createUser()
     const other = await openSession(alice)
 
@@ -73,7 +73,7 @@ describe('POST /auth/logout', () => {
     await third.close()
   })
 
-  test('during a refresh leaves no active session', async () => {
+  test('leaves no active session when a refresh runs at the same time', async () => {
     const alice = await server.createUser()
     const { refreshToken } = alice.identity
 
@@ -93,7 +93,9 @@ describe('POST /auth/logout', () => {
 describe('GET /auth/logout', () => {
   test('ends the session and announces its sunset', async () => {
     const alice = await server.createUser()
+
     const { headers } = await alice.expect(204, 'logOutByLink')
+
     expect(headers).toMatchObject({
       deprecation: '@1795392000',
       sunset: 'Tue, 30 Nov 2027 00:00:00 GMT',

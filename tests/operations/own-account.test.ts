@@ -66,7 +66,9 @@ describe('GET /auth/sessions', () => {
     const [alice, bob] = [await server.createUser(), await server.createUser()]
     const ended = await openSession(alice)
     await ended.expect(204, 'logOut', { body: { scope: 'current' } })
+
     const { body } = await alice.expect(200, 'listSessions')
+
     expect(body.data.map(({ id }) => id)).toEqual([alice.identity.sessionId])
 
     const { nextCursor } = (await bob.expect(200, 'listSessions')).body
@@ -109,9 +111,9 @@ describe('DELETE /auth/sessions/{sessionId}', () => {
 
 describe('PUT /auth/password', () => {
   const change = (
-    client: Client,
+    { identity }: Client,
     newPassword: string,
-    currentPassword = client.identity.password,
+    currentPassword = identity.password,
   ) => ({
     body: { currentPassword, newPassword },
   })
@@ -120,14 +122,14 @@ describe('PUT /auth/password', () => {
     const alice = await server.createUser()
     const other = await openSession(alice)
     const newPassword = 'quite another horse'
-    await alice.expect(204, 'changePassword', change(alice, newPassword))
-    await alice.expect(200, 'getProfile')
-    await other.refused('token-invalid', 'getProfile')
+    const { email, password } = alice.identity
     const { refreshToken } = other.identity
 
-    await server.anonymous.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
-    const { email, password } = alice.identity
+    await alice.expect(204, 'changePassword', change(alice, newPassword))
 
+    await alice.expect(200, 'getProfile')
+    await other.refused('token-invalid', 'getProfile')
+    await server.anonymous.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
     expect((await logIn({ email, password })).status).toBe(401)
     expect((await logIn({ email, password: newPassword })).status).toBe(200)
   })
@@ -136,7 +138,9 @@ describe('PUT /auth/password', () => {
     const alice = await server.createUser()
     const other = await openSession(alice)
     const wrong = change(alice, 'quite another horse', 'not my password')
+
     const { headers } = await alice.refused('invalid-credentials', 'changePassword', wrong)
+
     expect(headers['www-authenticate']).toBe('Bearer realm="parley"')
 
     await other.expect(200, 'getProfile')
@@ -187,7 +191,9 @@ describe('PUT /auth/password', () => {
     await alice.expect(204, 'changePassword', change(alice, alice.identity.password))
     await alice.refused('invalid-credentials', 'changePassword', wrong)
     await alice.refused('invalid-credentials', 'changePassword', wrong)
+
     const { body } = await alice.refused('quota-exceeded', 'changePassword', wrong)
+
     expect(body.violatedPolicies).toEqual(['sign-in-account'])
 
     await alice.expect(200, 'getProfile')
@@ -198,7 +204,9 @@ describe('PUT /auth/password', () => {
 describe('POST /auth/register', () => {
   test('creates a user who can log in, chat and read the profile', async () => {
     const body = { ...newAccount(), displayName: '  Grace  ' }
+
     const created = await server.anonymous.expect(201, 'register', { body })
+
     expect(created.body).toMatchObject({ email: body.email, displayName: 'Grace', role: 'user' })
     expect(created.headers['location']).toBe('/api/v1/users/profile')
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
-describe('failed logins', () => {
+describe('the limit on failed logins', () => {
   const QUOTA = 5
   let guarded: TestServer
   let nextAddress = 1
@@ -31,11 +31,13 @@ describe('failed logins', () => {
     }
   }
 
-  test('block the account for their address after five, for the right password, too', async () => {
+  test('refuses the sixth login to an account from one address, with the right password, too', async () => {
     const { email, password } = (await guarded.createUser()).identity
     const attacker = createClientAtNewAddress()
     for (let i = 0; i < QUOTA; i += 1) await attacker.refused('invalid-credentials', email)
+
     const { body, headers } = await attacker.refused('quota-exceeded', email)
+
     expect(body.violatedPolicies).toEqual(['sign-in-account'])
     expect(Number(headers['retry-after'])).toBeGreaterThan(0)
     expect(Number(headers['retry-after'])).toBeLessThanOrEqual(900)
@@ -45,7 +47,7 @@ describe('failed logins', () => {
     await attacker.refused('quota-exceeded', ` ${email.toUpperCase()}`)
   })
 
-  test('block neither the account at another address nor another account at the same address', async () => {
+  test('blocks neither the account at another address nor another account at the same address', async () => {
     const [victim, neighbour] = await Promise.all([guarded.createUser(), guarded.createUser()])
     const attacker = createClientAtNewAddress()
 
@@ -58,7 +60,7 @@ describe('failed logins', () => {
     await attacker.refused('quota-exceeded', victim.identity.email)
   })
 
-  test('are counted from zero after a successful login', async () => {
+  test('starts from zero after a successful login', async () => {
     const { email, password } = (await guarded.createUser()).identity
     const client = createClientAtNewAddress()
     for (let i = 0; i < QUOTA - 1; i += 1) await client.refused('invalid-credentials', email)
@@ -69,7 +71,7 @@ describe('failed logins', () => {
     await client.refused('quota-exceeded', email)
   })
 
-  test('are counted for unknown emails, too, so that the limit does not reveal accounts', async () => {
+  test('applies to unknown emails, too, so that it does not reveal accounts', async () => {
     const attacker = createClientAtNewAddress()
     const email = `${randomUUID()}@example.com`
     for (let i = 0; i < QUOTA; i += 1) await attacker.refused('invalid-credentials', email)
@@ -79,7 +81,7 @@ describe('failed logins', () => {
     expect(body.violatedPolicies).toEqual(['sign-in-account'])
   })
 
-  test('with many emails block their address', async () => {
+  test('refuses an address that tries many emails', async () => {
     const attacker = createClientAtNewAddress()
     const unknownEmail = () => `${randomUUID()}@example.com`
     for (let i = 0; i < 12; i += 1) await attacker.refused('invalid-credentials', unknownEmail())
@@ -89,7 +91,7 @@ describe('failed logins', () => {
     expect(body.violatedPolicies).toEqual(['sign-in-address'])
   })
 
-  test('of twenty concurrent logins are at most five; the others are refused', async () => {
+  test('allows five of twenty concurrent logins', async () => {
     const { email } = (await guarded.createUser()).identity
     const headers = { 'X-Forwarded-For': `192.0.2.${nextAddress++}` }
     const body = { email, password: 'wrong' }
@@ -102,7 +104,7 @@ describe('failed logins', () => {
     expect(responses.filter(({ status }) => status === 429)).toHaveLength(20 - QUOTA)
   })
 
-  test('and invalid refresh tokens count for the same address, and a valid one is never refused', async () => {
+  test('counts invalid refresh tokens for the address and never refuses a valid one', async () => {
     const { email, password } = (await guarded.createUser()).identity
     const attacker = createClientAtNewAddress()
     const { refreshToken } = (await attacker.logIn(email, password)).body
@@ -113,7 +115,7 @@ describe('failed logins', () => {
     expect((await attacker.refresh(refreshToken)).status).toBe(200)
   })
 
-  test('do not include successful logins', async () => {
+  test('does not count successful logins', async () => {
     const { email, password } = (await guarded.createUser()).identity
     const client = createClientAtNewAddress()
     for (let i = 0; i < 15; i += 1) await client.logIn(email, password)

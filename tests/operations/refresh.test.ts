@@ -9,7 +9,9 @@ describe('an access token', () => {
   test('can be verified with the published keys and names its user, session and scopes', async () => {
     const alice = await server.createUser()
     const response = await fetch(`${server.url}/.well-known/jwks.json`)
+
     const jwks = (await response.json()) as JSONWebKeySet
+
     expect(jwks.keys.every((key) => !('d' in key))).toBe(true)
 
     const { payload, protectedHeader } = await jwtVerify(
@@ -27,7 +29,9 @@ describe('an access token', () => {
   test('expires after 15 minutes, and a refresh returns a working one', async () => {
     const alice = await server.createUser()
     clock.jump(15 * MINUTE_MS + 6 * SECOND_MS)
+
     const { headers } = await alice.refused('token-expired', 'getProfile')
+
     expect(headers['www-authenticate']).toContain('error="invalid_token"')
 
     await alice.with(await refresh(alice.identity.refreshToken)).expect(200, 'getProfile')
@@ -55,7 +59,9 @@ describe('POST /auth/refresh', () => {
   test('returns a new pair of tokens for the same session', async () => {
     const alice = await server.createUser()
     const first = alice.identity
+
     const second = await refresh(first.refreshToken)
+
     expect(second.refreshToken).not.toBe(first.refreshToken)
     expect(second.sessionId).toBe(first.sessionId)
 
@@ -65,8 +71,10 @@ describe('POST /auth/refresh', () => {
   test('returns the same refresh token again within 30 seconds, because a response may be lost', async () => {
     const alice = await server.createUser()
     const { refreshToken } = alice.identity
+
     const second = await refresh(refreshToken)
     clock.jump(REUSE_GRACE_MS)
+
     expect((await refresh(refreshToken)).refreshToken).toBe(second.refreshToken)
 
     await refresh(second.refreshToken)
@@ -83,9 +91,7 @@ describe('POST /auth/refresh', () => {
     await alice.with(second).refused('token-invalid', 'getProfile')
     await alice.refused('token-invalid', 'getProfile')
     const { email } = alice.identity
-
     const row = await testStore.database.prisma.session.findFirst({ where: { account: { email } } })
-
     expect(row?.revokedAt).not.toBeNull()
   })
 
@@ -101,7 +107,9 @@ describe('POST /auth/refresh', () => {
   test('returns one refresh token to twenty concurrent calls, and all their access tokens work', async () => {
     const alice = await server.createUser()
     const { refreshToken } = alice.identity
+
     const pairs = await Promise.all(Array.from({ length: 20 }, () => refresh(refreshToken)))
+
     expect(new Set(pairs.map((pair) => pair.refreshToken)).size).toBe(1)
 
     for (const pair of pairs) await alice.with(pair).expect(200, 'getProfile')
@@ -112,12 +120,14 @@ describe('POST /auth/refresh', () => {
     const alice = await server.createUser()
     let { refreshToken } = alice.identity
     const daysLeft: number[] = []
+
     for (let days = 6; days <= 24; days += 6) {
       clock.jump(6 * DAY_MS)
       const pair = await refresh(refreshToken)
       daysLeft.push(pair.refreshExpiresIn / 86_400)
       ;({ refreshToken } = pair)
     }
+
     expect(daysLeft).toEqual([7, 7, 7, 6])
 
     clock.jump(6 * DAY_MS - SECOND_MS)

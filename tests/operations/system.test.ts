@@ -41,7 +41,9 @@ describe('GET /health/ready', () => {
     const closedStore = await openTestStore()
     const unready = await startServer({ testStore: closedStore })
     await closedStore.close()
+
     const response = await unready.anonymous.expect(503, 'getReadiness')
+
     expect(response.headers['content-type']).toMatch(/^application\/json/)
     expect(response.headers['retry-after']).toMatch(/^[1-9]\d*$/)
     expect(response.body).toMatchObject({ status: 'unavailable' })
@@ -56,7 +58,9 @@ describe('GET /health/ready', () => {
   test('is degraded but still 200 while the engine is down', async () => {
     const engine = { ...server.parley.deps.engine, check: () => Promise.resolve('down' as const) }
     const degraded = await startServer({ replacements: { deps: { engine } } })
+
     const { body } = await degraded.anonymous.expect(200, 'getReadiness')
+
     expect(body.status).toBe('degraded')
     expect(body.checks).toContainEqual({ name: 'engine', status: 'down' })
 
@@ -66,7 +70,9 @@ describe('GET /health/ready', () => {
   test('returns 503 when the server drains', async () => {
     const draining = await startServer()
     draining.parley.services.status.drain()
+
     const { body } = await draining.anonymous.expect(503, 'getReadiness')
+
     expect(body.checks).toContainEqual({ name: 'listener', status: 'down' })
 
     await draining.close()

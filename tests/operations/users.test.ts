@@ -51,7 +51,9 @@ describe('PUT /users/profile', () => {
     const replace = async (body: ProfileChanges) =>
       (await alice.expect(200, 'replaceProfile', { body })).body
     const preferences = { defaultMode: 'concise', locale: 'ko-KR', timeZone: 'Asia/Seoul' }
+
     const full = await replace({ displayName: ' 에이다 ', preferences })
+
     expect(full).toMatchObject({ displayName: '에이다', preferences })
 
     const less = await replace({ displayName: 'Ada', preferences: { locale: 'en' } })
@@ -97,6 +99,7 @@ describe('PUT /users/profile', () => {
   test('succeeds for exactly one of twenty concurrent changes of the same version', async () => {
     const alice = await server.createUser()
     const { headers } = await alice.expect(200, 'getProfile')
+
     const responses = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
         alice.call('replaceProfile', {
@@ -105,6 +108,7 @@ describe('PUT /users/profile', () => {
         }),
       ),
     )
+
     expect(responses.filter(({ status }) => status === 200)).toHaveLength(1)
 
     const refused = responses.filter(({ status }) => status === 412)
@@ -167,7 +171,9 @@ describe('GET /users/usage', () => {
       used.push(await chat(alice, `It is ${hours} hours later. What is 6 times 7?`))
     }
     const byHour = await getReport(alice, { granularity: 'hour' })
+
     const byDay = await getReport(alice)
+
     expectSums(byHour, used)
     expectSums(byDay, used)
 
@@ -216,6 +222,7 @@ describe('GET /users/usage', () => {
     const alice = await server.createUser()
 
     const byDefault = (await alice.expect(200, 'getUsage')).body
+
     expect(byDefault.to).toBe(clock.now().toISOString())
     expect(Date.parse(byDefault.to) - Date.parse(byDefault.from)).toBe(30 * DAY_MS)
   })
@@ -263,8 +270,10 @@ describe('GET /users/usage', () => {
   test('returns the remaining calls of each limit, this call included', async () => {
     const alice = await server.createUser()
     await chat(alice, 'Hello!')
+
     const { body, headers } = await alice.expect(200, 'getUsage')
     const limits = Object.fromEntries(body.limits.map((limit) => [limit.policy, limit]))
+
     expect(limits['user']).toMatchObject({ quota: 1_000_000, remaining: 999_998 })
     expect(limits['chat']).toMatchObject({ quota: 100, windowSeconds: 60, remaining: 99 })
     expect(headers['ratelimit']).toContain('"user";r=999998;')
