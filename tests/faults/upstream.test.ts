@@ -138,7 +138,7 @@ test('no response and no log line contains the address or the key of the upstrea
   for (const script of [
     {},
     { status: 500 },
-    { instead: { contentType: 'text/html', body: KEY } },
+    { reply: { contentType: 'text/html', body: KEY } },
     { status: 401 },
     { status: 404 },
     { redirectTo: `${upstream.url}/elsewhere?key=${KEY}` },

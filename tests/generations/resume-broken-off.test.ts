@@ -67,7 +67,7 @@ describe('an answer that was broken off', () => {
       (aheadMs) => new TestClock(new Date(1_763_888_400_000 + aheadMs)),
     )
     const two = await startInstances(() =>
-      clocks.map((clock) => ({ clock, instead: { deps: { engine } } })),
+      clocks.map((clock) => ({ clock, replacements: { deps: { engine } } })),
     )
     cleanups.push(() => two.close())
     const [dying, other] = two.servers as [TestServer, TestServer]

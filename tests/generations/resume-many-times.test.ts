@@ -96,7 +96,7 @@ async function cutAndResume(
 async function manyTimes(servers: 1 | 2): Promise<void> {
   const seed = seedOfRun()
   const crowd = createManualEngine()
-  const options = { env: { MAX_OPEN_STREAMS: '1000' }, instead: { deps: { engine: crowd } } }
+  const options = { env: { MAX_OPEN_STREAMS: '1000' }, replacements: { deps: { engine: crowd } } }
   const all = await startInstances(() => Array.from({ length: servers }, () => options))
   cleanups.push(() => all.close())
   const alice = await all.servers[0]!.createUser()
