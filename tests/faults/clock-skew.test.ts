@@ -18,7 +18,7 @@ let here: TestServer
 let there: TestServer
 let clockThere: JumpingClock
 
-/** Starts two instances on one database; the second differs from the database's clock by `skewMs`. */
+/** Starts two instances; the second differs from the database's clock by `skewMs`. */
 async function startInstances(skewMs: number): Promise<void> {
   testStore = await openTestStore()
   const clock = new TestClock('2026-11-23T09:00:00.000Z')

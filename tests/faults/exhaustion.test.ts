@@ -20,7 +20,7 @@ const SHORTEST_ATTACK_MS = 2_000
 const MAX_EXTRA_MEGABYTES = 256
 /** A busy server answers some calls late; one that hangs answers all of them late. */
 const SHARE_IN_TIME = 0.75
-/** Lower while hundreds of megabytes or a thousand callers arrive together, since others queue behind them. */
+/** Lower while hundreds of megabytes or a thousand callers arrive together and others queue. */
 const SHARE_IN_RUSH = 0.5
 const ENV = {
   // So small that a process that keeps what it should release runs out of memory.
@@ -54,7 +54,7 @@ async function expectNormalService(): Promise<Client> {
   return client
 }
 
-/** Runs the attack, and checks that health answers meanwhile and that memory stays within its bound. */
+/** Runs the attack; checks that health answers meanwhile and that memory stays in bounds. */
 async function expectEndurance(attack: () => Promise<void>, share = SHARE_IN_TIME): Promise<void> {
   const watched = await watchProcess(parley)
   const end = performance.now() + SHORTEST_ATTACK_MS

@@ -20,7 +20,7 @@ const MANY_MESSAGES = 300
 let testStore: TestStore
 let spyStore: SpyStore
 let server: TestServer
-/** The turns of the event loop that long work may still take, and what lets it continue after them. */
+/** The turns of the event loop that long work may take before it waits for `resumed`. */
 let turnsLeft = Infinity
 let resumed = createDeferred<undefined>()
 
@@ -153,7 +153,7 @@ describe('concurrent exports of one caller', () => {
 })
 
 describe('concurrent lists of one caller', () => {
-  /** Makes concurrent calls that read the store only once all have arrived. Returns the statuses. */
+  /** Makes calls that read the store only once all have arrived. Returns their statuses. */
   async function callConcurrently(
     count: number,
     read: string,
@@ -244,7 +244,7 @@ describe('concurrent lists of one caller', () => {
 })
 
 describe('a long response', () => {
-  /** Calls while long work may take this many turns. Returns the length that came in these, and the whole text. */
+  /** Returns the length of what arrives within this many turns of long work, and the whole text. */
   async function readInTurns(address: string, client: Client, turns: number) {
     resumed = createDeferred<undefined>()
     turnsLeft = turns

@@ -20,7 +20,7 @@ beforeEach(async () => {
 })
 afterEach(() => workplace.close())
 
-/** Signs in from the start on: the call that fails first when a server is slow, since its rate limits must be counted in time. */
+/** Sign-in fails first on a slow server, since its rate limits must be counted in time. */
 async function expectSignInFromFirstCall(parley: ParleyProcess): Promise<void> {
   const watched = await watchProcess(parley)
   for (let round = 0; round < ROUNDS; round += 1) {

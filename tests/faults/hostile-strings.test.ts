@@ -5,7 +5,7 @@ import { contract } from '../support/contract/contract.ts'
 
 /** Nearly a whole body, since the validator tries patterns before lengths are checked. */
 const LENGTH = 100_000
-/** A match in one pass takes a millisecond; one with catastrophic backtracking takes many seconds. */
+/** A match in one pass takes a millisecond, one that backtracks many seconds. */
 const LONGEST_MS = 3_000
 
 /** Returns every value of a keyword in the document. */
@@ -21,7 +21,7 @@ function valuesOf(keyword: string, at: unknown, values = new Set<string>()): Set
 const patterns = [...valuesOf('pattern', contract.document)]
 const formats = [...valuesOf('format', contract.document)]
 
-/** The characters that patterns distinguish: letters, digits, and each mark that one of them names. */
+/** Besides letters and digits, the characters that patterns distinguish. */
 const PUNCTUATION = [...new Set(patterns.join('').match(/[^\w\s\\[\](){}?|^$]/g))]
 const PIECES = ['a', 'F', '0', 'W/', ' ', '\t', '\u00a0', ...PUNCTUATION]
 /** Prefixes that lead a pattern to each of its parts. */

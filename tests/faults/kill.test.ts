@@ -14,7 +14,7 @@ import { startUpstream, type TestUpstream } from '../support/upstream/upstream.t
 
 const serverUrl = process.env['TEST_DATABASE_URL']
 const databases = ['embedded', ...(serverUrl === undefined ? [] : ['PostgreSQL'])]
-/** At once with the embedded database; with a server when the lease has expired and the next sweep runs. */
+/** At once when embedded; with PostgreSQL after the lease has expired and a sweep has run. */
 const INTERRUPTED_WITHIN_MS = { embedded: 0, PostgreSQL: 45_000 }
 /** Text is saved every second, so one save has begun and ended by then. */
 const SAVED_AFTER_SECONDS = 3
@@ -68,7 +68,7 @@ async function uptimeSeconds(client: Client): Promise<number> {
   return (await client.expect(200, 'getStatus')).body.uptimeSeconds
 }
 
-/** Sends messages until the server is killed, and adds the ids of the acknowledged ones to `acknowledged`. */
+/** Sends messages until the server is killed; adds the ids of acknowledged ones to the array. */
 async function chatUntilKilled(client: Client, acknowledged: string[]): Promise<string> {
   let conversationId: string | undefined
   try {
