@@ -21,7 +21,7 @@ let first: TestServer
 let second: TestServer
 beforeAll(async () => {
   const replacements = { deps: { engine } }
-  // Each has its own clock, so that the clock of a dead instance can stand still.
+  // Each has its own clock, so that one can stand still as if its instance had died.
   instances = await startInstances(() =>
     [new TestClock(), new TestClock()].map((clock) => ({ clock, replacements })),
   )
@@ -142,7 +142,7 @@ describe('cancelling an answer', () => {
     })
   })
 
-  test('returns the saved text as interrupted when the instance is dead', async () => {
+  test('returns the saved text as interrupted when its instance has died', async () => {
     const alice = await first.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const { prisma } = instances.testStore.database

@@ -27,7 +27,7 @@ type FailingStore = {
 }
 
 describe('a retry when the process of the first call fails', () => {
-  /** Starts two servers with a clock each: one can stand still as if its process were dead. */
+  /** Starts two servers with a clock each: one can stand still as if its process had died. */
   async function startFailing(failingOf: (store: Store) => FailingStore) {
     const engine = createManualEngine()
     const clocks = [new TestClock(), new TestClock()]

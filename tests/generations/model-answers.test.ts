@@ -36,7 +36,7 @@ describe('finishReason', () => {
     ['length', 'length'],
     ['content_filter', 'contentFilter'],
     ['stop', 'stop'],
-  ])('is shown wherever an answer is that ends with %s', async (reason, finishReason) => {
+  ])('is shown in every view of an answer that ends with %s', async (reason, finishReason) => {
     scriptStream({ delta: { content: 'Yes' } }, { delta: {}, finish_reason: reason })
 
     const events = await (await openStream(alice, { message: 'Well?' })).rest()
@@ -51,7 +51,7 @@ describe('finishReason', () => {
     expect(conversation.messages.at(-1)).toEqual(message)
 
     const { body: page } = await alice.expect(200, 'listMessages', { path })
-    expect(page.data.map((one) => one.finishReason)).toEqual([undefined, finishReason])
+    expect(page.data.map((message) => message.finishReason)).toEqual([undefined, finishReason])
 
     const address = alice.urlOf('exportConversation', { path })
     const exported = await send(address, { headers: alice.credentials })
@@ -71,7 +71,7 @@ describe('finishReason', () => {
     expect(body.message).not.toHaveProperty('omittedMessages')
   })
 
-  test('is length for an answer that exceeds the stored size', async () => {
+  test('is length for an answer that exceeds the longest stored text', async () => {
     upstream.script = { words: ['x'.repeat(40_000), 'y'.repeat(40_000)] }
 
     const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Well?' } })
@@ -171,10 +171,10 @@ describe('omittedMessages', () => {
     expect(body.messages.at(-1)!.omittedMessages).toBe(2)
   })
 
-  test('is what the engine reports', async () => {
+  test('is the number that the engine reports', async () => {
     const engine = createManualEngine()
-    const held = await startServer({ replacements: { deps: { engine } } })
-    const bob = await held.createUser()
+    const engineServer = await startServer({ replacements: { deps: { engine } } })
+    const bob = await engineServer.createUser()
     const { turn, stream } = await openManualStream(engine, bob)
 
     turn.end(undefined, { finishReason: 'stop', omittedMessages: 3 })
@@ -182,15 +182,15 @@ describe('omittedMessages', () => {
 
     expect(event).toMatchObject({ message: { finishReason: 'stop', omittedMessages: 3 } })
 
-    await held.close()
+    await engineServer.close()
   })
 })
 
 describe('an engine that fails in the middle of an answer', () => {
   test('sends the same detail to a reader who resumes the stream', async () => {
     const engine = createManualEngine()
-    const held = await startServer({ replacements: { deps: { engine } } })
-    const bob = await held.createUser()
+    const engineServer = await startServer({ replacements: { deps: { engine } } })
+    const bob = await engineServer.createUser()
     const { turn, stream, start } = await openManualStream(engine, bob)
     const detail = 'The model is out of memory.'
 
@@ -202,6 +202,6 @@ describe('an engine that fails in the middle of an answer', () => {
     const resumed = (await (await resumeStream(bob, start.generationId)).rest()).at(-1)!
     expect(resumed.event).toMatchObject({ type: 'message.error', problem: { detail } })
 
-    await held.close()
+    await engineServer.close()
   })
 })

@@ -15,7 +15,7 @@ type Ending =
 
 /** Creates an answer that ends this way. Returns its usage and how many messages it counts. */
 async function createAnswer(ending: Ending, alice: Client, servers: readonly TestServer[]) {
-  const [making, other] = servers as [TestServer, TestServer]
+  const [first, second] = servers as [TestServer, TestServer]
   const { turn, stream, start } = await openManualStream(engine, alice)
   if (ending === 'completed') turn.end()
   if (ending === 'completedWithUsage') {
@@ -25,8 +25,8 @@ async function createAnswer(ending: Ending, alice: Client, servers: readonly Tes
   if (ending === 'cancelled') await alice.expect(200, 'cancelGeneration', { path: start })
   if (ending === 'deleted') await alice.expect(204, 'deleteConversation', { path: start })
   if (ending === 'interrupted') {
-    await making.parley.deps.store.generations.interruptAbandoned({
-      now: other.clock.now(),
+    await first.parley.deps.store.generations.interruptAbandoned({
+      now: second.clock.now(),
       all: true,
     })
     turn.end()
@@ -51,14 +51,14 @@ describe('GET /users/usage', () => {
       'deleted',
     ]
     const clock = new TestClock()
-    const own = await startInstances(() => [
+    const instances = await startInstances(() => [
       { clock, replacements: { deps: { engine } } },
       { clock, replacements: { deps: { engine } } },
     ])
     const run = fc.asyncProperty(
       fc.array(fc.constantFrom(...endings), { minLength: 1, maxLength: 8 }),
       async (mix) => {
-        const alice = await own.servers[0]!.createUser()
+        const alice = await instances.servers[0]!.createUser()
         const sums = {
           requests: mix.length,
           messages: 0,
@@ -67,7 +67,7 @@ describe('GET /users/usage', () => {
           totalTokens: 0,
         }
         for (const ending of mix) {
-          const { usage, answered } = await createAnswer(ending, alice, own.servers)
+          const { usage, answered } = await createAnswer(ending, alice, instances.servers)
           sums.messages += answered
           sums.inputTokens += usage?.inputTokens ?? 0
           sums.outputTokens += usage?.outputTokens ?? 0
@@ -79,11 +79,11 @@ describe('GET /users/usage', () => {
 
         expect(totals).toEqual(sums)
         expect(buckets.reduce((sum, bucket) => sum + bucket.totalTokens, 0)).toBe(sums.totalTokens)
-        const there = createClient(own.servers[1]!.url, alice.identity)
+        const there = createClient(instances.servers[1]!.url, alice.identity)
         expect((await there.expect(200, 'getUsage')).body.totals).toEqual(sums)
       },
     )
     await fc.assert(run, { numRuns: 20 })
-    await own.close()
+    await instances.close()
   }, 120_000)
 })
