@@ -14,21 +14,21 @@ import { until } from '../support/clock/until.ts'
 const serverUrl = process.env['TEST_DATABASE_URL']
 const KILLS = 30
 const WRITERS = 8
-/** An instance is left alone for so long before it is killed, at most. */
+/** The longest time between the start of an instance and its kill. */
 const LONGEST_LIFE_MS = 2_000
-/** A writer asks again so soon. */
-const AGAIN_MS = 50
-/** The moments differ in each run; what is promised holds for all. */
-const momentOfKill = () => Math.random() * LONGEST_LIFE_MS
+/** The pause of a writer between two attempts. */
+const RETRY_MS = 50
+/** Random in each run: the guarantee holds for every moment. */
+const lifetimeMs = () => Math.random() * LONGEST_LIFE_MS
 
 let workplace: Workplace
 let database: string
 let env: Record<string, string>
 
-/** What one writer was told, in the order it was told. */
-type Said = { conversationId: string; ids: string[]; turns: number }
+/** The messages that were acknowledged to one writer, in order. */
+type Acknowledged = { conversationId: string; ids: string[]; turns: number }
 
-describe.skipIf(serverUrl === undefined)('two instances, killed 30 times', () => {
+describe.skipIf(serverUrl === undefined)('two instances that are killed 30 times', () => {
   beforeEach(async () => {
     workplace = await openWorkplace()
     database = `parley_kills_${randomUUID()}`
@@ -45,31 +45,34 @@ describe.skipIf(serverUrl === undefined)('two instances, killed 30 times', () =>
     await dropDatabase(serverUrl!, database)
   })
 
-  test('keep each message that was acknowledged exactly once and in order, and its usage', async () => {
+  test('store each acknowledged message exactly once, in order, with its usage', async () => {
     const instances = [await workplace.start(env), await workplace.start(env)]
-    // A machine with much to do may take its limits for away, and nobody signs in without them.
+    // A busy machine may take its rate limits for unavailable, and then refuses sign-in.
     const admin = await until(() => instances[0]!.logIn().catch(() => undefined), 60_000)
-    const over = new AbortController()
-    const writers = Array.from({ length: WRITERS }, () => write(instances, admin, over.signal))
-    await Promise.all(instances.map((_, place) => killAgainAndAgain(instances, place)))
-    over.abort()
-    const said = await Promise.all(writers)
 
+    const stopWriting = new AbortController()
+    const writers = Array.from({ length: WRITERS }, () =>
+      writeMessages(instances, admin, stopWriting.signal),
+    )
+    await Promise.all(instances.map((_, place) => killRepeatedly(instances, place)))
+    stopWriting.abort()
+    const acknowledged = await Promise.all(writers)
     const reader = createClient(instances[0]!.url, admin.identity)
-    for (const { conversationId, ids } of said) {
+
+    for (const { conversationId, ids } of acknowledged) {
       expect(await messageIds(reader, conversationId)).toEqual(ids)
     }
     const { totals } = (await reader.expect(200, 'getUsage')).body
-    const turns = said.reduce((sum, one) => sum + one.turns, 0)
+    const turns = acknowledged.reduce((sum, { turns: count }) => sum + count, 0)
     expect(turns).toBeGreaterThan(WRITERS)
     expect(totals).toMatchObject({ requests: turns })
   }, 300_000)
 })
 
-/** Neither knows of the other's: now and then nobody is there at all. */
-async function killAgainAndAgain(instances: ParleyProcess[], place: number): Promise<void> {
+/** Independent for each instance, so that at times neither is running. */
+async function killRepeatedly(instances: ParleyProcess[], place: number): Promise<void> {
   for (let kill = 0; kill < KILLS / instances.length; kill += 1) {
-    await pause(momentOfKill())
+    await pause(lifetimeMs())
     const instance = instances[place]!
     instance.signal('SIGKILL')
     await instance.exited
@@ -77,25 +80,29 @@ async function killAgainAndAgain(instances: ParleyProcess[], place: number): Pro
   }
 }
 
-/** Says one thing after the other, each under a key of its own until it is told that it is kept. */
-async function write(instances: ParleyProcess[], who: Client, over: AbortSignal): Promise<Said> {
-  const said: Said = { conversationId: '', ids: [], turns: 0 }
-  for (let turn = 0; !over.aborted; turn += 1) {
+/** Sends one message after the other, retrying each under its own key until it is acknowledged. */
+async function writeMessages(
+  instances: ParleyProcess[],
+  author: Client,
+  stopWriting: AbortSignal,
+): Promise<Acknowledged> {
+  const acknowledged: Acknowledged = { conversationId: '', ids: [], turns: 0 }
+  for (let turn = 0; !stopWriting.aborted; turn += 1) {
     const headers = { 'Idempotency-Key': randomUUID() }
     const body = {
       message: `message ${String(turn)}`,
-      ...(turn > 0 && { conversationId: said.conversationId }),
+      ...(turn > 0 && { conversationId: acknowledged.conversationId }),
     }
-    const reply = await untilKept(instances, who, { headers, body })
-    said.conversationId = reply.conversationId
-    said.ids.push(reply.userMessage.id, reply.message.id)
-    said.turns += 1
+    const reply = await retryUntilAcknowledged(instances, author, { headers, body })
+    acknowledged.conversationId = reply.conversationId
+    acknowledged.ids.push(reply.userMessage.id, reply.message.id)
+    acknowledged.turns += 1
   }
-  return said
+  return acknowledged
 }
 
-/** Asks one instance after the other until one answers. */
-async function untilKept(
+/** Repeats the call at random instances until it succeeds. */
+async function retryUntilAcknowledged(
   instances: ParleyProcess[],
   { identity }: Client,
   request: { headers: Record<string, string>; body: { message: string } },
@@ -103,8 +110,8 @@ async function untilKept(
   for (let attempt = 0; ; attempt += 1) {
     const { url } = instances[Math.floor(Math.random() * instances.length)]!
     const call = createClient(url, identity).call('sendMessage', request)
-    const answer = await call.catch(() => undefined)
-    if (answer?.status === 200) return answer.body
-    await pause(AGAIN_MS)
+    const response = await call.catch(() => undefined)
+    if (response?.status === 200) return response.body
+    await pause(RETRY_MS)
   }
 }

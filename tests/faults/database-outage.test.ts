@@ -12,28 +12,28 @@ import { until } from '../support/clock/until.ts'
 type Finish = Store['generations']['finish']
 type Undo = Store['generations']['undo']
 
-/** Longer than any lease, and than any call is made to wait. */
+/** Longer than any lease and any wait of a call. */
 const OUTAGE_MS = 90_000
-/** It is tried so often at least. */
-const LONGEST_PAUSE_MS = 5_000
-/** Who was told nothing yet waits so long. */
-const BOUNDED_MS = 10_000
+/** The longest pause between two attempts to store an end. */
+const LONGEST_RETRY_PAUSE_MS = 5_000
+/** A caller that has received nothing yet waits at most this long. */
+const LONGEST_WAIT_MS = 10_000
 
 const engine = createManualEngine()
-const away: Finish = () => Promise.reject(new DatabaseUnavailable('secret address'))
+const rejectFinish: Finish = () => Promise.reject(new DatabaseUnavailable('secret address'))
 let finish: Finish
 let undo: Undo
-let replaced: Store
+let replaceableStore: Store
 let testStore: TestStore
 let server: TestServer
 beforeAll(async () => {
   testStore = await openTestStore()
   const { store } = testStore
-  const failing: Finish = (ending) => finish(ending)
-  const failingUndo: Undo = (which) => undo(which)
-  const generations = { ...store.generations, finish: failing, undo: failingUndo }
-  replaced = { ...store, generations }
-  server = await startOwn()
+  const replaceableFinish: Finish = (ending) => finish(ending)
+  const replaceableUndo: Undo = (which) => undo(which)
+  const generations = { ...store.generations, finish: replaceableFinish, undo: replaceableUndo }
+  replaceableStore = { ...store, generations }
+  server = await startOnSharedStore()
 })
 beforeEach(() => {
   ;({ finish, undo } = testStore.store.generations)
@@ -43,10 +43,10 @@ afterAll(async () => {
   await testStore.close()
 })
 
-function startOwn(): Promise<TestServer> {
+function startOnSharedStore(): Promise<TestServer> {
   return startServer({
     testStore,
-    replacements: { deps: { engine, store: { ...replaced, embedded: true } } },
+    replacements: { deps: { engine, store: { ...replaceableStore, embedded: true } } },
   })
 }
 
@@ -55,11 +55,12 @@ async function lastMessage(client: Client, conversationId: string) {
   return body.messages.at(-1)!
 }
 
-describe('an end that the database does not take', () => {
-  test('is written again when it is back, and only then told', async () => {
+describe('when the database is unavailable at the end of an answer', () => {
+  test('stores the end once the database is back, and only then sends it', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
-    finish = away
+
+    finish = rejectFinish
     turn.end()
     await server.clock.advance(599)
     expect((await lastMessage(alice, start.conversationId)).status).toBe('inProgress')
@@ -67,28 +68,31 @@ describe('an end that the database does not take', () => {
     finish = testStore.store.generations.finish
     await server.clock.advance(1)
     const events = await stream.rest()
-    expect(events.map(({ name }) => name)).toEqual(['message.end'])
-
     const message = await lastMessage(alice, start.conversationId)
+
+    expect(events.map(({ name }) => name)).toEqual(['message.end'])
     expect(events[0]!.event).toMatchObject({ message })
     expect(message).toMatchObject({ content: 'Hello', status: 'complete' })
   })
 
-  test('or took without saying so, is told once as it was written', async () => {
+  test('sends the end once, as stored, when the connection breaks after the commit', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
+
     finish = async (ending) => {
       await testStore.store.generations.finish(ending)
       finish = testStore.store.generations.finish
       throw new DatabaseUnavailable('The connection broke after the commit')
     }
     turn.end()
+
     await until(async () => {
       const message = await lastMessage(alice, start.conversationId)
       return message.status === 'complete'
     })
     await server.clock.advance(100)
     const events = await stream.rest()
+
     expect(events.map(({ name }) => name)).toEqual(['message.end'])
     expect(events[0]!.event).toMatchObject({
       message: await lastMessage(alice, start.conversationId),
@@ -99,11 +103,12 @@ describe('an end that the database does not take', () => {
     expect(totals).toMatchObject({ requests: 1, messages: 1 })
   })
 
-  test('for however long is told when it is written, all of it, to who has waited', async () => {
+  test('sends the whole end to a waiting reader after a long outage', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
+
     await server.clock.advance(1_000)
-    finish = away
+    finish = rejectFinish
     turn.say(' there')
     turn.end()
     expect((await stream.next())!.name).toBe('message.delta')
@@ -115,8 +120,10 @@ describe('an end that the database does not take', () => {
 
     const body = { message: 'Hi', conversationId }
     await alice.refused('conversation-busy', 'sendMessage', { body })
+
     finish = testStore.store.generations.finish
-    await server.clock.advance(LONGEST_PAUSE_MS)
+    await server.clock.advance(LONGEST_RETRY_PAUSE_MS)
+
     expect((await next)!.event).toMatchObject({
       type: 'message.end',
       message: { content: 'Hello there', status: 'complete' },
@@ -129,32 +136,32 @@ describe('an end that the database does not take', () => {
     expect((await again.stream.rest()).at(-1)!.name).toBe('message.end')
   })
 
-  test('for however long is waited for by POST /chat, too', async () => {
+  test('completes a waiting POST /chat after a long outage', async () => {
     const alice = await server.createUser()
-    const asked = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
-    finish = away
+    const response = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
+    finish = rejectFinish
     const turn = await engine.next()
     turn.say('Hello')
     turn.end()
     await server.clock.advance(OUTAGE_MS)
+
     finish = testStore.store.generations.finish
+    await server.clock.advance(LONGEST_RETRY_PAUSE_MS)
 
-    await server.clock.advance(LONGEST_PAUSE_MS)
-
-    expect((await asked).body.message).toMatchObject({ content: 'Hello', status: 'complete' })
+    expect((await response).body.message).toMatchObject({ content: 'Hello', status: 'complete' })
   })
 
-  test('while its reader is gone is written all the same', async () => {
+  test('stores the end although the reader has disconnected', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
-    finish = away
+    finish = rejectFinish
     turn.end()
     stream.hangUp()
     await server.clock.advance(OUTAGE_MS)
     finish = testStore.store.generations.finish
 
     const message = await until(async () => {
-      await server.clock.advance(LONGEST_PAUSE_MS)
+      await server.clock.advance(LONGEST_RETRY_PAUSE_MS)
       const last = await lastMessage(alice, start.conversationId)
       return last.status !== 'inProgress' && last
     })
@@ -162,30 +169,33 @@ describe('an end that the database does not take', () => {
     expect(message).toMatchObject({ content: 'Hello', status: 'complete' })
   })
 
-  test('of an answer that never began is 503 after some seconds, and taken back when it can be', async () => {
+  test('returns 503 for an answer that never began, and withdraws it once the database is back', async () => {
     const alice = await server.createUser()
     const { body } = await alice.expect(201, 'createConversation', { body: {} })
     const path = { conversationId: body.id }
-    const asked = { message: 'Hi', conversationId: body.id }
-    const refusal = alice.refused('unavailable', 'sendMessage', { body: asked })
+    const request = { message: 'Hi', conversationId: body.id }
+    const refusal = alice.refused('unavailable', 'sendMessage', { body: request })
+
     undo = () => Promise.reject(new DatabaseUnavailable('secret address'))
     const turn = await engine.next()
     turn.fail(new EngineFailure('upstream-failed', ''))
-    await server.clock.advance(BOUNDED_MS)
+    await server.clock.advance(LONGEST_WAIT_MS)
     expect((await refusal).headers['retry-after']).toBe('2')
 
-    await alice.refused('conversation-busy', 'sendMessage', { body: asked })
+    await alice.refused('conversation-busy', 'sendMessage', { body: request })
+
     undo = testStore.store.generations.undo
     const conversation = await until(async () => {
-      await server.clock.advance(LONGEST_PAUSE_MS)
+      await server.clock.advance(LONGEST_RETRY_PAUSE_MS)
       const found = await alice.expect(200, 'getConversation', { path })
       return found.body.messages.length === 0 && found.body
     })
+
     expect(conversation.messageCount).toBe(0)
   })
 
-  test('until the process must end is given up then: message.error, and interrupted as far as it was saved', async () => {
-    const stopping = await startOwn()
+  test('sends message.error at shutdown, and leaves the answer interrupted with the saved text', async () => {
+    const stopping = await startOnSharedStore()
     const alice = await stopping.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const find = async () => {
@@ -197,7 +207,8 @@ describe('an end that the database does not take', () => {
       await stopping.clock.advance(500)
       return (await find())?.message.content === 'Hello'
     })
-    finish = away
+
+    finish = rejectFinish
     turn.say(' there')
     turn.end()
     await stopping.clock.advance(OUTAGE_MS)
@@ -211,24 +222,25 @@ describe('an end that the database does not take', () => {
     expect(end.id).toBe(`${start.generationId}:${INTERRUPTED_SEQ}`)
 
     finish = testStore.store.generations.finish
-    const next = await startOwn()
+    const next = await startOnSharedStore()
+
     expect(await find()).toMatchObject({ status: 'interrupted' })
     expect((await find())!.message.content).toMatch(/^Hello/)
 
     await next.close()
   })
 
-  test('is given time to be written within the grace', async () => {
-    const stopping = await startOwn()
+  test('stores the end during the grace period of a shutdown', async () => {
+    const stopping = await startOnSharedStore()
     const alice = await stopping.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
-    finish = away
+    finish = rejectFinish
     turn.end()
     await stopping.clock.advance(OUTAGE_MS)
+
     const stopped = stopping.parley.stop(30)
     await stopping.clock.advance(1_000)
     finish = testStore.store.generations.finish
-
     const events = await advanceUntilSettled([stopping.clock], stream.rest())
 
     expect(events.map(({ name }) => name)).toEqual(['message.end'])
