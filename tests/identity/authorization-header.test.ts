@@ -3,8 +3,8 @@ import { MINUTE_MS } from '../support/clock/jumping-clock.ts'
 import { send } from '../support/wire/wire.ts'
 import {
   alice,
-  ask,
-  bearer,
+  requestProfile,
+  requestWithToken,
   clock,
   encode,
   expectRefused,
@@ -27,7 +27,7 @@ describe('another spelling of a valid access token', () => {
     expect(twins).toHaveLength(15)
 
     for (const twin of twins) await expectTokenRefused(twin)
-    expect((await bearer(token)).status).toBe(200)
+    expect((await requestWithToken(token)).status).toBe(200)
     for (const twin of twins) await expectTokenRefused(twin)
   })
 
@@ -85,7 +85,7 @@ describe('a valid access token', () => {
     ]
 
     for (const line of places) {
-      const response = await ask([line])
+      const response = await requestProfile([line])
       expect([response.status, response.problem().code]).toEqual([401, 'unauthenticated'])
       expect(response.headers['www-authenticate']).toBe('Bearer realm="parley"')
     }
@@ -118,14 +118,15 @@ describe('the Authorization header', () => {
     ['the token as a parameter', (token) => `Bearer token="${token}"`],
     ['a wide letter in the scheme', (token) => `B\u00e9arer ${token}`],
   ])('is refused with %s', async (_, valueOf) => {
-    expectRefused(await ask([`Authorization: ${valueOf(forge({}))}`]))
+    expectRefused(await requestProfile([`Authorization: ${valueOf(forge({}))}`]))
   })
 
   test('accepts the scheme in any case, and white space around the value (RFC 9110 5.5)', async () => {
     const token = forge({})
     const values = [`bearer ${token}`, `BEARER  ${token}`, `  Bearer ${token} \t`]
 
-    for (const value of values) expect((await ask([`Authorization:${value}`])).status).toBe(200)
+    for (const value of values)
+      expect((await requestProfile([`Authorization:${value}`])).status).toBe(200)
   })
 
   test('is refused when it occurs twice, whichever of the two is valid', async () => {
@@ -137,7 +138,7 @@ describe('the Authorization header', () => {
     ])
 
     for (const lines of both) {
-      const response = await ask(lines)
+      const response = await requestProfile(lines)
       expect([response.status, response.problem().code]).toEqual([401, 'token-invalid'])
       expect(response.headers['www-authenticate']).toContain('error="invalid_token"')
       expect(response.problem().detail).toBe('Send exactly one credential.')
@@ -157,7 +158,7 @@ describe('the Authorization header', () => {
     ]
 
     for (const lines of odd) {
-      const response = await ask(lines)
+      const response = await requestProfile(lines)
       expect([400, 401]).toContain(response.status)
       expect(['invalid-request', 'token-invalid']).toContain(response.problem().code)
     }
@@ -165,16 +166,18 @@ describe('the Authorization header', () => {
 
   test('is refused with 401 when it is long, and with 431 beyond 16 kB', async () => {
     for (const length of [4_097, 8_000, 15_000]) {
-      expectRefused(await bearer('a'.repeat(length)))
-      expectRefused(await bearer(`${encode('{}')}.${'a'.repeat(length)}.${'A'.repeat(86)}`))
+      expectRefused(await requestWithToken('a'.repeat(length)))
+      expectRefused(
+        await requestWithToken(`${encode('{}')}.${'a'.repeat(length)}.${'A'.repeat(86)}`),
+      )
     }
 
     for (const length of [16_384, 100_000]) {
-      const response = await bearer('a'.repeat(length))
+      const response = await requestWithToken('a'.repeat(length))
       expect([response.status, response.problem().code]).toEqual([431, 'headers-too-large'])
     }
     const many = Array.from({ length: 200 }, (_, i) => `X-Junk-${i}: ${'a'.repeat(100)}`)
-    const response = await ask([`Authorization: Bearer ${forge({})}`, ...many])
+    const response = await requestProfile([`Authorization: Bearer ${forge({})}`, ...many])
     expect([response.status, response.problem().code]).toEqual([431, 'headers-too-large'])
   })
 
