@@ -20,7 +20,7 @@ describe('whether an account exists', () => {
     return { response: comparable(response), work: takeWork() }
   }
 
-  test('cannot be told from the body, headers or hashing of a failed login', async () => {
+  test('does not show in the body, headers or hashing of a failed login', async () => {
     const [alice, bob, carol] = [
       await server.createUser(),
       await server.createUser(),
@@ -48,7 +48,7 @@ describe('whether an account exists', () => {
     }
   })
 
-  test('cannot be told by registering when registration is closed', async () => {
+  test('does not show in a registration while registration is closed', async () => {
     const closed = await startServer({ testStore, replacements: { deps: { passwords } } })
     takeWork()
 
