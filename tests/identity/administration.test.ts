@@ -117,7 +117,7 @@ describe('POST /admin/users', () => {
     }
   })
 
-  test.each(['short', 'password123'])('refuses the password %s', async (password) => {
+  test.each(['short', 'password123'])('refuses the weak password %j', async (password) => {
     const body = { ...newAccount(), password }
 
     await admin.refused('weak-password', 'createUser', { body })

@@ -66,7 +66,7 @@ describe('the expiry of an API key', () => {
     expect(expiresAt).toBe(at)
   })
 
-  test('ends the possibility to revoke or rotate the key', async () => {
+  test('makes it impossible to revoke or rotate the key', async () => {
     const robot = await newServiceAccount()
     const { id } = await createKey(robot, { expiresAt: inSeconds(60) })
 

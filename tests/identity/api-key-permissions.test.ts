@@ -127,7 +127,7 @@ describe('the operations that an API key can call', () => {
   const ofSessions = operations.filter(({ auth }) => auth === 'session')
   const ofAll = operations.filter(({ auth }) => auth !== 'session' && auth !== 'public')
 
-  test('are tried below, and so are those that need a session', () => {
+  test('are tested below, and so are those that need a session', () => {
     expect(ofSessions.map(({ operationId }) => operationId)).toContain('changePassword')
     expect(ofAll.map(({ operationId }) => operationId)).toContain('streamMessage')
   })

@@ -181,6 +181,7 @@ describe('the header of an API key', () => {
     const key = `X-API-Key: ${robot.secret}`
     const keyAsBearer = `Authorization: Bearer ${robot.secret}`
     const token = `authorization: Bearer ${alice.identity.accessToken}`
+
     for (const lines of [
       [key, key],
       [keyAsBearer, keyAsBearer],

@@ -39,7 +39,7 @@ describe('the audit log', () => {
     ['DELETE /users/profile', closing],
     ['DELETE /admin/users/{userId}', deletion],
   ])(
-    'keeps the events of an account without its address and name after %s, and changes no other',
+    'keeps the events of an account without address and name after %s, and changes no other event',
     async (_, leave) => {
       const { alice, id, personalData } = await registerWithEvents()
       const admin = await server.admin()

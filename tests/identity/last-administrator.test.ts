@@ -59,11 +59,14 @@ describe('the last administrator', () => {
       (by: Client, userId: string) =>
         by.call('changeUser', { path: { userId }, body: { disabled: true } }),
     ]
+
     for (let round = 0; round < 21; round += 1) {
       const act = acts[round % acts.length]!
       const [one, other] = [last, (await createAccount(server, last, 'admin')).client]
       const ids = [await idOf(one), await idOf(other)]
+
       const answers = await Promise.all([act(one, ids[1]!), act(other, ids[0]!)])
+
       const left = await activeAdmins()
       expect(left).toHaveLength(1)
       expect(answers.filter(({ status }) => status < 300)).toHaveLength(1)

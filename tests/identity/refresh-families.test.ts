@@ -155,8 +155,8 @@ describe('a session', () => {
   })
 })
 
-describe('another installation', () => {
-  test('with another SERVER_SECRET accepts no refresh token or password, although it shares keys and accounts', async () => {
+describe('an installation with another SERVER_SECRET', () => {
+  test('accepts no refresh token or password of this one, although it shares keys and accounts', async () => {
     const alice = await server.createUser()
     const body = { email: 'admin@example.com', password: 'the admin of the tests' }
 
@@ -165,7 +165,7 @@ describe('another installation', () => {
       await other.anonymous.with(alice.identity).expect(200, 'getProfile')
       // Password hashes depend on the secret too.
       await other.anonymous.refused('invalid-credentials', 'logIn', { body })
-    }, 'another secret, which nobody here has seen before')
+    }, 'another secret than that of the other tests')
 
     await expectValid(alice.identity)
   })

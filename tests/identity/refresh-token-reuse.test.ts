@@ -105,12 +105,14 @@ describe('the reuse of a refresh token', () => {
     await expectInvalid(last)
   })
 
-  test('at another instance ends the session here: refresh tokens immediately, access tokens with the next poll', async () => {
+  test('at another instance ends the session at this one: refresh tokens immediately, access tokens with the next poll', async () => {
     await withServer(async (other) => {
       const first = (await server.createUser()).identity
       const second = await refresh(first.refreshToken)
       const third = await refresh(second.refreshToken)
+
       await expectRefused('refresh-token-reused', first.refreshToken, other)
+
       await expectRefused('token-invalid', third.refreshToken)
       await server.parley.services.revocations.feed.refresh()
       await expectInvalid(third)
@@ -122,9 +124,11 @@ describe('the reuse of a refresh token', () => {
       const first = (await server.createUser()).identity
       const second = await refresh(first.refreshToken)
       clock.jump(MINUTE_MS)
+
       const answers = await concurrently((i) =>
         tryToRefresh(i % 2 === 0 ? second.refreshToken : first.refreshToken),
       )
+
       const codes = answers.filter(({ status }) => status !== 200)
       expect(codes.map(({ body }) => (body as Problem).code)).toContain('refresh-token-reused')
       for (const answer of answers) {

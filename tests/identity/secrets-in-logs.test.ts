@@ -42,7 +42,7 @@ const json = (body: string): WireRequest => ({
 })
 
 /** A user of the program, who keeps every secret that is sent or received. */
-class SecretiveUser {
+class TrackedUser {
   readonly email: string
   readonly displayName: string
   readonly password: string
@@ -85,11 +85,12 @@ class SecretiveUser {
   async failToLogIn(): Promise<void> {
     const { email, password } = this
     const guess = this.newSecret('a wrong password')
-    const logIn = (body: { email: string; password: string }) => ({ body })
-    const wrong = logIn({ email, password: guess })
-    await this.#anonymous.refused('invalid-credentials', 'logIn', wrong)
-    const misplaced = logIn({ email: password, password })
-    await this.#anonymous.refused('invalid-request', 'logIn', misplaced)
+    await this.#anonymous.refused('invalid-credentials', 'logIn', {
+      body: { email, password: guess },
+    })
+    await this.#anonymous.refused('invalid-request', 'logIn', {
+      body: { email: password, password },
+    })
   }
 
   async reuseRefreshToken(): Promise<void> {
@@ -118,7 +119,7 @@ class SecretiveUser {
 }
 
 /** Sends secrets in bodies, paths, headers and unparsable requests. No login succeeds: `user` has the old password. */
-async function sendSecrets(secrets: Secrets, session: Client, user: SecretiveUser): Promise<void> {
+async function sendSecrets(secrets: Secrets, session: Client, user: TrackedUser): Promise<void> {
   const { url } = session
   const { email, displayName, password } = user
   const login = session.urlOf('logIn')
@@ -194,7 +195,7 @@ describe('the program with LOG_LEVEL=trace', () => {
       CHAT_UPSTREAM_URL: 'http://127.0.0.1:1/v1',
       CHAT_UPSTREAM_KEY: secrets.keep('the key of the upstream', `sk-${randomUUID()}`),
     })
-    const user = new SecretiveUser(secrets, program.url)
+    const user = new TrackedUser(secrets, program.url)
 
     await user.register()
     const first = await user.logIn()
