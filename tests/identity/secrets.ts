@@ -1,16 +1,16 @@
 import type { Tokens } from '../support/client.ts'
 
-/** A shorter piece could be in a text by chance. */
+/** Shorter pieces could occur in a text by chance. */
 const SHORTEST_PIECE = 12
 
 /**
- * The secrets of a test, written down as they appear. To extend it: whatever a new feature gives
- * out or is given, `keep` it, and what the server writes is searched for it at the end.
+ * The secrets that a test has used, and the search for them in what the server wrote. A test of a new feature
+ * passes every secret that it sends or receives to `keep`.
  */
 export class Secrets {
   readonly #known = new Map<string, string>()
 
-  /** @returns the secret, so that it can be kept in the place where it is used */
+  /** @returns the secret, so that the call can stand where the secret is used */
   keep(what: string, secret: string): string {
     this.#known.set(secret, what)
     return secret
@@ -20,11 +20,11 @@ export class Secrets {
     const { accessToken, refreshToken } = tokens
     this.keep('a refresh token', refreshToken)
     this.keep('an access token', accessToken)
-    // A line that cut the token in pieces would show enough: its signature opens what it signs.
+    // Each part is kept too, for a line that holds only some of them.
     for (const part of accessToken.split('.')) this.keep('a part of an access token', part)
   }
 
-  /** What of them the text holds, in clear or in a common encoding. */
+  /** Returns those that the text holds, in clear or in a common encoding. */
   foundIn(text: string): string[] {
     const found = [...this.#known].filter(([secret]) =>
       spellingsOf(secret).some((spelling) => text.includes(spelling)),
