@@ -39,6 +39,8 @@ const disguised = (name: string): [query: string, pointer: string][] =>
 
 const secured = named(operations.filter(({ auth }) => auth === 'required' || auth === 'session'))
 
+const scoped = secured.filter(({ operation }) => operation.scopes.length > 0)
+
 const withIds = named(operations.filter((one) => parametersOf(one).length > 0))
 
 const withResponseBody = named(
@@ -73,7 +75,9 @@ describe.each(secured)('$operationId', ({ operation }) => {
       /^Bearer realm="parley", error="invalid_token"/,
     )
   })
+})
 
+describe.each(scoped)('$operationId', ({ operation }) => {
   test('refuses a token without the required scopes', async () => {
     const { sessionId } = alice.identity
     const profile = await alice.expect(200, 'getProfile')
@@ -82,7 +86,6 @@ describe.each(secured)('$operationId', ({ operation }) => {
       sessionId,
       scopes: [],
     })
-    if (operation.scopes.length === 0) return
     const headers = { Authorization: `Bearer ${token}` }
 
     const response = await send(urlOf(operation), { method: operation.method, headers })
