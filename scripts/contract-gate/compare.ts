@@ -42,10 +42,14 @@ export async function compare(
     ...changes.flatMap((change) => breaksOf(change, base)),
   ]
   const harmless = changes.filter((change) => breaksOf(change, base).length === 0)
-  const additions = harmless.filter((change) => !isWording(change)).map(differenceOf)
+  const additions = harmless.filter((change) => !isWording(change) && !isNewProblem(change))
   return {
     breaks,
-    additions: [...onItsDay.map(goneOnItsDay), ...addedProblems(base, document), ...additions],
+    additions: [
+      ...onItsDay.map(goneOnItsDay),
+      ...addedProblems(base, document),
+      ...additions.map(differenceOf),
+    ],
     texts: harmless.filter(isWording).length,
   }
 }
@@ -84,6 +88,11 @@ function isGrowth(ruleId: string, change: Change, released: ContractDocument): b
 function isWording({ typeName, property, path }: Change): boolean {
   if (WORD_TYPES.includes(typeName) || path.startsWith('#/info')) return true
   return property !== undefined && WORDS.includes(property)
+}
+
+/** `addedProblems` names each of them; redocly reports the list, and only where there was none. */
+function isNewProblem({ kind, path }: Change): boolean {
+  return kind !== 'removed' && path.includes('/x-problems')
 }
 
 function differenceOf(change: Change): Difference {

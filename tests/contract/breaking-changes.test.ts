@@ -37,4 +37,17 @@ describe('a change of the whole document', () => {
   test.each(HARMLESS_ALONE)('breaks no client: %s', async (_what, edits, before) => {
     expect((await compareAlone(edits, before)).breaks).toEqual([])
   })
+
+  test.each([
+    ['its first', { 'getThing x-problems': ['too-late'] }],
+    ['a further', { 'createThing x-problems': ['name-taken', 'too-late'] }],
+  ])(
+    'counts as an addition: an operation returns %s problem that callers know',
+    async (_what, edits) => {
+      const { breaks, additions } = await compareAlone(edits)
+
+      expect(breaks).toEqual([])
+      expect(additions.map(({ what }) => what)).toEqual(['may also return too-late'])
+    },
+  )
 })

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { OperationId } from '../../src/contract/types.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
+import { contract } from '../support/contract/contract.ts'
 import { databaseDump, fillPath, operations } from '../support/contract/operations.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { createAdminResources, createUserResources, type Resources } from '../support/resources.ts'
@@ -87,6 +88,12 @@ describe('GET /status', () => {
 
     const { body: reply } = await alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     expect(reply.message.model).toBe(body.engine.model)
+  })
+
+  test('returns the version of the contract', async () => {
+    const { body } = await server.anonymous.expect(200, 'getStatus')
+
+    expect(body.version).toBe(contract.document.info.version)
   })
 
   test('counts the seconds since the start', async () => {
