@@ -70,6 +70,7 @@ describe('REDIS_URL', () => {
 
   test('is not quoted in a mistake, and causes no other error', () => {
     const password = fc.string({ minLength: 6 }).map((text) => `§${text}`)
+
     fc.assert(
       fc.property(password, fc.constantFrom('redis', 'rediss', 'unix', 'x'), (text, scheme) => {
         expect(mistakeIn(`${scheme}://:${text}@redis`) ?? '').not.toContain(text)

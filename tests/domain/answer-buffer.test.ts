@@ -45,14 +45,15 @@ describe('AnswerBuffer', () => {
     const piece = fc
       .tuple(fc.constantFrom('a', '🙂', '한', 'ab🙂'), fc.integer({ min: 0, max: 30_000 }))
       .map(([unit, times]) => unit.repeat(times))
+
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
         const answer = new AnswerBuffer()
-        const kept = pieces.map((one) => answer.add(one)).join('')
-        expect(answer.text).toBe(kept)
-        expect(pieces.join('').startsWith(kept)).toBe(true)
-        expect(kept.length).toBeLessThanOrEqual(LONGEST_ANSWER)
-        expect(kept.isWellFormed()).toBe(true)
+        const added = pieces.map((one) => answer.add(one)).join('')
+        expect(answer.text).toBe(added)
+        expect(pieces.join('').startsWith(added)).toBe(true)
+        expect(added.length).toBeLessThanOrEqual(LONGEST_ANSWER)
+        expect(added.isWellFormed()).toBe(true)
       }),
       { numRuns: 50 },
     )

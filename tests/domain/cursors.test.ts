@@ -43,6 +43,7 @@ test.each([
 
 test('a cursor with any changed byte is malformed, not a mismatch', () => {
   const bytes = Buffer.from(cursor, 'base64url')
+
   for (let index = 0; index < bytes.length; index += 1) {
     const changed = Buffer.from(bytes)
     changed[index]! ^= 1

@@ -36,6 +36,7 @@ test('a token of another key is refused', () => {
 
 test('a token with any changed bit is refused, even with a valid checksum', () => {
   const bytes = bytesOf(token)
+
   for (let bit = 0; bit < bytes.length * 8; bit += 1) {
     const changed = Buffer.from(bytes)
     changed[bit >> 3]! ^= 1 << (bit & 7)

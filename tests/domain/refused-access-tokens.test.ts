@@ -106,6 +106,7 @@ describe('an access token', () => {
     const input = [{ ...validHeader(), alg: 'HS256' }, validClaims()]
       .map((part) => encode(JSON.stringify(part)))
       .join('.')
+
     for (const secret of [JSON.stringify(jwk), jwk!.x!, Buffer.from(jwk!.x!, 'base64url')]) {
       const mac = createHmac('sha256', secret).update(input).digest()
       expect(await codeOf(`${input}.${mac.toString('base64url')}`)).toBe('token-invalid')
@@ -117,6 +118,7 @@ describe('an access token', () => {
   test('is refused with a key of its own in its header', async () => {
     const { privateKey } = foreignKeys.signing
     const [jwk] = foreignKeys.publicJwks().keys
+
     for (const kid of [keys.signing.kid, foreignKeys.signing.kid]) {
       for (const member of [
         { jwk },
@@ -192,6 +194,7 @@ describe('an access token', () => {
     const token = await issue()
     await tokens.verify(token)
     const position = fc.integer({ min: 0, max: token.length - 1 })
+
     await fc.assert(
       fc.asyncProperty(position, fc.string({ minLength: 1, maxLength: 1 }), async (at, letter) => {
         fc.pre(token[at] !== letter)
@@ -207,6 +210,7 @@ describe('an access token', () => {
       fc.constantFrom('alg', 'typ', 'kid', 'crit', 'b64', 'jwk', 'zip', 'enc', 'x5c'),
       fc.oneof(fc.jsonValue(), fc.constantFrom('EdDSA', 'at+jwt', keys.signing.kid)),
     )
+
     await fc.assert(
       fc.asyncProperty(members, async (header) => {
         const token = `${encode(JSON.stringify(header))}.${payload}.${signature}`

@@ -46,6 +46,7 @@ describe('the title of a conversation', () => {
     }
     const odd = fc.constantFrom(...'\u0001\u001b\u0085\u2028\u202e\u2066\u2069\u200e\ufeff')
     const text = fc.string({ unit: fc.oneof(fc.string({ unit: 'grapheme' }), odd), maxLength: 300 })
+
     fc.assert(
       fc.property(text, (message) => {
         fc.pre(/\S/.test(message))

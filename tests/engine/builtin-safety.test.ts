@@ -73,6 +73,7 @@ describe('syntax of the rules in the text of a user', () => {
       }),
       fc.constantFrom('\ud800', 'a\0b', '👩‍👩‍👧‍👦', '...', ' ', ''),
     )
+
     await fc.assert(
       fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 4 }), async (texts) => {
         for (const answer of await talk(texts)) {

@@ -109,6 +109,7 @@ describe('the answer to a turn', () => {
 
   it('is the same on an instance that does not know the conversation', async () => {
     const messages: TurnMessage[] = []
+
     for (const [index, answer] of (await talk(long, { conversationId: 'long' })).entries()) {
       messages.push({ role: 'user', content: long[index]! })
       // Every few turns, an engine with an empty memory answers too.

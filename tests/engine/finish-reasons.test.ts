@@ -23,6 +23,7 @@ describe('the finish reason', () => {
   ])('%s of the upstream becomes %s', async (reason, expected) => {
     for (const rest of [[DONE], []]) {
       const { parts, failure } = await play(streamOf([says('Yes'), ends(reason), ...rest]))
+
       expect(failure).toBeUndefined()
       expect(textOf(parts)).toBe('Yes')
       expect((parts.at(-1) as EngineEnd).finishReason).toBe(expected)
@@ -35,6 +36,7 @@ describe('the finish reason', () => {
   ])('%s of the upstream fails the answer, with and without [DONE]', async (reason) => {
     for (const rest of [[DONE], []]) {
       const { parts, failure } = await play(streamOf([says('Half'), ends(reason), ...rest]))
+
       expect(failure?.code).toBe('upstream-failed')
       expect(failure?.message).toContain(reason.includes(' ') ? 'no name' : reason.toLowerCase())
       expect(parts).toEqual([{ type: 'text', text: 'Half' }])

@@ -19,6 +19,7 @@ describe('an event of the stream', () => {
     async (_, errors) => {
       for (const before of [[], [says('Half')]]) {
         const { parts, failure } = await play(streamOf([...before, ...errors, ends('stop'), DONE]))
+
         expect(failure?.code).toBe('upstream-failed')
         expect(failure?.message).not.toContain('overloaded')
         expect(parts).toEqual(before.map(() => ({ type: 'text', text: 'Half' })))

@@ -40,7 +40,7 @@ const LISTS: List[] = [
     of: [{ table: 'g', model: 'Generation', lacks: [...INTERNAL, ...STORED_ONLY] }, usage],
   },
   {
-    name: 'kept generation',
+    name: 'stored generation',
     list: keptColumns,
     of: [{ table: 'g', model: 'Generation', lacks: INTERNAL }, usage],
   },

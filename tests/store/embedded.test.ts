@@ -94,8 +94,10 @@ test('other callbacks run between the statements of a queue', async () => {
     timer = setImmediate(count)
   }
   let timer = setImmediate(count)
+
   try {
     await Promise.all(Array.from({ length: 20 }, () => store.ping()))
+
     expect(turns).toBeGreaterThanOrEqual(19)
   } finally {
     clearImmediate(timer)

@@ -161,6 +161,7 @@ describe.skipIf(!hasPostgres)('a connection to a socket', () => {
       `postgresql:///postgres?host=/tmp&port=${port}&user=postgres&sslmode=verify-full`,
       `postgresql://postgres@%2Ftmp:${port}/postgres?schema=chat`,
     ]
+
     for (const databaseUrl of urls) {
       const store = await openStore({ databaseUrl })
       await store.ping()
@@ -169,6 +170,7 @@ describe.skipIf(!hasPostgres)('a connection to a socket', () => {
       expect(await counters.find(['k'])).toEqual([undefined])
       await counters.close()
     }
+
     await server.close()
   }, 60_000)
 

@@ -30,8 +30,8 @@ test('a second rating replaces the first and keeps its id and creation time', as
   const second = newFeedback(accountId, answer)
   const replaced = await feedback.give({ ...second, rating: 'down', tags: [], now: later(9) })
 
-  const { comment: _, ...kept } = first ?? {}
-  const expected = { ...kept, rating: 'down', tags: [], updatedAt: later(9) }
+  const { comment: _, ...unchanged } = first ?? {}
+  const expected = { ...unchanged, rating: 'down', tags: [], updatedAt: later(9) }
   expect(replaced).toStrictEqual(expected)
   expect(await feedback.list({ accountId, limit: 9 })).toStrictEqual({ found: [replaced] })
 })
@@ -53,9 +53,9 @@ test('a question or the answer of another account cannot be rated', async () => 
   const { answer, question } = await givenAnswer(accountId)
   expect(await feedback.give(newFeedback(accountId, question))).toBeUndefined()
 
-  const { id: stranger } = await givenAccount(opened.store)
-  expect(await feedback.give(newFeedback(stranger, answer))).toBeUndefined()
-  expect(await feedback.list({ accountId: stranger, limit: 9 })).toStrictEqual({ found: [] })
+  const { id: otherId } = await givenAccount(opened.store)
+  expect(await feedback.give(newFeedback(otherId, answer))).toBeUndefined()
+  expect(await feedback.list({ accountId: otherId, limit: 9 })).toStrictEqual({ found: [] })
 })
 
 test('pages contain each rating once when all have the same time', async () => {

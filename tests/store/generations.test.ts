@@ -96,9 +96,9 @@ test('a start in the conversation of another account is missing and writes nothi
   const { generation, conversationId } = await givenRunning()
   const { generations, messages } = opened.store
   await generations.finish(ending(generation))
-  const { id: stranger } = await givenAccount(opened.store)
+  const { id: otherId } = await givenAccount(opened.store)
 
-  const start = await generations.start(newGeneration(stranger, { inConversation: conversationId }))
+  const start = await generations.start(newGeneration(otherId, { inConversation: conversationId }))
 
   expect(start).toStrictEqual({ outcome: 'missing' })
   expect((await messages.list({ conversationId, limit: 9 })).found).toHaveLength(2)

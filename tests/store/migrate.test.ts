@@ -166,6 +166,7 @@ test.skipIf('snapshot' in inject('migrated'))(
     const { prisma } = database()
     const role = `parley_guest_${String(process.pid)}`
     await prisma.$executeRawUnsafe(`CREATE ROLE ${role}`)
+
     try {
       await prisma.$transaction(async (guest) => {
         await guest.$executeRawUnsafe(`GRANT SELECT ON _prisma_migrations TO ${role}`)

@@ -3,6 +3,7 @@ import { LOOKED_AT_ONCE } from '../../src/store/searching.ts'
 import type { Searched, Store, UsageQuery } from '../../src/store/store.ts'
 import { type LoggedTestStore, openLoggedTestStore } from '../support/database/query-log.ts'
 import { givenAccount, later, now } from './given.ts'
+import { RECORDS, explain, fillDatabase } from './plans.given.ts'
 
 /*
  * In a large database, each list reads about as many rows as it returns, at any position in the list.
@@ -11,14 +12,6 @@ import { givenAccount, later, now } from './given.ts'
 const LIMIT = 20
 /** Rows read for each requested row: one by an index, and the rows that belong to it. */
 const READ_PER_ROW = 4
-const CONVERSATIONS = 10_000
-/** The ones whose last change is oldest. */
-const ARCHIVED = 100
-const ACCOUNTS = 10_000
-/** The ones that were created first. */
-const SERVICE_ACCOUNTS = 100
-const MESSAGES_IN_ONE = 50_000
-const RECORDS = 50_000
 const USERS = 2
 /** One per minute. */
 const RECORDS_PER_HOUR = 60
@@ -37,14 +30,7 @@ let longConversationId: string
 beforeAll(async () => {
   testStore = await openLoggedTestStore()
   store = testStore.store
-  ownerId = (await givenAccount(store)).id
-  const other = await givenAccount(store)
-  await fillAccounts()
-  for (const { id } of [other, { id: ownerId }]) await fill(id)
-  const [first] = await store.conversations.walk({ ownerId, limit: 1 })
-  longConversationId = first!.id
-  await fillConversation(longConversationId)
-  await testStore.pglite.exec('ANALYZE')
+  ;({ ownerId, longConversationId } = await fillDatabase(testStore))
 }, 180_000)
 afterAll(() => testStore.close())
 
@@ -151,7 +137,7 @@ describe('a large database', () => {
 
     expect(result).toHaveLength(LIMIT)
     expect(queries).toHaveLength(1)
-    const { rowsRead, text } = await plan(queries[0]!)
+    const { rowsRead, text } = await explain(testStore, queries[0]!)
     expect(rowsRead, text).toBeLessThanOrEqual(LIMIT * READ_PER_ROW)
   })
 
@@ -161,7 +147,7 @@ describe('a large database', () => {
   ])('reads one row to find one: %s', async (_name, find) => {
     const { queries } = await testStore.during(find)
 
-    for (const query of queries) expect((await plan(query)).rowsRead).toBe(1)
+    for (const query of queries) expect((await explain(testStore, query)).rowsRead).toBe(1)
   })
 
   const searches: [string, () => Promise<Searched<unknown>>][] = [
@@ -186,7 +172,7 @@ describe('a large database', () => {
 
       expect(result).toMatchObject({ found: [], lookedUpTo: { id: expect.any(String) as string } })
       expect(queries).toHaveLength(1)
-      const { rowsRead, text } = await plan(queries[0]!)
+      const { rowsRead, text } = await explain(testStore, queries[0]!)
       expect(rowsRead, text).toBe(LOOKED_AT_ONCE)
     },
   )
@@ -217,7 +203,7 @@ describe('a large database', () => {
       const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
       expect(requests).toBeGreaterThan(23 * RECORDS_PER_HOUR)
       expect(queries).toHaveLength(1)
-      const { rowsRead, text } = await plan(queries[0]!)
+      const { rowsRead, text } = await explain(testStore, queries[0]!)
       expect(rowsRead, text).toBeLessThanOrEqual(USERS * (hours + 2 * 2 * RECORDS_PER_HOUR))
     },
   )
@@ -243,73 +229,3 @@ test('disownUsage takes 5,000 records at a time, and reports of all accounts kee
   }
   expect(await store.closedAccounts.disownUsage(id)).toBe(false)
 })
-
-/** Conversations of one message, feedback, usage and audit events, a second or a minute apart. */
-async function fill(accountId: string): Promise<void> {
-  const at = (step: string) => `timestamptz '${now.toISOString()}' - i * interval '${step}'`
-  const account = `'${accountId}'::uuid`
-  await testStore.pglite.exec(`
-    INSERT INTO conversations (id, owner_id, title, mode, created_at, updated_at, message_count,
-      archived)
-    SELECT gen_random_uuid(), ${account}, 'Conversation ' || i, 'balanced', ${at('1 second')},
-      ${at('1 second')}, 1, i > ${CONVERSATIONS - ARCHIVED}
-    FROM generate_series(1, ${CONVERSATIONS}) i;
-    INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
-    SELECT gen_random_uuid(), id, 1, 'assistant', 'Hello', 'complete', created_at
-    FROM conversations WHERE owner_id = ${account};
-    INSERT INTO feedback (id, account_id, message_id, rating, created_at, updated_at)
-    SELECT gen_random_uuid(), ${account}, m.id,
-      (CASE WHEN c.archived THEN 'down' ELSE 'up' END)::rating, m.created_at, m.created_at
-    FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.owner_id = ${account};
-    INSERT INTO usage_records (generation_id, account_id, at, answered, total_tokens)
-    SELECT gen_random_uuid(), ${account}, ${at('1 minute')}, 1, 10
-    FROM generate_series(1, ${RECORDS}) i;
-    INSERT INTO audit_events (id, at, event, actor_id, target_id, request_id)
-    SELECT gen_random_uuid(), ${at('1 second')}, 'session.created', ${account},
-      gen_random_uuid(), 'test'
-    FROM generate_series(1, ${RECORDS}) i;`)
-}
-
-async function fillAccounts(): Promise<void> {
-  await testStore.pglite.exec(`
-    INSERT INTO accounts (id, role, email, display_name, created_at, updated_at)
-    SELECT gen_random_uuid(), (CASE WHEN i > ${ACCOUNTS} THEN 'service' ELSE 'user' END)::role,
-      'person' || i || '@example.com', CASE WHEN i > ${ACCOUNTS} THEN 'Robot' ELSE 'Person' END,
-      timestamptz '${now.toISOString()}' - i * interval '1 second', now()
-    FROM generate_series(1, ${ACCOUNTS + SERVICE_ACCOUNTS}) i`)
-}
-
-async function fillConversation(conversationId: string): Promise<void> {
-  await testStore.pglite.exec(`
-    INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
-    SELECT gen_random_uuid(), '${conversationId}', i, 'assistant', 'Hello', 'complete', now()
-    FROM generate_series(2, ${MESSAGES_IN_ONE}) i;
-    UPDATE conversations SET message_count = ${MESSAGES_IN_ONE} WHERE id = '${conversationId}';`)
-}
-
-type Node = {
-  'Node Type': string
-  'Actual Rows': number
-  'Actual Loops': number
-  'Rows Removed by Filter'?: number
-  'Rows Removed by Index Recheck'?: number
-  Plans?: Node[]
-}
-
-/** Runs a statement again with EXPLAIN; `rowsRead` is the number of rows that its scans read. */
-async function plan({ sql, parameters }: { sql: string; parameters: unknown[] }) {
-  const { rows } = await testStore.pglite.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-    `EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`,
-    parameters,
-  )
-  const root = rows[0]!['QUERY PLAN'][0].Plan
-  return { rowsRead: rowsReadBy(root), text: JSON.stringify(root, null, 1) }
-}
-
-function rowsReadBy(node: Node): number {
-  const below = (node.Plans ?? []).reduce((sum, child) => sum + rowsReadBy(child), 0)
-  if (!node['Node Type'].includes('Scan') || node['Node Type'] === 'Subquery Scan') return below
-  const removed =
-    (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)
-  return below + (node['Actual Rows'] + removed) * node['Actual Loops']
-}

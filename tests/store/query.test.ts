@@ -33,6 +33,7 @@ describe('a statement', () => {
 
   test('returns text that begins with a byte order mark unchanged, also after a failure', async () => {
     const text = '\ufeff\ufeffHello\ufeff'
+
     for (const query of [opened.database.query, queryIn(opened.database.prisma)]) {
       const read = () => query`
         SELECT ${text}::text AS text, ${'\ufeff'}::text AS mark, ${[text]}::text[] AS texts,

@@ -67,7 +67,7 @@ test('a revoked or expired session cannot be rotated', async () => {
 test('revokeOwned revokes all sessions of one account except the given one', async () => {
   const { sessions } = opened.store
   const { id: accountId } = await givenAccount(opened.store)
-  const [kept, first, second] = [
+  const [excepted, first, second] = [
     await givenSession({ accountId }),
     await givenSession({ accountId }),
     await givenSession({ accountId }),
@@ -75,11 +75,11 @@ test('revokeOwned revokes all sessions of one account except the given one', asy
   const other = await givenSession()
   const at = later(DAY_MS / 2)
 
-  const revoked = await sessions.revokeOwned({ accountId, exceptId: kept.id, now: at })
+  const revoked = await sessions.revokeOwned({ accountId, exceptId: excepted.id, now: at })
 
   expect(revoked.sort()).toStrictEqual([first.id, second.id].sort())
   expect((await sessions.find(other.id))?.revokedAt).toBeUndefined()
-  expect(await sessions.listLive({ accountId, now, limit: 10 })).toStrictEqual([kept])
+  expect(await sessions.listLive({ accountId, now, limit: 10 })).toStrictEqual([excepted])
   expect((await sessions.revokedSince(at)).map(({ id }) => id).sort()).toStrictEqual(revoked)
   expect(await sessions.revokedSince(later(DAY_MS / 2 + 1))).toStrictEqual([])
 })
