@@ -69,7 +69,7 @@ describe('an access token', () => {
     expect(await tokens.verify(token)).toMatchObject({ scopes: [], role: undefined })
   })
 
-  test('is accepted when a test forges it with valid claims', async () => {
+  test('is accepted when the test signs it with valid claims', async () => {
     expect(await codeOf(await forge({}))).toBe('accepted')
     expect(await codeOf(forgeRaw(JSON.stringify(validClaims())))).toBe('accepted')
   })
@@ -115,7 +115,7 @@ describe('the lifetime of an access token', () => {
     expect(await codeOf(token)).toBe('token-expired')
   })
 
-  test('is not reported for an expired token of a foreign key, which is invalid', async () => {
+  test('does not matter for a token of a foreign key, which is invalid and not expired', async () => {
     const token = await forge({ exp: seconds() - 60 }, {}, foreignKeys.signing.privateKey)
 
     expect(await codeOf(token)).toBe('token-invalid')

@@ -44,7 +44,7 @@ describe('the text of an answer', () => {
       [deltaOf({ content: 'hm', extra_content: { google: { thought: true } } }), says('A')],
       'A',
     ],
-  ])('has the text and no reasoning of %s', async (_, events, text) => {
+  ])('contains the text, but no reasoning, of %s', async (_, events, text) => {
     const { parts } = await play(streamOf([...events, ends('stop'), DONE]))
 
     expect(textOf(parts)).toBe(text)
@@ -65,7 +65,7 @@ describe('the text of an answer', () => {
     ['white space without a block', '\n\n Yes', '\n\n Yes'],
     ['much white space', `${' '.repeat(5_000)}<think>`, `${' '.repeat(5_000)}<think>`],
   ])(
-    'has no block of reasoning at its beginning, wherever the chunks end: %s',
+    'does not begin with a block of reasoning, wherever the chunks end: %s',
     async (_, content, text) => {
       for (const size of [1, 3, 7, content.length]) {
         const words = content.match(new RegExp(`[^]{1,${size}}`, 'gu'))!

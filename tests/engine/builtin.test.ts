@@ -33,7 +33,7 @@ describe('the built-in engine', () => {
     ['3 더하기 4 곱하기 2는 얼마예요?', '11이에요'],
     ['1 / 0', 'no finite answer'],
     ['5 나누기 0은?', '0으로 나누'],
-  ])('calculates %s', async (question, result) => {
+  ])('solves "%s"', async (question, result) => {
     expect(await say(question)).toContain(result)
   })
 
@@ -71,7 +71,7 @@ describe('the built-in engine', () => {
     expect(new Set(answers).size).toBe(4)
   })
 
-  it('takes a reply to its question for a name only if it can be one', async () => {
+  it('takes the reply to its question as a name only if it can be one', async () => {
     expect(await say('What is my name?', 'why')).not.toContain('meet you')
     expect(await say('What is my name?', 'Zoë')).toContain('Zoë')
   })

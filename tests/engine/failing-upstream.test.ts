@@ -37,7 +37,7 @@ function withWrongLength({ reply }: UpstreamScript, excessBytes: number): Upstre
   return { reply: { ...reply!, headers: { 'Content-Length': String(length) } } }
 }
 
-describe('an upstream that fails', () => {
+describe('an upstream', () => {
   it.each<[string, UpstreamScript, number]>([
     ['responds with 500', { status: 500 }, 0],
     ['responds with HTML', { reply: { contentType: 'text/html', body: '<p>hi' } }, 0],
@@ -150,7 +150,7 @@ describe('an upstream that fails', () => {
     expect(other.calls).toEqual([])
   })
 
-  it('is not timed while the reader takes its time', async () => {
+  it('has no running timeout while the reader is busy', async () => {
     await using upstream = await startUpstream()
     const running = new Set<AbortSignal>()
     const wait = (ms: number, signal = never) => {

@@ -20,7 +20,7 @@ describe('the finish reason', () => {
     ['sensitive', 'contentFilter'],
     ['tool_calls', undefined],
     ['function_call', undefined],
-  ])('%s of the upstream becomes %s', async (reason, expected) => {
+  ])('%s is returned as %s', async (reason, expected) => {
     for (const rest of [[DONE], []]) {
       const { parts, failure } = await play(streamOf([says('Yes'), ends(reason), ...rest]))
 
@@ -33,7 +33,7 @@ describe('the finish reason', () => {
   it.each([
     ...['error', 'ERROR', 'abort', 'insufficient_system_resource', 'network_error', 'unload'],
     ...['malformed_function_call', 'a reason of next year'],
-  ])('%s of the upstream fails the answer, with and without [DONE]', async (reason) => {
+  ])('%s fails the answer, with and without [DONE]', async (reason) => {
     for (const rest of [[DONE], []]) {
       const { parts, failure } = await play(streamOf([says('Half'), ends(reason), ...rest]))
 
@@ -44,7 +44,7 @@ describe('the finish reason', () => {
   })
 
   it.each(['', ' ', 'null', null, 7, {}])(
-    '%j of the upstream counts as none: only [DONE] ends the answer then',
+    '%j counts as none: only [DONE] ends the answer then',
     async (reason) => {
       const half = says('Ha', { finish_reason: reason })
 

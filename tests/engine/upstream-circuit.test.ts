@@ -3,7 +3,7 @@ import type { OpenAiCompatibleEngine } from '../../src/engine/upstream/openai-co
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 import { clockThatSkips, engineFor, never, read, textOf, turn } from './openai-compatible.given.ts'
 
-describe('the circuit of an upstream that failed five times', () => {
+describe('the circuit breaker of an upstream', () => {
   const OPEN_MS = 15_000
   const FAILURES = 5
 
@@ -23,7 +23,7 @@ describe('the circuit of an upstream that failed five times', () => {
       (error: unknown) => error,
     )
 
-  it('fails calls without a request, with the time to wait, and the check is down', async () => {
+  it('fails calls after five failures without a request, with the time to wait, and the check is down', async () => {
     await using upstream = await startUpstream()
     const { engine, time } = await openCircuit(upstream)
     expect(upstream.completions).toHaveLength(FAILURES)

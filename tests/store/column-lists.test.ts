@@ -49,7 +49,7 @@ const LISTS: List[] = [
 ]
 
 test.each(LISTS)(
-  'the column list of a $name has the columns of the schema, by its names',
+  'the column list $name has the columns of the schema, by its names',
   ({ list, of }) => {
     const expected = of.flatMap(({ table, model, lacks = [] }) =>
       models

@@ -45,6 +45,7 @@ test('ten concurrent ratings of one answer leave one row', async () => {
   const given = await Promise.all(Array.from({ length: 10 }, give))
 
   expect(new Set(given.map((one) => one?.id)).size).toBe(1)
+  expect((await feedback.list({ accountId, limit: 9 })).found).toHaveLength(1)
 })
 
 test('a question or the answer of another account cannot be rated', async () => {

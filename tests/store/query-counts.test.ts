@@ -81,7 +81,7 @@ describe('the statements of a call', () => {
     await recordScenario({ testStore, watch })
   }, 120_000)
 
-  test.each(operationIds)('are at most as many as before: %s', (operationId) => {
+  test.each(operationIds)('do not exceed their limit: %s', (operationId) => {
     expect(counted.get(operationId), 'the scenario does not contain the operation').toBeDefined()
     expect(counted.get(operationId)).toBeLessThanOrEqual(MOST[operationId]!)
   })
