@@ -68,7 +68,7 @@ describe('REDIS_URL', () => {
     )
   })
 
-  test('is not quoted in a mistake, and causes no other error', () => {
+  test('is not quoted in a mistake and causes no other error', () => {
     const password = fc.string({ minLength: 6 }).map((text) => `§${text}`)
 
     fc.assert(

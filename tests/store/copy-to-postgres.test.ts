@@ -106,6 +106,28 @@ async function fillSource(source: Database) {
   return { alice, onceSent, program, view, rows: await rowsOf(source) }
 }
 
+/** Expects a server on the target to show the same data, to accept the old credentials and to count usage on. */
+async function expectSameService(target: Database, before: Awaited<ReturnType<typeof fillSource>>) {
+  const server = await startServerOn(target)
+  const { email, password, refreshToken } = before.alice.identity
+  const alice = createClient(server.url, before.alice.identity)
+  expect(await viewOf(alice)).toEqual(before.view)
+  const repeated = await alice.expect(200, 'sendMessage', IDEMPOTENT_CALL)
+  expect(repeated.headers['idempotency-replayed']).toBe('true')
+  expect(repeated.body).toEqual(before.onceSent)
+  await server.anonymous.expect(200, 'logIn', { body: { email, password } })
+  await server.anonymous.expect(200, 'refreshTokens', { body: { refreshToken } })
+  const program = createClient(server.url, { apiKey: before.program.secret })
+  await program.expect(200, 'listConversations')
+  const messages = async () => (await alice.expect(200, 'getUsage')).body.totals.messages
+  await server.clock.advance(1)
+  const countBefore = await messages()
+  await alice.expect(200, 'sendMessage', { body: { message: 'Once more.' } })
+  await server.clock.advance(1)
+  expect(await messages()).toBe(countBefore + 1)
+  await server.close()
+}
+
 const UNREACHABLE_URL = 'postgresql://user:word-in-url@127.0.0.1:9/parley'
 const move = (given: { databaseUrl?: string; serverSecret?: string } = {}) => {
   const settings = { databaseUrl: UNREACHABLE_URL, serverSecret: undefined, ...given }
@@ -126,7 +148,6 @@ describe('the move to PostgreSQL', () => {
       expect(output).toContain('audit_events: 4')
       expect(code).toBe(0)
       expect(output).not.toContain(SECRET)
-
       const target = await openDatabase({ databaseUrl: empty.url })
       const rows = await rowsOf(target)
       expect(Object.keys(rows).length).toBeGreaterThan(10)
@@ -135,25 +156,7 @@ describe('the move to PostgreSQL', () => {
       const again = await openSource()
       expect(await rowsOf(again)).toEqual(before.rows)
       await again.close()
-
-      const server = await startServerOn(target)
-      const { email, password, refreshToken } = before.alice.identity
-      const alice = createClient(server.url, before.alice.identity)
-      expect(await viewOf(alice)).toEqual(before.view)
-      const repeated = await alice.expect(200, 'sendMessage', IDEMPOTENT_CALL)
-      expect(repeated.headers['idempotency-replayed']).toBe('true')
-      expect(repeated.body).toEqual(before.onceSent)
-      await server.anonymous.expect(200, 'logIn', { body: { email, password } })
-      await server.anonymous.expect(200, 'refreshTokens', { body: { refreshToken } })
-      const program = createClient(server.url, { apiKey: before.program.secret })
-      await program.expect(200, 'listConversations')
-      const messages = async () => (await alice.expect(200, 'getUsage')).body.totals.messages
-      await server.clock.advance(1)
-      const countBefore = await messages()
-      await alice.expect(200, 'sendMessage', { body: { message: 'Once more.' } })
-      await server.clock.advance(1)
-      expect(await messages()).toBe(countBefore + 1)
-      await server.close()
+      await expectSameService(target, before)
       await target.close()
       await empty.drop()
     },
