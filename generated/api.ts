@@ -565,7 +565,7 @@ export interface paths {
             path: {
                 /**
                  * @description The id of the feedback.
-                 * @example 01a207a2-c4fc-7031-a5d6-71b8d908c53f
+                 * @example 01a207a2-c01a-7030-a8cd-64b3c2c6ee0f
                  */
                 feedbackId: string;
             };
@@ -764,7 +764,7 @@ export interface paths {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -800,7 +800,7 @@ export interface paths {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -834,12 +834,12 @@ export interface paths {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The id of the API key.
-                 * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
+                 * @example 01a207a2-f0ee-7042-b079-490bd61fa8c1
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -865,12 +865,12 @@ export interface paths {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The id of the API key.
-                 * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
+                 * @example 01a207a2-f0ee-7042-b079-490bd61fa8c1
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -1604,7 +1604,7 @@ export interface components {
             activeGenerationId?: string;
         };
         /**
-         * @description The closed list of problem codes.
+         * @description The problem codes.
          * @enum {string}
          */
         ProblemCode: "invalid-request" | "malformed-json" | "cursor-mismatch" | "context-too-long" | "unauthenticated" | "token-expired" | "token-invalid" | "refresh-token-reused" | "invalid-credentials" | "account-disabled" | "insufficient-scope" | "registration-closed" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "email-taken" | "conversation-busy" | "idempotency-in-progress" | "generation-expired" | "precondition-failed" | "payload-too-large" | "uri-too-long" | "unsupported-media-type" | "weak-password" | "idempotency-key-reused" | "quota-exceeded" | "too-many-streams" | "export-busy" | "headers-too-large" | "internal" | "upstream-failed" | "upstream-refused" | "unavailable" | "upstream-timeout";
@@ -2553,7 +2553,7 @@ export interface components {
     parameters: {
         /**
          * @description The id of the API key.
-         * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
+         * @example 01a207a2-f0ee-7042-b079-490bd61fa8c1
          */
         ApiKeyId: string;
         /**
@@ -2563,7 +2563,7 @@ export interface components {
         ConversationId: string;
         /**
          * @description The `nextCursor` of the previous page. Leave it out for the first page.
-         * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+         * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
          */
         Cursor: string;
         /**
@@ -2605,7 +2605,7 @@ export interface components {
         Limit: number;
         /**
          * @description The id of the service account.
-         * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+         * @example 01a207a2-e248-703d-8243-02bc17cd804d
          */
         ServiceAccountId: string;
         /**
@@ -3450,7 +3450,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3564,7 +3564,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -3588,17 +3588,17 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-9dec-7029-8085-061d998194b2",
+                     *           "id": "01a207a2-990a-7028-837b-f8e1a927f5a5",
                      *           "title": "A holiday at home",
                      *           "mode": "balanced",
                      *           "archived": false,
                      *           "pinned": false,
                      *           "messageCount": 0,
-                     *           "createdAt": "2026-11-23T09:00:27.500Z",
-                     *           "updatedAt": "2026-11-23T09:00:27.500Z"
+                     *           "createdAt": "2026-11-23T09:00:26.250Z",
+                     *           "updatedAt": "2026-11-23T09:00:26.250Z"
                      *         }
                      *       ],
-                     *       "nextCursor": "A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ"
+                     *       "nextCursor": "NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ"
                      *     }
                      */
                     "application/json": components["schemas"]["ConversationPage"];
@@ -3726,7 +3726,7 @@ export interface operations {
                      *       "pinned": false,
                      *       "messageCount": 4,
                      *       "createdAt": "2026-11-23T09:00:18.750Z",
-                     *       "updatedAt": "2026-11-23T09:00:26.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:25.000Z",
                      *       "messages": [
                      *         {
                      *           "id": "01a207a2-7bbe-7019-aff4-45631e0f46a0",
@@ -3754,15 +3754,15 @@ export interface operations {
                      *           "createdAt": "2026-11-23T09:00:18.750Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-9428-7025-8c60-d654501825a5",
+                     *           "id": "01a207a2-8f46-7024-8f57-cb210477c892",
                      *           "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "role": "user",
                      *           "content": "Tell me a long story.",
                      *           "status": "complete",
-                     *           "createdAt": "2026-11-23T09:00:25.000Z"
+                     *           "createdAt": "2026-11-23T09:00:23.750Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-9428-7026-8969-e1233d04bbd8",
+                     *           "id": "01a207a2-8f46-7025-8c60-d654501825a5",
                      *           "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *           "role": "assistant",
                      *           "content": "Once upon a time",
@@ -3774,7 +3774,7 @@ export interface operations {
                      *             "totalTokens": 31,
                      *             "source": "estimated"
                      *           },
-                     *           "createdAt": "2026-11-23T09:00:25.000Z"
+                     *           "createdAt": "2026-11-23T09:00:23.750Z"
                      *         }
                      *       ]
                      *     }
@@ -3892,7 +3892,7 @@ export interface operations {
                      *       "pinned": true,
                      *       "messageCount": 4,
                      *       "createdAt": "2026-11-23T09:00:18.750Z",
-                     *       "updatedAt": "2026-11-23T09:00:36.250Z"
+                     *       "updatedAt": "2026-11-23T09:00:35.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Conversation"];
@@ -3948,7 +3948,7 @@ export interface operations {
                      *         "pinned": false,
                      *         "messageCount": 4,
                      *         "createdAt": "2026-11-23T09:00:18.750Z",
-                     *         "updatedAt": "2026-11-23T09:00:26.250Z"
+                     *         "updatedAt": "2026-11-23T09:00:25.000Z"
                      *       }
                      *     }
                      */
@@ -3976,7 +3976,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4237,16 +4237,16 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-80a0-701c-a70f-68894adc5d2f",
-                     *       "conversationId": "01a207a2-80a0-701d-a418-7672fb007068",
-                     *       "messageId": "01a207a2-80a0-701f-9e2a-8fea91e89751",
+                     *       "id": "01a207a2-7bbe-7017-b5e2-2e486a2b89f1",
+                     *       "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
+                     *       "messageId": "01a207a2-7bbe-701a-acfd-53d84e82718c",
                      *       "status": "completed",
-                     *       "startedAt": "2026-11-23T09:00:20.000Z",
-                     *       "endedAt": "2026-11-23T09:00:20.000Z",
+                     *       "startedAt": "2026-11-23T09:00:18.750Z",
+                     *       "endedAt": "2026-11-23T09:00:18.750Z",
                      *       "usage": {
-                     *         "inputTokens": 5,
-                     *         "outputTokens": 6,
-                     *         "totalTokens": 11,
+                     *         "inputTokens": 6,
+                     *         "outputTokens": 15,
+                     *         "totalTokens": 21,
                      *         "source": "estimated"
                      *       }
                      *     }
@@ -4291,7 +4291,7 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-9428-7026-8969-e1233d04bbd8",
+                     *       "id": "01a207a2-8f46-7025-8c60-d654501825a5",
                      *       "conversationId": "01a207a2-7bbe-7018-b2eb-3a72b09b6400",
                      *       "role": "assistant",
                      *       "content": "Once upon a time",
@@ -4303,7 +4303,7 @@ export interface operations {
                      *         "totalTokens": 31,
                      *         "source": "estimated"
                      *       },
-                     *       "createdAt": "2026-11-23T09:00:25.000Z"
+                     *       "createdAt": "2026-11-23T09:00:23.750Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Message"];
@@ -4391,7 +4391,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -4415,15 +4415,15 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-c4fc-7031-a5d6-71b8d908c53f",
+                     *           "id": "01a207a2-c01a-7030-a8cd-64b3c2c6ee0f",
                      *           "messageId": "01a207a2-7bbe-701a-acfd-53d84e82718c",
                      *           "rating": "up",
                      *           "tags": [
                      *             "helpful"
                      *           ],
                      *           "comment": "It remembered my name.",
-                     *           "createdAt": "2026-11-23T09:00:37.500Z",
-                     *           "updatedAt": "2026-11-23T09:00:37.500Z"
+                     *           "createdAt": "2026-11-23T09:00:36.250Z",
+                     *           "updatedAt": "2026-11-23T09:00:36.250Z"
                      *         }
                      *       ]
                      *     }
@@ -4486,15 +4486,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-c4fc-7031-a5d6-71b8d908c53f",
+                     *       "id": "01a207a2-c01a-7030-a8cd-64b3c2c6ee0f",
                      *       "messageId": "01a207a2-7bbe-701a-acfd-53d84e82718c",
                      *       "rating": "up",
                      *       "tags": [
                      *         "helpful"
                      *       ],
                      *       "comment": "It remembered my name.",
-                     *       "createdAt": "2026-11-23T09:00:37.500Z",
-                     *       "updatedAt": "2026-11-23T09:00:37.500Z"
+                     *       "createdAt": "2026-11-23T09:00:36.250Z",
+                     *       "updatedAt": "2026-11-23T09:00:36.250Z"
                      *     }
                      */
                     "application/json": components["schemas"]["Feedback"];
@@ -4523,7 +4523,7 @@ export interface operations {
             path: {
                 /**
                  * @description The id of the feedback.
-                 * @example 01a207a2-c4fc-7031-a5d6-71b8d908c53f
+                 * @example 01a207a2-c01a-7030-a8cd-64b3c2c6ee0f
                  */
                 feedbackId: string;
             };
@@ -4909,7 +4909,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5060,10 +5060,10 @@ export interface operations {
                      *       "email": "grace@example.com",
                      *       "displayName": "Grace",
                      *       "role": "user",
-                     *       "disabled": false,
+                     *       "disabled": true,
                      *       "limits": {},
                      *       "createdAt": "2026-11-23T09:00:41.250Z",
-                     *       "updatedAt": "2026-11-23T09:00:41.250Z"
+                     *       "updatedAt": "2026-11-23T09:00:43.750Z"
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
@@ -5178,7 +5178,7 @@ export interface operations {
                      *       "disabled": true,
                      *       "limits": {},
                      *       "createdAt": "2026-11-23T09:00:41.250Z",
-                     *       "updatedAt": "2026-11-23T09:00:45.000Z"
+                     *       "updatedAt": "2026-11-23T09:00:43.750Z"
                      *     }
                      */
                     "application/json": components["schemas"]["User"];
@@ -5221,7 +5221,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5245,14 +5245,14 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-e72a-703d-bf4c-0d7969701b1f",
+                     *           "id": "01a207a2-e248-703d-8243-02bc17cd804d",
                      *           "name": "Help desk",
                      *           "scopes": [
                      *             "chat:write"
                      *           ],
                      *           "disabled": false,
-                     *           "createdAt": "2026-11-23T09:00:46.250Z",
-                     *           "updatedAt": "2026-11-23T09:00:48.750Z"
+                     *           "createdAt": "2026-11-23T09:00:45.000Z",
+                     *           "updatedAt": "2026-11-23T09:00:46.250Z"
                      *         }
                      *       ]
                      *     }
@@ -5307,15 +5307,15 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703d-bf4c-0d7969701b1f",
+                     *       "id": "01a207a2-e248-703d-8243-02bc17cd804d",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write",
                      *         "conversations:read"
                      *       ],
                      *       "disabled": false,
-                     *       "createdAt": "2026-11-23T09:00:46.250Z",
-                     *       "updatedAt": "2026-11-23T09:00:46.250Z"
+                     *       "createdAt": "2026-11-23T09:00:45.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:45.000Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ServiceAccount"];
@@ -5346,7 +5346,7 @@ export interface operations {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5368,14 +5368,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703d-bf4c-0d7969701b1f",
+                     *       "id": "01a207a2-e248-703d-8243-02bc17cd804d",
                      *       "name": "Help desk",
                      *       "scopes": [
-                     *         "chat:write",
-                     *         "conversations:read"
+                     *         "chat:write"
                      *       ],
                      *       "disabled": false,
-                     *       "createdAt": "2026-11-23T09:00:46.250Z",
+                     *       "createdAt": "2026-11-23T09:00:45.000Z",
                      *       "updatedAt": "2026-11-23T09:00:46.250Z"
                      *     }
                      */
@@ -5408,7 +5407,7 @@ export interface operations {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5452,7 +5451,7 @@ export interface operations {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5486,14 +5485,14 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-e72a-703d-bf4c-0d7969701b1f",
+                     *       "id": "01a207a2-e248-703d-8243-02bc17cd804d",
                      *       "name": "Help desk",
                      *       "scopes": [
                      *         "chat:write"
                      *       ],
                      *       "disabled": false,
-                     *       "createdAt": "2026-11-23T09:00:46.250Z",
-                     *       "updatedAt": "2026-11-23T09:00:48.750Z"
+                     *       "createdAt": "2026-11-23T09:00:45.000Z",
+                     *       "updatedAt": "2026-11-23T09:00:46.250Z"
                      *     }
                      */
                     "application/json": components["schemas"]["ServiceAccount"];
@@ -5524,7 +5523,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5532,7 +5531,7 @@ export interface operations {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5554,25 +5553,25 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-ff94-7048-9eaf-90e1d46f3fa9",
+                     *           "id": "01a207a2-f5d0-7046-a49d-79b7311626d8",
                      *           "name": "production",
                      *           "prefix": "parley_live_0aB3cD4eF5gH",
                      *           "scopes": [
                      *             "chat:write"
                      *           ],
-                     *           "createdAt": "2026-11-23T09:00:52.500Z",
+                     *           "createdAt": "2026-11-23T09:00:50.000Z",
                      *           "expiresAt": "2027-11-23T09:00:01.250Z"
                      *         },
                      *         {
-                     *           "id": "01a207a2-fab2-7044-aa8b-61f03dc9493a",
+                     *           "id": "01a207a2-f0ee-7042-b079-490bd61fa8c1",
                      *           "name": "production",
                      *           "prefix": "parley_live_0aB3cD4eF5gH",
                      *           "scopes": [
                      *             "chat:write"
                      *           ],
-                     *           "createdAt": "2026-11-23T09:00:51.250Z",
+                     *           "createdAt": "2026-11-23T09:00:48.750Z",
                      *           "expiresAt": "2027-11-23T09:00:00.000Z",
-                     *           "overlapEndsAt": "2026-11-24T09:00:52.500Z"
+                     *           "overlapEndsAt": "2026-11-24T09:00:50.000Z"
                      *         }
                      *       ]
                      *     }
@@ -5597,7 +5596,7 @@ export interface operations {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
             };
@@ -5628,13 +5627,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-fab2-7044-aa8b-61f03dc9493a",
+                     *       "id": "01a207a2-f0ee-7042-b079-490bd61fa8c1",
                      *       "name": "production",
                      *       "prefix": "parley_live_0aB3cD4eF5gH",
                      *       "scopes": [
                      *         "chat:write"
                      *       ],
-                     *       "createdAt": "2026-11-23T09:00:51.250Z",
+                     *       "createdAt": "2026-11-23T09:00:48.750Z",
                      *       "expiresAt": "2027-11-23T09:00:00.000Z",
                      *       "secret": "parley_live_0aB3cD4eF5gH_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"
                      *     }
@@ -5662,12 +5661,12 @@ export interface operations {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The id of the API key.
-                 * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
+                 * @example 01a207a2-f0ee-7042-b079-490bd61fa8c1
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -5702,12 +5701,12 @@ export interface operations {
             path: {
                 /**
                  * @description The id of the service account.
-                 * @example 01a207a2-e72a-703d-bf4c-0d7969701b1f
+                 * @example 01a207a2-e248-703d-8243-02bc17cd804d
                  */
                 serviceAccountId: components["parameters"]["ServiceAccountId"];
                 /**
                  * @description The id of the API key.
-                 * @example 01a207a2-fab2-7044-aa8b-61f03dc9493a
+                 * @example 01a207a2-f0ee-7042-b079-490bd61fa8c1
                  */
                 apiKeyId: components["parameters"]["ApiKeyId"];
             };
@@ -5737,13 +5736,13 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "01a207a2-ff94-7048-9eaf-90e1d46f3fa9",
+                     *       "id": "01a207a2-f5d0-7046-a49d-79b7311626d8",
                      *       "name": "production",
                      *       "prefix": "parley_live_0aB3cD4eF5gH",
                      *       "scopes": [
                      *         "chat:write"
                      *       ],
-                     *       "createdAt": "2026-11-23T09:00:52.500Z",
+                     *       "createdAt": "2026-11-23T09:00:50.000Z",
                      *       "expiresAt": "2027-11-23T09:00:01.250Z",
                      *       "secret": "parley_live_0aB3cD4eF5gH_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLM"
                      *     }
@@ -5790,7 +5789,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5860,7 +5859,7 @@ export interface operations {
                 limit?: components["parameters"]["Limit"];
                 /**
                  * @description The `nextCursor` of the previous page. Leave it out for the first page.
-                 * @example A83TynkcrNNRg0MbVdVI_4vNGknVkAgbjUUxNlsxNzk1NDI0NDI3NTAwLCIwMWEyMDdhMi05ZGVjLTcwMjktODA4NS0wNjFkOTk4MTk0YjIiXQ
+                 * @example NRGxQUSCZNvyieh45NhPdYvNGknVkAgbjUUxNlsxNzk1NDI0NDI2MjUwLCIwMWEyMDdhMi05OTBhLTcwMjgtODM3Yi1mOGUxYTkyN2Y1YTUiXQ
                  */
                 cursor?: components["parameters"]["Cursor"];
             };
@@ -5884,7 +5883,7 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "01a207a2-c4fc-7031-a5d6-71b8d908c53f",
+                     *           "id": "01a207a2-c01a-7030-a8cd-64b3c2c6ee0f",
                      *           "userId": "01a207a2-4fcc-7008-a551-6fae042b6e86",
                      *           "messageId": "01a207a2-7bbe-701a-acfd-53d84e82718c",
                      *           "rating": "up",
@@ -5892,8 +5891,8 @@ export interface operations {
                      *             "helpful"
                      *           ],
                      *           "comment": "It remembered my name.",
-                     *           "createdAt": "2026-11-23T09:00:37.500Z",
-                     *           "updatedAt": "2026-11-23T09:00:37.500Z"
+                     *           "createdAt": "2026-11-23T09:00:36.250Z",
+                     *           "updatedAt": "2026-11-23T09:00:36.250Z"
                      *         }
                      *       ]
                      *     }

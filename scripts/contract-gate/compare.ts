@@ -1,6 +1,6 @@
 import type { ContractDocument } from '../../src/contract/document.ts'
 import { type Change, changesBetween } from './changes.ts'
-import { breakOf, brokenOperations, lostPlaces, lostSchemas } from './own-rules.ts'
+import { addedProblems, breakOf, brokenOperations, lostPlaces, lostSchemas } from './own-rules.ts'
 import { comparable, goneFrom, mayGo, type Served, withSecurity } from './served.ts'
 
 /** One change: a readable place, and what changed there. */
@@ -45,7 +45,7 @@ export async function compare(
   const additions = harmless.filter((change) => !isWording(change)).map(differenceOf)
   return {
     breaks,
-    additions: [...onItsDay.map(goneOnItsDay), ...additions],
+    additions: [...onItsDay.map(goneOnItsDay), ...addedProblems(base, document), ...additions],
     texts: harmless.filter(isWording).length,
   }
 }

@@ -40,27 +40,57 @@ export function brokenOperations(
   released: ContractDocument,
   document: ContractDocument,
 ): { place: string; what: string }[] {
+  const known = knownCodes(released)
+  return keptOperations(released, document).flatMap(([was, is]) => {
+    return brokenPromises(was, is, known).map((what) => ({ place: was.place, what }))
+  })
+}
+
+/** Returns the problems that released operations may return in addition: clients know their codes. */
+export function addedProblems(
+  released: ContractDocument,
+  document: ContractDocument,
+): { place: string; what: string }[] {
+  const known = knownCodes(released)
+  return keptOperations(released, document).flatMap(([{ operation, place }, is]) => {
+    const codes = added('x-problems', operation, is.operation).filter((code) => known.has(code))
+    return codes.map((code) => ({ place, what: `may also return ${code}` }))
+  })
+}
+
+function knownCodes(released: ContractDocument): ReadonlySet<string> {
+  return new Set(released.components.schemas['ProblemCode']?.enum ?? [])
+}
+
+/** Returns the operations that both documents have, as they were and as they are. */
+function keptOperations(
+  released: ContractDocument,
+  document: ContractDocument,
+): [Served, Served][] {
   const now = new Map(servedBy(document).map((served) => [served.place, served]))
-  const known = new Set(released.components.schemas['ProblemCode']?.enum ?? [])
   return servedBy(released).flatMap((was) => {
     const is = now.get(was.place)
-    const broken = is ? brokenPromises(was, is, known) : []
-    return broken.map((what) => ({ place: was.place, what }))
+    return is ? [[was, is] as [Served, Served]] : []
   })
+}
+
+type Operation = Served['operation']
+
+function added(key: `x-${string}`, before: Operation, after: Operation): string[] {
+  return listAt(after, key).filter((name) => !listAt(before, key).includes(name))
 }
 
 function brokenPromises(was: Served, is: Served, known: ReadonlySet<string>): string[] {
   const [before, after] = [was.operation, is.operation]
-  const more = (key: `x-${string}`) => {
-    return listAt(after, key).filter((name) => !listAt(before, key).includes(name))
-  }
-  const scopes = more('x-scopes')
-  const problems = more('x-problems').filter((code) => !known.has(code))
+  const scopes = added('x-scopes', before, after)
+  const problems = added('x-problems', before, after).filter((code) => !known.has(code))
   const isEarlier = sunsetOf(after, '9') < sunsetOf(before, '')
   const tag = after.tags?.[0]
   return [
     ...(scopes.length > 0 ? [`now needs the scope ${scopes.join(', ')}`] : []),
-    ...(problems.length > 0 ? [`returns an unknown code: ${problems.join(', ')}`] : []),
+    ...(problems.length > 0
+      ? [`returns ${problems.join(', ')}, which clients cannot know: release the code alone first`]
+      : []),
     ...(before['x-idempotent'] === true && after['x-idempotent'] !== true
       ? ['no longer honours an Idempotency-Key']
       : []),
@@ -70,7 +100,7 @@ function brokenPromises(was: Served, is: Served, known: ReadonlySet<string>): st
 }
 
 /** Returns the day as text, which sorts by time; `otherwise` if there is none. */
-function sunsetOf({ 'x-sunset': day }: Served['operation'], otherwise: string): string {
+function sunsetOf({ 'x-sunset': day }: Operation, otherwise: string): string {
   return typeof day === 'string' ? day : otherwise
 }
 

@@ -15,7 +15,6 @@ import { createMetricsServer } from '../http/connection/metrics-server.ts'
 import { createServer, renewCertificate } from '../http/connection/server.ts'
 import { meterServices } from './metered-services.ts'
 import { createOperations } from '../operations/index.ts'
-import { packageVersion } from '../lib/package-root.ts'
 import {
   type Certificate,
   type CertificateSource,
@@ -90,8 +89,9 @@ type Parts = {
 }
 
 async function assemble(config: Config, parts: Parts, instead: Replacements): Promise<Parley> {
-  const { policies, certificate, deps } = parts
-  const services = createServices(deps, policies, config, packageVersion())
+  const { contract, policies, certificate, deps } = parts
+  const { version } = contract.document.info
+  const services = createServices(deps, policies, config, version)
   const app = await openApp(config, parts, services, instead)
   await readState(services, deps)
   const show = instead.show ?? (async () => {})

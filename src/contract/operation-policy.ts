@@ -31,7 +31,7 @@ const OPERATION_KEYS = [
 export type OperationSource = {
   document: ContractDocument
   limits: Readonly<Record<string, LimitPolicy>>
-  statusOf: Readonly<Record<ProblemCode, number>>
+  statusOf: Readonly<Partial<Record<ProblemCode, number>>>
   path: string
   method: Method
   operation: OperationObject
@@ -112,14 +112,19 @@ function scopesOf({ document, operation, place }: OperationSource, auth: Policy[
   return listOf(operation, 'x-scopes', namesIn(document, 'Scope'), place) as Scope[]
 }
 
-/** Reads `x-problems`: each problem's status must be among the responses. */
-function problemsOf({ operation, statusOf, place }: OperationSource): ProblemCode[] {
-  const codes = listOf(operation, 'x-problems', Object.keys(statusOf), place) as ProblemCode[]
+/**
+ * Reads `x-problems`: each problem's status must be among the responses. A code that the program does
+ * not know yet has no status: the compiler asks for it once the types have been generated.
+ */
+function problemsOf({ document, operation, statusOf, place }: OperationSource): ProblemCode[] {
+  const known = namesIn(document, 'ProblemCode')
+  const codes = listOf(operation, 'x-problems', known, place) as ProblemCode[]
   for (const code of codes) {
-    if (String(statusOf[code]) in operation.responses) continue
+    const status = statusOf[code]
+    if (status === undefined || String(status) in operation.responses) continue
     throw new ContractMistake(
       `${place}/x-problems`,
-      `names ${code}, but ${statusOf[code]} is not among the responses`,
+      `names ${code}, but ${status} is not among the responses`,
     )
   }
   return codes

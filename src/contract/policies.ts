@@ -21,7 +21,7 @@ const ROOT_KEYS = ['x-rate-limits']
  */
 export function parsePolicies(
   document: ContractDocument,
-  statusOf: Readonly<Record<ProblemCode, number>>,
+  statusOf: Readonly<Partial<Record<ProblemCode, number>>>,
 ): Policies {
   refuseUnknownKeys(document, ROOT_KEYS, '#')
   const basePath = basePathOf(document)

@@ -5,8 +5,8 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { sendBytes, type WireResponse } from '../support/wire/wire.ts'
 
 /*
- * How an address may be written: each path in one way alone, and in the forms of HTTP that every
- * server must take.
+ * How a URL may be written: each path in exactly one spelling, and in the forms of HTTP that every
+ * server must accept.
  */
 
 let server: TestServer
@@ -17,10 +17,10 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 const routes = allRoutes()
-const places = [...new Map(routes.map((route) => [`${route.method} ${route.path}`, route]))]
+const uniqueRoutes = [...new Map(routes.map((route) => [`${route.method} ${route.path}`, route]))]
 
-/** Node's own client would tidy the address up. */
-function ask(method: string, target: string): Promise<WireResponse> {
+/** Sends the target as it is; Node's own client would normalize it. */
+function sendRaw(method: string, target: string): Promise<WireResponse> {
   const head = `${method} ${target} HTTP/1.1\r\nHost: parley\r\nConnection: close\r\n\r\n`
   return sendBytes(server.url, head)
 }
@@ -29,7 +29,7 @@ const swapCase = (letter: string) =>
   letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase()
 const escape = (letter: string) => `%${letter.charCodeAt(0).toString(16)}`
 
-/** Ways to write a path that some servers, proxies or file systems take for the same. */
+/** Returns spellings of a path that some servers, proxies or file systems treat as the same path. */
 function spellingsOf({ path }: Route): string[] {
   const letter = path.search(/[a-z]/i)
   const change = (how: (letter: string) => string) =>
@@ -48,11 +48,11 @@ function spellingsOf({ path }: Route): string[] {
     .filter((spelling) => !isValue(spelling))
 }
 
-/** What stands at the place of a parameter is its value, and no spelling of the path. */
+/** Text in the position of a parameter is its value, not a spelling of the path. */
 const isValue = (spelling: string) =>
   routes.some(({ pattern }) => pattern.test(spelling.replace(/^http:\/\/host/, '')))
 
-test('all kinds of routes are walked', () => {
+test('the walk over the routes includes every kind of route', () => {
   const some = ['/', '/docs', '/openapi.yaml', '/.well-known/security.txt', '/docs/assets/docs.css']
   const paths = routes.map(({ path }) => path)
 
@@ -61,63 +61,65 @@ test('all kinds of routes are walked', () => {
   }
 })
 
-describe.each(places)('%s', (_name, route) => {
-  test('is there by this spelling and by no other: 404, counted like any unknown path', async () => {
-    const found = await ask(route.method, route.path)
+describe.each(uniqueRoutes)('%s', (_name, route) => {
+  test('is found by this spelling alone; every other is a rate-limited 404', async () => {
+    const found = await sendRaw(route.method, route.path)
     expect(found.status).not.toBe(404)
 
     const spellings = spellingsOf(route)
     expect(spellings.length).toBeGreaterThan(10)
 
-    const answers = await Promise.all(spellings.map((spelling) => ask(route.method, spelling)))
-    for (const [index, answer] of answers.entries()) {
-      expect([spellings[index], answer.status]).toEqual([spellings[index], 404])
-      expect(answer.problem().code).toBe('not-found')
-      expect(answer.headers['ratelimit']).toMatch(/^"anonymous";r=/)
+    const responses = await Promise.all(
+      spellings.map((spelling) => sendRaw(route.method, spelling)),
+    )
+    for (const [index, response] of responses.entries()) {
+      expect([spellings[index], response.status]).toEqual([spellings[index], 404])
+      expect(response.problem().code).toBe('not-found')
+      expect(response.headers['ratelimit']).toMatch(/^"anonymous";r=/)
     }
   })
 })
 
-describe('an address in absolute form', () => {
+describe('a request target in absolute form', () => {
   test.each(['http://elsewhere.example', 'HTTPS://user@ELSEWHERE.example:1'])(
-    'with %s is answered as its path',
+    'with the origin %s is served by its path',
     async (origin) => {
-      expect((await ask('GET', `${origin}/api/v1/health`)).json()).toEqual({ status: 'up' })
-      expect((await ask('GET', origin)).headers['location']).toBe('/docs')
+      expect((await sendRaw('GET', `${origin}/api/v1/health`)).json()).toEqual({ status: 'up' })
+      expect((await sendRaw('GET', origin)).headers['location']).toBe('/docs')
 
-      const moved = await ask('GET', `${origin}/status?x=1`)
+      const moved = await sendRaw('GET', `${origin}/status?x=1`)
       expect(moved.headers['location']).toBe('/api/v1/status?x=1')
 
-      const nothing = await ask('GET', `${origin}/api/v1/nothing?x=1`)
-      expect(nothing.problem()).toMatchObject({ code: 'not-found', instance: '/api/v1/nothing' })
+      const unknown = await sendRaw('GET', `${origin}/api/v1/nothing?x=1`)
+      expect(unknown.problem()).toMatchObject({ code: 'not-found', instance: '/api/v1/nothing' })
 
-      const refused = await ask('GET', `${origin}/api/v1/health?nonsense=1`)
+      const refused = await sendRaw('GET', `${origin}/api/v1/health?nonsense=1`)
       expect(refused.problem()).toMatchObject({ status: 400, instance: '/api/v1/health' })
     },
   )
 })
 
-test('what follows # belongs to the value before it, and is not dropped', async () => {
-  const answer = await ask('GET', '/api/v1/health?#&nonsense=1')
+test('the query keeps what follows a #', async () => {
+  const response = await sendRaw('GET', '/api/v1/health?#&nonsense=1')
 
-  expect(answer.problem().errors!.map(({ pointer }) => pointer)).toEqual(['#', 'nonsense'])
+  expect(response.problem().errors!.map(({ pointer }) => pointer)).toEqual(['#', 'nonsense'])
 })
 
 describe('OPTIONS', () => {
-  let poor: TestServer
+  let limited: TestServer
   beforeAll(async () => {
-    poor = await startServer({ env: { RATE_LIMIT_ANONYMOUS: '1/3600' } })
+    limited = await startServer({ env: { RATE_LIMIT_ANONYMOUS: '1/3600' } })
   })
-  afterAll(() => poor.close())
-  const asked = [...new Set(routes.map(({ path }) => path))].filter(
-    // Only where there is a contact.
+  afterAll(() => limited.close())
+  const targets = [...new Set(routes.map(({ path }) => path))].filter(
+    // Served only where a contact is configured.
     (path) => path !== '/.well-known/security.txt',
   )
   const options = (target: string) =>
-    sendBytes(poor.url, `OPTIONS ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    sendBytes(limited.url, `OPTIONS ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
 
-  test('is free at every route, and names the methods that it has', async () => {
-    for (const path of asked) {
+  test('is free of rate limits at every route and names its methods', async () => {
+    for (const path of targets) {
       const { status, text, headers } = await options(path)
       expect([path, status, text]).toEqual([path, 204, ''])
       const here = routes.filter((route) => route.path === path)
@@ -128,21 +130,21 @@ describe('OPTIONS', () => {
     expect((await options('/api/v1/status')).status).toBe(204)
   })
 
-  test('with * names the methods of the server', async () => {
+  test('names the methods of the whole server for *', async () => {
     const { status, headers } = await options('*')
 
     expect(status).toBe(204)
     expect(headers['allow']).toBe('DELETE, GET, HEAD, PATCH, POST, PUT')
   })
 
-  test('is free even where there is nothing, and has taken nothing from the caller', async () => {
+  test('is free of rate limits at unknown paths, too', async () => {
     for (const path of ['/nothing', '/api/v1/nothing', '/docs/problems/%zz', '/docs/']) {
-      const answer = await options(path)
-      expect([400, 404]).toContain(answer.status)
-      expect(answer.headers).not.toHaveProperty('ratelimit')
+      const response = await options(path)
+      expect([400, 404]).toContain(response.status)
+      expect(response.headers).not.toHaveProperty('ratelimit')
     }
 
-    const status = await fetch(`${poor.url}/api/v1/status`)
+    const status = await fetch(`${limited.url}/api/v1/status`)
 
     expect(status.headers.get('ratelimit')).toMatch(/^"anonymous";r=0;/)
   })

@@ -1,74 +1,70 @@
 import { describe, expect, test } from 'vitest'
 import { exampleBody, operations } from '../support/contract/operations.ts'
 import { sendBytes } from '../support/wire/wire.ts'
-import {
-  JSON_TYPE,
-  LONGEST_BODY,
-  alice,
-  asAlice,
-  badBodies,
-  named,
-  server,
-} from './bad-input.given.ts'
+import { badBodies, LONGEST_BODY } from './bad-bodies.cases.ts'
+import { JSON_TYPE, alice, sendAsAlice, named, server } from './bad-input.given.ts'
 
 const withBody = named(operations.filter(({ hasBody }) => hasBody))
 
 describe.each(withBody)('$operationId', ({ operation }) => {
-  test.each(badBodies)('refuses $what with $status $code', async ({ status, code, odd }) => {
-    const answer = await asAlice(operation, odd(exampleBody(operation)))
+  test.each(badBodies)('refuses $what with $status $code', async ({ status, code, requestOf }) => {
+    const response = await sendAsAlice(operation, requestOf(exampleBody(operation)))
 
-    expect([answer.status, answer.problem().code]).toEqual([status, code])
-    expect(answer.headers).toHaveProperty('ratelimit')
+    expect([response.status, response.problem().code]).toEqual([status, code])
+    expect(response.headers).toHaveProperty('ratelimit')
   })
 })
 
-describe('a body that is refused', () => {
-  test('leaves nothing in the answer of what it held', async () => {
+describe('a refused body', () => {
+  test('is not echoed in the response', async () => {
     const body = { email: 'ada@example.com', password: 'my dearest secret' }
     const broken = JSON.stringify(body).slice(0, -1)
     const login = operations.find(({ operationId }) => operationId === 'logIn')!
 
-    const answer = await asAlice(login, { headers: JSON_TYPE, body: broken })
+    const response = await sendAsAlice(login, { headers: JSON_TYPE, body: broken })
 
-    expect(answer.text).not.toContain('dearest')
+    expect(response.text).not.toContain('dearest')
   })
 
   test.each([LONGEST_BODY + 1, 20_000_000])(
-    'is answered although %d bytes of it are on their way',
+    'gets 413 while the client is still sending its %d bytes',
     async (length) => {
       const create = operations.find(({ operationId }) => operationId === 'createConversation')!
       const body = 'x'.repeat(length)
-      const announced = await asAlice(create, { headers: JSON_TYPE, body })
+
+      const announced = await sendAsAlice(create, { headers: JSON_TYPE, body })
+
       expect(announced.status).toBe(413)
 
-      const chunked = await asAlice(create, { headers: JSON_TYPE, body, chunked: true })
+      const chunked = await sendAsAlice(create, { headers: JSON_TYPE, body, chunked: true })
       expect(chunked.status).toBe(413)
     },
   )
 })
 
-describe('a query of thousands of unknown parameters', () => {
-  test('is refused with the first fifty of them', async () => {
+describe('a query with thousands of parameters', () => {
+  test('is refused with the first fifty unknown ones', async () => {
     const list = operations.find(({ operationId }) => operationId === 'listConversations')!
     const query = Array.from({ length: 2_500 }, (_, index) => `p${index}`).join('&')
 
-    const answer = await asAlice(list, {}, `?${query}`)
+    const response = await sendAsAlice(list, {}, `?${query}`)
 
-    expect(answer.problem().errors).toHaveLength(50)
+    expect(response.problem().errors).toHaveLength(50)
   })
 
-  test('of nothing at all holds nothing that is unknown', async () => {
+  test('is accepted where all of them are empty', async () => {
     const list = operations.find(({ operationId }) => operationId === 'listConversations')!
     for (const query of ['', '&', '&'.repeat(1_500), `${'&'.repeat(1_500)}limit=1&`]) {
-      expect((await asAlice(list, {}, `?${query}`)).status).toBe(200)
+      expect((await sendAsAlice(list, {}, `?${query}`)).status).toBe(200)
     }
 
-    const last = await asAlice(list, {}, `?${'&'.repeat(1_500)}limit=101`)
+    const last = await sendAsAlice(list, {}, `?${'&'.repeat(1_500)}limit=101`)
+
     expect(last.problem().errors).toEqual([expect.objectContaining({ pointer: 'limit' })])
   })
 })
 
-describe('a body whose type is said twice', () => {
+describe('a body with two Content-Type headers', () => {
   test.each([
     ['application/json', 'text/plain'],
     ['text/plain', 'application/json'],
@@ -82,11 +78,11 @@ describe('a body whose type is said twice', () => {
   })
 })
 
-describe('a body where none belongs', () => {
-  test('is ignored, whatever it claims to be', async () => {
+describe('the body of an operation that takes none', () => {
+  test('is ignored, with any media type', async () => {
     const list = operations.find(({ operationId }) => operationId === 'listConversations')!
-    const odd = { headers: { 'Content-Type': 'text/plain; x=1' }, body: 'nonsense' }
+    const request = { headers: { 'Content-Type': 'text/plain; x=1' }, body: 'nonsense' }
 
-    expect((await asAlice(list, odd)).status).toBe(200)
+    expect((await sendAsAlice(list, request)).status).toBe(200)
   })
 })

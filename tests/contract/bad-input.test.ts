@@ -5,34 +5,55 @@ import { PUBLIC_ACCEPT } from '../support/contract/public-accept.ts'
 import { send } from '../support/wire/wire.ts'
 import {
   JSON_TYPE,
-  UNKNOWN,
   alice,
-  asAlice,
   asJson,
-  disguised,
   named,
+  sendAsAlice,
   server,
-  somewhere,
   text,
+  urlOf,
 } from './bad-input.given.ts'
+
+/** Queries that some parsers shorten or misread, with the parameter that is refused. */
+const UNKNOWN_QUERIES: [query: string, pointer: string][] = [
+  ['__proto__=1', '__proto__'],
+  ['constructor', 'constructor'],
+  ['nonsense[__proto__]=1', 'nonsense[__proto__]'],
+  ['nonsense[constructor]=1', 'nonsense[constructor]'],
+  ['%5B=1', '['],
+  ['%6eonsense=1', 'nonsense'],
+  ['non+sense=1', 'non sense'],
+  ['=1', ''],
+  ['?nonsense=1', '?nonsense'],
+  ['a;nonsense=1', 'a;nonsense'],
+  [`${'&'.repeat(1_500)}nonsense=1`, 'nonsense'],
+  [`${'&'.repeat(15_000)}nonsense=1`, 'nonsense'],
+]
+
+/** Returns unknown parameters whose names resemble a known one, with the parameter that is refused. */
+const disguised = (name: string): [query: string, pointer: string][] =>
+  ['[]', '[__proto__]', '[constructor]', '[a]', '.a', '%20', '+'].map((ending) => [
+    `${name}${ending}=1`,
+    `${name}${ending.replace(/%20|\+/, ' ')}`,
+  ])
 
 const secured = named(operations.filter(({ auth }) => auth === 'required' || auth === 'session'))
 
 const withIds = named(operations.filter((one) => parametersOf(one).length > 0))
 
-const withAnswer = named(
+const withResponseBody = named(
   operations.filter(({ replies }) => [...replies.values()].some((type) => type !== undefined)),
 )
 
 describe.each(secured)('$operationId', ({ operation }) => {
-  test('asks for a credential before it looks at anything else', async () => {
-    const odd = { method: operation.method, headers: JSON_TYPE, body: '{' }
+  test('requires a credential before it checks anything else', async () => {
+    const request = { method: operation.method, headers: JSON_TYPE, body: '{' }
 
-    const answer = await send(somewhere(operation, '?nonsense=%00'), odd)
+    const response = await send(urlOf(operation, '?nonsense=%00'), request)
 
-    expect(answer.status).toBe(401)
-    expect(answer.problem().code).toBe('unauthenticated')
-    expect(answer.headers['www-authenticate']).toBe('Bearer realm="parley"')
+    expect(response.status).toBe(401)
+    expect(response.problem().code).toBe('unauthenticated')
+    expect(response.headers['www-authenticate']).toBe('Bearer realm="parley"')
   })
 
   test.each([
@@ -41,19 +62,19 @@ describe.each(secured)('$operationId', ({ operation }) => {
     ['Bearer a b'],
     ['Bearer junk'],
     ['Basic bearer junk'],
-  ])('refuses the credential %s as invalid', async (authorization) => {
+  ])('refuses the invalid credential %s', async (authorization) => {
     const headers = { Authorization: authorization }
 
-    const answer = await send(somewhere(operation), { method: operation.method, headers })
+    const response = await send(urlOf(operation), { method: operation.method, headers })
 
-    expect(answer.status).toBe(401)
-    expect(answer.problem().code).toBe('token-invalid')
-    expect(answer.headers['www-authenticate']).toMatch(
+    expect(response.status).toBe(401)
+    expect(response.problem().code).toBe('token-invalid')
+    expect(response.headers['www-authenticate']).toMatch(
       /^Bearer realm="parley", error="invalid_token"/,
     )
   })
 
-  test('refuses a token without the scopes that it needs', async () => {
+  test('refuses a token without the required scopes', async () => {
     const { sessionId } = alice.identity
     const profile = await alice.expect(200, 'getProfile')
     const { token } = await server.parley.deps.accessTokens.issue({
@@ -64,99 +85,104 @@ describe.each(secured)('$operationId', ({ operation }) => {
     if (operation.scopes.length === 0) return
     const headers = { Authorization: `Bearer ${token}` }
 
-    const answer = await send(somewhere(operation), { method: operation.method, headers })
+    const response = await send(urlOf(operation), { method: operation.method, headers })
 
-    expect(answer.status).toBe(403)
-    expect(answer.problem().code).toBe('insufficient-scope')
+    expect(response.status).toBe(403)
+    expect(response.problem().code).toBe('insufficient-scope')
   })
 })
 
 describe.each(named(operations))('$operationId', ({ operation }) => {
   test('refuses an unknown query parameter and names it', async () => {
-    const body = operation.hasBody ? JSON.stringify(exampleBody(operation)) : undefined
-    const odd = body === undefined ? {} : { headers: JSON_TYPE, body }
-    const answer = await asAlice(operation, odd, '?nonsense=1')
-    expect(answer.status).toBe(400)
+    const request = operation.hasBody ? asJson(text(exampleBody(operation))) : {}
+
+    const response = await sendAsAlice(operation, request, '?nonsense=1')
+
+    expect(response.status).toBe(400)
 
     const place = { in: 'query', pointer: 'nonsense', code: 'unknown' }
-    expect(answer.problem().errors).toEqual([expect.objectContaining(place)])
+    expect(response.problem().errors).toEqual([expect.objectContaining(place)])
   })
 
-  test('refuses every parameter that it does not name, however it is written', async () => {
+  test('refuses unknown query parameters in unusual spellings', async () => {
     const names = [...operation.queries.keys()]
-    const odd = operation.hasBody ? asJson(text(exampleBody(operation))) : {}
-    for (const [query, pointer] of [...UNKNOWN, ...names.flatMap(disguised)]) {
-      const answer = await asAlice(operation, odd, `?${query}`)
-      expect([query, answer.status]).toEqual([query, 400])
+    const request = operation.hasBody ? asJson(text(exampleBody(operation))) : {}
+    for (const [query, pointer] of [...UNKNOWN_QUERIES, ...names.flatMap(disguised)]) {
+      const response = await sendAsAlice(operation, request, `?${query}`)
+      expect([query, response.status]).toEqual([query, 400])
       const place = { in: 'query', pointer, code: 'unknown' }
-      expect(answer.problem().errors).toContainEqual(expect.objectContaining(place))
+      expect(response.problem().errors).toContainEqual(expect.objectContaining(place))
     }
   })
 
-  test('refuses a parameter that is given twice, in two spellings too', async () => {
+  test('refuses a repeated query parameter, also in another spelling', async () => {
     for (const name of operation.queries.keys()) {
       const escaped = `%${name.charCodeAt(0).toString(16)}${name.slice(1)}`
       for (const query of [`${name}=1&${name}=2`, `${name}=1&${escaped}=1`]) {
-        const answer = await asAlice(operation, {}, `?${query}`)
+        const response = await sendAsAlice(operation, {}, `?${query}`)
         const place = { in: 'query', pointer: name, code: 'duplicate' }
-        expect(answer.problem().errors).toEqual([expect.objectContaining(place)])
+        expect(response.problem().errors).toEqual([expect.objectContaining(place)])
       }
     }
   })
 
   test.each(['%00', '%ff', '%ed%a0%80', '%zz', '%'])('refuses %s in the query', async (escape) => {
-    const answer = await asAlice(operation, {}, `?q=${escape}`)
+    const response = await sendAsAlice(operation, {}, `?q=${escape}`)
 
-    expect(answer.status).toBe(400)
-    expect(answer.problem().code).toBe('invalid-request')
+    expect(response.status).toBe(400)
+    expect(response.problem().code).toBe('invalid-request')
   })
 })
 
 describe.each(withIds)('$operationId', ({ operation }) => {
   test.each(['1', 'null', '..%2f', randomUUID().slice(1), `${randomUUID()}%20`, '%F0%9F%92%A9'])(
-    'refuses %s, which is no UUID',
+    'refuses the id %s, which is not a UUID',
     async (id) => {
       const address = server.url + fillPath(operation, () => id)
       const headers = { ...alice.credentials, ...JSON_TYPE }
       const body = operation.hasBody ? JSON.stringify(exampleBody(operation)) : ''
-      const answer = await send(address, { method: operation.method, headers, body })
-      expect(answer.status).toBe(400)
+
+      const response = await send(address, { method: operation.method, headers, body })
+
+      expect(response.status).toBe(400)
 
       const place = { in: 'path', pointer: parametersOf(operation)[0] }
-      expect(answer.problem().errors?.[0]).toMatchObject(place)
+      expect(response.problem().errors?.[0]).toMatchObject(place)
     },
   )
 
   test.each(['%00', '%ff', '%zz', '%'])('refuses %s in the path', async (id) => {
     const address = server.url + fillPath(operation, () => id)
-    const answer = await send(address, { method: operation.method, headers: alice.credentials })
-    expect(answer.status).toBe(400)
-    expect(answer.problem().code).toBe('invalid-request')
 
-    // A path that cannot be decoded belongs to no operation, so it is not free of charge.
+    const response = await send(address, { method: operation.method, headers: alice.credentials })
+
+    expect(response.status).toBe(400)
+    expect(response.problem().code).toBe('invalid-request')
+
+    // A path that cannot be decoded belongs to no operation, so it counts against the anonymous limit.
     const isCounted = operation.rateLimit.length > 0 || id !== '%00'
-    expect('ratelimit' in answer.headers).toBe(isCounted)
+    expect('ratelimit' in response.headers).toBe(isCounted)
   })
 })
 
-describe.each(withAnswer)('$operationId', ({ operation }) => {
+describe.each(withResponseBody)('$operationId', ({ operation }) => {
   test.each([
     'text/html',
     'application/json;q=0',
     '*/*;q=0',
     'text/*;q=0, application/*;q=0, */*;q=0.0',
-  ])('refuses a caller who accepts neither what it answers nor JSON: %s', async (accept) => {
-    const answer = await asAlice(operation, { headers: { Accept: accept } })
+  ])('refuses Accept: %s with 406', async (accept) => {
+    const response = await sendAsAlice(operation, { headers: { Accept: accept } })
 
-    expect(answer.status).toBe(406)
-    expect(answer.problem().code).toBe('not-acceptable')
+    expect(response.status).toBe(406)
+    expect(response.problem().code).toBe('not-acceptable')
   })
 
-  test('takes the Accept of every public client', async () => {
+  test('supports the Accept header of every known client library', async () => {
     for (const accept of Object.values(PUBLIC_ACCEPT)) {
-      // What comes after `Accept` refuses the query.
-      const answer = await asAlice(operation, { headers: { Accept: accept } }, '?nonsense=1')
-      expect([accept, answer.status]).toEqual([accept, 400])
+      // The query is checked after `Accept`, and refused.
+      const response = await sendAsAlice(operation, { headers: { Accept: accept } }, '?nonsense=1')
+      expect([accept, response.status]).toEqual([accept, 400])
     }
   })
 })

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { refuseBreaks, release, writeChanges } from '../../scripts/contract-gate/gate.ts'
 import { type Edits, edited, tinyContract } from '../support/contract/tiny-contract.ts'
-import { NAME, TODAY, thing } from './change-gate.given.ts'
+import { TODAY } from './contract-comparison.ts'
+import { GET_THING, NAME } from './contract-edits.ts'
 
-describe('the gate', () => {
+describe('the change gate', () => {
   let directory: string
   const gate = () => ({ directory, today: TODAY })
   const write = (edits: Edits) => {
@@ -14,7 +15,7 @@ describe('the gate', () => {
   }
   const changelog = () => readFile(join(directory, 'CHANGELOG.md'), 'utf8')
   const version = (text: string): Edits => ({ 'info version': text })
-  const addition: Edits = { 'paths /stuff': { get: thing } }
+  const addition: Edits = { 'paths /stuff': { get: GET_THING } }
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'parley-gate-'))
@@ -24,23 +25,26 @@ describe('the gate', () => {
 
   afterEach(() => rm(directory, { recursive: true }))
 
-  test('before the first release everything may change; the first is what was written', async () => {
-    expect(JSON.parse(await readFile(join(directory, 'releases/1.0.0.yaml'), 'utf8'))).toEqual(
-      tinyContract(),
-    )
-    expect(await changelog()).toContain('## 1.0.0 (2026-11-23)\n\nThe first release.')
-    await expect(refuseBreaks(gate())).resolves.toBeUndefined()
+  test('takes the first release as it is written', async () => {
+    const released = await readFile(join(directory, 'releases/1.0.0.yaml'), 'utf8')
 
-    await rm(join(directory, 'releases'), { recursive: true })
-    await write({ 'paths /events': undefined })
+    expect(JSON.parse(released)).toEqual(tinyContract())
+    expect(await changelog()).toContain('## 1.0.0 (2026-11-23)\n\nThe first release.')
     await expect(refuseBreaks(gate())).resolves.toBeUndefined()
   })
 
-  test('nothing is released twice', async () => {
+  test('allows every change before the first release', async () => {
+    await rm(join(directory, 'releases'), { recursive: true })
+    await write({ 'paths /events': undefined })
+
+    await expect(refuseBreaks(gate())).resolves.toBeUndefined()
+  })
+
+  test('refuses to release an unchanged contract', async () => {
     await expect(release(gate())).rejects.toThrow('Nothing has changed since 1.0.0.')
   })
 
-  test('every break is named, whatever the version says', async () => {
+  test('names every breaking change, whichever version the document has', async () => {
     const edits = { 'getThing x-scopes': ['all'], 'getThing operationId': 'readThing' }
 
     await write({ ...edits, ...version('1.1.0') })
@@ -50,7 +54,7 @@ describe('the gate', () => {
     }
   })
 
-  test('an addition wants the next minor version, an entry, and then a release', async () => {
+  test('requires the next minor version, a changelog entry and a release for an addition', async () => {
     await write(addition)
     await expect(refuseBreaks(gate())).rejects.toThrow('Set it to 1.1.0 and run npm run changelog')
 
@@ -68,7 +72,7 @@ describe('the gate', () => {
     await expect(refuseBreaks(gate())).rejects.toThrow('These changes break clients of 1.1.0')
   })
 
-  test('a later addition makes the entry stale', async () => {
+  test('requires a new changelog entry after a later addition', async () => {
     await write({ ...addition, ...version('1.1.0') })
     await writeChanges(gate())
 
@@ -77,9 +81,11 @@ describe('the gate', () => {
     await expect(refuseBreaks(gate())).rejects.toThrow('does not describe 1.1.0')
   })
 
-  test('words may change at once, and are released as a patch', async () => {
+  test('allows changed descriptions immediately and releases them as a patch version', async () => {
     const words = { 'getThing description': 'Better words.' }
+
     await write(words)
+
     await expect(refuseBreaks(gate())).resolves.toBeUndefined()
     await expect(release(gate())).rejects.toThrow('info.version must be 1.0.1, not 1.0.0')
 
@@ -90,7 +96,7 @@ describe('the gate', () => {
     await expect(release(gate())).resolves.toBe('1.0.1')
   })
 
-  test('nobody leaves a contract by a mere number', async () => {
+  test('refuses a breaking change under a new major version without a new path prefix', async () => {
     await write({ 'paths /events': undefined, ...version('2.0.0') })
 
     await expect(refuseBreaks(gate())).rejects.toThrow('requires a server whose path ends in /v2')

@@ -16,9 +16,9 @@ import type { Exchange } from '../support/recorded-scenario/exchange.ts'
 import { recordScenario } from '../support/recorded-scenario/scenario.ts'
 
 /*
- * Every example of the contract is something that the running server was sent or has answered. The
- * story of Ada is told again here, call by call, and held against them. `npm run examples` writes
- * what it showed into the contract and into openapi/examples.
+ * Every example of the contract is a recorded request or response of a running server. This test
+ * records the scenario again and compares each example with it. `npm run examples` writes the
+ * recording into the contract and into openapi/examples.
  */
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -29,22 +29,25 @@ let recorded: Examples
 let files: Map<string, string>
 let document: ContractDocument
 beforeAll(async () => {
-  const story = await recordScenario()
-  recorded = recordedExamples(contract.document, story)
-  files = new Map(operationIds.map((operationId) => [operationId, fileOf(operationId, story)]))
+  const exchanges = await recordScenario()
+  recorded = recordedExamples(contract.document, exchanges)
+  files = new Map(operationIds.map((operationId) => [operationId, fileOf(operationId, exchanges)]))
   if (process.env['RECORD_EXAMPLES'] !== undefined) await write()
   document = parse(await readFile(join(ROOT, CONTRACT_FILE), 'utf8')) as ContractDocument
 }, 120_000)
 
 describe('an example of the contract', () => {
-  test.each([...documentExamples(contract.document).keys()])('is recorded: %s', (place) => {
-    expect(recorded.get(place), 'the story does not come by here').toBeDefined()
-    expect(documentExamples(document).get(place)!.value).toEqual(recorded.get(place)!.value)
-  })
+  test.each([...documentExamples(contract.document).keys()])(
+    'is what the server sent or received: %s',
+    (place) => {
+      expect(recorded.get(place), 'the scenario records no such example').toBeDefined()
+      expect(documentExamples(document).get(place)!.value).toEqual(recorded.get(place)!.value)
+    },
+  )
 })
 
 describe('openapi/examples', () => {
-  test.each(operationIds)('shows what was sent and answered: %s', async (operationId) => {
+  test.each(operationIds)('shows the recorded exchanges of %s', async (operationId) => {
     expect(JSON.parse(await readFile(pathOf(operationId), 'utf8'))).toEqual(
       JSON.parse(files.get(operationId)!),
     )
@@ -66,9 +69,9 @@ function pathOf(operationId: string): string {
   return join(ROOT, `openapi/examples/${operationId}.json`)
 }
 
-/** The first exchange of an operation for each of its statuses. */
-function fileOf(operationId: string, story: readonly Exchange[]): string {
-  const own = story.filter((told) => told.operationId === operationId)
+/** Returns the file with the first exchange of an operation for each of its statuses. */
+function fileOf(operationId: string, exchanges: readonly Exchange[]): string {
+  const own = exchanges.filter((exchange) => exchange.operationId === operationId)
   const first = own.filter(
     ({ status }, index) => own.findIndex((other) => other.status === status) === index,
   )
@@ -79,7 +82,7 @@ function fileOf(operationId: string, story: readonly Exchange[]): string {
   return `${JSON.stringify(shown, shorten, 2)}\n`
 }
 
-/** What the connection says is no part of the example. */
+/** Leaves out the headers of the connection, which are no part of an example. */
 function contractHeaders(headers: Record<string, string>) {
   const hidden = new Set(['connection', 'content-length', 'date', 'keep-alive'])
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !hidden.has(name)))

@@ -4,26 +4,26 @@ import type { Call } from '../../src/domain/calls/call.ts'
 import type { Group, Operations } from '../../src/operations/operation.ts'
 
 /*
- * What the compiler refuses. `npm run check` compiles this file: where an error that is expected
- * here stops being one, "unused @ts-expect-error" fails the check.
+ * Mistakes that the compiler refuses. `npm run check` compiles this file: where an expected error is
+ * no longer one, "unused @ts-expect-error" fails the check.
  */
 
 declare const operations: Operations
 declare const conversation: Extract<Reply<'createConversation'>, { status: 201 }>['body']
 
-export function aMissingOperation(): Operations {
+export function missingOperation(): Operations {
   const { getHealth: _left, ...rest } = operations
   // @ts-expect-error -- getHealth is missing
   return rest
 }
 
-export function aMisspeltOperation(): Operations {
+export function misspeltOperation(): Operations {
   const { getHealth, ...rest } = operations
   // @ts-expect-error -- it is called getHealth
   return { ...rest, getHaelth: getHealth }
 }
 
-export function aWrongBody(): Operations {
+export function wrongBody(): Operations {
   return {
     ...operations,
     // @ts-expect-error -- the status of health is 'up'
@@ -31,23 +31,23 @@ export function aWrongBody(): Operations {
   }
 }
 
-export function anUndocumentedStatus(): Operations {
+export function undocumentedStatus(): Operations {
   return {
     ...operations,
-    // @ts-expect-error -- health never answers 201
+    // @ts-expect-error -- health never returns 201
     getHealth: async () => ({ status: 201, body: { status: 'up' } }),
   }
 }
 
-export function aProblemThatIsReturned(): Operations {
+export function returnedProblem(): Operations {
   return {
     ...operations,
-    // @ts-expect-error -- problems are thrown, so that every one goes through the same funnel
+    // @ts-expect-error -- problems are thrown, so that one place turns all of them into responses
     getConversation: async () => ({ status: 404, body: { code: 'not-found' } }),
   }
 }
 
-export function aBodyOnA204(): Operations {
+export function bodyOfStatus204(): Operations {
   return {
     ...operations,
     // @ts-expect-error -- 204 has no body
@@ -55,23 +55,23 @@ export function aBodyOnA204(): Operations {
   }
 }
 
-export function aHeaderThatIsLeftOut(): Operations {
+export function missingHeader(): Operations {
   return {
     ...operations,
-    // @ts-expect-error -- a created conversation says its ETag and its Location
+    // @ts-expect-error -- a created conversation has an ETag and a Location
     createConversation: async () => ({ status: 201, headers: { ETag: '"1"' }, body: conversation }),
   }
 }
 
-export function aPublicOperationThatReadsItsCaller(): Operations {
+export function callerOfPublicOperation(): Operations {
   return {
     ...operations,
-    // @ts-expect-error -- whoever logs in is nobody yet: the caller is null
+    // @ts-expect-error -- the caller of a public operation is null
     logIn: async (_input, caller) => ({ status: 200, body: { id: caller.id } }),
   }
 }
 
-export function anUnknownParameter(): Operations {
+export function unknownParameter(): Operations {
   return {
     ...operations,
     getConversation: async ({ path }) => {
@@ -81,44 +81,44 @@ export function anUnknownParameter(): Operations {
   }
 }
 
-export function aStreamThatAnswersJson(): Operations {
+export function streamOfJson(): Operations {
   return {
     ...operations,
-    // @ts-expect-error -- the stream answers frames
+    // @ts-expect-error -- the body of a stream is frames
     streamMessage: async () => ({ status: 200, body: { type: 'message.delta', text: 'Hello' } }),
   }
 }
 
-export function anOperationThatMoved(): Operations {
-  // @ts-expect-error -- the old health check only says where it moved; it has no handler
+export function handlerOfMovedOperation(): Operations {
+  // @ts-expect-error -- the old health check is a redirect without a handler
   return { ...operations, testServer: async () => ({ status: 308 }) } satisfies Operations
 }
 
-export function aReplayOfAnOperationThatTakesNoKey(): Operations {
+export function replayWithoutIdempotencyKey(): Operations {
   return {
     ...operations,
-    // @ts-expect-error -- health honours no Idempotency-Key, so nothing of it is replayed
+    // @ts-expect-error -- health supports no Idempotency-Key, so no reply is replayed
     getHealth: async () => ({ status: 200, body: { status: 'up' }, replayed: true }),
   }
 }
 
-export function aGroupThatLacksAHandler(group: Group<'feedback'>): Group<'feedback'> {
+export function groupWithoutHandler(group: Group<'feedback'>): Group<'feedback'> {
   const { listFeedback: _left, ...rest } = group
   // @ts-expect-error -- listFeedback is missing
   return rest
 }
 
-export function aGroupWithAHandlerOfAnotherTag(group: Group<'feedback'>): Group<'feedback'> {
+export function handlerOfAnotherTag(group: Group<'feedback'>): Group<'feedback'> {
   // @ts-expect-error -- health has the tag system
   return { ...group, getHealth: operations.getHealth }
 }
 
-export function aLocationWithoutItsId(): string {
+export function locationWithoutId(): string {
   // @ts-expect-error -- the path has a conversationId
   return locationOf('getConversation')
 }
 
-export function aCallThatIsChanged(call: Call): void {
-  // @ts-expect-error -- an operation returns what it finds out
+export function changedCall(call: Call): void {
+  // @ts-expect-error -- an operation returns its result and does not write it into the call
   call.resourceId = 'another'
 }

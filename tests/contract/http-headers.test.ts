@@ -7,7 +7,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { createAdminResources, createUserResources, type Resources } from '../support/resources.ts'
 import { send, type WireRequest } from '../support/wire/wire.ts'
 
-/* The headers of HTTP that an operation does not name: which of them count, and for what. */
+/* The effect of HTTP headers that are not parameters of an operation. */
 
 let server: TestServer
 let admin: Client
@@ -21,26 +21,30 @@ afterAll(() => server.close())
 
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 
-function ask(operationId: string, request: WireRequest = {}) {
+function call(operationId: string, request: WireRequest = {}) {
   const operation = operations.find((one) => one.operationId === operationId)!
   const address = server.url + fillPath(operation, (name) => resources[name]!)
   const headers = { ...admin.credentials, ...request.headers }
   return send(address, { method: operation.method, ...request, headers })
 }
 
-describe('a stream and an export', () => {
+describe('Accept for a stream or an export', () => {
   test.each([
     ['streamMessage', 'text/event-stream'],
     ['resumeStream', 'text/event-stream'],
     ['exportConversation', 'application/x-ndjson'],
     ['exportAccount', 'application/x-ndjson'],
-  ])('%s answers %s to every public client', async (operationId, type) => {
+  ])('lets %s return %s to every known client library', async (operationId, type) => {
     const isChat = operationId === 'streamMessage'
     const body = isChat ? { body: '{"message":"Hello!"}' } : {}
     for (const accept of [...Object.values(PUBLIC_ACCEPT), type, `${type};charset=utf-8`]) {
       const headers = { Accept: accept, ...(isChat && JSON_TYPE) }
-      const answer = await ask(operationId, { headers, ...body })
-      expect([accept, answer.status, answer.headers['content-type']]).toEqual([accept, 200, type])
+      const response = await call(operationId, { headers, ...body })
+      expect([accept, response.status, response.headers['content-type']]).toEqual([
+        accept,
+        200,
+        type,
+      ])
     }
   })
 })
@@ -61,35 +65,35 @@ describe('Accept', () => {
     ['application/vnd.api+json', 406],
     ['nonsense', 406],
     [',;,', 406],
-  ])('%s is answered %d', async (accept, status) => {
-    expect((await ask('getHealth', { headers: { Accept: accept } })).status).toBe(status)
+  ])('%s gets %d', async (accept, status) => {
+    expect((await call('getHealth', { headers: { Accept: accept } })).status).toBe(status)
   })
 
-  test('may be as long and as odd as the headers may be', async () => {
+  test('may be as long as all headers together', async () => {
     for (const accept of ['"'.repeat(8_000), 'a,'.repeat(7_000), ';'.repeat(15_000)]) {
-      expect((await ask('getHealth', { headers: { Accept: accept } })).status).toBe(406)
+      expect((await call('getHealth', { headers: { Accept: accept } })).status).toBe(406)
     }
   })
 
-  test('is not looked at where an answer has no body', async () => {
-    const answer = await ask('deleteFeedback', { headers: { Accept: 'text/html' } })
+  test('is ignored where the response has no body', async () => {
+    const response = await call('deleteFeedback', { headers: { Accept: 'text/html' } })
 
-    expect(answer.status).toBe(204)
+    expect(response.status).toBe(204)
   })
 })
 
 test.each(['identity', 'Identity', 'identity, identity', ''])(
-  'a body whose coding is "%s" is not compressed, and is taken',
+  'the Content-Encoding "%s" is accepted',
   async (coding) => {
     const headers = { ...JSON_TYPE, 'Content-Encoding': coding }
 
-    const answer = await ask('createConversation', { headers, body: '{}' })
+    const response = await call('createConversation', { headers, body: '{}' })
 
-    expect(answer.status).toBe(201)
+    expect(response.status).toBe(201)
   },
 )
 
-describe('what no operation names changes nothing', () => {
+describe('a header without a meaning for the operation', () => {
   test.each([
     ['Range', 'bytes=0-3'],
     ['If-Range', '"x"'],
@@ -107,39 +111,42 @@ describe('what no operation names changes nothing', () => {
     ['Cookie', 'a=b; __proto__=c'],
     ['TE', 'trailers'],
     ['Prefer', 'return=minimal'],
-  ])('%s: %s', async (name, value) => {
-    const plain = await ask('listModes')
+  ])('changes nothing in the response: %s: %s', async (name, value) => {
+    const plain = await call('listModes')
 
-    const answer = await ask('listModes', { headers: { [name]: value } })
+    const response = await call('listModes', { headers: { [name]: value } })
 
-    expect([answer.status, answer.text]).toEqual([200, plain.text])
+    expect([response.status, response.text]).toEqual([200, plain.text])
     for (const header of ['content-encoding', 'content-range', 'accept-ranges', 'set-cookie']) {
-      expect(answer.headers).not.toHaveProperty(header)
+      expect(response.headers).not.toHaveProperty(header)
     }
   })
 })
 
 describe('HEAD', () => {
-  const acts = operations.filter(({ method, audit }) => method === 'get' && audit.length > 0)
+  const withSideEffects = operations.filter(
+    ({ method, audit }) => method === 'get' && audit.length > 0,
+  )
 
-  test('is missing where the guide says so, and nowhere else', () => {
+  test('is missing for exactly the operations that the guide names', () => {
     const { description } = contract.document.info
     const named = [...description!.matchAll(/^ *- `HEAD`[^-]*/gm)].map(([text]) => text).join('')
 
     expect([...named.matchAll(/`GET (\/\S+)`/g)].map(([, path]) => path).sort()).toEqual(
-      acts.map(({ path }) => path).sort(),
+      withSideEffects.map(({ path }) => path).sort(),
     )
   })
 
-  test.each(acts.map(({ operationId }) => operationId))(
-    'of %s is refused, as its description says, and Allow does not name it',
+  test.each(withSideEffects.map(({ operationId }) => operationId))(
+    'is refused for %s as documented and missing in Allow',
     async (operationId) => {
-      const { path } = acts.find((one) => one.operationId === operationId)!
+      const { path } = withSideEffects.find((one) => one.operationId === operationId)!
       const { description } = contract.document.paths[path]!.get as { description?: string }
+
       expect(description).toContain('has no `HEAD`')
 
-      const refused = await ask(operationId, { method: 'HEAD' })
-      const options = await ask(operationId, { method: 'OPTIONS' })
+      const refused = await call(operationId, { method: 'HEAD' })
+      const options = await call(operationId, { method: 'OPTIONS' })
       expect([refused.status, options.status]).toEqual([405, 204])
       for (const { headers } of [refused, options]) {
         expect(headers['allow']!.split(', ')).toContain('GET')

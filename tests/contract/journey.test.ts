@@ -5,12 +5,9 @@ import { expect, test } from 'vitest'
 import { createServer } from '../../src/http/connection/server.ts'
 import { systemClock } from '../../src/ports/clock/clock.ts'
 
-/*
- * The shortcuts of the journey, each with the guard that says when a new version of a package
- * has made it wrong.
- */
+/* Fails when a new version of Express makes a shortcut of request handling wrong. */
 
-test('Express finds nothing to change about the prototypes of a request and a response', async () => {
+test('requests and responses already have the prototypes that Express sets', async () => {
   const app = express()
   const seen: boolean[] = []
   app.get('/', (req, res) => {
@@ -23,9 +20,9 @@ test('Express finds nothing to change about the prototypes of a request and a re
   const journey = { handler: app, refuse: app, beforeHead: () => undefined }
   const { server } = createServer(journey, { clock: systemClock })
 
-  const answer = await supertest(server).get('/')
+  const response = await supertest(server).get('/')
 
   expect(seen).toEqual([true, true, true, true, true, true])
-  expect(answer.headers['content-type']).toBe('application/json')
-  expect(answer.body).toEqual({ text: '한글' })
+  expect(response.headers['content-type']).toBe('application/json')
+  expect(response.body).toEqual({ text: '한글' })
 })

@@ -1,18 +1,19 @@
+/* Sets up a server with small rate limits behind a trusted proxy. */
+
 import { parseList } from 'structured-headers'
 import { afterAll, beforeAll, expect } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 export const ANONYMOUS = 40
-
 export const USER = 30
-
 export const CHAT = 5
 
 export let server: TestServer
 
 let nextAddress = 1
-/** Returns an address from which no test has called yet. */
+
+/** Returns an IP address from which no test has called yet. */
 export const newAddress = () => `198.51.100.${nextAddress++}`
 
 beforeAll(async () => {
@@ -28,12 +29,12 @@ beforeAll(async () => {
 
 afterAll(() => server.close())
 
-/** Of somebody at an address from which nobody has called yet. */
-export const fromElsewhere = () => ({ 'X-Forwarded-For': newAddress() })
+/** Returns the header of a client at a new IP address. */
+export const fromNewAddress = () => ({ 'X-Forwarded-For': newAddress() })
 
 type State = { quota: number; windowSeconds: number; remaining: number; resetsInSeconds: number }
 
-/** What the two headers say, by policy; read by a parser that is not ours. */
+/** Returns the contents of both headers by policy, read by a public parser. */
 export function limitsOf(headers: Record<string, string>): Record<string, State> {
   const lists = ['ratelimit-policy', 'ratelimit'].map((name) => parseList(headers[name] ?? ''))
   const [policies = [], states = []] = lists
@@ -50,18 +51,19 @@ export function limitsOf(headers: Record<string, string>): Record<string, State>
   return Object.fromEntries(all)
 }
 
+/** Expects a 429 that names one exceeded policy. */
 export function expectRefusal(
-  answer: { headers: Record<string, string>; body: unknown },
+  response: { headers: Record<string, string>; body: unknown },
   policy: string,
 ) {
-  const { code, violatedPolicies, retryable } = answer.body as Problem
+  const { code, violatedPolicies, retryable } = response.body as Problem
   expect({ code, violatedPolicies, retryable }).toEqual({
     code: 'quota-exceeded',
     violatedPolicies: [policy],
     retryable: true,
   })
-  const { remaining, resetsInSeconds } = limitsOf(answer.headers)[policy]!
+  const { remaining, resetsInSeconds } = limitsOf(response.headers)[policy]!
   expect(remaining).toBe(0)
-  expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/)
-  expect(Number(answer.headers['retry-after'])).toBe(Math.max(1, resetsInSeconds))
+  expect(response.headers['retry-after']).toMatch(/^[1-9]\d*$/)
+  expect(Number(response.headers['retry-after'])).toBe(Math.max(1, resetsInSeconds))
 }

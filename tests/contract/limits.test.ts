@@ -10,53 +10,57 @@ import {
   CHAT,
   USER,
   expectRefusal,
-  fromElsewhere,
+  fromNewAddress,
   limitsOf,
   newAddress,
   server,
 } from './limits.given.ts'
 
-async function fiftyAtOnce<T extends { status: number }>(call: (i: number) => Promise<T>) {
-  const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => call(i)))
+async function callFiftyTimes<T extends { status: number }>(call: (i: number) => Promise<T>) {
+  const responses = await Promise.all(Array.from({ length: 50 }, (_, i) => call(i)))
   return {
-    taken: answers.filter(({ status }) => status < 400),
-    refused: answers.filter(({ status }) => status === 429),
+    accepted: responses.filter(({ status }) => status < 400),
+    refused: responses.filter(({ status }) => status === 429),
   }
 }
 
-describe('fifty calls at once', () => {
-  test('get exactly as many through as anonymous allows an address', async () => {
-    const headers = fromElsewhere()
-    const { taken, refused } = await fiftyAtOnce(() =>
+describe('fifty concurrent calls', () => {
+  test('exhaust exactly the anonymous limit of their address', async () => {
+    const headers = fromNewAddress()
+
+    const { accepted, refused } = await callFiftyTimes(() =>
       server.anonymous.call('listModes', { headers }),
     )
-    expect([taken.length, refused.length]).toEqual([ANONYMOUS, 50 - ANONYMOUS])
 
-    const left = taken.map((answer) => limitsOf(answer.headers)['anonymous']!.remaining)
-    expect(left.sort((a, b) => a - b)).toEqual(Array.from({ length: ANONYMOUS }, (_, i) => i))
-    for (const answer of refused) expectRefusal(answer, 'anonymous')
+    expect([accepted.length, refused.length]).toEqual([ANONYMOUS, 50 - ANONYMOUS])
 
-    await server.anonymous.expect(200, 'listModes', { headers: fromElsewhere() })
+    const remaining = accepted.map(({ headers }) => limitsOf(headers)['anonymous']!.remaining)
+    expect(remaining.sort((a, b) => a - b)).toEqual(Array.from({ length: ANONYMOUS }, (_, i) => i))
+    for (const response of refused) expectRefusal(response, 'anonymous')
+
+    await server.anonymous.expect(200, 'listModes', { headers: fromNewAddress() })
   })
 
-  test('get exactly as many through as user allows a principal, from wherever they come', async () => {
+  test('exhaust exactly the user limit of their principal, from any address', async () => {
     const alice = await server.createUser()
 
-    const { taken, refused } = await fiftyAtOnce(() =>
-      alice.call('getProfile', { headers: fromElsewhere() }),
+    const { accepted, refused } = await callFiftyTimes(() =>
+      alice.call('getProfile', { headers: fromNewAddress() }),
     )
 
-    expect([taken.length, refused.length]).toEqual([USER, 50 - USER])
-    for (const answer of refused) expectRefusal(answer, 'user')
+    expect([accepted.length, refused.length]).toEqual([USER, 50 - USER])
+    for (const response of refused) expectRefusal(response, 'user')
   })
 
-  test('get exactly as many answers as chat allows, and those that are refused cost nothing', async () => {
+  test('exhaust exactly the chat limit, and refused calls do not count against the user limit', async () => {
     const alice = await server.createUser()
-    const { taken, refused } = await fiftyAtOnce((i) =>
+
+    const { accepted, refused } = await callFiftyTimes((i) =>
       alice.call('sendMessage', { body: { message: `Message ${i}` } }),
     )
-    expect([taken.length, refused.length]).toEqual([CHAT, 50 - CHAT])
-    for (const answer of refused) expectRefusal(answer, 'chat')
+
+    expect([accepted.length, refused.length]).toEqual([CHAT, 50 - CHAT])
+    for (const response of refused) expectRefusal(response, 'chat')
 
     const { body, headers } = await alice.expect(200, 'listConversations')
     expect(body.data).toHaveLength(CHAT)
@@ -64,29 +68,31 @@ describe('fifty calls at once', () => {
   })
 })
 
-test('calls that look at the same moment take no more than there is, and give the rest back', async () => {
+test('MemoryLimiter takes nothing from any limit when one of several concurrent takes is refused', async () => {
   const limiter = new MemoryLimiter(systemClock)
   const counters = [
     { name: 'user', subject: 'alice', quota: USER, windowSeconds: 600 },
     { name: 'chat', subject: 'alice', quota: CHAT, windowSeconds: 60 },
   ]
-  const taken = await Promise.all(Array.from({ length: 20 }, () => limiter.take(counters)))
-  const through = taken.filter((tallies) => tallies.every(({ spent }) => !spent))
-  expect(through).toHaveLength(CHAT)
 
-  const left = (await limiter.peek(counters)).map(({ remaining }) => remaining)
-  expect(left).toEqual([USER - CHAT, 0])
+  const takes = await Promise.all(Array.from({ length: 20 }, () => limiter.take(counters)))
+  const accepted = takes.filter((tallies) => tallies.every(({ spent }) => !spent))
+
+  expect(accepted).toHaveLength(CHAT)
+
+  const remaining = (await limiter.peek(counters)).map((tally) => tally.remaining)
+  expect(remaining).toEqual([USER - CHAT, 0])
 })
 
 describe('a call with two limits', () => {
-  test('consumes neither if one refuses', async () => {
+  test('counts against neither if one is exceeded', async () => {
     const alice = await server.createUser()
-    const say = () => alice.call('sendMessage', { body: { message: 'Hello!' } })
-    for (let i = 0; i < CHAT; i += 1) await say()
+    const chat = () => alice.call('sendMessage', { body: { message: 'Hello!' } })
+    for (let i = 0; i < CHAT; i += 1) await chat()
     for (let i = 0; i < 3; i += 1) {
-      const answer = await say()
-      expectRefusal(answer, 'chat')
-      expect(limitsOf(answer.headers)['user']!.remaining).toBe(USER - CHAT)
+      const response = await chat()
+      expectRefusal(response, 'chat')
+      expect(limitsOf(response.headers)['user']!.remaining).toBe(USER - CHAT)
     }
 
     const { headers } = await alice.expect(200, 'getProfile')
@@ -94,72 +100,76 @@ describe('a call with two limits', () => {
     expect(limitsOf(headers)['user']!.remaining).toBe(USER - CHAT - 1)
   })
 
-  test('names both when both are spent, and waits for the later one', async () => {
+  test('names both when both are exceeded, with the later reset in Retry-After', async () => {
     const alice = await server.createUser()
-    const say = () => alice.call('sendMessage', { body: { message: 'Hello!' } })
-    for (let i = 0; i < CHAT; i += 1) await say()
+    const chat = () => alice.call('sendMessage', { body: { message: 'Hello!' } })
+    for (let i = 0; i < CHAT; i += 1) await chat()
     for (let i = 0; i < USER - CHAT; i += 1) await alice.expect(200, 'getProfile')
 
-    const { headers, body } = await say()
+    const { headers, body } = await chat()
 
     expect((body as Problem).violatedPolicies).toEqual(['user', 'chat'])
     expect(Number(headers['retry-after'])).toBe(limitsOf(headers)['user']!.resetsInSeconds)
   })
 })
 
-describe('whoever has no valid credential', () => {
-  test('is refused by its address, whatever it tries', async () => {
-    const headers = fromElsewhere()
+describe('the anonymous limit of an address', () => {
+  test('refuses every call without a valid credential, to unknown paths, too', async () => {
+    const headers = fromNewAddress()
     for (let i = 0; i < ANONYMOUS; i += 1) await send(`${server.url}/nonsense`, { headers })
     for (const path of ['/api/v1/status', '/api/v1/users/profile', '/nonsense', '/chat', '/%zz']) {
-      const answer = await send(server.url + path, { headers })
-      expect([path, answer.status]).toEqual([path, 429])
+      const response = await send(server.url + path, { headers })
+      expect([path, response.status]).toEqual([path, 429])
     }
 
-    const answer = await send(`${server.url}/api/v1/conversations/%zz`, { headers })
+    const response = await send(`${server.url}/api/v1/conversations/%zz`, { headers })
 
-    expect(answer.status).toBe(429)
+    expect(response.status).toBe(429)
   })
 
-  test('does not keep who has one from calling at the same address', async () => {
+  test('does not refuse a caller with a valid credential at the same address', async () => {
     const alice = await server.createUser()
-    const headers = fromElsewhere()
+    const headers = fromNewAddress()
+
     for (let i = 0; i < ANONYMOUS + 1; i += 1) await send(`${server.url}/nonsense`, { headers })
+
     await alice.expect(200, 'getProfile', { headers })
   })
 })
 
-describe('the address that counts', () => {
-  test('is the last one that a trusted proxy names', async () => {
+describe('the address of a caller', () => {
+  test('is the last one that a trusted proxy names, by /64 network for IPv6', async () => {
     const address = newAddress()
 
-    const left = async (forwarded: string) => {
+    const remainingFor = async (forwarded: string) => {
       const headers = { 'X-Forwarded-For': forwarded }
-      const answer = await server.anonymous.expect(200, 'listModes', { headers })
-      return limitsOf(answer.headers)['anonymous']!.remaining
+      const response = await server.anonymous.expect(200, 'listModes', { headers })
+      return limitsOf(response.headers)['anonymous']!.remaining
     }
 
-    expect(await left(address)).toBe(ANONYMOUS - 1)
-    expect(await left(`203.0.113.9, ${address}`)).toBe(ANONYMOUS - 2)
-    expect(await left(`::ffff:${address}`)).toBe(ANONYMOUS - 3)
-    expect(await left('2001:db8:1:2::1')).toBe(ANONYMOUS - 1)
-    expect(await left('2001:db8:1:2:ffff::2')).toBe(ANONYMOUS - 2)
-    expect(await left('2001:db8:1:3::1')).toBe(ANONYMOUS - 1)
+    expect(await remainingFor(address)).toBe(ANONYMOUS - 1)
+    expect(await remainingFor(`203.0.113.9, ${address}`)).toBe(ANONYMOUS - 2)
+    expect(await remainingFor(`::ffff:${address}`)).toBe(ANONYMOUS - 3)
+    expect(await remainingFor('2001:db8:1:2::1')).toBe(ANONYMOUS - 1)
+    expect(await remainingFor('2001:db8:1:2:ffff::2')).toBe(ANONYMOUS - 2)
+    expect(await remainingFor('2001:db8:1:3::1')).toBe(ANONYMOUS - 1)
   })
 
-  test('is the one of the connection, whatever a client claims, without a trusted proxy', async () => {
-    const open = await startServer({ env: { RATE_LIMIT_ANONYMOUS: '10/3600' } })
-    const left = async (from: string, headers: Record<string, string>) => {
-      const answer = await send(open.anonymous.urlOf('listModes'), { from, headers })
-      return limitsOf(answer.headers)['anonymous']!.remaining
+  test('is that of the connection without a trusted proxy, and forwarding headers are ignored', async () => {
+    const unproxied = await startServer({ env: { RATE_LIMIT_ANONYMOUS: '10/3600' } })
+    const remainingFor = async (from: string, headers: Record<string, string>) => {
+      const response = await send(unproxied.anonymous.urlOf('listModes'), { from, headers })
+      return limitsOf(response.headers)['anonymous']!.remaining
     }
-    const claims = ['X-Forwarded-For', 'X-Real-IP', 'Forwarded', 'CF-Connecting-IP']
-    for (const [i, name] of claims.entries()) {
-      expect(await left('127.0.0.9', { [name]: `203.0.113.${i}` })).toBe(9 - i)
-    }
-    expect(await left('127.0.0.10', {})).toBe(9)
+    const forwardingHeaders = ['X-Forwarded-For', 'X-Real-IP', 'Forwarded', 'CF-Connecting-IP']
 
-    await open.close()
+    for (const [i, name] of forwardingHeaders.entries()) {
+      expect(await remainingFor('127.0.0.9', { [name]: `203.0.113.${i}` })).toBe(9 - i)
+    }
+
+    expect(await remainingFor('127.0.0.10', {})).toBe(9)
+
+    await unproxied.close()
   })
 
   test.each([
@@ -175,7 +185,7 @@ describe('the address that counts', () => {
     ['::ffff:c000:201', '192.0.2.1'],
     ['0:0:0:0:0:ffff:c000:0201', '192.0.2.1'],
     ['unknown', 'unknown'],
-  ])('of %s counts as %s', (address, subject) => {
+  ])('%s is counted as %s', (address, subject) => {
     expect(addressSubject(address)).toBe(subject)
   })
 })

@@ -13,29 +13,31 @@ import { packageRoot } from '../../src/lib/package-root.ts'
 
 const run = promisify(execFile)
 const contract = loadContract().document
-const derived = toOpenApi31(contract)
+const converted = toOpenApi31(contract)
 
-test('a linter finds no fault with the 3.1 copy', async () => {
+test('the OpenAPI 3.1 document passes a linter', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'parley-openapi-31-'))
   const file = join(directory, 'openapi-3.1.json')
   const config = join(directory, 'redocly.yaml')
-  await writeFile(file, JSON.stringify(derived))
+  await writeFile(file, JSON.stringify(converted))
   await writeFile(config, 'extends: [spec]\ntelemetry: "off"\n')
+
   const redocly = join(packageRoot, 'node_modules/.bin/redocly')
   await run(redocly, ['lint', '--format=stylish', `--config=${config}`, file])
+
   await rm(directory, { recursive: true })
 })
 
-test('the copy loses nothing: it is the contract but for the number of the dialect', () => {
-  expect(derived).toEqual({ ...contract, openapi: '3.1.0' })
+test('the OpenAPI 3.1 document differs from the contract only in its version', () => {
+  expect(converted).toEqual({ ...contract, openapi: '3.1.0' })
 })
 
-test('every word that means another thing in 3.1 is said anew', () => {
-  const old = {
+test('toOpenApi31 converts every keyword that has another meaning in 3.1', () => {
+  const document = {
     ...contract,
     components: {
       schemas: {
-        // A property may be called like a word.
+        // A property may have the name of a keyword.
         Odd: {
           type: 'object',
           properties: {
@@ -50,7 +52,7 @@ test('every word that means another thing in 3.1 is said anew', () => {
     },
   }
 
-  expect(toOpenApi31(old).components.schemas['Odd']).toEqual({
+  expect(toOpenApi31(document).components.schemas['Odd']).toEqual({
     type: 'object',
     properties: {
       example: { type: ['string', 'null'], examples: ['x'] },
@@ -62,15 +64,15 @@ test('every word that means another thing in 3.1 is said anew', () => {
   })
 })
 
-test('both editions accept and refuse the same bodies', () => {
-  const [before, after] = [contract, derived].map((document, index) => {
+test('both versions accept and refuse the same bodies', () => {
+  const [before, after] = [contract, converted].map((document, index) => {
     const ajv = new (index === 0 ? Ajv : Ajv2020)({ strict: false })
     addFormats.default(ajv)
     return ajv.addSchema(document, 'contract')
   })
   const verdicts = { accepted: 0, refused: 0 }
   for (const { pointer, example } of examplesOf(contract)) {
-    for (const body of [example, ...spoilt(example)]) {
+    for (const body of [example, ...invalidVariants(example)]) {
       const [old, next] = [before, after].map((ajv) => ajv!.getSchema(pointer)!(body))
       expect(next, `${pointer} ${JSON.stringify(body)}`).toBe(old)
       verdicts[old ? 'accepted' : 'refused'] += 1
@@ -83,15 +85,15 @@ test('both editions accept and refuse the same bodies', () => {
 
 type Media = { schema?: unknown; example?: unknown }
 
-/** Each example of a body, with the schema that it is an example of. */
+/** Returns each example of a body with the pointer to its schema. */
 function examplesOf(document: ContractDocument): { pointer: string; example: unknown }[] {
   const found: { pointer: string; example: unknown }[] = []
-  const walk = (thing: unknown): void => {
-    if (typeof thing !== 'object' || thing === null) return
-    const { schema, example } = thing as Media
+  const walk = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return
+    const { schema, example } = node as Media
     if (isReference(schema) && example !== undefined)
       found.push({ pointer: `contract${schema.$ref}`, example })
-    Object.values(thing).forEach(walk)
+    Object.values(node).forEach(walk)
   }
   walk(document)
   return found
@@ -101,13 +103,13 @@ function isReference(schema: unknown): schema is { $ref: string } {
   return typeof schema === 'object' && schema !== null && '$ref' in schema
 }
 
-/** The same body with something wrong in one place: left out, another type, or something more. */
-function spoilt(example: unknown): unknown[] {
+/** Returns variants of the body: without a property, with one of another type, with an unknown one. */
+function invalidVariants(example: unknown): unknown[] {
   if (typeof example !== 'object' || example === null || Array.isArray(example)) return [[null]]
   const whole = example as Record<string, unknown>
-  const poorer = Object.keys(whole).map((key) => {
+  const incomplete = Object.keys(whole).map((key) => {
     return Object.fromEntries(Object.entries(whole).filter(([name]) => name !== key))
   })
-  const wrong = Object.keys(whole).map((key) => ({ ...whole, [key]: { unheard: 'of' } }))
-  return [...poorer, ...wrong, { ...whole, unheard: 'of' }]
+  const mistyped = Object.keys(whole).map((key) => ({ ...whole, [key]: { unknown: true } }))
+  return [...incomplete, ...mistyped, { ...whole, unknown: true }]
 }

@@ -30,15 +30,15 @@ let testStore: TestStore
 let server: TestServer
 let alice: Client
 let bob: Client
-/** A service account that may do nothing at all. */
-let robot: Client
-/** What is Alice's or an administrator's, by the name of the parameter that means it. */
+/** A service account without scopes. */
+let serviceAccount: Client
+/** Ids of resources of Alice and of an administrator, by the name of the path parameter. */
 let resources: Resources
 beforeAll(async () => {
   testStore = await openTestStore()
   server = await startServer({ testStore })
   ;[alice, bob] = await Promise.all([server.createUser(), server.createUser()])
-  robot = await createServiceAccount(server, [])
+  serviceAccount = await createServiceAccount(server, [])
   resources = { ...(await createUserResources(alice)), ...(await createAdminResources(server)) }
 })
 afterAll(async () => {
@@ -46,7 +46,7 @@ afterAll(async () => {
   await testStore.close()
 })
 
-const tryAs = (
+const callAs = (
   client: Client,
   operation: Policy,
   idOf: (name: string) => string = (name) => resources[name]!,
@@ -58,13 +58,13 @@ const tryAs = (
     ...(operation.hasBody && { body: JSON.stringify(exampleBody(operation)) }),
   })
 
-/** Everything of the problem that a stranger could learn from, but for ids of the call itself. */
-function shown(text: string, ids: readonly string[]) {
+/** Returns the problem without the ids of the call itself: what another user learns from it. */
+function visibleIn(text: string, ids: readonly string[]) {
   const { requestId: _id, ...problem } = JSON.parse(text) as Record<string, unknown>
   return ids.reduce((all, id) => all.replaceAll(id, '…'), JSON.stringify(problem))
 }
 
-test('every id of a path is known here, so that no operation is left out', () => {
+test('the resources include an id for every path parameter', () => {
   const names = new Set(withIds.flatMap(({ operation }) => parametersOf(operation)))
 
   expect(Object.keys(resources)).toEqual(expect.arrayContaining([...names]))
@@ -73,27 +73,27 @@ test('every id of a path is known here, so that no operation is left out', () =>
 })
 
 describe.each(withIds)('$operationId', ({ operation }) => {
-  test('is refused to whoever shows no credential, and nothing changes', async () => {
+  test('requires a credential and changes nothing without one', async () => {
     const before = await databaseDump(testStore.database)
 
-    const answer = await tryAs(server.anonymous, operation)
+    const response = await callAs(server.anonymous, operation)
 
-    expect([answer.status, answer.problem().code]).toEqual([401, 'unauthenticated'])
+    expect([response.status, response.problem().code]).toEqual([401, 'unauthenticated'])
     expect(await databaseDump(testStore.database)).toBe(before)
   })
 
-  test('is refused to a service account without the scope, and nothing changes', async () => {
+  test('refuses a service account without the scope and changes nothing', async () => {
     const before = await databaseDump(testStore.database)
 
-    const answer = await tryAs(robot, operation)
+    const response = await callAs(serviceAccount, operation)
 
-    expect([answer.status, answer.problem().code]).toEqual([403, 'insufficient-scope'])
+    expect([response.status, response.problem().code]).toEqual([403, 'insufficient-scope'])
     expect(await databaseDump(testStore.database)).toBe(before)
   })
 })
 
 describe.each(owned)('$operationId', ({ operation }) => {
-  test('is refused to another user as if there were no such thing, and nothing changes', async () => {
+  test('treats the resource of another user like one that does not exist', async () => {
     const before = await databaseDump(testStore.database)
     const unknown = randomUUID()
 
@@ -103,39 +103,41 @@ describe.each(owned)('$operationId', ({ operation }) => {
       { 'If-Match': '*' },
       { 'If-None-Match': '*' },
     ]) {
-      const theirs = await tryAs(bob, operation, (name) => resources[name]!, headers)
-      const nobodys = await tryAs(bob, operation, () => unknown, headers)
+      const theirs = await callAs(bob, operation, (name) => resources[name]!, headers)
+      const missing = await callAs(bob, operation, () => unknown, headers)
       expect([theirs.status, theirs.problem().code]).toEqual([404, 'not-found'])
       const ids = [unknown, ...Object.values(resources)]
-      expect(shown(theirs.text, ids)).toBe(shown(nobodys.text, ids))
+      expect(visibleIn(theirs.text, ids)).toBe(visibleIn(missing.text, ids))
       const names = (one: typeof theirs) => Object.keys(one.headers).sort()
-      expect(names(theirs)).toEqual(names(nobodys))
+      expect(names(theirs)).toEqual(names(missing))
     }
 
     expect(await databaseDump(testStore.database)).toBe(before)
   })
 
-  test('is refused even to an admin, who has resources of its own', async () => {
-    const answer = await tryAs(await server.admin(), operation)
+  test('does not find the resource of a user for an administrator', async () => {
+    const response = await callAs(await server.admin(), operation)
 
-    expect([answer.status, answer.problem().code]).toEqual([404, 'not-found'])
+    expect([response.status, response.problem().code]).toEqual([404, 'not-found'])
   })
 })
 
 describe.each(administered)('$operationId', ({ operation }) => {
-  test('tells a user nothing of what there is, and changes nothing', async () => {
+  test('does not tell a user which resources exist', async () => {
     const before = await databaseDump(testStore.database)
     const unknown = randomUUID()
-    const theirs = await tryAs(bob, operation)
-    const nobodys = await tryAs(bob, operation, () => unknown)
+
+    const theirs = await callAs(bob, operation)
+    const missing = await callAs(bob, operation, () => unknown)
+
     expect([theirs.status, theirs.problem().code]).toEqual([403, 'insufficient-scope'])
 
     const ids = [unknown, ...Object.values(resources)]
-    expect(shown(theirs.text, ids)).toBe(shown(nobodys.text, ids))
+    expect(visibleIn(theirs.text, ids)).toBe(visibleIn(missing.text, ids))
     expect(await databaseDump(testStore.database)).toBe(before)
   })
 
-  test('finds a thing only as what it is: a user is no service account, and no key', async () => {
+  test('does not find a resource by an id of another kind', async () => {
     const admin = await server.admin()
     const before = await databaseDump(testStore.database)
     const swapped: Resources = {
@@ -144,15 +146,15 @@ describe.each(administered)('$operationId', ({ operation }) => {
       apiKeyId: resources['userId']!,
     }
 
-    const answer = await tryAs(admin, operation, (name) => swapped[name]!)
+    const response = await callAs(admin, operation, (name) => swapped[name]!)
 
-    expect([answer.status, answer.problem().code]).toEqual([404, 'not-found'])
+    expect([response.status, response.problem().code]).toEqual([404, 'not-found'])
     expect(await databaseDump(testStore.database)).toBe(before)
   })
 })
 
 describe('an id in a body', () => {
-  test('of another user’s conversation cannot be chatted in', async () => {
+  test('does not give access to the conversation of another user', async () => {
     const before = await databaseDump(testStore.database)
     const { conversationId } = resources
     const body = { message: 'Let me in', conversationId: conversationId! }
@@ -163,7 +165,7 @@ describe('an id in a body', () => {
     expect(await databaseDump(testStore.database)).toBe(before)
   })
 
-  test('of another user’s message gets no feedback', async () => {
+  test('does not allow feedback on the message of another user', async () => {
     const before = await databaseDump(testStore.database)
     const body = { messageId: resources['messageId']!, rating: 'down' } as const
 
@@ -173,7 +175,7 @@ describe('an id in a body', () => {
   })
 })
 
-test('nothing of one user shows in any list of another', async () => {
+test('no list shows resources of another user', async () => {
   const { body: conversations } = await bob.expect(200, 'listConversations')
   const { body: feedback } = await bob.expect(200, 'listFeedback')
 

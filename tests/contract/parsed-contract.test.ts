@@ -12,24 +12,27 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true }))
 
-describe('what the build has read of the contract', () => {
-  test('is what the contract says, to the last word', () => {
+describe('findParsed', () => {
+  test('returns the contract as the build has parsed it', () => {
     keepParsed(contract.yaml, parse(contract.yaml), directory)
 
     expect(findParsed(contract.yaml, directory)).toStrictEqual(parse(contract.yaml))
   })
 
-  test('is not used once one letter of the contract has changed', () => {
+  test('returns undefined when one character of the contract has changed', () => {
     keepParsed(contract.yaml, parse(contract.yaml), directory)
 
     expect(findParsed(`${contract.yaml} `, directory)).toBeUndefined()
   })
 
-  test('is not missed, and not used where it is broken', async () => {
+  test('returns undefined when the build has stored nothing', () => {
     expect(findParsed(contract.yaml, directory)).toBeUndefined()
+  })
 
+  test('returns undefined when the stored file is broken', async () => {
     keepParsed(contract.yaml, {}, directory)
     await writeFile(join(directory, 'dist/contract.json'), '{"sha256":')
+
     expect(findParsed(contract.yaml, directory)).toBeUndefined()
   })
 })

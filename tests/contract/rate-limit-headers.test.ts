@@ -7,7 +7,7 @@ import {
   CHAT,
   USER,
   expectRefusal,
-  fromElsewhere,
+  fromNewAddress,
   limitsOf,
   server,
 } from './limits.given.ts'
@@ -28,13 +28,17 @@ describe('RateLimit and RateLimit-Policy', () => {
     for (const name of names) expect(counted[name]).toMatchObject(POLICIES[name])
   }
 
-  type Case = { what: string; status: number; policy: 'anonymous' | 'user'; call: Call }
   type Call = (alice: Client) => Promise<{ status: number; headers: Record<string, string> }>
-  const asAlice = (alice: Client) => ({ ...alice.credentials, 'Content-Type': 'application/json' })
+  type Case = { what: string; status: number; policy: 'anonymous' | 'user'; call: Call }
+
+  const headersOf = (alice: Client) => ({
+    ...alice.credentials,
+    'Content-Type': 'application/json',
+  })
   const post = (alice: Client, headers: Record<string, string>, body: string | Buffer) =>
     send(alice.urlOf('createConversation'), {
       method: 'POST',
-      headers: { ...asAlice(alice), ...headers },
+      headers: { ...headersOf(alice), ...headers },
       body,
     })
   const cases: Case[] = [
@@ -43,31 +47,31 @@ describe('RateLimit and RateLimit-Policy', () => {
       what: 'a success without a credential',
       status: 200,
       policy: 'anonymous',
-      call: (alice) => send(alice.urlOf('getStatus'), { headers: fromElsewhere() }),
+      call: (alice) => send(alice.urlOf('getStatus'), { headers: fromNewAddress() }),
     },
     {
-      what: 'what was made',
+      what: 'a created resource',
       status: 201,
       policy: 'user',
       call: (alice) => alice.call('createConversation', { body: {} }),
     },
     {
-      what: 'an answer without a body',
+      what: 'a response without a body',
       status: 204,
       policy: 'user',
       call: (alice) => alice.call('logOut', { body: { scope: 'others' } }),
     },
     {
-      what: 'what has not changed',
+      what: 'an unchanged resource',
       status: 304,
       policy: 'user',
       call: (alice) => alice.call('getProfile', { headers: { 'If-None-Match': '*' } }),
     },
     {
-      what: 'an old place',
+      what: 'an old path',
       status: 308,
       policy: 'anonymous',
-      call: () => send(`${server.url}/test`, { headers: fromElsewhere() }),
+      call: () => send(`${server.url}/test`, { headers: fromNewAddress() }),
     },
     {
       what: 'a bad request',
@@ -80,7 +84,7 @@ describe('RateLimit and RateLimit-Policy', () => {
       what: 'a missing credential',
       status: 401,
       policy: 'anonymous',
-      call: (alice) => send(alice.urlOf('getProfile'), { headers: fromElsewhere() }),
+      call: (alice) => send(alice.urlOf('getProfile'), { headers: fromNewAddress() }),
     },
     {
       what: 'a wrong credential',
@@ -88,7 +92,7 @@ describe('RateLimit and RateLimit-Policy', () => {
       policy: 'anonymous',
       call: (alice) =>
         send(alice.urlOf('getProfile'), {
-          headers: { Authorization: 'Bearer junk', ...fromElsewhere() },
+          headers: { Authorization: 'Bearer junk', ...fromNewAddress() },
         }),
     },
     {
@@ -97,12 +101,12 @@ describe('RateLimit and RateLimit-Policy', () => {
       policy: 'anonymous',
       call: (alice) =>
         alice.call('logIn', {
-          headers: fromElsewhere(),
+          headers: fromNewAddress(),
           body: { email: alice.identity.email, password: 'wrong' },
         }),
     },
     {
-      what: 'a thing that does not exist',
+      what: 'an unknown resource',
       status: 404,
       policy: 'user',
       call: (alice) =>
@@ -111,29 +115,29 @@ describe('RateLimit and RateLimit-Policy', () => {
         }),
     },
     {
-      what: 'a path that does not exist',
+      what: 'an unknown path',
       status: 404,
       policy: 'anonymous',
       call: (alice) =>
         send(`${server.url}/api/v1/nonsense`, {
-          headers: { ...asAlice(alice), ...fromElsewhere() },
+          headers: { ...headersOf(alice), ...fromNewAddress() },
         }),
     },
     {
-      what: 'a method that does not exist',
+      what: 'an unknown method',
       status: 405,
       policy: 'anonymous',
       call: (alice) =>
-        send(alice.urlOf('getProfile'), { method: 'POST', headers: fromElsewhere() }),
+        send(alice.urlOf('getProfile'), { method: 'POST', headers: fromNewAddress() }),
     },
     {
-      what: 'what cannot be answered as asked',
+      what: 'an unacceptable media type',
       status: 406,
       policy: 'user',
       call: (alice) => alice.call('getProfile', { headers: { Accept: 'text/html' } }),
     },
     {
-      what: 'a stale version',
+      what: 'an outdated version',
       status: 412,
       policy: 'user',
       call: (alice) =>
@@ -143,29 +147,34 @@ describe('RateLimit and RateLimit-Policy', () => {
         }),
     },
     {
-      what: 'a body that is too large',
+      what: 'a body over the limit',
       status: 413,
       policy: 'user',
       call: (alice) => post(alice, {}, Buffer.alloc(262_145, 'x')),
     },
     {
-      what: 'a body of another type',
+      what: 'an unsupported media type',
       status: 415,
       policy: 'user',
       call: (alice) => post(alice, { 'Content-Type': 'text/plain' }, 'x'),
     },
   ]
 
-  test.each(cases)('are on $status, $what, and show $policy alone', async (one) => {
-    const answer = await one.call(await server.createUser())
+  test.each(cases)(
+    'show only the $policy limit on $status ($what)',
+    async ({ status, policy, call }) => {
+      const response = await call(await server.createUser())
 
-    expect(answer.status).toBe(one.status)
-    expectCounted(answer, [one.policy])
-  })
+      expect(response.status).toBe(status)
+      expectCounted(response, [policy])
+    },
+  )
 
-  test('show both limits of a chat, streamed or whole', async () => {
+  test('show both limits of a chat, with and without streaming', async () => {
     const alice = await server.createUser()
+
     const whole = await alice.expect(200, 'sendMessage', { body: { message: 'Hello!' } })
+
     expectCounted(whole, ['user', 'chat'])
 
     const stream = await openStream(alice, { message: 'Hello!' })
@@ -175,7 +184,7 @@ describe('RateLimit and RateLimit-Policy', () => {
     await stream.rest()
   })
 
-  test('are on a refusal of a stream as well', async () => {
+  test('are sent when a stream is refused, too', async () => {
     const alice = await server.createUser()
 
     for (let i = 0; i < CHAT; i += 1) {
@@ -185,13 +194,13 @@ describe('RateLimit and RateLimit-Policy', () => {
     expectRefusal(await alice.call('streamMessage', { body: { message: 'Hello!' } }), 'chat')
   })
 
-  test('are not on what costs nothing, however often it is asked', async () => {
-    const headers = fromElsewhere()
+  test('are not sent by unlimited operations, which count against no limit', async () => {
+    const headers = fromNewAddress()
     for (const operationId of ['getHealth', 'getReadiness'] as const) {
       for (let i = 0; i < ANONYMOUS + 5; i += 1) {
-        const answer = await send(server.anonymous.urlOf(operationId), { headers })
-        expect(answer.headers).not.toHaveProperty('ratelimit')
-        expect(answer.headers).not.toHaveProperty('ratelimit-policy')
+        const response = await send(server.anonymous.urlOf(operationId), { headers })
+        expect(response.headers).not.toHaveProperty('ratelimit')
+        expect(response.headers).not.toHaveProperty('ratelimit-policy')
       }
     }
 

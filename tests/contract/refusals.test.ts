@@ -16,13 +16,13 @@ import { spyOnStore } from '../support/database/spy-store.ts'
 import { send } from '../support/wire/wire.ts'
 
 /*
- * The ways to be refused that many operations share, each of them at every operation that declares
- * it; the count of the answers at the end of the suite wants to have seen them all.
+ * Refusals that many operations share, tested with every operation that declares them. The coverage
+ * check at the end of the suite requires that each declared response was seen.
  */
 
 const operationIds = policies.operations.map(({ operationId }) => operationId as OperationId)
 
-/** Those that have a handler and declare this status for a problem. */
+/** Returns the operations with a handler that declare a problem with this status. */
 function declaring(status: number): OperationId[] {
   return operationIds.filter((operationId) => {
     const { movedTo, replies } = policyOf(operationId)
@@ -31,7 +31,7 @@ function declaring(status: number): OperationId[] {
   })
 }
 
-describe('a body that does not arrive', () => {
+describe('a request body that does not arrive', () => {
   let server: TestServer
   let admin: Client
   beforeAll(async () => {
@@ -40,71 +40,73 @@ describe('a body that does not arrive', () => {
   })
   afterAll(() => server.close())
 
-  const announce = (operationId: OperationId) => {
+  const startUpload = (operationId: OperationId) => {
     const policy = policyOf(operationId)
     const upload = request(server.url + fillPath(policy, () => randomUUID()), {
       method: policy.method.toUpperCase(),
       headers: { ...admin.credentials, 'Content-Type': 'application/json', 'Content-Length': 99 },
     })
     upload.on('error', () => undefined).write('{')
-    return { operationId, answered: once(upload, 'response') as Promise<[IncomingMessage]> }
+    return { operationId, response: once(upload, 'response') as Promise<[IncomingMessage]> }
   }
 
-  test('is waited for 30 seconds by every operation that takes one', async () => {
+  test('is refused with 408 after 30 seconds by every operation that takes one', async () => {
     const before = server.clock.pending
-    const uploads = declaring(408).map(announce)
-    // Each waits for its body with a timer of its own.
+    const uploads = declaring(408).map(startUpload)
+    // Each upload has a timer of its own.
     await until(() => server.clock.pending >= before + uploads.length)
+
     await server.clock.advance(30_000)
-    for (const { operationId, answered } of uploads) {
-      const [answer] = await answered
-      expect([operationId, answer.statusCode]).toEqual([operationId, 408])
-      answer.resume()
+
+    for (const { operationId, response: pending } of uploads) {
+      const [response] = await pending
+      expect([operationId, response.statusCode]).toEqual([operationId, 408])
+      response.resume()
     }
   })
 })
 
-describe('a quota that is spent', () => {
+describe('when the rate limit is exceeded', () => {
   let server: TestServer
   let admin: Client
   beforeAll(async () => {
     const env = { RATE_LIMIT_USER: '1/3600', RATE_LIMIT_ANONYMOUS: '1/3600' }
     server = await startServer({ env })
-    // The login takes the address's one call, the profile the principal's.
+    // The login is the one call of the address, reading the profile that of the principal.
     admin = await server.admin()
     await admin.expect(200, 'getProfile')
   })
   afterAll(() => server.close())
 
-  test.each(declaring(429))('refuses %s, and says when it is open again', async (operationId) => {
-    // What is free counts only those whose credential is refused.
+  test.each(declaring(429))('%s returns 429 with Retry-After', async (operationId) => {
+    // An unlimited operation counts only calls whose credential is refused.
     const isFree = policyOf(operationId).rateLimit.length === 0
     const headers = isFree ? { Authorization: 'Bearer junk' } : {}
-    const asked = { ...exampleRequest(operationId), headers }
+    const request = { ...exampleRequest(operationId), headers }
 
-    const answer = await admin.refused('quota-exceeded', operationId, asked)
+    const response = await admin.refused('quota-exceeded', operationId, request)
 
-    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0)
   })
 
-  test('refuses an old place, too', async () => {
+  test('an old path returns 429', async () => {
     expect((await send(`${server.url}/test`)).status).toBe(429)
   })
 })
 
-describe('without the database', () => {
+describe('when the database is unavailable', () => {
   let testStore: TestStore
   let server: TestServer
   let admin: Client
-  let robot: Client
+  let serviceAccount: Client
   let database: OutageStore
   beforeAll(async () => {
     testStore = await openTestStore()
     database = createOutageStore(testStore.store)
-    const instead = { deps: { store: database.store } }
-    server = await startServer({ testStore, env: { REGISTRATION: 'open' }, replacements: instead })
+    const replacements = { deps: { store: database.store } }
+    server = await startServer({ testStore, env: { REGISTRATION: 'open' }, replacements })
     admin = await server.admin()
-    robot = await createServiceAccount(server, ['chat:write'])
+    serviceAccount = await createServiceAccount(server, ['chat:write'])
     database.isUnavailable = true
   })
   afterAll(async () => {
@@ -113,36 +115,40 @@ describe('without the database', () => {
     await testStore.close()
   })
 
-  test.each(declaring(503))('%s says so, and when to try again', async (operationId) => {
-    // Who holds a token is known without the database; a key that was not seen lately is not.
-    const caller = policyOf(operationId).auth === 'optional' ? robot : admin
+  test.each(declaring(503))('%s returns 503 with Retry-After', async (operationId) => {
+    // A token is verified without the database; a key that was not used recently needs it.
+    const caller = policyOf(operationId).auth === 'optional' ? serviceAccount : admin
     const { refreshToken } = admin.identity
     const body = operationId === 'refreshTokens' ? { body: { refreshToken } } : {}
-    const asked = { ...exampleRequest(operationId), ...body }
+    const request = { ...exampleRequest(operationId), ...body }
 
-    const answer = await caller.refused('unavailable', operationId, asked as never)
+    const response = await caller.refused('unavailable', operationId, request as never)
 
-    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
-    expect(JSON.stringify(answer.body)).not.toContain('db-7')
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0)
+    expect(JSON.stringify(response.body)).not.toContain('db-7')
   })
 })
 
-describe('reading the limits', () => {
-  test('with a credential that is refused is refused like any call', async () => {
+describe('GET /rate-limits', () => {
+  test('refuses an invalid credential and a disabled account', async () => {
     const server = await startServer()
     const junk = { headers: { Authorization: 'Bearer junk' } }
+
     await server.anonymous.refused('token-invalid', 'getRateLimits', junk)
+
     const [admin, alice] = await Promise.all([server.admin(), server.createUser()])
     const { body: profile } = await alice.expect(200, 'getProfile')
     const path = { userId: profile.id }
     await admin.expect(200, 'changeUser', { path, body: { disabled: true } })
+
     await alice.refused('account-disabled', 'getRateLimits')
+
     await server.close()
   })
 })
 
-describe('a mistake of ours', () => {
-  test('at an old place is a problem, too', async () => {
+describe('an unexpected failure', () => {
+  test('returns 500 internal for an old path', async () => {
     const fail = () => Promise.reject(new Error('the limiter is wrong'))
     const limiter = {
       take: fail,
@@ -154,18 +160,20 @@ describe('a mistake of ours', () => {
     }
     const close = () => Promise.resolve()
     const server = await startServer({ replacements: { deps: { limiter: { ...limiter, close } } } })
-    const answer = await send(`${server.url}/test`)
-    expect(answer.problem()).toMatchObject({ status: 500, code: 'internal' })
+
+    const response = await send(`${server.url}/test`)
+
+    expect(response.problem()).toMatchObject({ status: 500, code: 'internal' })
 
     await server.close()
   })
 })
 
-describe('the first call of two with one key', () => {
+describe('when a call with the same idempotency key is in progress', () => {
   test.each([
     ['createConversation', 'conversations.create'],
     ['giveFeedback', 'feedback.give'],
-  ] as const)('is still running at %s: the second is told to wait', async (operationId, write) => {
+  ] as const)('%s returns 409 with Retry-After', async (operationId, write) => {
     const testStore = await openTestStore()
     const watched = spyOnStore(testStore.store)
     const server = await startServer({
@@ -175,7 +183,7 @@ describe('the first call of two with one key', () => {
     const alice = await server.createUser()
     const { body } = await alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     const feedback = { messageId: body.message.id, rating: 'up' }
-    const asked = {
+    const request = {
       body: operationId === 'giveFeedback' ? feedback : {},
       headers: { 'Idempotency-Key': randomUUID() },
     } as never
@@ -186,9 +194,9 @@ describe('the first call of two with one key', () => {
       await released.promise
       return real()
     })
-    const first = alice.call(operationId, asked)
+    const first = alice.call(operationId, request)
     await reached.promise
-    const { headers } = await alice.refused('idempotency-in-progress', operationId, asked)
+    const { headers } = await alice.refused('idempotency-in-progress', operationId, request)
     expect(Number(headers['retry-after'])).toBeGreaterThan(0)
 
     released.resolve(undefined)
@@ -200,26 +208,29 @@ describe('the first call of two with one key', () => {
 })
 
 describe('the version of a service account', () => {
-  test('answers 304 to who has it, and 412 to who has an older one', async () => {
+  test('leads to 304 when it is current and to 412 when it is outdated', async () => {
     const server = await startServer()
     const { serviceAccountId } = await createServiceAccount(server, ['chat:write'])
     const admin = await server.admin()
     const path = { serviceAccountId }
     const { headers } = await admin.expect(200, 'getServiceAccount', { path })
     const version = headers['etag']!
-    const isSame = { 'If-None-Match': version }
-    await admin.expect(304, 'getServiceAccount', { path, headers: isSame })
+    const ifNoneMatch = { 'If-None-Match': version }
+
+    await admin.expect(304, 'getServiceAccount', { path, headers: ifNoneMatch })
     await admin.expect(200, 'changeServiceAccount', {
       path,
       body: { name: 'Other' },
       headers: { 'If-Match': version },
     })
-    const late = { path, headers: { 'If-Match': version } }
+
+    const outdated = { path, headers: { 'If-Match': version } }
     await admin.refused('precondition-failed', 'changeServiceAccount', {
-      ...late,
+      ...outdated,
       body: { name: 'Third' },
     })
-    await admin.refused('precondition-failed', 'deleteServiceAccount', late)
+    await admin.refused('precondition-failed', 'deleteServiceAccount', outdated)
+
     await server.close()
   })
 })

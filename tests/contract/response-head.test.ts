@@ -8,8 +8,8 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { send } from '../support/wire/wire.ts'
 
 /*
- * What express-openapi-validator does not see of an answer: its headers, its media type, its
- * problem's code. The answer goes out, and the mistake is counted and logged.
+ * The parts of a response that express-openapi-validator does not check: its headers, its media type
+ * and the code of a problem. A wrong response is sent; the violation is counted and logged.
  */
 
 type Change = (reply: Reply<'getConversation'>) => object
@@ -40,22 +40,18 @@ beforeEach(() => {
 })
 afterAll(() => server.close())
 
-const mistakes = () => server.logLines().filter(({ msg }) => msg === 'contract violated')
+const violations = () => server.logLines().filter(({ msg }) => msg === 'contract violated')
 
-describe('an answer whose head is not what the contract promises', () => {
+describe('a response that breaks the contract', () => {
   test.each<[string, Change, string]>([
     [
-      'a header that is not documented',
+      'an undocumented header',
       ({ headers }) => ({ headers: { ...headers, 'X-Internal': 'db-7' } }),
       'the header x-internal is not documented',
     ],
+    ['no required header', () => ({ headers: {} }), 'the header content-encoding is missing'],
     [
-      'no header that is required',
-      () => ({ headers: {} }),
-      'the header content-encoding is missing',
-    ],
-    [
-      'a header that does not fit its schema',
+      'a header that breaks its schema',
       ({ headers }) => ({ headers: { ...headers, ETag: 'weak' } }),
       'the header etag must match pattern',
     ],
@@ -64,35 +60,36 @@ describe('an answer whose head is not what the contract promises', () => {
       ({ headers }) => ({ headers: { ...headers, 'Content-Type': 'text/json' } }),
       '200 has the media type text/json',
     ],
-  ])('(%s) goes out, is counted and is logged', async (_what, wrong, violation) => {
+  ])('is sent, counted and logged: %s', async (_what, wrong, violation) => {
     change = wrong
-    const before = mistakes().length
+    const before = violations().length
+
     expect((await alice.call('getConversation', { path })).status).toBe(200)
 
-    const [line, ...more] = mistakes().slice(before)
+    const [line, ...more] = violations().slice(before)
     expect(more).toEqual([])
     expect(line).toMatchObject({ operationId: 'getConversation', count: before + 1 })
     expect(line!['violation']).toContain(violation)
   })
 
   test.each(['cursor-mismatch', 'registration-closed', 'refresh-token-reused'] as const)(
-    '(the problem %s, which the operation does not name) is counted and logged',
+    'is sent, counted and logged with the undocumented problem %s',
     async (code) => {
       change = () => {
         throw new Problem(code)
       }
-      const before = mistakes().length
+      const before = violations().length
 
       await alice.refused(code, 'getConversation', { path })
 
-      expect(mistakes().slice(before)).toMatchObject([{ operationId: 'getConversation' }])
+      expect(violations().slice(before)).toMatchObject([{ operationId: 'getConversation' }])
     },
   )
 })
 
-describe('an answer that is what the contract promises', () => {
-  test('is not logged as a violation, whatever its status', async () => {
-    const before = mistakes().length
+describe('a response that keeps the contract', () => {
+  test('is not logged as a violation, with any status', async () => {
+    const before = violations().length
     const { headers } = await alice.expect(200, 'getConversation', { path })
     const version = { 'If-None-Match': headers['etag']! }
     await alice.expect(304, 'getConversation', { path, headers: version })
@@ -105,12 +102,12 @@ describe('an answer that is what the contract promises', () => {
 
     await send(`${server.url}/docs`)
 
-    expect(mistakes().slice(before)).toEqual([])
+    expect(violations().slice(before)).toEqual([])
   })
 })
 
-describe('a body', () => {
-  test('that has not arrived after 30 seconds is refused with all that a problem has', async () => {
+describe('a request body', () => {
+  test('is refused with 408 and the usual headers when it has not arrived after 30 seconds', async () => {
     const upload = request(alice.urlOf('createConversation'), {
       method: 'POST',
       headers: {
@@ -120,18 +117,20 @@ describe('a body', () => {
       },
     })
     upload.on('error', () => undefined).write('{"title":')
-    const answered = once(upload, 'response')
+    const responded = once(upload, 'response')
     await once(server.parley.server, 'request')
+
     await server.clock.advance(29_999)
+
     expect(upload.writableFinished).toBe(false)
 
     await server.clock.advance(1)
-    const [answer] = (await answered) as [IncomingMessage]
-    expect(answer.statusCode).toBe(408)
-    expect(answer.headers).toMatchObject({ connection: 'close' })
-    expect(answer.headers).toHaveProperty('ratelimit')
+    const [response] = (await responded) as [IncomingMessage]
+    expect(response.statusCode).toBe(408)
+    expect(response.headers).toMatchObject({ connection: 'close' })
+    expect(response.headers).toHaveProperty('ratelimit')
 
-    answer.resume()
-    await once(answer, 'close')
+    response.resume()
+    await once(response, 'close')
   })
 })

@@ -7,15 +7,15 @@ import { STATUS_OF } from '../../src/domain/problem.ts'
 import { createValidator } from '../../src/http/request/validator.ts'
 import { contract } from '../support/contract/contract.ts'
 
-/** The contract with one line of it written wrong. */
-function misspelt(from: string, to: string): ContractDocument {
+/** Returns the contract with one line changed. */
+function withMistake(from: string, to: string): ContractDocument {
   if (!contract.yaml.includes(from)) throw new Error(`The contract has no "${from}"`)
   return parse(contract.yaml.replace(from, to)) as ContractDocument
 }
 
-const policyMistake = (document: ContractDocument) => () => parsePolicies(document, STATUS_OF)
+const parsing = (document: ContractDocument) => () => parsePolicies(document, STATUS_OF)
 
-describe('a mistake in a policy stops the start, with its place', () => {
+describe('parsePolicies', () => {
   test.each([
     [
       'an unknown extension of an operation',
@@ -41,50 +41,50 @@ describe('a mistake in a policy stops the start, with its place', () => {
       "x-scopes: ['chat:wrte']",
       '"chat:wrte" is not known',
     ],
+    ['an unknown problem', 'x-problems: [not-found]', 'x-problems: [gone]', '"gone" is not known'],
     [
-      'a problem that does not exist',
-      'x-problems: [not-found]',
-      'x-problems: [gone]',
-      '"gone" is not known',
-    ],
-    [
-      'a problem whose status is not documented',
+      'a problem with an undocumented status',
       'x-problems: [cursor-mismatch]',
       'x-problems: [conversation-busy]',
       'names conversation-busy, but 409 is not among the responses',
     ],
     ['a secured operation without scopes', '      x-scopes: []\n', '', 'must say x-scopes'],
-    ['a quota that is no number', 'quota: 100,', 'quota: many,', '#/x-rate-limits/anonymous/quota'],
-    ['a limit on nobody', 'per: principal }', 'per: planet }', '/per: must be one of'],
     [
-      'a deprecation without its end',
+      'a quota that is not a number',
+      'quota: 100,',
+      'quota: many,',
+      '#/x-rate-limits/anonymous/quota',
+    ],
+    ['a limit on an unknown subject', 'per: principal }', 'per: planet }', '/per: must be one of'],
+    [
+      'a deprecation without a sunset',
       '      x-sunset: 2027-11-30\n      responses',
       '      responses',
       'must say x-deprecated-since and x-sunset',
     ],
     [
-      'a successor that does not exist',
+      'an unknown successor',
       'x-moved-to: getHealth',
       'x-moved-to: getHaelth',
       'there is no operation getHaelth',
     ],
     [
-      'one operationId twice',
+      'a repeated operationId',
       'operationId: listModes',
       'operationId: getStatus',
       'getStatus is used twice',
     ],
-  ])('%s', (_mistake, from, to, message) => {
-    expect(policyMistake(misspelt(from, to))).toThrow(message)
+  ])('refuses %s and names its place', (_mistake, from, to, message) => {
+    expect(parsing(withMistake(from, to))).toThrow(message)
   })
 })
 
-describe('a document that the validator does not load stops the start', () => {
+describe('createValidator', () => {
   test.each([
     ['a reference to nothing', "schemas/Health'", "schemas/Wealth'"],
-    ['a keyword that OpenAPI does not have', 'operationId: getHealth', 'operationId: 17'],
-  ])('%s', async (_mistake, from, to) => {
-    const document = misspelt(from, to)
+    ['an operationId that is not a string', 'operationId: getHealth', 'operationId: 17'],
+  ])('refuses a document with %s', async (_mistake, from, to) => {
+    const document = withMistake(from, to)
     const start = async () =>
       createValidator(document, parsePolicies(document, STATUS_OF), () => undefined)
 
@@ -92,7 +92,7 @@ describe('a document that the validator does not load stops the start', () => {
   })
 })
 
-test('a stream event that is not mapped, and one that breaks its schema, are told apart', () => {
+test('ResponseCheck distinguishes an unknown stream event from one that breaks its schema', () => {
   const responses = new ResponseCheck(contract.document)
   const check = (event: unknown) => responses.item('streamMessage', event)
 

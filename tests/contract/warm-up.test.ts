@@ -6,7 +6,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer
 let admin: Client
-/** The validator gives Ajv each schema, of whatever kind Ajv is, just before it is compiled. */
+/** The validator passes each schema to an Ajv, of either class, immediately before it compiles it. */
 const compiling = vi.spyOn(Object.getPrototypeOf(Ajv.prototype) as Ajv, 'addSchema')
 
 beforeAll(async () => {
@@ -18,15 +18,17 @@ afterAll(async () => {
   await server.close()
 })
 
-describe('a server that has warmed up', () => {
-  test('compiled schemas for it, and compiles none for the first call of any operation', async () => {
+describe('warmUp', () => {
+  test('compiles the schemas of all operations, so that a first call compiles none', async () => {
     compiling.mockClear()
+
     await server.parley.warmUp()
+
     expect(compiling.mock.calls.length).toBeGreaterThan(operationIds.length)
 
     compiling.mockClear()
-    const ended = new Set(['logOut', 'logOutByGet', 'changePassword', 'closeAccount'])
-    for (const operationId of operationIds.filter((one) => !ended.has(one))) {
+    const endsSession = new Set(['logOut', 'logOutByGet', 'changePassword', 'closeAccount'])
+    for (const operationId of operationIds.filter((one) => !endsSession.has(one))) {
       const { status } = await admin.call(operationId, exampleRequest(operationId))
       expect(status, operationId).not.toBe(500)
       expect(compiling, operationId).not.toHaveBeenCalled()

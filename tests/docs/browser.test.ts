@@ -8,10 +8,12 @@ import { createServiceAccount } from '../support/resources.ts'
 
 const WIDTHS = [1280, 360]
 const ADMIN = { email: 'admin@example.com', password: 'the admin of the tests' }
-/** What a cold Chromium may take to draw a page on a busy machine. */
-const PATIENCE_MS = 60_000
+/** Chromium needs this long for its first page on a busy machine. */
+const TIMEOUT_MS = 60_000
 
-describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`, () => {
+const SUBJECT = `the docs in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`
+
+describe.skipIf(noBrowser)(SUBJECT, () => {
   let server: TestServer
   let browser: Browser
   let open: WatchedPage[] = []
@@ -20,7 +22,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     await copyDocsAssets()
     server = await startServer({ env: ADMIN_VARIABLES })
     browser = await openBrowser()
-  }, PATIENCE_MS)
+  }, TIMEOUT_MS)
   afterEach(async () => {
     await Promise.all(open.map(({ page }) => page.close()))
     open = []
@@ -37,48 +39,53 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     return watched
   }
 
-  describe.each(WIDTHS)('%i pixels wide', { timeout: PATIENCE_MS }, (width) => {
-    test('the reference is drawn, and its search works', async () => {
-      const { page, errors: complaints } = await visit('/docs', width)
+  describe.each(WIDTHS)('%i pixels wide', { timeout: TIMEOUT_MS }, (width) => {
+    test('the reference is shown and its search finds an operation', async () => {
+      const { page, errors } = await visit('/docs', width)
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
+
       await page.getByRole('heading', { name: 'Redirect to the health check' }).waitFor()
+
       expect(await isWithin(page, width)).toBe(true)
 
       if (width > 1000) {
         await page.getByPlaceholder('Search...').fill('thumb')
         await page.locator('[data-role="search:results"] li').first().waitFor()
       }
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
     })
 
     test.each([
       'section/Errors',
       'section/Versions-and-changes',
       'tag/chat/operation/streamMessage',
-    ])('the reference opens at #%s', async (anchor) => {
-      const { page, errors: complaints } = await visit(`/docs#${anchor}`, width)
+    ])('the reference scrolls to #%s', async (anchor) => {
+      const { page, errors } = await visit(`/docs#${anchor}`, width)
       const target = page.locator(`[id="${anchor}"]`)
 
       await target.waitFor()
 
       await expect.poll(() => distanceFromTop(page, anchor), { timeout: 10_000 }).toBeLessThan(200)
-      expect(complaints).toEqual([])
+
+      expect(errors).toEqual([])
     })
 
-    test('the page of a problem leads to the table of errors', async () => {
-      const { page, errors: complaints } = await visit('/docs/problems/token-expired', width)
+    test('the page of a problem links to the table of errors', async () => {
+      const { page, errors } = await visit('/docs/problems/token-expired', width)
       expect(await page.title()).toBe('token-expired – Parley')
       expect(await isWithin(page, width)).toBe(true)
 
       await page.getByRole('link', { name: 'All errors' }).click()
       await page.locator('[id="section/Errors"]').waitFor()
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
     })
 
-    test('the guide in Korean is drawn, with the operations, and leads back', async () => {
-      const { page, errors: complaints } = await visit('/docs/ko', width)
+    test('the Korean guide is shown with the operations, and both languages link to each other', async () => {
+      const { page, errors } = await visit('/docs/ko', width)
       await page.getByRole('heading', { name: '시작하기' }).waitFor()
+
       await page.getByRole('heading', { name: 'Redirect to the health check' }).waitFor()
+
       expect(await page.locator('html').getAttribute('lang')).toBe('ko')
       await expect.poll(() => page.locator('[id="tag/chat"]').getAttribute('lang')).toBe('en')
       expect(await isWithin(page, width)).toBe(true)
@@ -87,11 +94,11 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
       await page.getByRole('link', { name: '한국어' }).click()
       await page.waitForURL('**/docs/ko')
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
     })
 
-    test('the `type` of every problem opens its own entry', async () => {
-      const { page, errors: complaints } = await visit('/docs/problems/not-found', width)
+    test('the page of every problem shows its code, status and title', async () => {
+      const { page, errors } = await visit('/docs/problems/not-found', width)
 
       for (const [code, { status, title }] of Object.entries(PROBLEMS)) {
         await page.goto(`${server.url}/docs/problems/${code}`)
@@ -101,14 +108,14 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
         expect(await isWithin(page, width)).toBe(true)
       }
 
-      // The next page is opened before the browser has fetched the icon of the one before.
-      expect(complaints.filter((line) => !/favicon.*ERR_ABORTED/.test(line))).toEqual([])
+      // The next page opens before the browser has fetched the icon of the previous one.
+      expect(errors.filter((line) => !/favicon.*ERR_ABORTED/.test(line))).toEqual([])
     })
 
     test.each(['/docs', '/docs/ko', '/docs/console', '/docs/problems/not-found'])(
-      '%s is walked by Tab from the name on, and shows where one is',
+      'Tab moves through %s from the product name on, with a visible focus',
       async (path) => {
-        const { page, errors: complaints } = await visit(path, width)
+        const { page, errors } = await visit(path, width)
         await page.locator('h1, h2').first().waitFor()
         await page.locator('#login button:enabled, #reference h2, .problem').first().waitFor()
         const seen = new Set<string>()
@@ -117,18 +124,18 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
           await page.keyboard.press('Tab')
           const { name, isMarked, isDocument } = await page.evaluate<Focus>(FOCUS)
           if (isDocument) break
-          expect(isMarked, `${path}: no mark around ${name}`).toBe(true)
+          expect(isMarked, `${path}: no visible focus on ${name}`).toBe(true)
           seen.add(name)
         }
 
         expect([...seen][0]).toBe('Parley')
         expect(seen.size).toBeGreaterThan(4)
-        expect(complaints).toEqual([])
+        expect(errors).toEqual([])
       },
     )
 
-    test('a caller without a token calls /health from the console', async () => {
-      const { page, errors: complaints } = await visit('/docs/console', width)
+    test('the console calls an operation without a token', async () => {
+      const { page, errors } = await visit('/docs/console', width)
       const operation = page.locator('#operations-system-getHealth')
       await operation.locator('.opblock-summary-control').click()
       await operation.getByRole('button', { name: 'Execute' }).click()
@@ -139,11 +146,11 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       expect(await operation.locator('.request-url').innerText()).toContain('/api/v1/health')
       expect(await live.innerText()).toMatch(/"status": "up"/)
       expect(await isWithin(page, width)).toBe(true)
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
     })
 
-    test('a person logs in by keyboard, calls, sees a stream to its end and logs out', async () => {
-      const { page, errors: complaints } = await visit('/docs/console', width)
+    test('the console logs in by keyboard, calls operations, shows a whole stream and logs out', async () => {
+      const { page, errors } = await visit('/docs/console', width)
       await logIn(page, ADMIN.password)
       await page.getByText('Logged in as admin@example.com').waitFor()
 
@@ -151,21 +158,21 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
       const stream = await execute(page, 'chat-streamMessage', '{"message": "Hello!"}')
       expect(stream).toContain('event: message.start')
       expect(stream).toContain('event: message.end')
-      // No example of an `Idempotency-Key`, a cursor or a version is sent as if it were meant.
+      // The console does not send the examples of `Idempotency-Key`, cursor and version.
       const another = await execute(page, 'chat-streamMessage', '{"message": "What can you do?"}')
       expect(another).toContain('event: message.end')
       expect(another).not.toContain('"Hello!"')
       expect(await execute(page, 'conversations-listConversations')).toContain('"data"')
       expect(await execute(page, 'system-getStatus')).toContain('"Parley"')
       expect(await isWithin(page, width)).toBe(true)
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
 
       await page.getByRole('button', { name: 'Log out' }).first().click()
       await page.getByText('Logged out.').waitFor()
       expect(await execute(page, 'users-getProfile')).toContain('"unauthenticated"')
     })
 
-    test('a wrong password is told in the words of the problem', async () => {
+    test('the console shows the title of the problem for a wrong password', async () => {
       const { page } = await visit('/docs/console', width)
       await logIn(page, 'not the password')
 
@@ -175,26 +182,29 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
     })
 
     test.each([
-      ['a token', '#auth-bearer-value', async () => (await token()).accessToken, 'Administrator'],
-      ['an API key', '#api_key_value', async () => (await robot()).secret, 'Robot'],
-    ] as const)('%s is pasted into Authorize', async (_what, field, secretOf, name) => {
-      const { page, errors: complaints } = await visit('/docs/console', width)
-      await page.getByRole('button', { name: 'Authorize', exact: true }).click()
-      const dialogue = page.locator('.dialog-ux')
-      const scheme = dialogue.locator('.auth-container', { has: page.locator(field) })
-      await scheme.locator(field).fill(await secretOf())
-      await scheme.getByRole('button', { name: 'Apply' }).click()
+      ['a token', '#auth-bearer-value', async () => (await tokens()).accessToken, 'Administrator'],
+      ['an API key', '#api_key_value', async () => (await serviceAccount()).secret, 'Robot'],
+    ] as const)(
+      'the console calls with %s from its Authorize dialogue',
+      async (_what, field, secretOf, name) => {
+        const { page, errors } = await visit('/docs/console', width)
+        await page.getByRole('button', { name: 'Authorize', exact: true }).click()
+        const dialogue = page.locator('.dialog-ux')
+        const scheme = dialogue.locator('.auth-container', { has: page.locator(field) })
+        await scheme.locator(field).fill(await secretOf())
+        await scheme.getByRole('button', { name: 'Apply' }).click()
 
-      await dialogue.getByRole('button', { name: 'Close' }).first().click()
+        await dialogue.getByRole('button', { name: 'Close' }).first().click()
 
-      expect(await execute(page, 'users-getProfile')).toContain(name)
-      expect(complaints).toEqual([])
-    })
+        expect(await execute(page, 'users-getProfile')).toContain(name)
+        expect(errors).toEqual([])
+      },
+    )
   })
 
-  const robot = () => createServiceAccount(server, ['profile:read'])
+  const serviceAccount = () => createServiceAccount(server, ['profile:read'])
 
-  async function token(): Promise<{ accessToken: string }> {
+  async function tokens(): Promise<{ accessToken: string }> {
     const reply = await server.anonymous.call('logIn', { body: ADMIN })
     return reply.body as { accessToken: string }
   }
@@ -202,7 +212,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
 
 type Focus = { name: string; isMarked: boolean; isDocument: boolean }
 
-/** What the keyboard would operate now, and whether one can see it. */
+/** Returns the focused element, and whether its focus is visible. */
 const FOCUS = `(() => {
   const one = document.activeElement
   const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(one)
@@ -224,12 +234,12 @@ async function logIn(page: Page, password: string): Promise<void> {
   await page.keyboard.press('Enter')
 }
 
-/** Opens an operation, sends it, and gives the whole text of what the server answered. */
+/** Opens an operation, executes it and returns the whole text of the response. */
 async function execute(page: Page, operationId: string, body?: string): Promise<string> {
   const operation = page.locator(`#operations-${operationId}`)
   const button = operation.getByRole('button', { name: 'Execute' })
   if (!(await button.isVisible())) await operation.locator('.opblock-summary-control').click()
-  // What an earlier call was answered would be taken for the answer of this one.
+  // The response of an earlier call would be taken for that of this one.
   const clear = operation.getByRole('button', { name: 'Clear' })
   if (await clear.isVisible()) await clear.click()
   if (body !== undefined) await operation.locator('textarea.body-param__text').fill(body)

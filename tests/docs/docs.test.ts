@@ -37,14 +37,14 @@ const get = (path: string, init: RequestInit = {}) =>
   fetch(server.url + path, { redirect: 'manual', ...init })
 
 describe('pages', () => {
-  test('a visitor of the root is led to the docs', async () => {
-    const answer = await get('/')
+  test('/ redirects to the docs', async () => {
+    const response = await get('/')
 
-    expect(answer.status).toBe(302)
-    expect(answer.headers.get('location')).toBe('/docs')
+    expect(response.status).toBe(302)
+    expect(response.headers.get('location')).toBe('/docs')
   })
 
-  test.each(PAGES)('%s runs scripts of this server and nothing else', async (path) => {
+  test.each(PAGES)('%s may run only scripts of this server', async (path) => {
     const { headers } = await get(path)
     const policy = headers.get('content-security-policy')!
 
@@ -56,14 +56,17 @@ describe('pages', () => {
     expect(headers.get('content-type')).toBe('text/html; charset=utf-8')
   })
 
-  test.each(PAGES)('%s holds no script, no style and no address of another host', async (path) => {
-    const html = await (await get(path)).text()
-    expect(html).not.toMatch(/<script(?! src="\/docs\/assets\/)|<style|style=|\son\w+=|https?:/)
+  test.each(PAGES)(
+    '%s contains no inline script, no inline style and no URL of another host',
+    async (path) => {
+      const html = await (await get(path)).text()
+      expect(html).not.toMatch(/<script(?! src="\/docs\/assets\/)|<style|style=|\son\w+=|https?:/)
 
-    const language = path === '/docs/ko' ? 'ko' : 'en'
-    expect(html).toMatch(new RegExp(`^<!doctype html>\n<html lang="${language}">`))
-    expect(html).toContain('name="viewport"')
-  })
+      const language = path === '/docs/ko' ? 'ko' : 'en'
+      expect(html).toMatch(new RegExp(`^<!doctype html>\n<html lang="${language}">`))
+      expect(html).toContain('name="viewport"')
+    },
+  )
 })
 
 describe('languages', () => {
@@ -71,11 +74,11 @@ describe('languages', () => {
     ['/docs', 'en'],
     ['/docs/ko', 'ko'],
     [GUIDE, 'ko'],
-  ])('%s says that it is in %s', async (path, language) => {
+  ])('%s has the Content-Language %s', async (path, language) => {
     expect((await get(path)).headers.get('content-language')).toBe(language)
   })
 
-  test.each(['/docs', '/docs/ko'])('%s names both languages, and leads to both', async (path) => {
+  test.each(['/docs', '/docs/ko'])('%s declares both languages and links to both', async (path) => {
     const html = await (await get(path)).text()
 
     expect(html).toContain('<link rel="alternate" hreflang="en" href="/docs">')
@@ -85,76 +88,76 @@ describe('languages', () => {
   })
 })
 
-describe('problems', () => {
-  test.each(codes)('%s is explained where `type` points', async (code) => {
-    const answer = await get(`/docs/problems/${code}`)
-    expect(answer.status).toBe(200)
+describe('pages of problems', () => {
+  test.each(codes)('%s has a page with its code and status', async (code) => {
+    const response = await get(`/docs/problems/${code}`)
+    expect(response.status).toBe(200)
 
-    const html = await answer.text()
+    const html = await response.text()
     expect(html).toContain(`<h1><code>${code}</code></h1>`)
     expect(html).toContain(`${PROBLEMS[code as keyof typeof PROBLEMS].status} `)
     expect(html).not.toContain('`')
   })
 
   test.each(['nothing-like-it', '__proto__', 'constructor', '', 'not-found/x'])(
-    'a page for the code "%s" does not exist',
+    'the unknown code "%s" returns 404',
     async (code) => {
-      const answer = await get(`/docs/problems/${code}`)
+      const response = await get(`/docs/problems/${code}`)
 
-      expect(answer.status).toBe(404)
-      expect(answer.headers.get('content-type')).toBe('application/problem+json')
+      expect(response.status).toBe(404)
+      expect(response.headers.get('content-type')).toBe('application/problem+json')
     },
   )
 
-  test('the start is refused when the table of errors lacks a code', () => {
+  test('createDocs throws when the table of errors lacks a code', () => {
     const description = contract.document.info.description!.replace('`not-found`', '`lost`')
     const { document, yaml } = contract
     const info = { ...document.info, description }
-    const poorer: Contract = { yaml, document: { ...document, info } }
+    const incomplete: Contract = { yaml, document: { ...document, info } }
 
-    expect(() => createDocs({ contract: poorer, publicJwks: () => ({}) })).toThrow(/not-found/)
+    expect(() => createDocs({ contract: incomplete, publicJwks: () => ({}) })).toThrow(/not-found/)
   })
 })
 
 describe('documents', () => {
-  test('/openapi.yaml is the contract as it was written', async () => {
-    const answer = await get('/openapi.yaml')
+  test('/openapi.yaml is the contract, unchanged', async () => {
+    const response = await get('/openapi.yaml')
 
-    expect(answer.headers.get('content-type')).toBe('application/yaml')
-    expect(await answer.text()).toBe(contract.yaml)
+    expect(response.headers.get('content-type')).toBe('application/yaml')
+    expect(await response.text()).toBe(contract.yaml)
   })
 
-  test('/openapi.json says the same', async () => {
-    const answer = await get('/openapi.json')
+  test('/openapi.json is the contract as JSON', async () => {
+    const response = await get('/openapi.json')
 
-    expect(answer.headers.get('content-type')).toBe('application/json')
-    expect(await answer.json()).toEqual(parse(contract.yaml))
+    expect(response.headers.get('content-type')).toBe('application/json')
+    expect(await response.json()).toEqual(parse(contract.yaml))
   })
 
-  test('/workflows.arazzo.yaml leads to the contract beside it', async () => {
-    const answer = await get('/workflows.arazzo.yaml')
-    expect(answer.headers.get('content-type')).toBe('application/yaml')
+  test('/workflows.arazzo.yaml refers to the contract of the same server', async () => {
+    const response = await get('/workflows.arazzo.yaml')
+    expect(response.headers.get('content-type')).toBe('application/yaml')
 
-    const { sourceDescriptions } = parse(await answer.text()) as {
+    const { sourceDescriptions } = parse(await response.text()) as {
       sourceDescriptions: { url: string }[]
     }
-    const at = new URL(sourceDescriptions[0]!.url, `${server.url}/workflows.arazzo.yaml`)
-    expect(await (await fetch(at)).text()).toBe(contract.yaml)
+    const url = new URL(sourceDescriptions[0]!.url, `${server.url}/workflows.arazzo.yaml`)
+    expect(await (await fetch(url)).text()).toBe(contract.yaml)
   })
 
-  test('the public keys are a JWK Set and hold nothing private', async () => {
-    const answer = await get('/.well-known/jwks.json')
-    expect(answer.headers.get('content-type')).toBe('application/jwk-set+json')
-    expect(answer.headers.get('cache-control')).toBe('public, max-age=30')
+  test('/.well-known/jwks.json is a JWK Set without private keys', async () => {
+    const response = await get('/.well-known/jwks.json')
+    expect(response.headers.get('content-type')).toBe('application/jwk-set+json')
+    expect(response.headers.get('cache-control')).toBe('public, max-age=30')
 
-    const { keys } = (await answer.json()) as { keys: Record<string, unknown>[] }
+    const { keys } = (await response.json()) as { keys: Record<string, unknown>[] }
     expect(keys.length).toBeGreaterThan(0)
     for (const key of keys) expect(key).not.toHaveProperty('d')
   })
 })
 
 describe('caching', () => {
-  test.each(FIXED)('%s has a strong ETag and answers 304 to who has it', async (path) => {
+  test.each(FIXED)('%s has a strong ETag and returns 304 when it matches', async (path) => {
     const first = await get(path)
     expect(first.status).toBe(200)
     expect(first.headers.get('cache-control')).toBe('public, no-cache')
@@ -171,32 +174,37 @@ describe('caching', () => {
     expect(other.status).toBe(200)
   })
 
-  test.each([...FIXED, '/.well-known/jwks.json'])('HEAD %s answers like GET', async (path) => {
-    const [head, whole] = await Promise.all([get(path, { method: 'HEAD' }), get(path)])
-    const named = (answer: Response) =>
-      ['etag', 'content-type', 'content-length', 'cache-control'].map((n) => answer.headers.get(n))
+  test.each([...FIXED, '/.well-known/jwks.json'])(
+    'HEAD %s returns the headers of GET without a body',
+    async (path) => {
+      const [head, whole] = await Promise.all([get(path, { method: 'HEAD' }), get(path)])
+      const cachingHeaders = (response: Response) =>
+        ['etag', 'content-type', 'content-length', 'cache-control'].map((n) =>
+          response.headers.get(n),
+        )
 
-    expect([head.status, await head.text()]).toEqual([200, ''])
-    expect(named(head)).toEqual(named(whole))
-  })
+      expect([head.status, await head.text()]).toEqual([200, ''])
+      expect(cachingHeaders(head)).toEqual(cachingHeaders(whole))
+    },
+  )
 })
 
-test('a query makes no other page: tools add one to get past a cache', async () => {
+test('a query changes no page: tools add one to bypass a cache', async () => {
   for (const path of [...PAGES, ...DOCUMENTS, '/.well-known/jwks.json']) {
-    const [plain, asked] = await Promise.all([get(path), get(`${path}?v=1&x[__proto__]=1`)])
-    expect([path, asked.status]).toEqual([path, 200])
-    expect(await asked.text()).toBe(await plain.text())
+    const [plain, queried] = await Promise.all([get(path), get(`${path}?v=1&x[__proto__]=1`)])
+    expect([path, queried.status]).toEqual([path, 200])
+    expect(await queried.text()).toBe(await plain.text())
   }
 })
 
-describe('other methods', () => {
+describe('unsupported methods', () => {
   const paths = ['/', ...PAGES, ...DOCUMENTS, '/docs/assets/docs.css', '/.well-known/jwks.json']
-  test.each(paths)('POST %s is refused with the methods it has', async (path) => {
-    const answer = await get(path, { method: 'POST' })
+  test.each(paths)('POST %s returns 405 with the supported methods', async (path) => {
+    const response = await get(path, { method: 'POST' })
 
-    expect(answer.status).toBe(405)
-    expect(answer.headers.get('allow')).toBe('GET, HEAD')
-    expect(await answer.json()).toMatchObject({ code: 'method-not-allowed' })
+    expect(response.status).toBe(405)
+    expect(response.headers.get('allow')).toBe('GET, HEAD')
+    expect(await response.json()).toMatchObject({ code: 'method-not-allowed' })
   })
 })
 
@@ -210,40 +218,41 @@ describe('assets', () => {
     '/docs/assets/docs.css%00.txt',
     '/docs/assets/toString',
     '/docs/assets/',
-  ])('%s leads nowhere', async (path) => {
+  ])('%s returns 404', async (path) => {
     expect(await rawStatus(path)).toBe(404)
   })
 
-  test('the start is refused when they are missing, with the command that brings them', async () => {
+  test('createDocs throws when they are missing and names the command that copies them', async () => {
     const assetsDirectory = await mkdtemp(join(tmpdir(), 'parley-docs-'))
     const create = () => createDocs({ contract, publicJwks: () => ({}), assetsDirectory })
+
     expect(create).toThrow(/npm run build/)
 
     await rm(assetsDirectory, { recursive: true })
   })
 
-  test('no library of ours names the address of its maker’s logo', async () => {
+  test('the bundled Redoc contains no URL of its vendor’s logo', async () => {
     const script = await (await get('/docs/assets/redoc.standalone.js')).text()
 
     expect(script).not.toContain('cdn.redoc')
   })
 })
 
-test('the router leaves every other path to who comes next', async () => {
+test('the router passes every other path to the next handler', async () => {
   const app = express()
   app.use(securityHeaders, createDocs({ contract, publicJwks: () => ({}) }))
   app.use((_req, res) => void res.status(418).end())
-  const plain: Server = createServer(app)
-  await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
-  const url = `http://127.0.0.1:${(plain.address() as AddressInfo).port}`
+  const bare: Server = createServer(app)
+  await new Promise<void>((resolve) => bare.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${(bare.address() as AddressInfo).port}`
   for (const path of ['/api/v1/health', '/docs/other', '/docs/problems/other', '/openapi.yml']) {
     expect((await fetch(url + path, { method: 'POST' })).status).toBe(418)
   }
 
-  plain.close()
+  bare.close()
 })
 
-/** `fetch` resolves dots in a path by itself; a socket sends what it is given. */
+/** Sends the path as it is over a socket; `fetch` would resolve its dots. */
 function rawStatus(path: string): Promise<number> {
   const { hostname, port } = new URL(server.url)
   return new Promise((resolve, reject) => {

@@ -16,8 +16,8 @@ import { until } from '../support/clock/until.ts'
 import { openFaultyProxy, type FaultyProxy } from '../support/wire/faulty-proxy.ts'
 
 /*
- * The code of the guide and of the README, taken out of it and run. A program whose language is
- * not on this machine is skipped; `.ci/run` sees to it that all of them are there.
+ * Extracts the code of the guide and of the README and runs it. A program is skipped where its
+ * language is not installed; `.ci/run` requires all of them.
  */
 
 type Program = { language: string; tool: string; file: string; command: string[] }
@@ -28,9 +28,9 @@ const PROGRAMS: Program[] = [
   { language: 'java', tool: 'javac', file: 'Chat.java', command: ['java', 'Chat.java'] },
   { language: 'go', tool: 'go', file: 'chat.go', command: ['go', 'run', 'chat.go'] },
 ]
-/** Longer than any of the programs waits of its own accord, so that obeying shows. */
+/** Longer than the programs wait by themselves, so that the test notices a program that ignores Retry-After. */
 const CHAT_LIMIT = '1/3'
-const PATIENCE_MS = 60_000
+const TIMEOUT_MS = 60_000
 
 const run = promisify(execFile)
 const guide = guideOf()
@@ -42,7 +42,7 @@ beforeEach(async () => {
   return () => rm(directory, { recursive: true })
 })
 
-describe('programs', { timeout: PATIENCE_MS }, () => {
+describe('the programs of the guide', { timeout: TIMEOUT_MS }, () => {
   const engine = createManualEngine()
   let server: TestServer
   let wire: FaultyProxy
@@ -56,7 +56,7 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
     await server.close()
   })
 
-  test('the guide has one program in each language', () => {
+  test('exist once in each language', () => {
     const languages = codeBlocksOf(guide).map(({ language }) => language)
     const programs = languages.filter((language) => !['', 'sh'].includes(language))
 
@@ -64,33 +64,35 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
   })
 
   for (const program of PROGRAMS) {
-    const missing = isHere(program.tool) ? '' : ` (skipped: no ${program.tool})`
-    const name = `in ${program.language}, a lost call, a spent limit and a cut stream cost no word`
-    test.skipIf(missing)(name + missing, async () => {
+    const skipped = isInstalled(program.tool) ? '' : ` (skipped: no ${program.tool})`
+    const name = `show the whole answer after a lost call, a 429 and a cut stream: ${program.language}`
+    test.skipIf(skipped)(name + skipped, async () => {
       const { language, file, command } = program
       const { code } = codeBlocksOf(guide).find((block) => block.language === language)!
       await writeFile(join(directory, file), code)
       const alice = await server.createUser()
-      const already = server.logLines().length
+      const linesBefore = server.logLines().length
       const turnsBefore = engine.turns.length
 
       wire.set('broken')
       const lostBefore = wire.losses()
       const env = { API: `${wire.url}api/v1`, TOKEN: alice.identity.accessToken }
       const running = start(command, env)
-      await until(() => wire.losses() > lostBefore || running.ended(), PATIENCE_MS)
-      const other = alice.expect(200, 'sendMessage', { body: { message: 'Spend the limit.' } })
-      const spending = await engine.next()
-      spending.say('Spent.')
-      spending.end()
-      await other
+      await until(() => wire.losses() > lostBefore || running.ended(), TIMEOUT_MS)
+      const competing = alice.expect(200, 'sendMessage', {
+        body: { message: 'Exhaust the limit.' },
+      })
+      const competingTurn = await engine.next()
+      competingTurn.say('Exhausted.')
+      competingTurn.end()
+      await competing
 
       wire.set('open')
       const turn = await engine.next()
       wire.set('broken')
       wire.set('open')
       turn.say('Nice to meet ')
-      await until(() => running.output().includes('meet') || running.ended(), PATIENCE_MS)
+      await until(() => running.output().includes('meet') || running.ended(), TIMEOUT_MS)
       wire.set('broken')
       turn.say('you, Ada')
       wire.set('open')
@@ -99,18 +101,18 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
 
       expect(await running.exit).toBe(0)
       expect(textIn(running.output())).toBe('Nice to meet you, Ada! “안녕”')
-      const calls = server.logLines().slice(already)
+      const calls = server.logLines().slice(linesBefore)
       const statuses = (id: string) =>
         calls.filter(({ operationId }) => operationId === id).map(({ status }) => status)
       expect(statuses('streamMessage').filter((status) => status === 429)).toHaveLength(1)
       expect(statuses('streamMessage').at(-1)).toBe(200)
       expect(statuses('resumeStream')).toEqual([200])
-      // The message was asked once, however often it was sent.
+      // The engine answered the message once, although it was sent several times.
       expect(engine.turns.length - turnsBefore).toBe(2)
     })
 
-    const final = `in ${program.language}, what is refused for good is asked once`
-    test.skipIf(missing)(final + missing, async () => {
+    const final = `do not retry a permanent failure: ${program.language}`
+    test.skipIf(skipped)(final + skipped, async () => {
       const { language, file, command } = program
       const { code } = codeBlocksOf(guide).find((block) => block.language === language)!
       await writeFile(join(directory, file), code)
@@ -141,14 +143,14 @@ describe('programs', { timeout: PATIENCE_MS }, () => {
   }
 })
 
-describe('shell', () => {
+describe('the curl commands', () => {
   let server: TestServer
   beforeAll(async () => {
     server = await startServer()
   })
   afterAll(() => server.close())
 
-  test('the calls of the guide log in, chat and stream', async () => {
+  test('log in, chat and stream in the guide', async () => {
     const output = await runShell(guide, server)
 
     expect(output).toContain('"accessToken":')
@@ -157,18 +159,18 @@ describe('shell', () => {
     expect(output).not.toContain('"code":')
   })
 
-  test('the calls of the README go from the first login to the logout', async () => {
+  test('work from the first login to the logout in the README', async () => {
     const output = await runShell(readme.slice(readme.indexOf('## Talk to it')), server)
     const codes = [...output.matchAll(/"code":"([a-z-]+)"/g)].map(([, code]) => code)
 
-    // The last call shows that a token is refused at once after the logout.
+    // The last call shows that a token is refused immediately after the logout.
     expect(codes).toEqual(['token-invalid'])
     expect(output).toContain('"rating":"up"')
     expect(output).toContain('"name":"Help desk"')
     expect(output).toContain('HTTP/1.1 204')
   })
 
-  /** Runs every call to the server, in order and in one shell, as somebody who logs in first. */
+  /** Runs every call to the server in order, in one shell, with the administrator's credentials. */
   async function runShell(markdown: string, { url }: TestServer): Promise<string> {
     const calls = codeBlocksOf(markdown)
       .filter(({ language, code }) => language === 'sh' && code.includes('curl'))
@@ -187,12 +189,12 @@ describe('shell', () => {
   }
 })
 
-function isHere(tool: string): boolean {
+function isInstalled(tool: string): boolean {
   const folders = (process.env['PATH'] ?? '').split(delimiter)
   return folders.some((folder) => existsSync(join(folder, tool)))
 }
 
-/** The program in Java has no JSON library, and prints events as they are. */
+/** Returns the text of the answer. The program in Java has no JSON library and prints whole events. */
 function textIn(output: string): string {
   if (!output.startsWith('{')) return output
   const events = output.trimEnd().split('\n')

@@ -4,25 +4,23 @@ import { expect, test } from 'vitest'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { codeBlocksOf, guideOf } from '../support/contract/guide.ts'
 
-/*
- * The guide has two editions. Whoever changes one meets the other here.
- */
+/* The guide has an English and a Korean edition. A change of one alone fails here. */
 
 const english = guideOf()
 const korean = readFileSync(join(packageRoot, 'openapi/guide.ko.md'), 'utf8')
 const both = [english, korean] as const
 
-test('both editions have the same code, to the letter', () => {
+test('both editions have identical code', () => {
   const [inEnglish, inKorean] = both.map(codeBlocksOf)
 
   expect(inKorean).toEqual(inEnglish)
 })
 
-test('both editions have the same sections in the same order, and as much in each', () => {
+test('both editions have the same sections in the same order, with equally many paragraphs and points', () => {
   const [inEnglish, inKorean] = both.map(shapeOf)
   expect(inKorean!.length).toBeGreaterThan(10)
 
-  // The Korean preface says besides that the operations are in English.
+  // The Korean preface has one more paragraph: the operations are in English.
   inEnglish![0]!.paragraphs += 1
   expect(inKorean).toEqual(inEnglish)
 })
@@ -40,7 +38,7 @@ test('both editions name the same paths, headers, fields and codes in each secti
   expect(inKorean).toEqual(inEnglish)
 })
 
-test('the guide in Korean is in Korean', () => {
+test('every section of the Korean edition is mostly in Hangul', () => {
   for (const section of sectionsOf(korean)) {
     const text = withoutCode(section)
       .split('\n')
@@ -57,7 +55,7 @@ function withoutCode(markdown: string): string {
   return markdown.replaceAll(/^```[^]*?^```$/gm, '—')
 }
 
-/** The preface, then each section with its heading; headings within code are none. */
+/** Returns the preface, then each section with its heading. Code is removed first, with its comments that look like headings. */
 function sectionsOf(markdown: string): string[] {
   return withoutCode(markdown).split(/^(?=#{1,3} )/m)
 }
@@ -78,7 +76,7 @@ function errorsOf(markdown: string): string[] {
   return [...rows].map(([, status, code]) => `${status!} ${code!}`)
 }
 
-/** What is written alike in every language. Their order is each language's own. */
+/** Returns the inline code of each section, sorted, because its order depends on the language. */
 function namesBySection(markdown: string): string[][] {
   return sectionsOf(markdown).map((section) => {
     return [...new Set(section.match(/`[^`\n]+`/g))].sort()

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { DAY_MS, JumpingClock } from '../support/clock/jumping-clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -18,43 +18,47 @@ async function fields(): Promise<[string, string][]> {
   return lines.map((line) => line.split(/: (.*)/s).slice(0, 2) as [string, string])
 }
 
-test('it has the fields of RFC 9116, each contact in the order of preference', async () => {
-  const answer = await get()
-  expect(answer.status).toBe(200)
-  expect(answer.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+describe('/.well-known/security.txt', () => {
+  test('has the fields of RFC 9116, with the contacts in the order of preference', async () => {
+    const response = await get()
+    expect(response.status).toBe(200)
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
 
-  const named = await fields()
-  expect(named.map(([name]) => name)).toEqual([
-    'Contact',
-    'Contact',
-    'Expires',
-    'Preferred-Languages',
-  ])
-  expect(named.filter(([name]) => name === 'Contact').map(([, value]) => value)).toEqual(CONTACTS)
+    const named = await fields()
+    expect(named.map(([name]) => name)).toEqual([
+      'Contact',
+      'Contact',
+      'Expires',
+      'Preferred-Languages',
+    ])
+    expect(named.filter(([name]) => name === 'Contact').map(([, value]) => value)).toEqual(CONTACTS)
 
-  const languages = Object.fromEntries(named)['Preferred-Languages']
-  expect(languages).toBe('en, ko')
-})
+    const languages = Object.fromEntries(named)['Preferred-Languages']
+    expect(languages).toBe('en, ko')
+  })
 
-test('it is renewed as long as the server runs, and is the same for a day', async () => {
-  const etag = (await get()).headers.get('etag')!
-  expect((await get({ 'If-None-Match': etag })).status).toBe(304)
+  test('stays the same for a day and is renewed while the server runs', async () => {
+    const etag = (await get()).headers.get('etag')!
+    expect((await get({ 'If-None-Match': etag })).status).toBe(304)
 
-  for (let day = 0; day < 3; day += 1) {
-    const expires = new Date(Object.fromEntries(await fields())['Expires']!)
-    const daysLeft = (expires.getTime() - clock.now().getTime()) / DAY_MS
-    expect(daysLeft).toBeGreaterThan(30)
-    expect(daysLeft).toBeLessThan(365)
-    clock.jump(DAY_MS)
-  }
-  expect((await get({ 'If-None-Match': etag })).status).toBe(200)
-})
+    for (let day = 0; day < 3; day += 1) {
+      const expires = new Date(Object.fromEntries(await fields())['Expires']!)
+      const daysLeft = (expires.getTime() - clock.now().getTime()) / DAY_MS
+      expect(daysLeft).toBeGreaterThan(30)
+      expect(daysLeft).toBeLessThan(365)
+      clock.jump(DAY_MS)
+    }
+    expect((await get({ 'If-None-Match': etag })).status).toBe(200)
+  })
 
-test('where the operator names no contact, there is none', async () => {
-  const silent = await startServer()
-  const answer = await fetch(`${silent.url}/.well-known/security.txt`)
-  expect(answer.status).toBe(404)
-  expect(await answer.json()).toMatchObject({ code: 'not-found' })
+  test('does not exist without a configured contact', async () => {
+    const withoutContact = await startServer()
 
-  await silent.close()
+    const response = await fetch(`${withoutContact.url}/.well-known/security.txt`)
+
+    expect(response.status).toBe(404)
+    expect(await response.json()).toMatchObject({ code: 'not-found' })
+
+    await withoutContact.close()
+  })
 })

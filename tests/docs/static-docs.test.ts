@@ -8,7 +8,9 @@ import { policies } from '../../generated/policies.ts'
 import { noBrowser, openBrowser, openPage } from '../support/browser.ts'
 
 const FILE_ORIGIN = 'null'
-describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`, () => {
+const SUBJECT = `the static docs in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`
+
+describe.skipIf(noBrowser)(SUBJECT, () => {
   let directory: string
   let url: string
   beforeAll(async () => {
@@ -20,12 +22,14 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
   afterAll(() => rm(directory, { recursive: true }))
 
   test.each([1280, 360])(
-    'one file holds the guide and every operation, at %i pixels, and asks nobody',
+    'show the guide and every operation from one file at %i pixels, without a network',
     async (width) => {
       const browser = await openBrowser()
-      const { page, errors: complaints } = await openPage(browser, FILE_ORIGIN, width)
+      const { page, errors } = await openPage(browser, FILE_ORIGIN, width)
       await page.goto(url)
+
       await page.getByRole('heading', { name: 'Getting started' }).waitFor()
+
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width)
 
       for (const [operationId, { tag, path }] of Object.entries(policies)) {
@@ -34,7 +38,7 @@ describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})`
         await shown.waitFor()
         expect(await shown.innerText()).toContain(path)
       }
-      expect(complaints).toEqual([])
+      expect(errors).toEqual([])
 
       await browser.close()
     },

@@ -5,8 +5,8 @@
 import { systemClock, type Clock } from '../../src/ports/clock/clock.ts'
 import { rotateSigningKeys } from '../../src/ports/keys/key-rotation.ts'
 
-/** A lock that the last process left is given up by the clock: nobody waits 10 s for it here. */
-const hastyClock: Clock = {
+/** Expires the lock that a killed process left behind at once, instead of after 10 s. */
+const fastClock: Clock = {
   ...systemClock,
   monotonicMs: () => systemClock.monotonicMs() * 1000,
   wait: () => systemClock.wait(1),
@@ -14,7 +14,7 @@ const hastyClock: Clock = {
 
 for (;;) {
   const rotation = { kind: 'with-overlap', overlapSeconds: 3600 } as const
-  const text = await rotateSigningKeys(process.argv[2]!, rotation, hastyClock)
+  const text = await rotateSigningKeys(process.argv[2]!, rotation, fastClock)
   const { keys } = JSON.parse(text) as { keys: { kid: string }[] }
   process.stdout.write(`${keys[0]!.kid}\n`)
 }

@@ -11,33 +11,33 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
-/** Exports that one caller may have under way (CONTRACT: limits). */
-const MOST_EXPORTS = 4
-const LONG = '한'.repeat(31_900)
-/** More than any socket holds. */
-const MUCH = 300
+/** Concurrent exports of one caller (CONTRACT: limits). */
+const MAX_EXPORTS = 4
+const LONG_TEXT = '한'.repeat(31_900)
+/** With texts of this length, more than any socket buffers. */
+const MANY_MESSAGES = 300
 
 let testStore: TestStore
-let watched: SpyStore
+let spyStore: SpyStore
 let server: TestServer
-/** How many turns of the event loop long work may still take, and what lets it go on. */
+/** The turns of the event loop that long work may take before it waits for `resumed`. */
 let turnsLeft = Infinity
-let goOn = createDeferred<undefined>()
+let resumed = createDeferred<undefined>()
 
 beforeAll(async () => {
   testStore = await openTestStore()
-  watched = spyOnStore(testStore.store)
+  spyStore = spyOnStore(testStore.store)
   const real = new NodeEventLoop()
   const eventLoop = {
     async yield() {
       turnsLeft -= 1
-      if (turnsLeft < 0) await goOn.promise
+      if (turnsLeft < 0) await resumed.promise
       await real.yield()
     },
   }
   server = await startServer({
     testStore,
-    replacements: { deps: { store: watched.store, eventLoop } },
+    replacements: { deps: { store: spyStore.store, eventLoop } },
   })
 })
 afterAll(async () => {
@@ -45,141 +45,168 @@ afterAll(async () => {
   await testStore.close()
 })
 
-const idOf = async (client: Client) => (await client.expect(200, 'getProfile')).body.id
+const getAccountId = async (client: Client) => (await client.expect(200, 'getProfile')).body.id
 
-async function somebodyWithMuch(count = MUCH) {
+async function createUserWithMessages(count = MANY_MESSAGES) {
   const client = await server.createUser()
-  const conversationId = await insertLongMessages(testStore, await idOf(client), {
+  const conversationId = await insertLongMessages(testStore, await getAccountId(client), {
     count,
-    text: LONG,
+    text: LONG_TEXT,
   })
   return { client, path: { conversationId } }
 }
 
-type Much = Awaited<ReturnType<typeof somebodyWithMuch>>
+type UserWithMessages = Awaited<ReturnType<typeof createUserWithMessages>>
 
-/** Begins an export and takes nothing of it. */
-async function beginExport({ client, path }: Much) {
-  const asked = request(client.urlOf('exportConversation', { path }), {
+/** Begins an export and reads nothing of its body. */
+async function startExport({ client, path }: UserWithMessages) {
+  const sent = request(client.urlOf('exportConversation', { path }), {
     agent: false,
     headers: client.credentials,
   })
-  asked.on('error', () => undefined).end()
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
-  answer.on('error', () => undefined)
-  return { answer, hangUp: () => asked.destroy() }
+  sent.on('error', () => undefined).end()
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  response.on('error', () => undefined)
+  return { response, hangUp: () => sent.destroy() }
 }
 
-const exporting = () => server.parley.services.largeReads.load().exporting
+const exportingCallers = () => server.parley.services.largeReads.load().exporting
 
-describe('exports of one caller', () => {
-  test('are refused beyond four, at no cost, and saying when to come again', async () => {
-    const much = await somebodyWithMuch()
-    const open = await Promise.all(Array.from({ length: MOST_EXPORTS }, () => beginExport(much)))
-    const left = async () => {
-      const { body } = await much.client.expect(200, 'getRateLimits')
+describe('concurrent exports of one caller', () => {
+  test('are refused beyond four, with Retry-After and without counting against the rate limit', async () => {
+    const alice = await createUserWithMessages()
+    const open = await Promise.all(Array.from({ length: MAX_EXPORTS }, () => startExport(alice)))
+    const remaining = async () => {
+      const { body } = await alice.client.expect(200, 'getRateLimits')
       return body.data.find(({ policy }) => policy === 'user')!.remaining
     }
-    const before = await left()
-    const refused = await much.client.refused('export-busy', 'exportConversation', much)
+    const before = await remaining()
+
+    const refused = await alice.client.refused('export-busy', 'exportConversation', alice)
+
     expect(refused.status).toBe(429)
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
     expect(refused.body.violatedPolicies).toEqual(['exports'])
 
-    await much.client.refused('export-busy', 'exportAccount')
-    expect(await left()).toBe(before)
+    await alice.client.refused('export-busy', 'exportAccount')
+    expect(await remaining()).toBe(before)
 
-    // Whoever else comes has places of its own, and lists are no exports.
+    // Other callers have slots of their own, and lists are no exports.
     await (await server.createUser()).expect(200, 'exportAccount')
-    await much.client.expect(200, 'listMessages', { path: much.path, query: { limit: 1 } })
+    await alice.client.expect(200, 'listMessages', { path: alice.path, query: { limit: 1 } })
+
     for (const { hangUp } of open) hangUp()
-    await until(() => exporting() === 0)
+    await until(() => exportingCallers() === 0)
   })
 
-  test('give their places back at the end, at a hang-up and at a failure', async () => {
-    const much = await somebodyWithMuch(3)
-    for (let i = 0; i < 2 * MOST_EXPORTS; i += 1) {
-      await much.client.expect(200, 'exportConversation', much)
+  test('release their slots when they end', async () => {
+    const alice = await createUserWithMessages(3)
+
+    for (let i = 0; i < 2 * MAX_EXPORTS; i += 1) {
+      await alice.client.expect(200, 'exportConversation', alice)
     }
-    await until(() => exporting() === 0)
 
-    const large = await somebodyWithMuch()
-    const open = await Promise.all(Array.from({ length: MOST_EXPORTS }, () => beginExport(large)))
-    for (const { hangUp } of open) hangUp()
-    await until(() => exporting() === 0)
-
-    const over = watched.instead('messages.list', () =>
-      Promise.reject(new DatabaseUnavailable('The database went away')),
-    )
-    // It may be cut before its head is out.
-    await beginExport(much).catch(() => undefined)
-    await until(() => exporting() === 0)
-    over()
-    await much.client.refused('not-found', 'exportConversation', {
-      path: { conversationId: '00000000-0000-7000-8000-000000000000' },
-    })
-    await until(() => exporting() === 0)
+    await until(() => exportingCallers() === 0)
     expect(server.parley.services.largeReads.load()).toMatchObject({ running: 0, waiting: 0 })
   })
 
-  test('hold up nobody while their readers take nothing', async () => {
-    const much = await somebodyWithMuch()
-    const open = await Promise.all(Array.from({ length: MOST_EXPORTS }, () => beginExport(much)))
-    await until(() => server.parley.services.largeReads.load().running === 0)
-    expect(exporting()).toBe(1)
+  test('release their slots when their readers disconnect', async () => {
+    const alice = await createUserWithMessages()
+    const open = await Promise.all(Array.from({ length: MAX_EXPORTS }, () => startExport(alice)))
 
-    const other = await somebodyWithMuch(5)
+    for (const { hangUp } of open) hangUp()
+
+    await until(() => exportingCallers() === 0)
+    expect(server.parley.services.largeReads.load()).toMatchObject({ running: 0, waiting: 0 })
+  })
+
+  test('release their slots when they fail', async () => {
+    const alice = await createUserWithMessages(3)
+    const restore = spyStore.instead('messages.list', () =>
+      Promise.reject(new DatabaseUnavailable('The database is unavailable')),
+    )
+
+    // The connection may be cut before the head of the response is sent.
+    await startExport(alice).catch(() => undefined)
+    await until(() => exportingCallers() === 0)
+    restore()
+
+    await alice.client.refused('not-found', 'exportConversation', {
+      path: { conversationId: '00000000-0000-7000-8000-000000000000' },
+    })
+    await until(() => exportingCallers() === 0)
+    expect(server.parley.services.largeReads.load()).toMatchObject({ running: 0, waiting: 0 })
+  })
+
+  test('do not delay other callers while their readers do not read', async () => {
+    const alice = await createUserWithMessages()
+    const open = await Promise.all(Array.from({ length: MAX_EXPORTS }, () => startExport(alice)))
+
+    await until(() => server.parley.services.largeReads.load().running === 0)
+    expect(exportingCallers()).toBe(1)
+
+    const other = await createUserWithMessages(5)
     await other.client.expect(200, 'exportConversation', other)
+
     for (const { hangUp } of open) hangUp()
   })
 })
 
-describe('lists of one caller', () => {
-  /** Asks so often, and lets the store answer once all have come. @returns the statuses */
-  async function askAtOnce(count: number, read: string, ask: () => Promise<{ status: number }>) {
-    const come = createDeferred<undefined>()
-    const over = watched.instead(read, async (real) => {
-      await come.promise
+describe('concurrent lists of one caller', () => {
+  /** Makes calls that read the store only once all have arrived. Returns their statuses. */
+  async function callConcurrently(
+    count: number,
+    read: string,
+    call: () => Promise<{ status: number }>,
+  ) {
+    const arrived = createDeferred<undefined>()
+    const restore = spyStore.instead(read, async (real) => {
+      await arrived.promise
       return real()
     })
-    const asked = Array.from({ length: count }, ask)
+    const calls = Array.from({ length: count }, call)
     const load = () => server.parley.services.largeReads.load()
     await until(() => load().running + load().waiting === count)
-    come.resolve(undefined)
-    const answers = await Promise.all(asked).finally(over)
-    return answers.map(({ status }) => status)
+    arrived.resolve(undefined)
+    const responses = await Promise.all(calls).finally(restore)
+    return responses.map(({ status }) => status)
   }
 
-  test('of ordinary texts are never refused, however many come at once', async () => {
+  test('are never refused when their texts are short', async () => {
     const client = await server.createUser()
     const text = 'a'.repeat(1_000)
-    const conversationId = await insertLongMessages(testStore, await idOf(client), {
+    const conversationId = await insertLongMessages(testStore, await getAccountId(client), {
       count: 60,
       text,
     })
     const path = { conversationId }
-    const ask = () => client.call('getConversation', { path })
+    const call = () => client.call('getConversation', { path })
 
-    const statuses = await askAtOnce(60, 'conversations.findWithLatestMessages', ask)
+    const statuses = await callConcurrently(60, 'conversations.findWithLatestMessages', call)
 
     expect(new Set(statuses)).toEqual(new Set([200]))
   })
 
-  test('are refused where they are large and too many, and answered again afterwards', async () => {
-    const much = await somebodyWithMuch(20)
-    const ask = () => much.client.call('listMessages', { path: much.path })
-    const statuses = await askAtOnce(60, 'messages.list', ask)
+  test('are refused when they are large and too many, and served again afterwards', async () => {
+    const alice = await createUserWithMessages(20)
+    const call = () => alice.client.call('listMessages', { path: alice.path })
+
+    const statuses = await callConcurrently(60, 'messages.list', call)
+
     expect(new Set(statuses)).toEqual(new Set([200, 429]))
     expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(8)
 
-    await much.client.expect(200, 'listMessages', { path: much.path })
+    await alice.client.expect(200, 'listMessages', { path: alice.path })
   })
 
-  test('wait for their turn while the pages of another are read, who is answered between', async () => {
-    const [alice, bob] = [await somebodyWithMuch(20), await somebodyWithMuch(20)]
+  test('let a list of another caller be read in between', async () => {
+    const [alice, bob] = [await createUserWithMessages(20), await createUserWithMessages(20)]
     const begun: string[] = []
     const reads: (() => void)[] = []
-    const readWhenLet = async (real: () => Promise<unknown>, page: { conversationId: string }) => {
+    const readWhenReleased = async (
+      real: () => Promise<unknown>,
+      page: { conversationId: string },
+    ) => {
       const gate = createDeferred<undefined>()
       reads.push(() => {
         gate.resolve(undefined)
@@ -188,34 +215,38 @@ describe('lists of one caller', () => {
       await gate.promise
       return real()
     }
-    const over = watched.instead('messages.list', readWhenLet)
-    const of = (one: Much) => one.client.call('listMessages', { path: one.path })
-    const alices = Array.from({ length: 30 }, () => of(alice))
+    const restore = spyStore.instead('messages.list', readWhenReleased)
+    const list = (owner: UserWithMessages) =>
+      owner.client.call('listMessages', { path: owner.path })
+
+    const aliceLists = Array.from({ length: 30 }, () => list(alice))
     const { largeReads } = server.parley.services
     await until(() => largeReads.load().waiting >= 20)
-    const bobs = of(bob)
+    const bobList = list(bob)
     await until(() => largeReads.load().parties === 2)
     const before = begun.length
-    // Each that ends lets one begin.
+
+    // Each read that ends lets another begin.
     for (let ended = 0; !begun.includes(bob.path.conversationId) && ended < before; ended += 1) {
       reads[ended]!()
       await until(() => begun.length > before + ended)
     }
+
     const since = begun.slice(before)
     expect(since).toContain(bob.path.conversationId)
-    // It may have been Alice's turn once more.
+    // One more read of Alice may have been due.
     expect(since.indexOf(bob.path.conversationId)).toBeLessThanOrEqual(1)
 
-    over()
+    restore()
     for (const read of reads) read()
-    await Promise.all([...alices, bobs])
+    await Promise.all([...aliceLists, bobList])
   })
 })
 
-describe('a long answer', () => {
-  /** Asks while long work may take so many turns. @returns what came in these, and then all of it */
+describe('a long response', () => {
+  /** Returns the length of what arrives within this many turns of long work, and the whole text. */
   async function readInTurns(address: string, client: Client, turns: number) {
-    goOn = createDeferred<undefined>()
+    resumed = createDeferred<undefined>()
     turnsLeft = turns
     const response = await fetch(address, { headers: client.credentials })
     let text = ''
@@ -225,17 +256,17 @@ describe('a long answer', () => {
     await until(() => turnsLeft < 0)
     const soFar = text.length
     turnsLeft = Infinity
-    goOn.resolve(undefined)
+    resumed.resolve(undefined)
     await reading
     return { soFar, text }
   }
-  /** What is written in one turn, and the piece that goes beyond it. */
-  const A_TURN = 65_536 + 10_000
+  /** The most that is written in one turn: the bound, and the piece that exceeds it. */
+  const MAX_PER_TURN = 65_536 + 10_000
 
-  test('of an export is written a little in each turn of the event loop', async () => {
+  test('writes a bounded part of an export in each turn of the event loop', async () => {
     const client = await server.createUser()
     const text = 'a'.repeat(8_000)
-    const conversationId = await insertLongMessages(testStore, await idOf(client), {
+    const conversationId = await insertLongMessages(testStore, await getAccountId(client), {
       count: 60,
       text,
     })
@@ -243,11 +274,11 @@ describe('a long answer', () => {
 
     const exported = await readInTurns(address, client, 3)
 
-    expect(exported.soFar).toBeLessThanOrEqual(3 * A_TURN)
+    expect(exported.soFar).toBeLessThanOrEqual(3 * MAX_PER_TURN)
     expect(exported.text).toContain('{"type":"end","records":61}')
   })
 
-  test('of a stream is written a little in each turn of the event loop', async () => {
+  test('writes a bounded part of a stream in each turn of the event loop', async () => {
     const client = await server.createUser()
     const { body } = await client.expect(200, 'sendMessage', { body: { message: 'Hello' } })
     const pieces = 3_000
@@ -260,7 +291,7 @@ describe('a long answer', () => {
 
     const streamed = await readInTurns(client.urlOf('resumeStream', { path }), client, 2)
 
-    expect(streamed.soFar).toBeLessThanOrEqual(3 * A_TURN)
+    expect(streamed.soFar).toBeLessThanOrEqual(3 * MAX_PER_TURN)
     expect(streamed.text.match(/event: message\.delta/g)).toHaveLength(pieces)
   })
 })

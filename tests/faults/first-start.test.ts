@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createClient } from '../support/client.ts'
 import { openWorkplace, type LaunchedProcess, type Workplace } from '../support/process/process.ts'
 import { until } from '../support/clock/until.ts'
@@ -14,72 +14,78 @@ beforeEach(async () => {
 })
 afterEach(() => workplace.close())
 
-/** Nobody is named: an administrator is made. */
-const NOBODY = { ADMIN_EMAIL: '', ADMIN_PASSWORD: '' }
-/** A machine with much to do starts slowly. */
-const STARTED_MS = 120_000
+/** Without the settings, the first start creates an administrator. */
+const NO_ADMIN = { ADMIN_EMAIL: '', ADMIN_PASSWORD: '' }
+/** A busy machine starts slowly. */
+const LONGEST_START_MS = 120_000
 const PASSWORD = /password {2}(\S+)/
 
-/** Whether something is there in the database that is being made. */
-const inTheMaking = async (directory: string, path: string): Promise<boolean> => {
+/** Returns whether the path exists in the database that is being created. */
+const existsInNewDatabase = async (directory: string, path: string): Promise<boolean> => {
   const names = await readdir(directory)
   return names.some(
     (name) => name.startsWith('database.new-') && existsSync(join(directory, name, path)),
   )
 }
 
-type Moment = (directory: string, process: LaunchedProcess) => boolean | Promise<boolean>
-/** In the order in which they come. */
-const MOMENTS: [string, Moment][] = [
-  ['the database is begun', (directory) => inTheMaking(directory, '.')],
-  ['its version is there', (directory) => inTheMaking(directory, 'PG_VERSION')],
-  ['its files are there', (directory) => inTheMaking(directory, 'global/pg_control')],
-  ['it is in its place', (directory) => existsSync(join(directory, 'database'))],
+type Condition = (directory: string, process: LaunchedProcess) => boolean | Promise<boolean>
+/** The stages of a first start, in order. */
+const STAGES: [string, Condition][] = [
+  ['the database folder exists', (directory) => existsInNewDatabase(directory, '.')],
+  ['its version file exists', (directory) => existsInNewDatabase(directory, 'PG_VERSION')],
+  ['its files exist', (directory) => existsInNewDatabase(directory, 'global/pg_control')],
+  ['it is in its final place', (directory) => existsSync(join(directory, 'database'))],
   ['a password is shown', (_directory, { stderr }) => PASSWORD.test(stderr())],
 ]
 
-test('a first start that is killed at any moment is followed by one that comes up, and whose administrator gets in', async () => {
-  let shown: string | undefined
-  for (const [, moment] of MOMENTS) {
-    const process = workplace.launch(NOBODY)
-    await until(() => moment(workplace.directory, process), STARTED_MS)
-    process.signal('SIGKILL')
-    await process.exited
-    shown = PASSWORD.exec(process.stderr())?.[1] ?? shown
-  }
-  const last = await workplace.start(NOBODY)
-  // Killed before it was kept, what was shown is worth nothing, and another is shown.
-  const password = PASSWORD.exec(last.stderr())?.[1] ?? shown
-  const body = { email: 'admin@parley.local', password: password! }
-  await createClient(last.url).expect(200, 'logIn', { body })
+describe('a first start', () => {
+  test('can be killed at any stage: the next start succeeds and its administrator can log in', async () => {
+    let shown: string | undefined
+    for (const [, isReached] of STAGES) {
+      const process = workplace.launch(NO_ADMIN)
+      await until(() => isReached(workplace.directory, process), LONGEST_START_MS)
+      process.signal('SIGKILL')
+      await process.exited
+      shown = PASSWORD.exec(process.stderr())?.[1] ?? shown
+    }
 
-  const left = (await readdir(workplace.directory)).filter((name) => name.includes('.new-'))
+    const last = await workplace.start(NO_ADMIN)
+    // A password that was shown but not yet stored is replaced by another that is shown.
+    const password = PASSWORD.exec(last.stderr())?.[1] ?? shown
+    const body = { email: 'admin@parley.local', password: password! }
+    await createClient(last.url).expect(200, 'logIn', { body })
 
-  expect(left).toEqual([])
-}, 600_000)
+    const left = (await readdir(workplace.directory)).filter((name) => name.includes('.new-'))
+    expect(left).toEqual([])
+  }, 600_000)
 
-// The first process of a container is ended by no signal that it does not listen to.
-test('a first start that is asked to stop says so, ends by itself, and the next one comes up', async () => {
-  const process = workplace.launch(NOBODY)
-  await until(() => inTheMaking(workplace.directory, '.'), STARTED_MS)
-  process.signal('SIGTERM')
-  expect(await process.exited).toEqual({ code: 1, signal: null })
-  expect(process.stderr()).toBe('Parley was stopped before it started.\n')
+  // Process 1 of a container receives only the signals that it handles.
+  test('exits with a message on SIGTERM, and the next start succeeds', async () => {
+    const process = workplace.launch(NO_ADMIN)
+    await until(() => existsInNewDatabase(workplace.directory, '.'), LONGEST_START_MS)
 
-  await workplace.start(NOBODY)
-}, 600_000)
+    process.signal('SIGTERM')
 
-test('a first start on a port that is taken says so in a sentence and leaves nothing behind', async () => {
-  const other = createServer().listen(0, '127.0.0.1')
-  await once(other, 'listening')
-  const { port } = other.address() as AddressInfo
-  const env = { PORT: String(port), HOST: '127.0.0.1' }
-  const { code, stderr } = await workplace.startInVain(env)
-  expect([code, stderr]).toEqual([
-    1,
-    `Parley did not start.\nPort ${port} is taken by another program: stop that program, or set PORT to a free port.\n`,
-  ])
-  expect(await readdir(workplace.directory)).toEqual([])
+    expect(await process.exited).toEqual({ code: 1, signal: null })
+    expect(process.stderr()).toBe('Parley was stopped before it started.\n')
 
-  other.close()
-}, 120_000)
+    await workplace.start(NO_ADMIN)
+  }, 600_000)
+
+  test('exits with a message and creates nothing when its port is in use', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const env = { PORT: String(port), HOST: '127.0.0.1' }
+
+    const { code, stderr } = await workplace.startInVain(env)
+
+    expect([code, stderr]).toEqual([
+      1,
+      `Parley did not start.\nPort ${port} is taken by another program: stop that program, or set PORT to a free port.\n`,
+    ])
+    expect(await readdir(workplace.directory)).toEqual([])
+
+    other.close()
+  }, 120_000)
+})

@@ -9,8 +9,8 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 
 const engine = createManualEngine()
-/** While one is set, a start is told late although it is committed. */
-let gate: Promise<unknown> | undefined
+/** While it is set, a committed start is reported late. */
+let startGate: Promise<unknown> | undefined
 let testStore: TestStore
 let server: TestServer
 beforeAll(async () => {
@@ -18,7 +18,7 @@ beforeAll(async () => {
   const { store } = testStore
   const start: typeof store.generations.start = async (generation) => {
     const started = await store.generations.start(generation)
-    await gate
+    await startGate
     return started
   }
   const slow = { ...store, generations: { ...store.generations, start } }
@@ -29,7 +29,7 @@ afterAll(async () => {
   await testStore.close()
 })
 
-/** The answer in the user's only conversation, once it is no longer in the making. */
+/** Returns the answer in the user's only conversation once it is no longer in progress. */
 function finalMessageOf(client: Client) {
   return until(async () => {
     const { body: list } = await client.expect(200, 'listConversations')
@@ -40,31 +40,43 @@ function finalMessageOf(client: Client) {
   })
 }
 
-/** POST /chat, or another call, by a client that can go away. */
-function ask(client: Client, body: object, operationId: 'sendMessage' | 'logIn' = 'sendMessage') {
-  const leaving = new AbortController()
+const hangUpsLogged = () => server.logLines().filter((line) => line['hungUp'] === true).length
+
+/** Makes a call that the client can break off. */
+function startCall(
+  client: Client,
+  body: object,
+  operationId: 'sendMessage' | 'logIn' = 'sendMessage',
+) {
+  const abortController = new AbortController()
   const headers = { ...client.credentials, 'Content-Type': 'application/json' }
   const url = client.urlOf(operationId)
-  const request = { method: 'POST', headers, body: JSON.stringify(body), signal: leaving.signal }
-  const gone = fetch(url, request).catch(() => 'gone')
+  const request = {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(body),
+    signal: abortController.signal,
+  }
+  const outcome = fetch(url, request).catch(() => 'gone')
   return {
     async hangUp() {
-      leaving.abort()
-      expect(await gone).toBe('gone')
+      abortController.abort()
+      expect(await outcome).toBe('gone')
     },
   }
 }
 
-describe('a reader who hangs up', () => {
+describe('a reader of a stream that disconnects', () => {
   test.each([{}, { onDisconnect: 'continue' as const }])(
-    'is not needed: the answer is finished and kept: %j',
+    'lets the answer finish and be stored: %j',
     async (request) => {
       const alice = await server.createUser()
       const { turn, stream, start } = await openManualStream(engine, alice, request)
-      stream.hangUp()
-      await until(() => server.logLines().some((line) => line['hungUp'] === true))
-      turn.say(' without you')
+      const before = hangUpsLogged()
 
+      stream.hangUp()
+      await until(() => hangUpsLogged() > before)
+      turn.say(' without you')
       turn.end()
 
       expect(await finalMessageOf(alice)).toMatchObject({
@@ -76,12 +88,14 @@ describe('a reader who hangs up', () => {
     },
   )
 
-  test('and wanted it so stops the engine, and the text so far is kept as cancelled', async () => {
+  test('cancels the answer with onDisconnect cancel, and keeps the text so far', async () => {
     const alice = await server.createUser()
     const cancelling = { onDisconnect: 'cancel' as const }
     const { turn, stream, start } = await openManualStream(engine, alice, cancelling)
+
     stream.hangUp()
     const message = await finalMessageOf(alice)
+
     expect(turn.signal.aborted).toBe(true)
     expect(message).toMatchObject({ id: start.messageId, content: 'Hello', status: 'cancelled' })
 
@@ -96,7 +110,7 @@ describe('a reader who hangs up', () => {
     expect((await next.stream.rest()).at(-1)!.name).toBe('message.end')
   })
 
-  test('after the end changes nothing', async () => {
+  test('changes nothing after the end of the answer', async () => {
     const alice = await server.createUser()
     const cancelling = { onDisconnect: 'cancel' as const }
     const { turn, stream } = await openManualStream(engine, alice, cancelling)
@@ -108,57 +122,24 @@ describe('a reader who hangs up', () => {
     expect((await finalMessageOf(alice)).status).toBe('complete')
     expect(turn.signal.aborted).toBe(false)
   })
-
-  test('before the first word stops an engine that has not said one', async () => {
-    const alice = await server.createUser()
-    const chat = ask(alice, { message: 'Hi', onDisconnect: 'cancel' })
-    const turn = await engine.next()
-
-    await chat.hangUp()
-
-    expect(await finalMessageOf(alice)).toMatchObject({ content: '', status: 'cancelled' })
-    expect(turn.signal.aborted).toBe(true)
-  })
-
-  test('before the generation is known to have begun stops it all the same', async () => {
-    const alice = await server.createUser()
-    const committed = createDeferred<undefined>()
-    gate = committed.promise
-    const chat = ask(alice, { message: 'Hi', onDisconnect: 'cancel' })
-    await until(async () => (await alice.expect(200, 'listConversations')).body.data.length === 1)
-    const before = server.logLines().length
-    await chat.hangUp()
-    await until(() =>
-      server
-        .logLines()
-        .slice(before)
-        .some((line) => line['hungUp'] === true),
-    )
-    gate = undefined
-
-    committed.resolve(undefined)
-
-    expect((await engine.next()).signal.aborted).toBe(true)
-    expect((await finalMessageOf(alice)).status).toBe('cancelled')
-  })
 })
 
-describe('POST /chat that is hung up', () => {
-  test('is finished and kept without the caller', async () => {
+describe('a caller of POST /chat that disconnects', () => {
+  test('lets the answer finish and be stored', async () => {
     const alice = await server.createUser()
-    const chat = ask(alice, { message: 'Hi' })
+    const chat = startCall(alice, { message: 'Hi' })
     const turn = await engine.next()
     turn.say('Hello')
-    await chat.hangUp()
 
+    await chat.hangUp()
     turn.end()
 
     expect(await finalMessageOf(alice)).toMatchObject({ content: 'Hello', status: 'complete' })
   })
 
-  test('is stopped if the caller wanted it so, and the text so far is kept', async () => {
+  test('cancels the answer with onDisconnect cancel, and keeps the text so far', async () => {
     const alice = await server.createUser()
-    const chat = ask(alice, { message: 'Hi', onDisconnect: 'cancel' })
+    const chat = startCall(alice, { message: 'Hi', onDisconnect: 'cancel' })
     const turn = await engine.next()
     turn.say('Hello')
 
@@ -167,10 +148,38 @@ describe('POST /chat that is hung up', () => {
     expect(await finalMessageOf(alice)).toMatchObject({ content: 'Hello', status: 'cancelled' })
     expect(turn.signal.aborted).toBe(true)
   })
+
+  test('cancels an answer that has no text yet', async () => {
+    const alice = await server.createUser()
+    const chat = startCall(alice, { message: 'Hi', onDisconnect: 'cancel' })
+    const turn = await engine.next()
+
+    await chat.hangUp()
+
+    expect(await finalMessageOf(alice)).toMatchObject({ content: '', status: 'cancelled' })
+    expect(turn.signal.aborted).toBe(true)
+  })
+
+  test('cancels a generation whose start is not reported yet', async () => {
+    const alice = await server.createUser()
+    const committed = createDeferred<undefined>()
+    startGate = committed.promise
+    const chat = startCall(alice, { message: 'Hi', onDisconnect: 'cancel' })
+    await until(async () => (await alice.expect(200, 'listConversations')).body.data.length === 1)
+    const before = hangUpsLogged()
+
+    await chat.hangUp()
+    await until(() => hangUpsLogged() > before)
+    startGate = undefined
+    committed.resolve(undefined)
+
+    expect((await engine.next()).signal.aborted).toBe(true)
+    expect((await finalMessageOf(alice)).status).toBe('cancelled')
+  })
 })
 
-describe('a login that is hung up while others are before it', () => {
-  test('gives its place in the queue of hashes to whoever is still there, and is no failure', async () => {
+describe('a client that disconnects while its POST /auth/login is queued', () => {
+  test('frees its place in the password queue, and logs no error', async () => {
     const first = createDeferred<undefined>()
     const queue = new HashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
     const real = createPasswords({ key: Buffer.alloc(32), cost: 4 })
@@ -182,14 +191,17 @@ describe('a login that is hung up while others are before it', () => {
     const busy = await startServer({ replacements: { deps: { passwords } } })
     const running = queue.run(() => first.promise)
     const body = { email: 'admin@example.com', password: 'the admin of the tests' }
-    const leaver = ask(busy.anonymous, body, 'logIn')
+    const abandoned = startCall(busy.anonymous, body, 'logIn')
     await until(() => queue.load().waiting === 1)
-    await leaver.hangUp()
+
+    await abandoned.hangUp()
     await until(() => queue.load().waiting === 0)
+
     const next = busy.anonymous.expect(200, 'logIn', { body })
     await until(() => queue.load().waiting === 1)
     first.resolve(undefined)
     await Promise.all([running, next])
+
     expect(busy.logLines().filter(({ level }) => level === 'error')).toEqual([])
     expect(busy.logLines().filter(({ hungUp }) => hungUp === true)).toHaveLength(1)
 

@@ -3,29 +3,29 @@ import { fastFormats, fullFormats } from 'ajv-formats/dist/formats.js'
 import { describe, expect, test } from 'vitest'
 import { contract } from '../support/contract/contract.ts'
 
-/** The validator tries patterns before anybody has looked at a length: nearly that of a whole body. */
+/** Nearly a whole body, since the validator tries patterns before lengths are checked. */
 const LENGTH = 100_000
-/** What is decided in one pass takes a millisecond; what goes back and forth takes many seconds. */
+/** A match in one pass takes a millisecond, one that backtracks many seconds. */
 const LONGEST_MS = 3_000
 
-/** Every value of a keyword in the document. */
-function valuesOf(keyword: string, at: unknown, found = new Set<string>()): Set<string> {
-  if (typeof at !== 'object' || at === null) return found
+/** Returns every value of a keyword in the document. */
+function valuesOf(keyword: string, at: unknown, values = new Set<string>()): Set<string> {
+  if (typeof at !== 'object' || at === null) return values
   for (const [key, value] of Object.entries(at)) {
-    if (key === keyword && typeof value === 'string') found.add(value)
-    else valuesOf(keyword, value, found)
+    if (key === keyword && typeof value === 'string') values.add(value)
+    else valuesOf(keyword, value, values)
   }
-  return found
+  return values
 }
 
 const patterns = [...valuesOf('pattern', contract.document)]
 const formats = [...valuesOf('format', contract.document)]
 
-/** What patterns tell apart: letters, digits, and each mark that one of them names. */
-const MARKS = [...new Set(patterns.join('').match(/[^\w\s\\[\](){}?|^$]/g))]
-const PIECES = ['a', 'F', '0', 'W/', ' ', '\t', '\u00a0', ...MARKS]
-/** Beginnings that bring a pattern to each of its parts. */
-const BEGINNINGS = [
+/** Besides letters and digits, the characters that patterns distinguish. */
+const PUNCTUATION = [...new Set(patterns.join('').match(/[^\w\s\\[\](){}?|^$]/g))]
+const PIECES = ['a', 'F', '0', 'W/', ' ', '\t', '\u00a0', ...PUNCTUATION]
+/** Prefixes that lead a pattern to each of its parts. */
+const PREFIXES = [
   '',
   'a',
   'a@',
@@ -38,15 +38,15 @@ const BEGINNINGS = [
   '2026-01-01T00:00:00.',
   '00000000-',
 ]
-/** No pattern takes it at the end. */
-const WRONG_END = '\u0001'
+/** No pattern accepts it at the end. */
+const REFUSED_SUFFIX = '\u0001'
 
 function* hostileStrings(): Generator<string> {
-  for (const beginning of BEGINNINGS) {
+  for (const prefix of PREFIXES) {
     for (const first of PIECES) {
       for (const second of ['', ...PIECES]) {
         const piece = first + second
-        yield beginning + piece.repeat(LENGTH / piece.length) + WRONG_END
+        yield prefix + piece.repeat(LENGTH / piece.length) + REFUSED_SUFFIX
       }
     }
   }
@@ -54,8 +54,12 @@ function* hostileStrings(): Generator<string> {
 
 const attempt = new Script('attempt()')
 
-/** @throws when it takes longer: whatever runs is stopped, regular expressions too */
-function inTime(check: (text: string) => unknown, texts: Iterable<string>, ms = LONGEST_MS): void {
+/** @throws when a check takes longer; the timeout stops regular expressions, too */
+function expectInTime(
+  check: (text: string) => unknown,
+  texts: Iterable<string>,
+  ms = LONGEST_MS,
+): void {
   const sandbox = createContext({ attempt: () => undefined })
   for (const text of texts) {
     sandbox['attempt'] = () => void check(text)
@@ -63,24 +67,24 @@ function inTime(check: (text: string) => unknown, texts: Iterable<string>, ms = 
   }
 }
 
-describe('a hundred thousand characters of any kind', () => {
-  test.each(patterns)('are refused in one pass by the pattern %s', (pattern) => {
-    // As Ajv makes it.
+describe('a string of 100,000 characters', () => {
+  test.each(patterns)('is refused in time by the pattern %s', (pattern) => {
+    // With the flag that Ajv uses.
     const expression = new RegExp(pattern, 'u')
-    inTime((text) => expression.test(text), hostileStrings())
+    expectInTime((text) => expression.test(text), hostileStrings())
   })
 
-  test.each(formats)('are refused in one pass by the format %s', (format) => {
+  test.each(formats)('is refused in time by the format %s', (format) => {
     for (const known of [fullFormats, fastFormats] as Record<string, unknown>[]) {
       const check = known[format]
       if (check === undefined || check === true) continue
-      inTime(validatorOf(check), hostileStrings())
+      expectInTime(validatorOf(check), hostileStrings())
     }
   })
 
-  test('would be noticed by a pattern that goes back and forth', () => {
+  test('times out with a pattern that backtracks', () => {
     expect(() => {
-      inTime((text) => /^(a+)+$/.test(text), ['a'.repeat(100) + WRONG_END], 500)
+      expectInTime((text) => /^(a+)+$/.test(text), ['a'.repeat(100) + REFUSED_SUFFIX], 500)
     }).toThrow('timed out')
   })
 })

@@ -14,9 +14,9 @@ import { startUpstream, type TestUpstream } from '../support/upstream/upstream.t
 
 const serverUrl = process.env['TEST_DATABASE_URL']
 const databases = ['embedded', ...(serverUrl === undefined ? [] : ['PostgreSQL'])]
-/** Embedded at once; on a server when the lease is over and the next sweep comes. */
-const FREE_AFTER_MS = { embedded: 0, PostgreSQL: 45_000 }
-/** Text is saved every second; by then a turn has begun and ended. */
+/** At once when embedded; with PostgreSQL after the lease has expired and a sweep has run. */
+const INTERRUPTED_WITHIN_MS = { embedded: 0, PostgreSQL: 45_000 }
+/** Text is saved every second, so one save has begun and ended by then. */
 const SAVED_AFTER_SECONDS = 3
 
 let workplace: Workplace
@@ -52,7 +52,7 @@ async function messagesOf(client: Client, conversationId: string) {
   return body.messages
 }
 
-/** A stream that has said three words and goes no further. */
+/** Opens a stream that stalls after three words. */
 async function openStalledStream(client: Client, conversationId: string) {
   upstream.script = { words: ['one ', 'two ', 'three ', 'four'], stallAfter: 3 }
   const stream = await openStream(client, { message: 'Count', conversationId })
@@ -68,8 +68,8 @@ async function uptimeSeconds(client: Client): Promise<number> {
   return (await client.expect(200, 'getStatus')).body.uptimeSeconds
 }
 
-/** Says one thing after the other until the server is gone; fills `acknowledged` on the way. */
-async function talkUntilTheEnd(client: Client, acknowledged: string[]): Promise<string> {
+/** Sends messages until the server is killed; adds the ids of acknowledged ones to the array. */
+async function chatUntilKilled(client: Client, acknowledged: string[]): Promise<string> {
   let conversationId: string | undefined
   try {
     for (let i = 0; ; i += 1) {
@@ -86,59 +86,62 @@ async function talkUntilTheEnd(client: Client, acknowledged: string[]): Promise<
   }
 }
 
-describe.each(databases)('kill -9 in the middle of everything (%s)', (kind) => {
-  test('loses nothing that was acknowledged, and keeps the text of what was running', async () => {
+describe.each(databases)('a server that is killed while it serves (%s)', (kind) => {
+  test('keeps what was acknowledged, and the saved text of answers in progress', async () => {
     await useDatabase(kind)
     const first = await workplace.start(env)
-    const [alice, leaving] = [await first.logIn(), await first.logIn()]
-    const said = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
-    const { conversationId } = said.body
+    const [alice, loggedOutAlice] = [await first.logIn(), await first.logIn()]
+    const sent = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
+    const { conversationId } = sent.body
     const { start, stream } = await openStalledStream(alice, conversationId)
     const acknowledged: string[] = []
-    const talking = talkUntilTheEnd(alice, acknowledged)
+    const chatting = chatUntilKilled(alice, acknowledged)
     const since = await uptimeSeconds(alice)
-    const saved = async () => (await uptimeSeconds(alice)) >= since + SAVED_AFTER_SECONDS
-    await until(saved, 30_000)
+    const isSaved = async () => (await uptimeSeconds(alice)) >= since + SAVED_AFTER_SECONDS
+    await until(isSaved, 30_000)
     await until(() => acknowledged.length >= 4)
-    await leaving.expect(204, 'logOut', { body: { scope: 'current' } })
+    await loggedOutAlice.expect(204, 'logOut', { body: { scope: 'current' } })
+
     first.signal('SIGKILL')
     expect(await first.exited).toEqual({ code: null, signal: 'SIGKILL' })
     await expect(stream.rest()).rejects.toThrow()
-    const talkedIn = await talking
-
+    const chattedIn = await chatting
     const second = await workplace.start(env)
-    const again = createClient(second.url, alice.identity)
+    const restartedAlice = createClient(second.url, alice.identity)
+
     const interrupted = await until(
       async () => {
-        const last = (await messagesOf(again, conversationId)).at(-1)!
+        const last = (await messagesOf(restartedAlice, conversationId)).at(-1)!
         return last.status !== 'inProgress' && last
       },
-      FREE_AFTER_MS[kind as keyof typeof FREE_AFTER_MS],
+      INTERRUPTED_WITHIN_MS[kind as keyof typeof INTERRUPTED_WITHIN_MS],
     )
     expect(interrupted).toMatchObject({ content: 'one two three ', status: 'interrupted' })
-    expect(await messagesOf(again, conversationId)).toEqual([
-      said.body.userMessage,
-      said.body.message,
+    expect(await messagesOf(restartedAlice, conversationId)).toEqual([
+      sent.body.userMessage,
+      sent.body.message,
       start.userMessage,
       expect.objectContaining({ id: start.messageId }),
     ])
 
-    // One more question may have been written whose answer nobody was told of.
-    const kept = await messageIds(again, talkedIn)
-    expect(kept.slice(0, acknowledged.length)).toEqual(acknowledged)
-    expect(kept.length - acknowledged.length).toBeLessThanOrEqual(2)
-    expect(new Set(kept).size).toBe(kept.length)
+    // One more exchange may have been stored without being acknowledged.
+    const storedIds = await messageIds(restartedAlice, chattedIn)
+    expect(storedIds.slice(0, acknowledged.length)).toEqual(acknowledged)
+    expect(storedIds.length - acknowledged.length).toBeLessThanOrEqual(2)
+    expect(new Set(storedIds).size).toBe(storedIds.length)
 
     const body = { message: 'Go on', conversationId }
-    const next = await again.expect(200, 'sendMessage', { body })
+    const next = await restartedAlice.expect(200, 'sendMessage', { body })
     expect(next.body.message.status).toBe('complete')
+
     const { refreshToken } = alice.identity
-    const fresh = await again.expect(200, 'refreshTokens', { body: { refreshToken } })
-    await again.with(fresh.body).expect(200, 'getProfile')
-    const gone = createClient(second.url, leaving.identity)
-    await gone.refused('token-invalid', 'getProfile')
-    await gone.refused('token-invalid', 'refreshTokens', {
-      body: { refreshToken: leaving.identity.refreshToken },
+    const refreshed = await restartedAlice.expect(200, 'refreshTokens', { body: { refreshToken } })
+    await restartedAlice.with(refreshed.body).expect(200, 'getProfile')
+
+    const revoked = createClient(second.url, loggedOutAlice.identity)
+    await revoked.refused('token-invalid', 'getProfile')
+    await revoked.refused('token-invalid', 'refreshTokens', {
+      body: { refreshToken: loggedOutAlice.identity.refreshToken },
     })
   }, 120_000)
 })

@@ -11,60 +11,62 @@ import {
   LEASE_MS,
   SWEEP_MS,
   engine,
-  savedAs,
+  untilSaved,
   server,
   shared,
-  startSecond,
-  stored,
+  startSecondInstance,
+  storedGeneration,
   testStore,
 } from './lease.given.ts'
 
-/** An instance looks for the database so often, and judges leases when it has seen it for a lease. */
-const LOOK_MS = 5_000
+/** How often an instance checks the database. It judges leases only after a lease without an outage. */
+const CHECK_MS = 5_000
 
 describe('after an outage that was longer than a lease', () => {
-  /** Two servers of one time; the first makes an answer, whose text is saved so far. */
-  async function startTwo() {
+  /** Starts two servers with one clock. The first has an answer in progress, whose text is saved so far. */
+  async function startInstances() {
     const clock = new TestClock(server.clock.now())
-    const startOne = async () => {
-      const leaving = createOutageStore(shared)
-      const instead = { deps: { engine, store: leaving.store } }
-      return { leaving, server: await startServer({ testStore, clock, replacements: instead }) }
+    const startInstance = async () => {
+      const outage = createOutageStore(shared)
+      const replacements = { deps: { engine, store: outage.store } }
+      return { outage, server: await startServer({ testStore, clock, replacements }) }
     }
-    const [owner, other] = [await startOne(), await startOne()]
+    const [owner, other] = [await startInstance(), await startInstance()]
     const pass = (ms: number) => advanceWithPings(clock, testStore.store, ms)
     const alice = await owner.server.createUser()
-    const held = await openManualStream(engine, alice)
-    const row = stored(alice, held.start)
+    const opened = await openManualStream(engine, alice)
+    const row = storedGeneration(alice, opened.start)
     await pass(2 * LEASE_MS)
-    const setAway = (isUnavailable: boolean, ...instances: (typeof owner)[]) => {
-      for (const { leaving } of instances) leaving.isUnavailable = isUnavailable
+    const setUnavailable = (isUnavailable: boolean, ...instances: (typeof owner)[]) => {
+      for (const { outage } of instances) outage.isUnavailable = isUnavailable
     }
     const close = async () => {
       for (const one of [owner, other]) await one.server.close()
     }
-    return { ...held, alice, owner, other, row, pass, setAway, close }
+    return { ...opened, alice, owner, other, row, pass, setUnavailable, close }
   }
 
-  test('an answer that waits is nobody else’s to end, whoever reaches the database first', async () => {
-    const { alice, turn, stream, start, owner, other, row, pass, setAway, close } = await startTwo()
-    setAway(true, owner, other)
+  test('an ended answer is stored by its own instance, even if another reaches the database first', async () => {
+    const { alice, turn, stream, start, owner, other, row, pass, setUnavailable, close } =
+      await startInstances()
+    setUnavailable(true, owner, other)
     turn.say(' there')
     turn.end()
     await pass(3 * LEASE_MS)
-    setAway(false, other)
+
+    setUnavailable(false, other)
     await pass(SWEEP_MS)
+
     const { status, leaseUntil } = (await row.generation())!
     expect(status).toBe('running')
     expect(leaseUntil.getTime()).toBeLessThan(other.server.clock.now().getTime())
-
     const onOther = createClient(other.server.url, alice.identity)
     const path = { conversationId: start.conversationId }
     const { body } = await onOther.expect(200, 'getConversation', { path })
     expect(body.messages[1]).toMatchObject({ status: 'inProgress' })
 
-    setAway(false, owner)
-    await pass(LOOK_MS)
+    setUnavailable(false, owner)
+    await pass(CHECK_MS)
     const events = await stream.rest()
     expect(events.map(({ name }) => name)).toEqual(['message.delta', 'message.end'])
     expect(events[1]!.event).toMatchObject({ message: { content: 'Hello there' } })
@@ -72,18 +74,18 @@ describe('after an outage that was longer than a lease', () => {
     await close()
   })
 
-  test('one whose instance died in it is ended by another, a lease after the outage', async () => {
-    const { turn, stream, owner, other, row, pass, setAway, close } = await startTwo()
-    setAway(true, owner, other)
+  test('an answer whose instance died is interrupted by another, a lease after the outage', async () => {
+    const { turn, stream, owner, other, row, pass, setUnavailable, close } = await startInstances()
+    setUnavailable(true, owner, other)
     turn.end()
     await pass(LEASE_MS)
     owner.server.parley.services.generations.stopAll()
     await pass(LEASE_MS)
     expect((await stream.rest()).at(-1)!.name).toBe('message.error')
 
-    setAway(false, owner, other)
+    setUnavailable(false, owner, other)
     await until(async () => {
-      await pass(LOOK_MS)
+      await pass(CHECK_MS)
       return (await row.generation())?.status === 'interrupted'
     })
     expect(await row.text()).toBe('Hello')
@@ -92,25 +94,27 @@ describe('after an outage that was longer than a lease', () => {
   })
 })
 
-describe('an answer whose instance was taken for dead', () => {
-  async function interrupted(firstWords: string) {
+describe('an answer that another instance interrupted', () => {
+  async function openInterrupted(firstWords: string) {
     const alice = await server.createUser()
-    const held = await openManualStream(engine, alice, { firstWords })
-    const row = stored(alice, held.start)
-    await savedAs(row, firstWords)
-    const second = await startSecond(30_000)
+    const opened = await openManualStream(engine, alice, { firstWords })
+    const row = storedGeneration(alice, opened.start)
+    await untilSaved(row, firstWords)
+    const second = await startSecondInstance(30_000)
     await until(async () => {
-      await second.clock.advance(LOOK_MS)
+      await second.clock.advance(CHECK_MS)
       return (await row.generation())?.status === 'interrupted'
     })
-    return { ...held, alice, second, onSecond: createClient(second.url, alice.identity) }
+    return { ...opened, alice, second, onSecond: createClient(second.url, alice.identity) }
   }
 
-  test('is interrupted with its saved text, and its conversation is free', async () => {
-    const { second, onSecond, start, turn, stream } = await interrupted('Saved')
+  test('keeps its saved text and leaves its conversation free', async () => {
+    const { second, onSecond, start, turn, stream } = await openInterrupted('Saved')
     const { conversationId } = start
     const path = { conversationId }
+
     const { body } = await onSecond.expect(200, 'getConversation', { path })
+
     expect(body.messages[1]).toMatchObject({ content: 'Saved', status: 'interrupted' })
     expect(body.messages[1]).not.toHaveProperty('usage')
 
@@ -120,11 +124,13 @@ describe('an answer whose instance was taken for dead', () => {
     await second.close()
   })
 
-  test('ends there, should it still live, with one event and without changing anything', async () => {
-    const { second, onSecond, start, turn, stream } = await interrupted('Saved')
+  test('ends with message.error on its own instance and changes nothing there', async () => {
+    const { second, onSecond, start, turn, stream } = await openInterrupted('Saved')
     turn.say(' and lost')
     turn.end()
+
     const events = await stream.rest()
+
     expect(events.map(({ name }) => name)).toEqual(['message.delta', 'message.error'])
     expect(events[1]!.event).toMatchObject({
       problem: { code: 'unavailable' },
@@ -138,8 +144,8 @@ describe('an answer whose instance was taken for dead', () => {
     await second.close()
   })
 
-  test('ends there with the number and the problem that every replay has', async () => {
-    const { second, onSecond, start, turn, stream } = await interrupted('Saved')
+  test('ends on its own instance with the event number and the problem of every replay', async () => {
+    const { second, onSecond, start, turn, stream } = await openInterrupted('Saved')
 
     turn.end()
     const end = (await stream.rest()).at(-1)!
@@ -154,14 +160,16 @@ describe('an answer whose instance was taken for dead', () => {
   })
 
   test.each([[' more'], ['']])(
-    'is stopped there at the next save, with %j to save',
+    'is stopped on its own instance at the next save, with %j to save',
     async (more) => {
-      const { second, turn, stream } = await interrupted('Saved')
+      const { second, turn, stream } = await openInterrupted('Saved')
       if (more !== '') {
         turn.say(more)
         await stream.next()
       }
+
       await server.clock.advance(1_000)
+
       expect((await stream.rest()).map(({ name }) => name)).toEqual(['message.error'])
       expect(turn.signal.aborted).toBe(true)
 
@@ -169,13 +177,15 @@ describe('an answer whose instance was taken for dead', () => {
     },
   )
 
-  test('and deleted elsewhere is stopped too', async () => {
+  test('is stopped on its own instance when its conversation is deleted on another', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
-    const second = await startSecond(0)
+    const second = await startSecondInstance(0)
     const path = { conversationId: start.conversationId }
     await createClient(second.url, alice.identity).expect(204, 'deleteConversation', { path })
+
     await server.clock.advance(1_000)
+
     expect((await stream.rest()).map(({ name }) => name)).toEqual(['message.cancelled'])
     expect(turn.signal.aborted).toBe(true)
 

@@ -17,7 +17,7 @@ export let saveProgress: Store['generations']['saveProgress']
 
 export let testStore: TestStore
 
-/** Several servers share the database: none may take what runs at its start for abandoned. */
+/** Not embedded: several servers share the database, and none may interrupt what runs when it starts. */
 export let shared: Store
 
 export let server: TestServer
@@ -42,8 +42,8 @@ afterAll(async () => {
 
 type Start = { generationId: string; messageId: string; conversationId: string }
 
-/** What the database holds of a generation. */
-export function stored({ identity }: Client, { generationId, messageId }: Start) {
+/** Reads what the database holds of a generation. */
+export function storedGeneration({ identity }: Client, { generationId, messageId }: Start) {
   const { messages, generations } = testStore.store
   const findOwner = async () => {
     const { subject } = await server.parley.deps.accessTokens.verify(identity.accessToken)
@@ -61,14 +61,14 @@ export function stored({ identity }: Client, { generationId, messageId }: Start)
   }
 }
 
-/** A second instance on the same database, its clock `aheadMs` before that of the first. */
-export async function startSecond(aheadMs: number) {
+/** Starts a second instance on the same database; its clock is `aheadMs` ahead of the first. */
+export async function startSecondInstance(aheadMs: number) {
   const clock = new TestClock(new Date(server.clock.now().getTime() + aheadMs))
   return startServer({ testStore, clock, replacements: { deps: { store: shared } } })
 }
 
-/** Lets time pass until this is the text: a turn that comes during a save is skipped. */
-export function savedAs(row: ReturnType<typeof stored>, text: string) {
+/** Advances the clock until this text is saved: a save that is due during another one is skipped. */
+export function untilSaved(row: ReturnType<typeof storedGeneration>, text: string) {
   return until(async () => {
     await server.clock.advance(500)
     return (await row.text()) === text

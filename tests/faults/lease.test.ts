@@ -8,16 +8,16 @@ import {
   SWEEP_MS,
   engine,
   saveProgress,
-  savedAs,
+  untilSaved,
   server,
   setSaveProgress,
-  startSecond,
-  stored,
+  startSecondInstance,
+  storedGeneration,
   testStore,
 } from './lease.given.ts'
 
-/** Lets seconds pass until the lease is seen to be as long as can be. */
-function renewed(row: ReturnType<typeof stored>) {
+/** Advances the clock until the lease has its full length. */
+function untilRenewed(row: ReturnType<typeof storedGeneration>) {
   return until(async () => {
     await server.clock.advance(1_000)
     const leaseUntil = (await row.generation())?.leaseUntil.getTime()
@@ -25,17 +25,18 @@ function renewed(row: ReturnType<typeof stored>) {
   })
 }
 
-describe('while an answer is made', () => {
-  test('its text is saved as it is made, and shown to nobody before its end', async () => {
+describe('an answer in progress', () => {
+  test('has its text saved as it arrives, but not shown before its end', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
-    const row = stored(alice, start)
+    const row = storedGeneration(alice, start)
     expect(await row.text()).toBe('')
 
-    await savedAs(row, 'Hello')
+    await untilSaved(row, 'Hello')
     turn.say(' there')
     await stream.next()
-    await savedAs(row, 'Hello there')
+    await untilSaved(row, 'Hello there')
+
     const path = { conversationId: start.conversationId }
     const { body } = await alice.expect(200, 'getConversation', { path })
     expect(body.messages[1]).toMatchObject({ status: 'inProgress', content: '' })
@@ -44,15 +45,19 @@ describe('while an answer is made', () => {
     await stream.rest()
   })
 
-  test('its lease is renewed, whether or not there is more text', async () => {
+  test('has its lease renewed even without more text', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
-    for (let renewals = 0; renewals < 3; renewals += 1) await renewed(stored(alice, start))
+
+    for (let renewals = 0; renewals < 3; renewals += 1) {
+      await untilRenewed(storedGeneration(alice, start))
+    }
+
     turn.end()
     await stream.rest()
   })
 
-  test('text that could not be saved is saved at the next turn, and others all the same', async () => {
+  test('has its text saved at the next attempt when one fails, without delaying other answers', async () => {
     const alice = await server.createUser()
     const failing = await openManualStream(engine, alice)
     const fine = await openManualStream(engine, alice)
@@ -60,38 +65,42 @@ describe('while an answer is made', () => {
     setSaveProgress(async (progress) => {
       if (progress.generationId === failing.start.generationId && failures === 0) {
         failures += 1
-        throw new DatabaseUnavailable('away')
+        throw new DatabaseUnavailable('unreachable')
       }
       return testStore.store.generations.saveProgress(progress)
     })
-    await server.clock.advance(500)
-    await until(async () => (await stored(alice, fine.start).text()) === 'Hello')
-    expect(await stored(alice, failing.start).text()).toBe('')
 
-    await savedAs(stored(alice, failing.start), 'Hello')
+    await server.clock.advance(500)
+
+    await until(async () => (await storedGeneration(alice, fine.start).text()) === 'Hello')
+    expect(await storedGeneration(alice, failing.start).text()).toBe('')
+
+    await untilSaved(storedGeneration(alice, failing.start), 'Hello')
     for (const { turn, stream } of [failing, fine]) {
       turn.end()
       expect((await stream.rest()).at(-1)!.name).toBe('message.end')
     }
   })
 
-  test('a save that comes after its end does not stop an engine that is done', async () => {
+  test('ends normally when a save of its text comes after its end', async () => {
     const alice = await server.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
-    const [asked, ended] = [createDeferred<undefined>(), createDeferred<undefined>()]
+    const [saveBegun, saveReleased] = [createDeferred<undefined>(), createDeferred<undefined>()]
     let saved: ReturnType<typeof saveProgress> | undefined
     setSaveProgress(async (progress) => {
-      asked.resolve(undefined)
-      await ended.promise
+      saveBegun.resolve(undefined)
+      await saveReleased.promise
       saved = testStore.store.generations.saveProgress(progress)
       return saved
     })
     await server.clock.advance(500)
-    await asked.promise
+    await saveBegun.promise
+
     turn.end()
+
     expect((await stream.rest()).at(-1)!.name).toBe('message.end')
 
-    ended.resolve(undefined)
+    saveReleased.resolve(undefined)
     await until(() => Promise.resolve(saved !== undefined))
     expect(await saved).toBe('gone')
 
@@ -99,24 +108,26 @@ describe('while an answer is made', () => {
     expect(turn.signal.aborted).toBe(false)
   })
 
-  test('another instance leaves it alone for as long as its lease is renewed', async () => {
+  test('is not interrupted by another instance while its lease is renewed', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
-    const second = await startSecond(0)
+    const second = await startSecondInstance(0)
     const end = server.clock.now().getTime() + 2 * LEASE_MS
     while (server.clock.now().getTime() < end) {
-      await renewed(stored(alice, start))
+      await untilRenewed(storedGeneration(alice, start))
       const behindMs = server.clock.now().getTime() - second.clock.now().getTime()
       await second.clock.advance(behindMs)
     }
+
     turn.end()
+
     expect((await stream.rest()).at(-1)!.name).toBe('message.end')
 
     await second.close()
   })
 })
 
-test('an instance that slept beyond its leases does not take its own answers for dead', async () => {
+test('an instance that was suspended beyond its leases does not interrupt its own answers', async () => {
   const alice = await server.createUser()
   const { turn, stream } = await openManualStream(engine, alice)
   setSaveProgress(() => Promise.reject(new DatabaseUnavailable('asleep')))

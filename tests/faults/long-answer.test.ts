@@ -4,7 +4,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/wire/stream.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
-/** Of 5 UTF-16 units, so that the limit falls into the middle of a pair. */
+/** Has 5 UTF-16 units, so that the limit falls in the middle of a surrogate pair. */
 const WORD = '🙂🙂x'
 
 let upstream: TestUpstream
@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
-test('an endless answer ends normally at 64 kB, never in half a character', async () => {
+test('an endless answer ends as complete at 64 kB, never in half a character', async () => {
   const alice = await server.createUser()
 
   const events = await (await openStream(alice, { message: 'Go on' })).rest()
@@ -30,12 +30,14 @@ test('an endless answer ends normally at 64 kB, never in half a character', asyn
   expect(end.usage.source).toBe('estimated')
 })
 
-test('and the upstream is not read any further', async () => {
+test('the upstream of an endless answer is disconnected at the limit', async () => {
   const alice = await server.createUser()
-  const asking = alice.expect(200, 'sendMessage', { body: { message: 'Go on' } })
+  const sending = alice.expect(200, 'sendMessage', { body: { message: 'Go on' } })
   const call = await upstream.completion(upstream.completions.length + 1)
-  expect((await asking).body.message.status).toBe('complete')
 
+  const { body } = await sending
   await call.closed
+
+  expect(body.message.status).toBe('complete')
   expect(call.aborted).toBe(true)
 })

@@ -9,7 +9,7 @@ const STATUS = '/api/v1/status'
 const HEALTH = '/api/v1/health'
 const LARGE = '/openapi.json'
 
-/** Calls of `getStatus` that have begun, and what lets them go on. */
+/** Calls of `getStatus` that have begun; each goes on when its deferred resolves. */
 let begun: Deferred<undefined>[] = []
 let isHeld = false
 let server: TestServer
@@ -36,41 +36,45 @@ afterEach(() => {
 afterAll(() => server.close())
 
 const open = () => openRaw(server.url, server.parley.server)
-const named = (path: string, id: string) => rawRequest(path, { 'X-Request-Id': id })
-/** Whatever the server would do by itself is done by the time that it answers somebody else. */
-const letItWork = () => send(`${server.url}${HEALTH}`)
+const requestWithId = (path: string, id: string) => rawRequest(path, { 'X-Request-Id': id })
+/** Gives the server the time of a whole call on another connection. */
+const waitForOtherCall = () => send(`${server.url}${HEALTH}`)
 
-describe('calls that are sent ahead on one connection', () => {
-  test('begin one after the other, and are answered in order', async () => {
+describe('pipelined calls on one connection', () => {
+  test('begin one after another and are answered in order', async () => {
     isHeld = true
     const { socket, received } = await open()
-    socket.write(['a', 'b', 'c'].map((id) => named(STATUS, id)).join(''))
-    socket.write(named(HEALTH, 'd'))
+    socket.write(['a', 'b', 'c'].map((id) => requestWithId(STATUS, id)).join(''))
+    socket.write(requestWithId(HEALTH, 'd'))
     for (const count of [1, 2, 3]) {
       await until(() => begun.length === count)
-      await letItWork()
+      await waitForOtherCall()
       expect(begun).toHaveLength(count)
       begun[count - 1]!.resolve(undefined)
     }
+
     await until(() => responsesIn(received()).length === 4)
+
     expect(responsesIn(received())).toEqual(['200 a', '200 b', '200 c', '200 d'])
 
     socket.destroy()
   })
 
-  test('with bodies are read when it is their turn, however they came', async () => {
+  test('have their bodies read in turn, however their bytes arrive', async () => {
     isHeld = true
     const { socket, received } = await open()
     const head = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
     const body = `{"email":"a@example.com","password":"${'x'.repeat(20_000)}"}`
     const post = (id: string) =>
       `${head}X-Request-Id: ${id}\r\nContent-Length: ${body.length}\r\n\r\n${body}`
-    socket.write(named(STATUS, 'a') + post('b').slice(0, 5_000))
+    socket.write(requestWithId(STATUS, 'a') + post('b').slice(0, 5_000))
     await until(() => begun.length === 1)
-    socket.write(post('b').slice(5_000) + post('c') + named(HEALTH, 'd'))
-    await letItWork()
+    socket.write(post('b').slice(5_000) + post('c') + requestWithId(HEALTH, 'd'))
+    await waitForOtherCall()
     begun[0]!.resolve(undefined)
+
     await until(() => responsesIn(received()).length === 4)
+
     expect(responsesIn(received())).toEqual(['200 a', '400 b', '400 c', '200 d'])
 
     socket.destroy()
@@ -79,20 +83,20 @@ describe('calls that are sent ahead on one connection', () => {
   test('are not begun for a client that has hung up', async () => {
     isHeld = true
     const { socket, atServer } = await open()
-    socket.write(named(STATUS, 'a') + named(STATUS, 'b'))
+    socket.write(requestWithId(STATUS, 'a') + requestWithId(STATUS, 'b'))
     await until(() => begun.length === 1)
     socket.destroy()
     await until(() => atServer.destroyed)
     begun[0]!.resolve(undefined)
 
-    await letItWork()
+    await waitForOtherCall()
 
     expect(begun).toHaveLength(1)
   })
 
-  test('in their hundreds are answered as far as they are taken, and then the connection ends', async () => {
+  test('are answered up to a bound of some hundreds, and then the connection ends', async () => {
     const { socket, ended } = await open()
-    socket.write(Array.from({ length: 1_000 }, (_, i) => named(HEALTH, `n-${i}`)).join(''))
+    socket.write(Array.from({ length: 1_000 }, (_, i) => requestWithId(HEALTH, `n-${i}`)).join(''))
 
     const answers = responsesIn(await ended)
 
@@ -101,13 +105,15 @@ describe('calls that are sent ahead on one connection', () => {
     expect(answers).toEqual(answers.map((_, i) => `200 n-${i}`))
   })
 
-  test('whose answers nobody reads hold one of them, and are cut after 30 s of that', async () => {
+  test('buffer one response for a client that reads nothing, and are cut after 30 s', async () => {
     const { socket, atServer } = await open()
     socket.pause()
     socket.write(rawRequest(LARGE).repeat(60))
     await until(() => atServer.writableLength > 0)
     const length = Number((await send(`${server.url}${LARGE}`)).headers['content-length'])
+
     await server.clock.advance(30_000)
+
     expect(atServer.destroyed).toBe(false)
     expect(atServer.writableLength).toBeLessThan(length + 10_000)
 
@@ -117,7 +123,7 @@ describe('calls that are sent ahead on one connection', () => {
     socket.destroy()
   })
 
-  test('behind the last call of a connection are not done', async () => {
+  test('are not executed after a call with Connection: close', async () => {
     const { socket, ended } = await open()
 
     socket.write(rawRequest(HEALTH, { Connection: 'close' }) + rawRequest(STATUS))
@@ -128,7 +134,7 @@ describe('calls that are sent ahead on one connection', () => {
 })
 
 describe('a connection', () => {
-  test('on which only line breaks come after an answer is closed', async () => {
+  test('is closed when only line breaks follow a response', async () => {
     const { socket, received, atServer } = await open()
     socket.write(rawRequest(HEALTH))
     await until(() => received().includes('"up"'))
@@ -143,25 +149,29 @@ describe('a connection', () => {
     expect(atServer.destroyed).toBe(true)
   })
 
-  test('is kept for as long as its call takes', async () => {
+  test('is kept open for as long as its call takes', async () => {
     isHeld = true
     const { socket, received, atServer } = await open()
-    socket.write(named(STATUS, 'a'))
+    socket.write(requestWithId(STATUS, 'a'))
     await until(() => begun.length === 1)
     await server.clock.advance(60_000)
     begun[0]!.resolve(undefined)
+
     await until(() => responsesIn(received()).length === 1)
+
     expect(atServer.destroyed).toBe(false)
 
     socket.destroy()
   })
 
   test.each(['Content-Length: 1000', 'Transfer-Encoding: chunked'])(
-    'ends with the answer to a call whose body nobody waits for: %s',
+    'ends with the response to a call whose body is not read: %s',
     async (framing) => {
       const { socket, ended } = await open()
       socket.write(`GET ${HEALTH} HTTP/1.1\r\nHost: x\r\n${framing}\r\n\r\n`)
+
       const text = await ended
+
       expect(responsesIn(text)).toHaveLength(1)
       expect(text).toContain('\r\nConnection: close\r\n')
 

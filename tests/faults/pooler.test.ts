@@ -18,23 +18,23 @@ import {
 } from '../support/database/server-database.ts'
 import { openStream } from '../support/wire/stream.ts'
 
-/** As many right logins at once as no limit refuses: each counts on its account until it has succeeded. */
-const AT_ONCE = 5
-/** Fewer than a server has connections: its transactions go from one session to another. */
+/** The most concurrent logins that no limit refuses: each counts on its account until it has succeeded. */
+const CONCURRENT = 5
+/** Fewer sessions than a server has connections: its transactions move between sessions. */
 const SESSIONS = 3
 const migrated = inject('migrated')
 const serverUrl = 'snapshot' in migrated ? '' : migrated.serverUrl
-const can = serverUrl !== '' && hasPgBouncer
+const isAvailable = serverUrl !== '' && hasPgBouncer
 
 let workplace: Workplace
 let pooler: PgBouncer
 let name: string
-/** Of a database of its own, to the server and by the pooler. */
+/** The URLs of the test's own database: at the server, and through the pooler. */
 let direct: string
 let pooled: string
 let env: Record<string, string>
 
-async function open(mode: 'transaction' | 'session' | 'statement', sessions = SESSIONS) {
+async function openPooler(mode: 'transaction' | 'session' | 'statement', sessions = SESSIONS) {
   pooler = await startPgBouncer(serverUrl, { mode, sessions })
   pooled = pooler.url(direct)
   const keysFile = join(workplace.directory, 'keys.json')
@@ -42,7 +42,17 @@ async function open(mode: 'transaction' | 'session' | 'statement', sessions = SE
   env = { DATABASE_URL: pooled, SIGNING_KEYS_FILE: keysFile, SERVER_SECRET: newServerSecret() }
 }
 
-describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
+/**
+ * Whether a line of the log says that something is wrong behind a pooler: any warning or error (settings of the
+ * session, a failed request, a contract violation), but not that the limit store was slow, as on a busy machine.
+ */
+function isMistake(line: string): boolean {
+  const isSlowStore = /"type":"TooSlow".*"msg":"limit store unavailable/.test(line)
+  const isRecovery = line.includes('"msg":"limit store available again"')
+  return /"level":"(warn|error|fatal)"/.test(line) && !isSlowStore && !isRecovery
+}
+
+describe.skipIf(!isAvailable)('behind a PgBouncer with its own defaults', () => {
   beforeEach(async () => {
     workplace = await openWorkplace()
     name = `parley_test_${randomUUID()}`
@@ -58,31 +68,33 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     ['transaction', SESSIONS],
     ['session', 40],
   ] as const)(
-    'in %s mode a server starts on an empty database, and logins, chats and streams at once are answered',
+    'in %s mode a server starts on an empty database and answers concurrent logins, chats and streams',
     async (mode, sessions) => {
-      await open(mode, sessions)
+      await openPooler(mode, sessions)
       await administer(serverUrl, `ALTER DATABASE "${name}" SET datestyle = 'SQL, DMY'`)
       await administer(serverUrl, `ALTER DATABASE "${name}" SET statement_timeout = '1s'`)
       const parley = await workplace.start(env)
       const alice = await parley.logIn()
       await alice.expect(200, 'getReadiness')
-      const calls = Array.from({ length: AT_ONCE }, () => [
+      const calls = Array.from({ length: CONCURRENT }, () => [
         alice.call('logIn', { body: ADMIN }),
         alice.call('sendMessage', { body: { message: 'Hello' } }),
         alice.call('listConversations'),
       ])
+
       const answers = await Promise.all(calls.flat())
+
       expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200))
 
       const stream = await openStream(alice, { message: 'Hello' })
       expect((await stream.rest()).at(-1)!.name).toBe('message.end')
-      expect(parley.stdout()).not.toMatch(/"level":"(warn|error)"/)
+      expect(parley.stdout().split('\n').filter(isMistake)).toEqual([])
     },
     120_000,
   )
 
-  test('a statement takes no longer than its limit, alone and in a transaction', async () => {
-    await open('transaction')
+  test('a statement is cancelled at its time limit, alone and in a transaction', async () => {
+    await openPooler('transaction')
     const pool = openPool({ databaseUrl: pooled, statementMs: 300 })
     await expect(pool.query('SELECT pg_sleep(60)')).rejects.toMatchObject({ code: '57014' })
 
@@ -95,14 +107,15 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     await pool.end()
   })
 
-  test('two that share a session each have their own limit, and leave nothing to a third', async () => {
-    await open('transaction', 1)
+  test('two clients that share a session keep their own settings and leave none to a third', async () => {
+    await openPooler('transaction', 1)
     const hasty = openPool({ databaseUrl: pooled, statementMs: 300 })
     const patient = openPool({ databaseUrl: pooled, statementMs: 60_000 })
     const third = new pg.Client({ connectionString: pooled })
     await third.connect()
     const limit = 'SHOW statement_timeout'
-    const rowOf = async (asked: Promise<{ rows: unknown[] }>) => (await asked).rows[0]
+    const rowOf = async (query: Promise<{ rows: unknown[] }>) => (await query).rows[0]
+
     for (let turn = 0; turn < 2; turn += 1) {
       expect(await rowOf(hasty.query(limit))).toEqual({ statement_timeout: '300ms' })
       expect(await rowOf(patient.query(limit))).toEqual({ statement_timeout: '1min' })
@@ -114,13 +127,14 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     await Promise.all([hasty.end(), patient.end(), third.end()])
   })
 
-  test('a statement costs no other round trip than without', async () => {
-    await open('transaction')
+  test('a statement costs one round trip, as without a pooler', async () => {
+    await openPooler('transaction')
     const pool = openPool({ databaseUrl: pooled })
     const client = await pool.connect()
     let roundTrips = 0
     client.connection.on('readyForQuery', () => (roundTrips += 1))
     const named = { name: 'answer', text: 'SELECT $1::int AS answer', values: [42] }
+
     expect((await client.query(named)).rows).toEqual([{ answer: 42 }])
     await expect(client.query('SELECT 1 / 0')).rejects.toMatchObject({ code: '22012' })
     expect((await client.query(named)).rows).toEqual([{ answer: 42 }])
@@ -130,11 +144,13 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     await pool.end()
   })
 
-  test('instances that start at once migrate once, and leave no lock in a session of the pooler', async () => {
-    await open('transaction')
+  test('concurrent starts migrate once and leave no lock in a session of the pooler', async () => {
+    await openPooler('transaction')
     const opened = Array.from({ length: 3 }, () => openDatabase({ databaseUrl: pooled }))
     const databases = await Promise.all(opened)
+
     const applied = await Promise.all(databases.map((database) => migrate(database)))
+
     expect(new Set(applied.flat()).size).toBe(applied.flat().length)
 
     await Promise.all(databases.map((database) => database.close()))
@@ -147,8 +163,8 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     expect(held).toEqual([{ held: 0 }])
   }, 120_000)
 
-  test('what no server can work with is said in a sentence', async () => {
-    await open('statement')
+  test('a start that the pooler makes impossible fails with one sentence that says why', async () => {
+    await openPooler('statement')
     const { code, stderr } = await workplace.startInVain(env)
     expect([code, stderr]).toEqual([
       1,
@@ -156,7 +172,7 @@ describe.skipIf(!can)('behind a PgBouncer with its own defaults', () => {
     ])
 
     await pooler.close()
-    await open('transaction')
+    await openPooler('transaction')
     await administer(
       serverUrl,
       `ALTER DATABASE "${name}" SET default_transaction_isolation = 'serializable'`,

@@ -28,7 +28,7 @@ let env: Record<string, string>
 let parley: ParleyProcess
 let alice: Client
 
-describe.skipIf(!hasPostgres)('while nothing can be written', () => {
+describe.skipIf(!hasPostgres)('while the database is read-only', () => {
   beforeEach(async () => {
     workplace = await openWorkplace()
     postgres = await startPostgres()
@@ -50,61 +50,65 @@ describe.skipIf(!hasPostgres)('while nothing can be written', () => {
     await postgres.close()
   })
 
-  const everyCall = () => [
+  const callAll = () => [
     alice.call('logIn', { body: ADMIN }),
     alice.call('sendMessage', { body: { message: 'Hi' } }),
     alice.call('listConversations'),
     alice.call('getProfile'),
   ]
 
-  /** Not ready, and no call is answered, from rows that may be old either. */
-  const expectAway = async () => {
+  /** The server is not ready and answers no call, not even from rows that may be outdated. */
+  const expectUnavailable = async () => {
     await until(async () => {
       const { status, body } = await alice.call('getReadiness')
       expect(status).toBe(503)
       return JSON.stringify(body).includes('{"name":"database","status":"down"}')
     })
-    for (const answer of await Promise.all([...everyCall(), ...everyCall()])) {
+    for (const answer of await Promise.all([...callAll(), ...callAll()])) {
       expect(answer).toMatchObject({ status: 503, body: { code: 'unavailable', retryable: true } })
     }
   }
 
-  const expectBack = async () => {
+  const expectRecovery = async () => {
     await until(async () => (await alice.call('getReadiness')).status === 200, RECOVERY_MS)
     await until(async () => {
-      const answers = await Promise.all(everyCall())
+      const answers = await Promise.all(callAll())
       return answers.every(({ status }) => status === 200)
     }, RECOVERY_MS)
   }
 
-  test('after a failover to a standby the server is not ready and calls are 503, until the standby is promoted', async () => {
+  test('after a failover to a standby, the server is not ready and calls are 503 until the standby is promoted', async () => {
     const standby = await postgres.standby()
     try {
-      const said = await alice.expect(200, 'sendMessage', { body: { message: 'Kept' } })
+      const sent = await alice.expect(200, 'sendMessage', { body: { message: 'Kept' } })
       const [position] = await queryServer(postgres.url, 'SELECT pg_current_wal_lsn()::text AS at')
-      const has = `SELECT pg_last_wal_replay_lsn() >= '${String(position!['at'])}' AS it`
-      await until(async () => (await queryServer(standby.url, has))[0]!['it'] === true)
+      const hasReplayed = `SELECT pg_last_wal_replay_lsn() >= '${String(position!['at'])}' AS it`
+      await until(async () => (await queryServer(standby.url, hasReplayed))[0]!['it'] === true)
+
       await postgres.kill()
       wire.redirect(standby.url)
-      await expectAway()
+      await expectUnavailable()
+
       await administer(standby.url, 'SELECT pg_promote()')
-      await expectBack()
-      const path = { conversationId: said.body.conversationId }
+      await expectRecovery()
+      const path = { conversationId: sent.body.conversationId }
       await alice.expect(200, 'getConversation', { path })
     } finally {
       await standby.close()
     }
   }, 120_000)
 
-  test('a server that is closed to writers and opened again is served as soon as it is open', async () => {
-    const close = (on: 'on' | 'off') =>
-      administer(postgres.url, `ALTER SYSTEM SET default_transaction_read_only = ${on}`)
-    await close('on')
-    await administer(postgres.url, 'SELECT pg_reload_conf()')
-    // Whoever has a connection of before finds out by its next write.
+  test('when PostgreSQL turns read-only and back, the server is not ready, does not start, and recovers', async () => {
+    const setReadOnly = async (value: 'on' | 'off') => {
+      await administer(postgres.url, `ALTER SYSTEM SET default_transaction_read_only = ${value}`)
+      await administer(postgres.url, 'SELECT pg_reload_conf()')
+    }
+
+    await setReadOnly('on')
+    // A connection from before finds out at its next write.
     await until(async () => (await alice.call('getReadiness')).status === 503)
     await until(async () => (await alice.call('getProfile')).status === 503)
-    await expectAway()
+    await expectUnavailable()
 
     const { code, stderr } = await workplace.startInVain(env)
     expect([code, stderr]).toEqual([
@@ -112,8 +116,7 @@ describe.skipIf(!hasPostgres)('while nothing can be written', () => {
       'Parley did not start.\nThe database in DATABASE_URL is read-only: it is a standby or has default_transaction_read_only. Name the primary server, or allow writes.\n',
     ])
 
-    await close('off')
-    await administer(postgres.url, 'SELECT pg_reload_conf()')
-    await expectBack()
+    await setReadOnly('off')
+    await expectRecovery()
   }, 120_000)
 })

@@ -57,8 +57,8 @@ function options() {
   return { cwd: directory, env: variables }
 }
 
-/** Runs the command, with a password on its standard input. */
-function reset(args: string[], password = '') {
+/** Runs the command with a password on its standard input. */
+function runReset(args: string[], password = '') {
   const running = promisify(execFile)(
     process.execPath,
     ['--import', TSX, COMMAND, ...args],
@@ -74,17 +74,20 @@ const logIn = async ({ url }: ParleyProcess, password: string): Promise<Client> 
 }
 
 describe.each(databases)('npm run reset-password (%s)', (kind) => {
-  test('sets a password beside a running server, ends every session, and is in the record', async () => {
+  test('sets a password beside a running server, ends every session and writes an audit event', async () => {
     await useDatabase(kind)
     const server = await workplace.start(env)
     const before = await server.logIn()
-    const { stdout } = await reset([email], `${NEW}\n`)
+
+    const { stdout } = await runReset([email], `${NEW}\n`)
+
     expect(stdout).toBe('')
-    // At once where the server has done it, else as soon as it has heard of it.
+    // The server sees it at once if it did the reset itself, else at its next look at the database.
     await until(async () => (await before.call('getProfile')).status === 401, 30_000)
     const { refreshToken } = before.identity
     await before.refused('token-invalid', 'refreshTokens', { body: { refreshToken } })
     await createClient(server.url).refused('invalid-credentials', 'logIn', { body: ADMIN })
+
     const admin = await logIn(server, NEW)
     const event = { query: { event: 'password.reset' } } as const
     const { body } = await admin.expect(200, 'listAuditEvents', event)
@@ -92,23 +95,25 @@ describe.each(databases)('npm run reset-password (%s)', (kind) => {
     expect(body.data).toMatchObject([{ outcome: 'done', target: { kind: 'user', id } }])
     expect(body.data[0]).not.toHaveProperty('actor')
 
-    const made = (await reset([email, '--generate'])).stdout.trim()
-    await logIn(server, made)
-    expect(server.stdout() + server.stderr()).not.toContain(made)
+    const generated = (await runReset([email, '--generate'])).stdout.trim()
+    await logIn(server, generated)
+    expect(server.stdout() + server.stderr()).not.toContain(generated)
   }, 240_000)
 
-  test('works while no server runs, killed or stopped, and refuses what is no password', async () => {
+  test('works after the server was killed, and refuses a bad password and an unknown account', async () => {
     await useDatabase(kind)
     const server = await workplace.start(env)
     server.signal('SIGKILL')
     await server.exited
-    await reset([email], `${NEW}\n`)
-    await expect(reset([email], 'password123\n')).rejects.toMatchObject({
+
+    await runReset([email], `${NEW}\n`)
+
+    await expect(runReset([email], 'password123\n')).rejects.toMatchObject({
       code: 1,
       stderr:
         'No password was changed.\nThe password is refused. It is one of the most common passwords.\n',
     })
-    await expect(reset(['nobody@example.com'], `${NEW}\n`)).rejects.toMatchObject({
+    await expect(runReset(['nobody@example.com'], `${NEW}\n`)).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringContaining(`Administrators: ${email}.`) as string,
     })
@@ -117,7 +122,7 @@ describe.each(databases)('npm run reset-password (%s)', (kind) => {
   }, 240_000)
 })
 
-test('a reset of a disabled account says so, and enables it when told', async () => {
+test('npm run reset-password reports a disabled account, and enables it with --enable', async () => {
   const server = await workplace.start()
   const admin = await server.logIn()
   const user = {
@@ -127,34 +132,34 @@ test('a reset of a disabled account says so, and enables it when told', async ()
   }
   const { id } = (await admin.expect(201, 'createUser', { body: { ...user, role: 'user' } })).body
   await admin.expect(200, 'changeUser', { path: { userId: id }, body: { disabled: true } })
-  expect((await reset([user.email], `${NEW}\n`)).stderr).toContain('still disabled')
 
+  expect((await runReset([user.email], `${NEW}\n`)).stderr).toContain('still disabled')
   const body = { email: user.email, password: NEW }
   await createClient(server.url).refused('account-disabled', 'logIn', { body })
-  expect((await reset([user.email, '--enable'], `${NEW}\n`)).stderr).not.toContain('disabled')
+  expect((await runReset([user.email, '--enable'], `${NEW}\n`)).stderr).not.toContain('disabled')
 
   await createClient(server.url).expect(200, 'logIn', { body })
 }, 240_000)
 
-test('where there is no database, nothing is made', async () => {
-  await expect(reset([email], `${NEW}\n`)).rejects.toMatchObject({
+test('npm run reset-password fails without a database and creates none', async () => {
+  await expect(runReset([email], `${NEW}\n`)).rejects.toMatchObject({
     stderr: expect.stringContaining('There is no database in') as string,
   })
 }, 60_000)
 
 test.skipIf(process.platform !== 'linux')(
-  'a password that is typed on a terminal is asked for twice and never shown',
+  'npm run reset-password asks for a typed password twice and never shows it',
   async () => {
     await (await workplace.start()).logIn()
     const line = `${process.execPath} --import ${TSX} ${COMMAND} ${email}`
     const terminal = spawn('script', ['-qec', line, '/dev/null'], options())
     let seen = ''
     terminal.stdout.setEncoding('utf8').on('data', (text: string) => (seen += text))
+
     await until(() => seen.includes('New password'), 60_000)
     terminal.stdin.write(`${NEW}\r`)
     await until(() => seen.includes('Repeat the password'), 60_000)
     terminal.stdin.write(`${NEW}\r`)
-
     const [code] = (await once(terminal, 'close')) as [number]
 
     expect([code, seen]).toEqual([0, expect.stringContaining('has a new password')])

@@ -11,7 +11,7 @@ import { until } from '../support/clock/until.ts'
 
 const PATIENCE_MS = 180_000
 
-// Several processes share a database only on a server.
+// The embedded database serves only one process.
 describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreSQL', () => {
   let workplace: Workplace
   let empty: Awaited<ReturnType<typeof openEmptyServerDatabase>>
@@ -33,26 +33,25 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
   })
 
   test(
-    'that start at once on an empty database migrate once, make one admin, and both serve',
+    'migrate once, create one administrator and both serve when they start together on an empty database',
     async () => {
       const both = await Promise.all([workplace.start(shared), workplace.start(shared)])
+
       const names = (await readMigrations(migrationsDirectory)).map(({ name }) => name)
       const applied = await queryServer(
         empty.url,
         'SELECT migration_name AS name FROM _prisma_migrations ORDER BY 1',
       )
       expect(applied.map(({ name }) => name)).toEqual(names)
-
       const admins = await queryServer(empty.url, 'SELECT id FROM accounts')
       expect(admins).toHaveLength(1)
-
       for (const parley of both) await logInSoon(parley)
     },
     PATIENCE_MS,
   )
 
   test(
-    'that are restarted in turn show no error to a client that tries once more, elsewhere',
+    'show no error during a rolling restart to a client that retries once at the other',
     async () => {
       const ports = [await freePort(), await freePort()]
       const started: ParleyProcess[] = []
@@ -67,6 +66,7 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
       const { credentials } = await logInSoon(running[0]!)
       const load = startLoad(urls, credentials)
       await until(() => load.done() > 20, PATIENCE_MS)
+
       const exits: unknown[] = []
       for (const [index, port] of ports.entries()) {
         running[index]!.signal('SIGTERM')
@@ -75,10 +75,9 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
         const before = load.done()
         await until(() => load.done() > before + 20, PATIENCE_MS)
       }
-
       const failures = await load.stop()
 
-      expect(failures, started.map(mistakesOf).join('')).toEqual([])
+      expect(failures, started.map(errorLines).join('')).toEqual([])
       expect(exits).toEqual([
         { code: 0, signal: null },
         { code: 0, signal: null },
@@ -89,19 +88,19 @@ describe.skipIf('snapshot' in inject('migrated'))('two processes on one PostgreS
   )
 })
 
-/** While it warms up, a busy machine may keep it from its limits: sign-in is 503 for a second then. */
+/** Retries: on a busy machine, sign-in can be 503 for a second while a server warms up. */
 const logInSoon = (parley: ParleyProcess) =>
   until(() => parley.logIn().catch(() => undefined), 30_000)
 
-/** What it logged as its own fault. */
-const mistakesOf = (parley: ParleyProcess) =>
+/** Returns the lines that the server logged as its own errors. */
+const errorLines = (parley: ParleyProcess) =>
   parley
     .stdout()
     .split('\n')
-    .filter((line) => line.includes('"level":50'))
+    .filter((line) => /"level":"(error|fatal)"/.test(line))
     .join('\n')
 
-/** Callers that read, chat and stream without a pause, each from instance to instance in turn. */
+/** Starts callers that read, chat and stream without a pause, at each instance in turn. */
 function startLoad(urls: string[], credentials: Record<string, string>) {
   const failures: string[] = []
   let isOver = false
@@ -109,31 +108,35 @@ function startLoad(urls: string[], credentials: Record<string, string>) {
   let retried = 0
   const headers = { ...credentials, 'Content-Type': 'application/json' }
 
-  /** What went wrong, or nothing. */
-  const attempt = async (url: string, act: string, pledge: string): Promise<string | undefined> => {
+  /** Returns what went wrong, or undefined. */
+  const attempt = async (
+    url: string,
+    path: string,
+    idempotencyKey: string,
+  ): Promise<string | undefined> => {
     try {
-      const isRead = act === 'conversations'
-      const response = await fetch(`${url}/api/v1/${act}`, {
-        headers: { ...headers, ...(!isRead && { 'Idempotency-Key': pledge }) },
+      const isRead = path === 'conversations'
+      const response = await fetch(`${url}/api/v1/${path}`, {
+        headers: { ...headers, ...(!isRead && { 'Idempotency-Key': idempotencyKey }) },
         ...(!isRead && { method: 'POST', body: JSON.stringify({ message: 'Hello!' }) }),
       })
       const text = await response.text()
-      if (response.status !== 200) return `${act}: ${response.status} ${text}`
-      if (act !== 'chat/stream' || text.includes('event: message.end')) return undefined
-      return `${act}: ${text.slice(-300)}`
+      if (response.status !== 200) return `${path}: ${response.status} ${text}`
+      if (path !== 'chat/stream' || text.includes('event: message.end')) return undefined
+      return `${path}: ${text.slice(-300)}`
     } catch (error) {
       const { cause, message } = error as Error
-      return `${act}: ${message} ${String(cause)}`
+      return `${path}: ${message} ${String(cause)}`
     }
   }
-  const call = async (act: string): Promise<void> => {
+  const call = async (path: string): Promise<void> => {
     for (let turn = 0; !isOver; turn += 1) {
-      const pledge = crypto.randomUUID()
+      const idempotencyKey = crypto.randomUUID()
       const at = (index: number) => urls[(turn + index) % urls.length]!
-      const first = await attempt(at(0), act, pledge)
+      const first = await attempt(at(0), path, idempotencyKey)
       if (first !== undefined) {
         retried += 1
-        const second = await attempt(at(1), act, pledge)
+        const second = await attempt(at(1), path, idempotencyKey)
         if (second !== undefined) failures.push(`${first} | ${second}`)
       }
       done += 1

@@ -6,9 +6,9 @@ import { createManualEngine, openManualStream } from '../support/upstream/manual
 import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 
-/** Frames around single characters: some megabytes, far beyond what the sockets hold. */
+/** One frame for each character: some megabytes, far more than the sockets hold. */
 const LONG_ANSWER = 'a'.repeat(65_000)
-/** What may wait in the memory of the server for one reader. */
+/** What the server may buffer for one reader. */
 const MOST_BUFFERED_BYTES = 256 * 1024
 
 const engine = createManualEngine()
@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-/** A stream of which nothing is read until `resume`, and the server's end of its connection. */
+/** Opens a stream that is not read until `resume`; returns it with the server's end of its connection. */
 async function openUnreadStream(client: Client) {
   const url = new URL(client.urlOf('streamMessage'))
   const socket = connect({ port: Number(url.port), host: url.hostname })
@@ -36,24 +36,25 @@ async function openUnreadStream(client: Client) {
   return { socket, turn, atServer }
 }
 
-async function answerOf(client: Client) {
+async function getAnswer(client: Client) {
   const { body } = await client.expect(200, 'listConversations')
   const path = { conversationId: body.data[0]!.id }
   const conversation = await client.expect(200, 'getConversation', { path })
   return conversation.body.messages.at(-1)!
 }
 
-const isComplete = async (client: Client) => (await answerOf(client)).status === 'complete'
+const isComplete = async (client: Client) => (await getAnswer(client)).status === 'complete'
 
 describe('a reader who reads nothing', () => {
-  test('holds up neither the answer nor memory, and finds all of it when it reads on', async () => {
+  test('delays no answer, fills no memory, and gets the whole answer when it reads on', async () => {
     const alice = await server.createUser()
     const { socket, turn, atServer } = await openUnreadStream(alice)
     for (const character of LONG_ANSWER) turn.say(character)
     turn.end()
     await until(() => isComplete(alice), 20_000)
-    // What is written in turns of the event loop comes to where the socket takes no more.
+    // The server writes in turns of the event loop, until the socket takes no more.
     await until(() => atServer.writableLength > 0, 20_000)
+
     expect(atServer.writableLength).toBeLessThan(MOST_BUFFERED_BYTES)
 
     let raw = ''
@@ -66,41 +67,45 @@ describe('a reader who reads nothing', () => {
     expect(raw.match(/^event: message\.(end|error|cancelled)$/gm)).toEqual(['event: message.end'])
   }, 60_000)
 
-  test('for 30 s is cut, and the answer is kept', async () => {
+  test('is disconnected after 30 s, and the answer is stored', async () => {
     const alice = await server.createUser()
     const { socket, turn, atServer } = await openUnreadStream(alice)
     for (const character of LONG_ANSWER) turn.say(character)
     turn.end()
     await until(() => isComplete(alice), 20_000)
+
     await server.clock.advance(29_999)
+
     expect(atServer.destroyed).toBe(false)
 
-    // What the sockets still take on the way starts the 30 s anew.
+    // Bytes that the sockets still take restart the 30 s.
     await until(async () => {
       await server.clock.advance(10_000)
       return atServer.destroyed
     })
-    expect((await answerOf(alice)).content).toBe(LONG_ANSWER)
+    expect((await getAnswer(alice)).content).toBe(LONG_ANSWER)
 
     socket.destroy()
   }, 60_000)
 })
 
-describe('a reader of whom only the system sees that he takes something', () => {
-  test('is not cut while he does, and is 30 s after he has stopped', async () => {
-    let untaken = 10_000_000
+describe('a reader whose progress only the operating system sees', () => {
+  test('is not disconnected while it reads, and is disconnected 30 s after it stopped', async () => {
+    let unreadBytes = 10_000_000
     const unacknowledged = (sockets: readonly Socket[]) =>
-      new Map(sockets.map((socket) => [socket, untaken]))
+      new Map(sockets.map((socket) => [socket, unreadBytes]))
     const patient = await startServer({ replacements: { deps: { engine }, unacknowledged } })
     patient.parley.server.on('connection', (socket) => accepted.push(socket))
     const { socket, turn, atServer } = await openUnreadStream(await patient.createUser())
     for (const character of LONG_ANSWER) turn.say(character)
     turn.end()
     await until(() => atServer.writableNeedDrain)
+
     for (let minutes = 0; minutes < 10; minutes += 0.5) {
-      untaken -= 1
+      unreadBytes -= 1
       await patient.clock.advance(30_000)
     }
+
     expect(atServer.destroyed).toBe(false)
 
     await patient.clock.advance(40_000)
@@ -111,8 +116,8 @@ describe('a reader of whom only the system sees that he takes something', () => 
   }, 60_000)
 })
 
-describe('a stream on which nothing happens', () => {
-  test('is kept open by a comment every 15 s, which is no event', async () => {
+describe('a stream without events', () => {
+  test('is kept open by a comment every 15 s', async () => {
     const alice = await server.createUser()
     const url = alice.urlOf('streamMessage')
     const headers = { ...alice.credentials, 'Content-Type': 'application/json' }
@@ -123,20 +128,20 @@ describe('a stream on which nothing happens', () => {
     const reader = (await answering).body!.pipeThrough(new TextDecoderStream()).getReader()
     let raw = ''
     while (!raw.includes('message.delta')) raw += (await reader.read()).value!
+
     for (let comments = 0; comments < 3; comments += 1) {
       await server.clock.advance(14_999)
       await server.clock.advance(1)
       expect((await reader.read()).value).toBe(': keepalive\n')
     }
+
     turn.end()
     let rest = ''
-
     for (let read = await reader.read(); !read.done; read = await reader.read()) rest += read.value
-
     expect(rest).toMatch(/^event: message\.end\n/)
   })
 
-  test('leaves no timer behind when it has ended', async () => {
+  test('leaves no timer behind after its end', async () => {
     const alice = await server.createUser()
     const before = server.clock.pending
     const { turn, stream } = await openManualStream(engine, alice)

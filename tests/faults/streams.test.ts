@@ -11,7 +11,7 @@ import { until } from '../support/clock/until.ts'
 const TERMINAL = new Set(['message.end', 'message.cancelled', 'message.error'])
 
 const engine = createManualEngine()
-/** While one is set, no end of a generation is told although it is committed. */
+/** While it is set, the end of a generation is committed but not reported. */
 let gate: Promise<unknown> | undefined
 let testStore: TestStore
 let server: TestServer
@@ -31,7 +31,7 @@ afterAll(async () => {
   await testStore.close()
 })
 
-async function messageOf(client: Client, conversationId: string) {
+async function getLastMessage(client: Client, conversationId: string) {
   const { body } = await client.expect(200, 'getConversation', { path: { conversationId } })
   return body.messages.at(-1)!
 }
@@ -46,7 +46,7 @@ function expectWhole(events: readonly WireEvent[], generationId: string): void {
 }
 
 describe('a stream', () => {
-  test('tells each piece while the engine is still making the next', async () => {
+  test('sends each piece before the engine has produced the next', async () => {
     const alice = await server.createUser()
     const { turn, stream, start, begun } = await openManualStream(engine, alice)
     expect(begun[1]!.event).toEqual({ type: 'message.delta', text: 'Hello' })
@@ -58,6 +58,7 @@ describe('a stream', () => {
       expect(event.event).toEqual({ type: 'message.delta', text })
       events.push(event)
     }
+
     turn.end()
     events.push(...(await stream.rest()))
     expectWhole(events, start.generationId)
@@ -68,7 +69,7 @@ describe('a stream', () => {
     })
   })
 
-  test('has the headers that keep it from being cached, held back or compressed', async () => {
+  test('has headers that forbid caching, buffering and compression', async () => {
     const alice = await server.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
     turn.end()
@@ -86,7 +87,7 @@ describe('a stream', () => {
     expect(stream.headers.get('ratelimit')).toMatch(/^"user";r=\d+;t=\d+, "chat";r=\d+;t=\d+$/)
   })
 
-  test('carries any text as data: none makes a line, a field or a frame', async () => {
+  test('carries any text as data, so that none becomes a line, a field or a frame', async () => {
     const alice = await server.createUser()
     const pieces = [
       'a\nb',
@@ -102,17 +103,20 @@ describe('a stream', () => {
     const { turn, stream, start, begun } = await openManualStream(engine, alice, {
       firstWords: '\n',
     })
+
     for (const piece of pieces) turn.say(piece)
     turn.end()
     const events = [...begun, ...(await stream.rest())]
+
     expectWhole(events, start.generationId)
+
     expect(events.slice(2, -1).map(({ event }) => event)).toEqual(
       pieces.map((text) => ({ type: 'message.delta', text })),
     )
 
-    const kept = await messageOf(alice, start.conversationId)
-    expect(kept.content).toBe(`\n${pieces.join('')}`)
-    expect(kept.content).toBe(textOf(events))
+    const stored = await getLastMessage(alice, start.conversationId)
+    expect(stored.content).toBe(`\n${pieces.join('')}`)
+    expect(stored.content).toBe(textOf(events))
   })
 
   test('leaves out pieces without text', async () => {
@@ -126,7 +130,7 @@ describe('a stream', () => {
     expect(events.map(({ name }) => name)).toEqual(['message.delta', 'message.end'])
   })
 
-  test('of an answer without a word is a start and an end', async () => {
+  test('consists of a start and an end for an answer without text', async () => {
     const alice = await server.createUser()
     const opening = openStream(alice, { message: 'Hi' })
     ;(await engine.next()).end()
@@ -138,30 +142,32 @@ describe('a stream', () => {
   })
 })
 
-describe('the one terminal event', () => {
-  test('comes after the message is committed', async () => {
+describe('the terminal event', () => {
+  test('is sent after the message is committed', async () => {
     const alice = await server.createUser()
     const { turn, stream, start } = await openManualStream(engine, alice)
     const opened = createDeferred<undefined>()
     gate = opened.promise
     turn.end()
-    let told = false
+    let isSent = false
     const terminal = stream.next().then((event) => {
-      told = true
+      isSent = true
       return event
     })
+
     const committed = await until(async () => {
-      const message = await messageOf(alice, start.conversationId)
+      const message = await getLastMessage(alice, start.conversationId)
       return message.status === 'complete' && message
     })
-    expect(told).toBe(false)
+
+    expect(isSent).toBe(false)
 
     gate = undefined
     opened.resolve(undefined)
     expect((await terminal)!.event).toMatchObject({ type: 'message.end', message: committed })
   })
 
-  test('is message.error with the partial text when the engine breaks off', async () => {
+  test('is message.error with the partial text when the engine fails', async () => {
     const alice = await server.createUser()
     const { turn, stream, start, begun } = await openManualStream(engine, alice)
     turn.fail(new EngineFailure('upstream-failed', 'secret address'))
@@ -173,11 +179,11 @@ describe('the one terminal event', () => {
     expect(end.problem).toMatchObject({ code: 'upstream-failed', status: 502 })
     expect(end.problem.requestId).toBe(stream.headers.get('x-request-id'))
     expect(end.message).toMatchObject({ content: 'Hello', status: 'failed' })
-    expect(end.message).toEqual(await messageOf(alice, start.conversationId))
+    expect(end.message).toEqual(await getLastMessage(alice, start.conversationId))
     expect(JSON.stringify(events)).not.toContain('secret')
   })
 
-  test('is message.error internal when the engine has a bug, which is logged', async () => {
+  test('is message.error with the code internal when the engine has a bug, which is logged', async () => {
     const alice = await server.createUser()
     const { turn, stream } = await openManualStream(engine, alice)
     turn.fail(new TypeError('a bug of the engine'))
@@ -190,13 +196,15 @@ describe('the one terminal event', () => {
     expect(JSON.stringify(server.logLines())).toContain('a bug of the engine')
   })
 
-  test('is message.cancelled when the conversation is deleted, and what was said is paid', async () => {
+  test('is message.cancelled when the conversation is deleted, and the text so far counts as usage', async () => {
     const alice = await server.createUser()
     const { turn, stream, start, begun } = await openManualStream(engine, alice)
     const { conversationId } = start
     await alice.expect(204, 'deleteConversation', { path: { conversationId } })
     const events = [...begun, ...(await stream.rest())]
+
     expectWhole(events, start.generationId)
+
     expect(events.at(-1)!.event).toMatchObject({
       type: 'message.cancelled',
       message: { content: 'Hello', status: 'cancelled' },
@@ -211,17 +219,17 @@ describe('the one terminal event', () => {
 })
 
 describe('an answer that breaks off', () => {
-  test('is 200 and a failed message with the text so far for POST /chat', async () => {
+  test('is 200 with a failed message and its partial text for POST /chat', async () => {
     const alice = await server.createUser()
-    const asking = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
+    const sending = alice.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     const turn = await engine.next()
     turn.say('Hel')
     turn.fail(new EngineFailure('upstream-timeout', 'silence'))
 
-    const { message, usage, conversationId } = (await asking).body
+    const { message, usage, conversationId } = (await sending).body
 
     expect(message).toMatchObject({ content: 'Hel', status: 'failed', usage })
-    expect(await messageOf(alice, conversationId)).toEqual(message)
+    expect(await getLastMessage(alice, conversationId)).toEqual(message)
   })
 
   test('leaves its conversation free for the next message', async () => {

@@ -9,17 +9,17 @@ import { createServiceAccount, type ServiceAccountClient } from '../support/reso
 import { until } from '../support/clock/until.ts'
 import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
-/** One look of an instance at what others have changed. */
-export const LOOK_MS = 2_000
+/** How often an instance reads what others have changed. */
+export const FEED_MS = 2_000
 
 export let testStore: TestStore
 
 export let watchedThere: SpyStore
 
-/** Where it is done. */
+/** The instance that makes a change. */
 export let here: TestServer
 
-/** Where it has to be heard of. */
+/** The instance that must notice it. */
 export let there: TestServer
 
 export let admin: Client
@@ -28,11 +28,11 @@ beforeAll(async () => {
   testStore = await openTestStore()
   watchedThere = spyOnStore(testStore.store)
   here = await startServer({ testStore })
-  const instead = { deps: { store: watchedThere.store } }
+  const replacements = { deps: { store: watchedThere.store } }
   there = await startServer({
     testStore,
     clock: new TestClock(here.clock.now()),
-    replacements: instead,
+    replacements,
   })
   admin = await here.admin()
 })
@@ -54,52 +54,52 @@ export function at(server: TestServer, client: Client | ServiceAccountClient): C
   return createClient(server.url, client.identity)
 }
 
-async function anotherSession({ identity }: Client): Promise<Client> {
+async function createSession({ identity }: Client): Promise<Client> {
   const { email, password } = identity
   const { body } = await here.anonymous.expect(200, 'logIn', { body: { email, password } })
   return createClient(here.url, { ...body, email, password })
 }
 
-async function newAdmin(): Promise<Client> {
+async function createAdmin(): Promise<Client> {
   const client = await here.createUser()
   const path = { userId: await idOf(client) }
   await admin.expect(200, 'changeUser', { path, body: { role: 'admin' } })
   return client
 }
 
-/** What a caller hears of an operation: the code of the problem, or the status. */
-export async function heard(client: Client, operationId: OperationId): Promise<unknown> {
+/** Returns the code of the problem that a call gets, or its status. */
+export async function outcomeOf(client: Client, operationId: OperationId): Promise<unknown> {
   const { status, body } = await client.call(operationId)
   return (body as Partial<Problem>).code ?? status
 }
 
-/** At the next look, without any more time; what it takes is the database's own. */
-export const hears = (client: Client, operationId: OperationId, code: unknown) =>
-  until(async () => (await heard(client, operationId)) === code)
+/** Waits for this outcome without advancing the clock: only the database needs time. */
+export const untilOutcome = (client: Client, operationId: OperationId, code: unknown) =>
+  until(async () => (await outcomeOf(client, operationId)) === code)
 
 export type Case = {
   name: string
-  /** Somebody who is let in until the act. */
-  prepare: () => Promise<{ victim: Client | ServiceAccountClient; act: () => Promise<unknown> }>
+  /** Creates a caller who has access until the act. */
+  prepare: () => Promise<{ caller: Client | ServiceAccountClient; act: () => Promise<unknown> }>
   code: Problem['code']
-  /** No account is looked up for it: only what the instance knows can refuse it. */
-  asks?: OperationId
+  /** An operation that looks up no account: only what the instance knows can refuse the call. */
+  operationId?: OperationId
 }
 
-const ofSession = (
+const sessionCase = (
   name: string,
-  end: (alice: Client, victim: Client) => Promise<unknown>,
+  end: (alice: Client, caller: Client) => Promise<unknown>,
 ): Case => ({
   name,
   code: 'token-invalid',
   async prepare() {
     const alice = await here.createUser()
-    const victim = await anotherSession(alice)
-    return { victim, act: () => end(alice, victim) }
+    const caller = await createSession(alice)
+    return { caller, act: () => end(alice, caller) }
   },
 })
 
-const ofUser = (
+const userCase = (
   name: string,
   code: Problem['code'],
   act: (path: { userId: string }) => Promise<unknown>,
@@ -107,13 +107,13 @@ const ofUser = (
   name,
   code,
   async prepare() {
-    const victim = await here.createUser()
-    const path = { userId: await idOf(victim) }
-    return { victim, act: () => act(path) }
+    const caller = await here.createUser()
+    const path = { userId: await idOf(caller) }
+    return { caller, act: () => act(path) }
   },
 })
 
-const ofRobot = (
+const serviceAccountCase = (
   name: string,
   code: Problem['code'],
   act: (path: { serviceAccountId: string; apiKeyId: string }) => Promise<unknown>,
@@ -121,67 +121,69 @@ const ofRobot = (
   name,
   code,
   async prepare() {
-    const victim = await createServiceAccount(here, ['conversations:read'])
-    const { serviceAccountId, apiKeyId } = victim
-    return { victim, act: () => act({ serviceAccountId, apiKeyId }) }
+    const caller = await createServiceAccount(here, ['conversations:read'])
+    const { serviceAccountId, apiKeyId } = caller
+    return { caller, act: () => act({ serviceAccountId, apiKeyId }) }
   },
 })
 
 export const cases: Case[] = [
-  ofSession('a session that was ended', (alice, { identity: { sessionId } }) =>
+  sessionCase('a session that was revoked', (alice, { identity: { sessionId } }) =>
     alice.expect(204, 'endSession', { path: { sessionId } }),
   ),
-  ofSession('a session that logged out', (_, victim) =>
-    victim.expect(204, 'logOut', { body: { scope: 'current' } }),
+  sessionCase('a session that logged out', (_, caller) =>
+    caller.expect(204, 'logOut', { body: { scope: 'current' } }),
   ),
-  ofSession('a session that another logged out', (alice) =>
+  sessionCase('a session that was logged out from another', (alice) =>
     alice.expect(204, 'logOut', { body: { scope: 'others' } }),
   ),
-  ofSession('one of all sessions that were logged out', (alice) =>
+  sessionCase('a session after all were logged out', (alice) =>
     alice.expect(204, 'logOut', { body: { scope: 'all' } }),
   ),
-  ofSession('a session of before the password changed', (alice) =>
+  sessionCase('a session from before a change of password', (alice) =>
     alice.expect(204, 'changePassword', {
       body: { currentPassword: alice.identity.password, newPassword: 'quite another horse' },
     }),
   ),
-  ofSession('a session of an account that was closed', (alice) =>
+  sessionCase('a session of an account that was closed', (alice) =>
     alice.expect(204, 'closeAccount'),
   ),
-  ofUser('a user who was disabled', 'account-disabled', (path) =>
+  userCase('a user who was disabled', 'account-disabled', (path) =>
     admin.expect(200, 'changeUser', { path, body: { disabled: true } }),
   ),
-  ofUser('a user who was deleted', 'token-invalid', (path) =>
+  userCase('a user who was deleted', 'token-invalid', (path) =>
     admin.expect(204, 'deleteUser', { path }),
   ),
   {
-    name: 'an administrator who is a user again',
+    name: 'an administrator who lost the role',
     code: 'insufficient-scope',
-    asks: 'listUsers',
+    operationId: 'listUsers',
     async prepare() {
-      const victim = await newAdmin()
-      await advance(LOOK_MS)
-      await hears(at(there, victim), 'listUsers', 200)
-      const path = { userId: await idOf(victim) }
+      const caller = await createAdmin()
+      await advance(FEED_MS)
+      await untilOutcome(at(there, caller), 'listUsers', 200)
+      const path = { userId: await idOf(caller) }
       return {
-        victim,
+        caller,
         act: () => admin.expect(200, 'changeUser', { path, body: { role: 'user' } }),
       }
     },
   },
-  ofRobot('a key that was revoked', 'token-invalid', (path) =>
+  serviceAccountCase('a key that was revoked', 'token-invalid', (path) =>
     admin.expect(204, 'revokeApiKey', { path }),
   ),
-  ofRobot('a key that was rotated without an overlap', 'token-expired', (path) =>
+  serviceAccountCase('a key that was rotated without an overlap', 'token-expired', (path) =>
     admin.expect(201, 'rotateApiKey', { path, body: { overlapSeconds: 0 } }),
   ),
-  ofRobot('a key of a service account that was disabled', 'account-disabled', (path) =>
+  serviceAccountCase('a key of a service account that was disabled', 'account-disabled', (path) =>
     admin.expect(200, 'changeServiceAccount', { path, body: { disabled: true } }),
   ),
-  ofRobot('a key of a service account that lost the scope', 'insufficient-scope', (path) =>
-    admin.expect(200, 'changeServiceAccount', { path, body: { scopes: [] } }),
+  serviceAccountCase(
+    'a key of a service account that lost the scope',
+    'insufficient-scope',
+    (path) => admin.expect(200, 'changeServiceAccount', { path, body: { scopes: [] } }),
   ),
-  ofRobot('a key of a service account that was deleted', 'token-invalid', (path) =>
+  serviceAccountCase('a key of a service account that was deleted', 'token-invalid', (path) =>
     admin.expect(204, 'deleteServiceAccount', { path }),
   ),
 ]

@@ -20,7 +20,7 @@ const CERTIFICATE = join(import.meta.dirname, '../support/process/tls/first-test
 
 const attempt = (url: string) => tryRedis(url, systemClock)
 
-/** What waiting does not mend, and a part of the sentence. */
+/** Faults that waiting cannot repair, each with a part of its sentence. */
 const UNFIT: [what: string, open: () => Promise<RedisKind>, sentence: RegExp][] = [
   [
     'a node of a cluster without slots',
@@ -32,11 +32,11 @@ const UNFIT: [what: string, open: () => Promise<RedisKind>, sentence: RegExp][] 
   ['a replica', kinds.replica, /replica/],
   ['a Sentinel', kinds.sentinel, /a Sentinel \(name the primary/],
   [
-    'a database that is not there',
+    'a database that does not exist',
     () => kinds.redisWith([], ({ url }) => `${url}/99`),
     /database that this Redis does not have/,
   ],
-  ['no password', () => kinds.redisWith(['--requirepass', 'secret']), /requires a password/],
+  ['a missing password', () => kinds.redisWith(['--requirepass', 'secret']), /requires a password/],
   [
     'a wrong password',
     () =>
@@ -44,30 +44,34 @@ const UNFIT: [what: string, open: () => Promise<RedisKind>, sentence: RegExp][] 
     /correct the user or the password/,
   ],
   [
-    'a password where there is none',
+    'a password for a Redis without one',
     () => kinds.redisWith([], ({ port }) => `redis://:x@127.0.0.1:${port}`),
     /correct the user or the password/,
   ],
-  ['a user of other keys', () => kinds.redisWithUser('~chat:*', '+@all'), /lacks a permission/],
   [
-    'a Redis before streams',
+    'a user with access to other keys only',
+    () => kinds.redisWithUser('~chat:*', '+@all'),
+    /lacks a permission/,
+  ],
+  [
+    'a Redis without streams',
     () => kinds.redisWith(['--rename-command', 'XADD', '']),
     /older than 5.0/,
   ],
   ['an HTTP server', openHttp, /is not Redis/],
-  ['TLS by an authority that is not trusted', kinds.redisWithTls, /NODE_EXTRA_CA_CERTS/],
+  ['TLS with a certificate of an untrusted authority', kinds.redisWithTls, /NODE_EXTRA_CA_CERTS/],
   [
-    'no TLS at a port with TLS',
+    'a URL without TLS for a port with TLS',
     async () => withScheme('redis:', await kinds.redisWithTls()),
     /use rediss:/,
   ],
   [
-    'TLS at a port without',
+    'a URL with TLS for a port without TLS',
     async () => withScheme('rediss:', await kinds.redisWith([])),
     /use redis:/,
   ],
   [
-    'TLS where HTTP is spoken',
+    'a URL with TLS for an HTTP server',
     async () => withScheme('rediss:', await openHttp()),
     /does not speak TLS/,
   ],
@@ -84,7 +88,7 @@ async function openHttp(): Promise<RedisKind> {
   return { url: `redis://127.0.0.1:${port}`, close: async () => void server.close() }
 }
 
-describe.skipIf(!hasRedis)('a Redis that can never work', () => {
+describe.skipIf(!hasRedis)('an unusable Redis', () => {
   test.each(UNFIT)('is refused with a sentence: %s', async (_what, open, sentence) => {
     const kind = await open()
     const failure: unknown = await attempt(kind.url).catch((error: unknown) => error)
@@ -95,7 +99,7 @@ describe.skipIf(!hasRedis)('a Redis that can never work', () => {
     await kind.close()
   })
 
-  test('is refused for a user without any one of the commands that the documented line gives', async () => {
+  test('is refused for a user who lacks any single command of the documented rule', async () => {
     const rules = kinds.documentedRules()
     const needed = rules.filter((rule) => /^\+(?!select|info)/.test(rule))
     expect(needed).toHaveLength(11)
@@ -108,7 +112,7 @@ describe.skipIf(!hasRedis)('a Redis that can never work', () => {
   })
 })
 
-describe.skipIf(!hasRedis)('a process', () => {
+describe.skipIf(!hasRedis)('a start', () => {
   let workplace: Workplace
   beforeEach(async () => {
     workplace = await openWorkplace()
@@ -116,7 +120,7 @@ describe.skipIf(!hasRedis)('a process', () => {
   afterEach(() => workplace.close())
 
   test(
-    'does not start on a cluster, and has made nothing',
+    'fails on a cluster and creates no file',
     async () => {
       const cluster = await kinds.clusterOfOne()
       const exit = await workplace.startInVain({ REDIS_URL: cluster.url, PORT: '0' })
@@ -133,7 +137,7 @@ describe.skipIf(!hasRedis)('a process', () => {
   )
 
   test(
-    'works over TLS with an authority in NODE_EXTRA_CA_CERTS, and warns of a Redis that forgets',
+    'succeeds over TLS with an authority in NODE_EXTRA_CA_CERTS, and warns of a Redis that evicts keys',
     async () => {
       const redis = await kinds.redisWithTls(
         '--maxmemory',
@@ -144,7 +148,9 @@ describe.skipIf(!hasRedis)('a process', () => {
       const env = { REDIS_URL: redis.url, NODE_EXTRA_CA_CERTS: CERTIFICATE }
       const parley = await workplace.start(env)
       await parley.logIn()
+
       await until(() => parley.stdout().includes('(maxmemory-policy volatile-lru)'))
+
       expect(parley.stdout()).not.toContain('limit store unavailable')
 
       await redis.close()
@@ -153,11 +159,11 @@ describe.skipIf(!hasRedis)('a process', () => {
   )
 })
 
-describe.skipIf(!hasRedis)('a Redis that works', () => {
+describe.skipIf(!hasRedis)('a usable Redis', () => {
   test.each<[string, () => Promise<RedisKind>]>([
-    ['with the documented rights', () => kinds.redisWithUser(...kinds.documentedRules())],
+    ['with the documented rule', () => kinds.redisWithUser(...kinds.documentedRules())],
     [
-      'with its own keys and nothing dangerous',
+      'with access to its own keys and no dangerous command',
       () => kinds.redisWithUser('~parley:*', '&parley:*', '+@all', '-@dangerous'),
     ],
     [
@@ -172,8 +178,8 @@ describe.skipIf(!hasRedis)('a Redis that works', () => {
         }),
     ],
     ['in a numbered database', () => kinds.redisWith([], ({ url }) => `${url}/2`)],
-    ['by a socket', () => kinds.redisWithSocket('?db=2')],
-  ])('is taken: %s', async (_what, open) => {
+    ['at a Unix socket', () => kinds.redisWithSocket('?db=2')],
+  ])('is accepted: %s', async (_what, open) => {
     const kind = await open()
     expect(await attempt(kind.url)).toEqual([])
 
@@ -184,10 +190,12 @@ describe.skipIf(!hasRedis)('a Redis that works', () => {
     await kind.close()
   })
 
-  test('holds no key but those of Parley', async () => {
+  test('gets no keys without the prefix "parley:"', async () => {
     const redis = await startRedis()
     await attempt(redis.url)
+
     const keys = (await kinds.command(redis, 'KEYS', '*')) as unknown as string[]
+
     expect(keys.length).toBeGreaterThan(1)
     expect(keys.filter((key) => !key.startsWith('parley:'))).toEqual([])
 
@@ -195,7 +203,7 @@ describe.skipIf(!hasRedis)('a Redis that works', () => {
   })
 })
 
-describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
+describe.skipIf(!hasRedis)('a Redis with a fault that can pass', () => {
   let redis: RedisServer
   let server: TestServer | undefined
   beforeEach(async () => {
@@ -211,7 +219,7 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
       .logLines()
       .filter(({ msg }) => String(msg).startsWith('limit store'))
       .map(({ reason, msg }) => reason ?? msg)
-  const limits = async () => {
+  const limitsStatus = async () => {
     const { body } = await server!.anonymous.call('getReadiness')
     return 'checks' in body && body.checks.find(({ name }) => name === 'limits')?.status
   }
@@ -227,32 +235,32 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
     ['full', () => set('maxmemory', '1', 'maxmemory-policy', 'noeviction'), /no memory left/],
     ['without its replicas', () => set('min-replicas-to-write', '1'), /too few replicas/],
     ['unable to save', failToSave, /cannot save/],
-    ['away', () => redis.kill(), /Nothing listens/],
+    ['unreachable', () => redis.kill(), /Nothing listens/],
   ])(
-    'does not keep a server from starting, which says why it is down: %s',
-    async (_what, spoil, reason) => {
-      await spoil()
+    'lets a server start, which logs why the limits are down: %s',
+    async (_what, cause, reason) => {
+      await cause()
       expect(await attempt(redis.url)).toEqual([])
 
       server = await startServer({ env: { REDIS_URL: redis.url } })
-      expect(await limits()).toBe('down')
+      expect(await limitsStatus()).toBe('down')
       expect(reasons()).toEqual([expect.stringMatching(reason)])
     },
   )
 
-  test('is seen by readiness whatever the one command is that it refuses', async () => {
+  test('makes readiness show the limits as down when it refuses a single command', async () => {
     server = await startServer({ env: { REDIS_URL: redis.url } })
-    expect(await limits()).toBe('up')
+    expect(await limitsStatus()).toBe('up')
 
     await kinds.command(redis, 'ACL', 'SETUSER', 'default', '-del')
-    expect(await limits()).toBe('down')
+    expect(await limitsStatus()).toBe('down')
     expect(reasons()).toEqual([expect.stringMatching(/lacks a permission/)])
   })
 
-  test('is told anew when it comes back as something that cannot work', async () => {
+  test('is logged again when it returns as a replica', async () => {
     server = await startServer({ env: { REDIS_URL: redis.url } })
     await redis.kill()
-    expect(await limits()).toBe('down')
+    expect(await limitsStatus()).toBe('down')
 
     await redis.start('--replicaof', '127.0.0.1', '1')
     await until(async () => {
@@ -266,13 +274,13 @@ describe.skipIf(!hasRedis)('a Redis whose fault can pass', () => {
       await server!.clock.advance(100)
       return reasons().at(-1) === 'limit store available again'
     })
-    expect(await limits()).toBe('up')
+    expect(await limitsStatus()).toBe('up')
   })
 
-  test('is down from the first moment in a cluster that a server was brought up on', async () => {
+  test('is down from the start when a server was opened on a cluster without the check', async () => {
     const cluster = await kinds.clusterOfOne()
     server = await startServer({ env: { REDIS_URL: cluster.url } })
-    expect(await limits()).toBe('down')
+    expect(await limitsStatus()).toBe('down')
 
     await cluster.close()
   })

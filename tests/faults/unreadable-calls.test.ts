@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-async function answerTo(bytes: string): Promise<string> {
+async function responseTo(bytes: string): Promise<string> {
   const { socket, ended } = await openRaw(server.url, server.parley.server)
   socket.write(bytes)
   const text = await ended
@@ -42,7 +42,7 @@ function head(id: string, ...more: string[]): string {
   return [`Origin: ${ORIGIN}`, `X-Request-Id: ${id}`, ...more, '', ''].join('\r\n')
 }
 
-describe('what cannot be read as a call', () => {
+describe('a request that cannot be parsed', () => {
   test.each([
     ['431', 'headers-too-large', `GET / HTTP/1.1\r\nHost: x\r\n${head('r-431', `X: ${LONG}`)}`],
     ['414', 'uri-too-long', `GET /${LONG} HTTP/1.1\r\nHost: x\r\n${head('r-414')}`],
@@ -52,26 +52,29 @@ describe('what cannot be read as a call', () => {
     ['400', 'invalid-request', `GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n${head('two-hosts')}`],
     ['400', 'invalid-request', `GET http://[ HTTP/1.1\r\nHost: x\r\n${head('no-address')}`],
     ['400', 'invalid-request', `CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n${head('connect')}`],
-  ])('is answered, logged and shared like a call: %s %s %#', async (status, problem, bytes) => {
-    const id = /X-Request-Id: (.*)\r/.exec(bytes)![1]!
-    const text = await answerTo(bytes)
-    expect(responsesIn(text)).toEqual([`${status} ${id}`])
-    expect(text).toContain(`\r\nAccess-Control-Allow-Origin: ${ORIGIN}\r\n`)
-    expect(text).toContain('\r\nX-Content-Type-Options: nosniff\r\n')
-    expect(text).toContain(`"code":"${problem}"`)
+  ])(
+    'is answered with CORS headers and logged, like any call: %s %s %#',
+    async (status, problem, bytes) => {
+      const id = /X-Request-Id: (.*)\r/.exec(bytes)![1]!
+      const text = await responseTo(bytes)
+      expect(responsesIn(text)).toEqual([`${status} ${id}`])
+      expect(text).toContain(`\r\nAccess-Control-Allow-Origin: ${ORIGIN}\r\n`)
+      expect(text).toContain('\r\nX-Content-Type-Options: nosniff\r\n')
+      expect(text).toContain(`"code":"${problem}"`)
 
-    await until(() => linesOf(id).length > 0)
-    expect(linesOf(id)).toMatchObject([{ msg: 'request', status: Number(status), problem }])
-  })
+      await until(() => linesOf(id).length > 0)
+      expect(linesOf(id)).toMatchObject([{ msg: 'request', status: Number(status), problem }])
+    },
+  )
 
-  test('shows itself to no origin but those that may read answers', async () => {
-    const text = await answerTo(`GET / HTTP/1.1\r\nOrigin: https://evil.example.com\r\n\r\n`)
+  test('has no CORS header for an origin that is not allowed', async () => {
+    const text = await responseTo(`GET / HTTP/1.1\r\nOrigin: https://evil.example.com\r\n\r\n`)
 
     expect(text).not.toContain('Access-Control-Allow-Origin')
     expect(text).toContain('\r\nVary: Origin\r\n')
   })
 
-  test('is answered after the calls before it, and nothing behind it is done', async () => {
+  test('is answered after the calls before it, and no call after it is executed', async () => {
     const released = createDeferred<undefined>()
     gate = released.promise
     const { socket, ended, received } = await openRaw(server.url, server.parley.server)
@@ -90,7 +93,7 @@ describe('what cannot be read as a call', () => {
 
 const LOGIN = 'POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 
-describe('a body whose end others may see elsewhere', () => {
+describe('a body whose end a proxy may see elsewhere', () => {
   const chunks = '2\r\n{}\r\n0\r\n\r\n'
   test.each([
     'Transfer-Encoding: gzip, chunked',
@@ -106,32 +109,32 @@ describe('a body whose end others may see elsewhere', () => {
     'Transfer-Encoding : chunked',
     'Content-Length: 2\r\nContent-Length: 3',
     'Content-Length: +2',
-  ])('is refused, and so is all that follows: %s', async (framing) => {
-    const text = await answerTo(`${LOGIN}${framing}\r\n\r\n${chunks}${rawRequest(HEALTH)}`)
+  ])('is refused, and nothing after it is answered: %s', async (framing) => {
+    const text = await responseTo(`${LOGIN}${framing}\r\n\r\n${chunks}${rawRequest(HEALTH)}`)
 
     expect(responsesIn(text)).toHaveLength(1)
     expect(text).toMatch(/^HTTP\/1\.1 400 [^]*"code":"invalid-request"/)
   })
 
-  test('is refused in HTTP/1.0, which has no chunks', async () => {
+  test('is refused when it is chunked in HTTP/1.0', async () => {
     const login = LOGIN.replace('1.1', '1.0')
 
-    const text = await answerTo(`${login}Transfer-Encoding: chunked\r\n\r\n${chunks}`)
+    const text = await responseTo(`${login}Transfer-Encoding: chunked\r\n\r\n${chunks}`)
 
     expect(text).toMatch(/^HTTP\/1\.1 400 [^]*"code":"invalid-request"/)
   })
 
-  test('is the one body that is meant where its coding is `Chunked`', async () => {
+  test('is read when its coding is spelled `Chunked`', async () => {
     const close = 'Connection: close\r\n'
 
-    const text = await answerTo(`${LOGIN}${close}Transfer-Encoding: Chunked\r\n\r\n${chunks}`)
+    const text = await responseTo(`${LOGIN}${close}Transfer-Encoding: Chunked\r\n\r\n${chunks}`)
 
     expect(text).toContain('"pointer":"/email"')
   })
 
-  test('breaks off its own call, which has one answer and one line', async () => {
+  test('gets one response and one log line when its chunks are broken', async () => {
     const id = 'X-Request-Id: broken-chunks\r\n'
-    const text = await answerTo(`${LOGIN}${id}Transfer-Encoding: chunked\r\n\r\nzz\r\n`)
+    const text = await responseTo(`${LOGIN}${id}Transfer-Encoding: chunked\r\n\r\nzz\r\n`)
     expect(responsesIn(text)).toEqual(['400 broken-chunks'])
 
     await until(() => linesOf('broken-chunks').length > 0)
@@ -139,7 +142,7 @@ describe('a body whose end others may see elsewhere', () => {
   })
 })
 
-describe('a client that asks before it sends a body', () => {
+describe('Expect: 100-continue', () => {
   const EXPECT = 'Expect: 100-continue\r\n'
 
   test.each([
@@ -147,16 +150,18 @@ describe('a client that asks before it sends a body', () => {
     ['415', `${LOGIN.replace('json', 'xml')}${EXPECT}Content-Length: 2\r\n\r\n`],
     ['401', `${LOGIN.replace('auth/login', 'conversations')}${EXPECT}Content-Length: 2\r\n\r\n`],
     ['404', `${LOGIN.replace('auth/login', 'nonsense')}${EXPECT}Content-Length: 2\r\n\r\n`],
-  ])('is told at once what is certain: %s', async (status, bytes) => {
-    const text = await answerTo(bytes)
+  ])('gets the response at once when the body does not matter: %s', async (status, bytes) => {
+    const text = await responseTo(bytes)
 
     expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\nConnection: close\\r\\n`))
   })
 
-  test('is told to go on where its body will be read', async () => {
+  test('gets 100 Continue when the body is read', async () => {
     const { socket, received } = await openRaw(server.url, server.parley.server)
     socket.write(`${LOGIN}${EXPECT}Content-Length: 2\r\n\r\n`)
+
     await until(() => received() !== '')
+
     expect(received()).toBe('HTTP/1.1 100 Continue\r\n\r\n')
 
     socket.write('{}')

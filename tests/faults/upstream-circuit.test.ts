@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startServer, type TestServer } from '../support/server.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
-/** As many failures in a row as open the circuit, and for how long (src/engine/upstream/connection/circuit-breaker.ts). */
+/** Failures in a row that open the circuit, and how long it stays open (src/engine/upstream/connection/circuit-breaker.ts). */
 const FAILURES = 5
 const OPEN_MS = 15_000
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
-test('an upstream that failed again and again is left alone for a while: 502 at once with Retry-After, and readiness is degraded', async () => {
+test('after repeated failures, calls are 502 with Retry-After without a request to the upstream, and readiness is degraded', async () => {
   const alice = await server.createUser()
   const body = { message: 'Hello' }
   const readiness = async () => (await server.anonymous.expect(200, 'getReadiness')).body.status
@@ -25,13 +25,13 @@ test('an upstream that failed again and again is left alone for a while: 502 at 
     const { headers } = await alice.refused('upstream-failed', 'sendMessage', { body })
     expect(headers['retry-after']).toBe('2')
   }
-  const asked = upstream.calls.length
+  const callsBefore = upstream.calls.length
   for (const call of ['sendMessage', 'streamMessage'] as const) {
     const { headers } = await alice.refused('upstream-failed', call, { body })
     expect(headers['retry-after']).toBe('15')
   }
   expect(await readiness()).toBe('degraded')
-  expect(upstream.calls).toHaveLength(asked)
+  expect(upstream.calls).toHaveLength(callsBefore)
 
   upstream.script = {}
   await server.clock.advance(OPEN_MS - 1)
@@ -42,7 +42,7 @@ test('an upstream that failed again and again is left alone for a while: 502 at 
   expect(await readiness()).toBe('ready')
 })
 
-test('the Retry-After of an upstream that is full reaches the caller', async () => {
+test('the Retry-After of an overloaded upstream reaches the caller', async () => {
   const alice = await server.createUser()
   upstream.script = { status: 429, retryAfter: '40' }
 

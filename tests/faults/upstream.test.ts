@@ -25,10 +25,12 @@ beforeEach(() => {
 })
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
-test('an answer of the upstream comes word by word, with its model and its usage', async () => {
+test('an answer is streamed piece by piece, with its model and its usage', async () => {
   const alice = await server.createUser()
   const stream = await openStream(alice, { message: 'Hello', mode: 'creative' })
+
   const events = await stream.rest()
+
   expect(events.map(({ name }) => name)).toEqual([
     'message.start',
     ...Array.from({ length: 4 }, () => 'message.delta'),
@@ -57,7 +59,7 @@ test('an answer of the upstream comes word by word, with its model and its usage
   expect(call.body).toMatchObject({ temperature: 1, model: 'test-model', stream: true })
 })
 
-test('usage that the upstream does not tell is estimated, and says so', async () => {
+test('usage that the upstream does not report is estimated and marked as such', async () => {
   upstream.script = { usage: 'never' }
   const alice = await server.createUser()
 
@@ -68,10 +70,10 @@ test('usage that the upstream does not tell is estimated, and says so', async ()
 })
 
 test.each([
-  ['is cut', { dropAfter: 2 }],
+  ['is cut off', { dropAfter: 2 }],
   ['is garbage', { garbageAfter: 2 }],
   ['is an error', { errorAfter: 2 }],
-])('an answer that breaks off because the next event %s is kept as failed', async (_, script) => {
+])('an answer whose next event %s is stored as failed', async (_, script) => {
   upstream.script = script
   const alice = await server.createUser()
 
@@ -84,7 +86,7 @@ test.each([
   })
 })
 
-test('an upstream that sends nothing but comments is 504 after its timeout, and is hung up on', async () => {
+test('an upstream that sends only comments causes 504 after its timeout and is disconnected', async () => {
   const alice = await server.createUser()
   upstream.script = { endlessPreamble: ': still here\n\n' }
   const refusal = alice.refused('upstream-timeout', 'sendMessage', { body: { message: 'Hello' } })
@@ -98,7 +100,7 @@ test('an upstream that sends nothing but comments is 504 after its timeout, and 
   expect(call.aborted).toBe(true)
 })
 
-test('an upstream that falls silent midway ends the stream after its timeout', async () => {
+test('an upstream that stalls in the middle of an answer ends the stream after its timeout', async () => {
   upstream.script = { stallAfter: 2 }
   const alice = await server.createUser()
   const stream = await openStream(alice, { message: 'Hello' })
@@ -115,7 +117,7 @@ test('an upstream that falls silent midway ends the stream after its timeout', a
   ])
 })
 
-test('a reader who hangs up and cancels closes the request to the upstream', async () => {
+test('a reader who hangs up with onDisconnect: cancel closes the request to the upstream', async () => {
   upstream.script = { stallAfter: 1 }
   const alice = await server.createUser()
   const stream = await openStream(alice, { message: 'Hello', onDisconnect: 'cancel' })
@@ -128,34 +130,34 @@ test('a reader who hangs up and cancels closes the request to the upstream', asy
   expect(call.aborted).toBe(true)
 })
 
-test('neither the address nor the key of the upstream is ever told or logged', async () => {
+test('no response and no log line contains the address or the key of the upstream', async () => {
   const alice = await server.createUser()
-  const told: unknown[] = []
+  const responses: unknown[] = []
   const body = { message: 'Hello' }
+
   for (const script of [
     {},
     { status: 500 },
-    { instead: { contentType: 'text/html', body: KEY } },
+    { reply: { contentType: 'text/html', body: KEY } },
     { status: 401 },
     { status: 404 },
     { redirectTo: `${upstream.url}/elsewhere?key=${KEY}` },
   ]) {
     upstream.script = script
-    told.push(await alice.call('sendMessage', { body }))
+    responses.push(await alice.call('sendMessage', { body }))
   }
   for (const script of [{ dropAfter: 1 }, { errorAfter: 1 }, { garbageAfter: 1 }]) {
     upstream.script = script
-    told.push(await (await openStream(alice, body)).rest())
+    responses.push(await (await openStream(alice, body)).rest())
   }
+  responses.push(await alice.call('getStatus'), await alice.call('getReadiness'))
 
-  told.push(await alice.call('getStatus'), await alice.call('getReadiness'))
-  const everything = JSON.stringify([told, server.logLines()])
-
+  const everything = JSON.stringify([responses, server.logLines()])
   expect(everything).not.toContain(KEY)
   expect(everything).not.toContain(new URL(upstream.url).host)
 })
 
-test('nor what it told of itself, nor what the user said', async () => {
+test('no log line contains an error text of the upstream or a message of the user', async () => {
   const alice = await server.createUser()
   const secret = 'what the user confided'
   upstream.script = { errorAfter: 1 }
@@ -173,7 +175,7 @@ const refusing = (status: number, message: string, code: string): UpstreamScript
   refuses: () => ({ status, body: { error: { message, code } } }),
   retryAfter: '9',
 })
-const FOR_GOOD: [string, 400 | 502, UpstreamScript][] = [
+const FINAL_REFUSALS: [string, 400 | 502, UpstreamScript][] = [
   ['upstream-refused', 502, refusing(401, `Incorrect API key provided: ${KEY}`, 'invalid_api_key')],
   ['upstream-refused', 502, refusing(404, 'No such model', 'model_not_found')],
   ['upstream-refused', 502, refusing(400, 'The prompt Hello! is filtered', 'content_filter')],
@@ -182,34 +184,39 @@ const FOR_GOOD: [string, 400 | 502, UpstreamScript][] = [
 ]
 
 describe.each(['sendMessage', 'streamMessage'] as const)(
-  'what is refused for good (%s)',
+  'a call that the upstream refuses permanently (%s)',
   (call) => {
-    test.each(FOR_GOOD)('is %s with %i and no Retry-After: %j', async (code, status, script) => {
-      upstream.script = script
-      const alice = await server.createUser()
-      const before = server.logLines().length
-      const refusal = await alice.refused(code as 'upstream-refused', call, {
-        body: { message: 'Hello!' },
-      })
-      expect(refusal.status).toBe(status)
-      expect(refusal.headers['retry-after']).toBeUndefined()
-      expect(refusal.body).toMatchObject({ retryable: false })
-      expect(JSON.stringify(refusal.body)).not.toMatch(/api.?key|sk-|quota/i)
+    test.each(FINAL_REFUSALS)(
+      'is %s (%i) without Retry-After: %j',
+      async (code, status, script) => {
+        upstream.script = script
+        const alice = await server.createUser()
+        const before = server.logLines().length
 
-      const lines = server.logLines().slice(before)
-      const { requestId } = refusal.body
-      expect(lines).toContainEqual(expect.objectContaining({ requestId, code }) as object)
-      expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${KEY}|Hello`))
-    })
+        const refusal = await alice.refused(code as 'upstream-refused', call, {
+          body: { message: 'Hello!' },
+        })
+
+        expect(refusal.status).toBe(status)
+        expect(refusal.headers['retry-after']).toBeUndefined()
+        expect(refusal.body).toMatchObject({ retryable: false })
+        expect(JSON.stringify(refusal.body)).not.toMatch(/api.?key|sk-|quota/i)
+
+        const lines = server.logLines().slice(before)
+        const { requestId } = refusal.body
+        expect(lines).toContainEqual(expect.objectContaining({ requestId, code }) as object)
+        expect(JSON.stringify(lines)).not.toMatch(new RegExp(`${KEY}|Hello`))
+      },
+    )
   },
 )
 
-test('what is refused for good after the stream was begun ends it, and is not to be tried again', async () => {
-  upstream.script = { ...FOR_GOOD[0]![2], respondsLate: true }
+test('a permanent refusal after the stream has begun ends it as not retryable', async () => {
+  upstream.script = { ...FINAL_REFUSALS[0]![2], respondsLate: true }
   const alice = await server.createUser()
-  const asked = upstream.completions.length + 1
+  const count = upstream.completions.length + 1
   const opening = openStream(alice, { message: 'Hello!' })
-  await upstream.completion(asked)
+  await upstream.completion(count)
   await server.clock.advance(10_000)
   const stream = await opening
 
@@ -221,15 +228,17 @@ test('what is refused for good after the stream was begun ends it, and is not to
   })
 })
 
-test('a refused key shows in readiness until a call is answered again', async () => {
-  const anyone = createClient(server.url)
+test('a refused key makes readiness degraded until a call succeeds', async () => {
+  const anonymous = createClient(server.url)
   const engine = async () => {
-    const { body } = await anyone.expect(200, 'getReadiness')
+    const { body } = await anonymous.expect(200, 'getReadiness')
     return [body.status, body.checks.find(({ name }) => name === 'engine')!.status]
   }
-  upstream.script = FOR_GOOD[0]![2]
+  upstream.script = FINAL_REFUSALS[0]![2]
   const alice = await server.createUser()
+
   await alice.refused('upstream-refused', 'sendMessage', { body: { message: 'Hello!' } })
+
   expect(await engine()).toEqual(['degraded', 'down'])
 
   upstream.script = {}
@@ -238,7 +247,7 @@ test('a refused key shows in readiness until a call is answered again', async ()
   expect(await engine()).toEqual(['ready', 'up'])
 })
 
-test('of a conversation that is too long the message says how much its model did not see', async () => {
+test('an answer in a conversation that is too long says how many messages the model did not see', async () => {
   upstream.script = {}
   const alice = await server.createUser()
   const first = await alice.expect(200, 'sendMessage', { body: { message: 'One' } })
@@ -248,13 +257,15 @@ test('of a conversation that is too long the message says how much its model did
     refuses: ({ messages }: { messages: unknown[] }) =>
       messages.length > 2 ? TOO_LONG[0] : undefined,
   }
+
   const { body } = await alice.expect(200, 'sendMessage', {
     body: { message: 'Three', conversationId },
   })
+
   expect(body.message.omittedMessages).toBe(4)
 
-  const kept = await alice.expect(200, 'getConversation', { path: { conversationId } })
-  expect(kept.body.messages.at(-1)).toMatchObject({ omittedMessages: 4 })
+  const stored = await alice.expect(200, 'getConversation', { path: { conversationId } })
+  expect(stored.body.messages.at(-1)).toMatchObject({ omittedMessages: 4 })
   expect(server.logLines()).toContainEqual(
     expect.objectContaining({ omittedMessages: 4 }) as object,
   )

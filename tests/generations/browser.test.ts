@@ -3,38 +3,43 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { noBrowser, openBrowser, openPage } from '../support/browser.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
-type Seen = { ids: string[]; names: string[]; text: string; kept: string }
+type Seen = { ids: string[]; names: string[]; text: string; stored: string }
 
-describe.skipIf(noBrowser)(`in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`, () => {
-  let server: TestServer
-  let browser: Browser
-  beforeAll(async () => {
-    server = await startServer()
-    browser = await openBrowser()
-  })
-  afterAll(async () => {
-    await browser.close()
-    await server.close()
-  })
+describe.skipIf(noBrowser)(
+  `a stream in a browser${noBrowser ? ` (skipped: ${noBrowser})` : ''}`,
+  () => {
+    let server: TestServer
+    let browser: Browser
+    beforeAll(async () => {
+      server = await startServer()
+      browser = await openBrowser()
+    })
+    afterAll(async () => {
+      await browser.close()
+      await server.close()
+    })
 
-  test('a stream that is cut and followed again gives the answer as it is kept', async () => {
-    const alice = await server.createUser()
-    const { page } = await openPage(browser, server.url, 1280)
-    await page.goto(`${server.url}/docs`)
-    for (const cutAfter of [1, 2, 5]) {
-      const seen = await page.evaluate(readInTwo, { ...alice.credentials, cutAfter })
-      expect(seen.text).toBe(seen.kept)
-      expect(seen.names.at(-1)).toBe('message.end')
-      expect(seen.ids).toEqual(seen.ids.map((_, i) => String(i + 1)))
-    }
-    await page.close()
-  })
-})
+    test('yields the stored answer when it is cut and resumed', async () => {
+      const alice = await server.createUser()
+      const { page } = await openPage(browser, server.url, 1280)
+      await page.goto(`${server.url}/docs`)
 
-/** Runs in the page: reads some events, hangs up, and goes on behind the last one. */
-async function readInTwo(asked: { Authorization?: string; cutAfter: number }): Promise<Seen> {
-  const headers = { Authorization: asked.Authorization ?? '', 'Content-Type': 'application/json' }
-  const seen: Seen = { ids: [], names: [], text: '', kept: '' }
+      for (const cutAfter of [1, 2, 5]) {
+        const seen = await page.evaluate(readAndResume, { ...alice.credentials, cutAfter })
+        expect(seen.text).toBe(seen.stored)
+        expect(seen.names.at(-1)).toBe('message.end')
+        expect(seen.ids).toEqual(seen.ids.map((_, i) => String(i + 1)))
+      }
+
+      await page.close()
+    })
+  },
+)
+
+/** Runs in the page: reads some events, disconnects, and resumes after the last one. */
+async function readAndResume(options: { Authorization?: string; cutAfter: number }): Promise<Seen> {
+  const headers = { Authorization: options.Authorization ?? '', 'Content-Type': 'application/json' }
+  const seen: Seen = { ids: [], names: [], text: '', stored: '' }
   let lastId = ''
   const read = async (response: Response, most: number): Promise<void> => {
     const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader()
@@ -52,18 +57,18 @@ async function readInTwo(asked: { Authorization?: string; cutAfter: number }): P
         seen.ids.push(lastId.split(':')[1] ?? '')
         seen.names.push(name ?? '')
         seen.text += event.text ?? ''
-        seen.kept = event.message?.content ?? ''
+        seen.stored = event.message?.content ?? ''
         count += 1
       }
     }
   }
-  const cut = new AbortController()
+  const abortController = new AbortController()
   const body = JSON.stringify({ message: 'What can you do? 무엇을 할 수 있어?' })
-  const asking = { method: 'POST', headers, body, signal: cut.signal }
-  await read(await fetch('/api/v1/chat/stream', asking), asked.cutAfter)
-  cut.abort()
+  const request = { method: 'POST', headers, body, signal: abortController.signal }
+  await read(await fetch('/api/v1/chat/stream', request), options.cutAfter)
+  abortController.abort()
   const generationId = lastId.split(':')[0] ?? ''
-  const following = { headers: { ...headers, 'Last-Event-ID': lastId } }
-  await read(await fetch(`/api/v1/chat/generations/${generationId}/stream`, following), Infinity)
+  const resumption = { headers: { ...headers, 'Last-Event-ID': lastId } }
+  await read(await fetch(`/api/v1/chat/generations/${generationId}/stream`, resumption), Infinity)
   return seen
 }

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/ports/clock/clock.ts'
 import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
 import { openRedisRelay } from '../../src/ports/redis/relay.ts'
@@ -10,8 +10,8 @@ import { hasRedis } from '../support/database/redis-server.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream } from '../support/wire/stream.ts'
 
-/** Follows an answer on a server, and waits for text while that server's time passes. */
-async function follow(server: TestServer, address: string, headers: Record<string, string>) {
+/** Reads a stream. Returns a function that advances the server's clock until a text has arrived. */
+async function readStream(server: TestServer, address: string, headers: Record<string, string>) {
   const response = await fetch(address, { headers })
   let seen = ''
   void (async () => {
@@ -23,72 +23,77 @@ async function follow(server: TestServer, address: string, headers: Record<strin
   }
 }
 
-test.skipIf(!hasRedis).each<[string, () => Promise<kinds.RedisKind>]>([
-  ['its own', () => kinds.redisWith([])],
-  ['a numbered database', () => kinds.redisWith([], ({ url }) => `${url}/2`)],
-  ['a user with the documented rights', () => kinds.redisWithUser(...kinds.documentedRules())],
-  ['a socket', () => kinds.redisWithSocket()],
-])(
-  'pieces reach another instance through Redis (%s) before they are saved, and without Redis after it',
-  async (_kind, openRedis) => {
-    const redis = await openRedis()
-    const testStore = await openTestStore()
-    const engine = createManualEngine()
-    const open = (deps = {}) =>
-      startServer({
-        testStore,
-        env: { REDIS_URL: redis.url },
-        clock: new TestClock('2026-11-23T09:00:00.000Z'),
-        replacements: { deps },
-      })
-    const [maker, other] = [await open({ engine }), await open()]
-    const alice = await maker.createUser()
-    const opening = openStream(alice, { message: 'Hello' })
-    const turn = await engine.next()
-    turn.say('One ')
-    const stream = await opening
-    const [generationId] = (await stream.next())!.id.split(':')
+describe.skipIf(!hasRedis)('the relay through Redis', () => {
+  test.each<[string, () => Promise<kinds.RedisKind>]>([
+    ['a server of its own', () => kinds.redisWith([])],
+    ['a numbered database', () => kinds.redisWith([], ({ url }) => `${url}/2`)],
+    ['a user with the documented rights', () => kinds.redisWithUser(...kinds.documentedRules())],
+    ['a socket', () => kinds.redisWithSocket()],
+  ])(
+    'sends unsaved text to another instance through %s, and saved text without Redis',
+    async (_kind, openRedis) => {
+      const redis = await openRedis()
+      const testStore = await openTestStore()
+      const engine = createManualEngine()
+      const open = (deps = {}) =>
+        startServer({
+          testStore,
+          env: { REDIS_URL: redis.url },
+          clock: new TestClock('2026-11-23T09:00:00.000Z'),
+          replacements: { deps },
+        })
+      const [first, second] = [await open({ engine }), await open()]
+      const alice = await first.createUser()
 
-    // Nothing is saved yet: that takes half a second.
-    await maker.clock.advance(60)
-    const path = { path: { generationId: generationId! } }
-    const address = other.url + new URL(alice.urlOf('resumeStream', path)).pathname
-    const seenWith = await follow(other, address, alice.credentials)
-    expect(await seenWith('"One "')).toContain(`id: ${generationId}:2\n`)
+      const opening = openStream(alice, { message: 'Hello' })
+      const turn = await engine.next()
+      turn.say('One ')
+      const stream = await opening
+      const [generationId] = (await stream.next())!.id.split(':')
 
+      // Text is saved after half a second, so none is saved yet.
+      await first.clock.advance(60)
+      const path = { path: { generationId: generationId! } }
+      const address = second.url + new URL(alice.urlOf('resumeStream', path)).pathname
+      const seenWith = await readStream(second, address, alice.credentials)
+      expect(await seenWith('"One "')).toContain(`id: ${generationId}:2\n`)
+
+      await redis.close()
+      turn.say('two')
+      await first.clock.advance(600)
+      await seenWith('"two"')
+      turn.end()
+      await stream.rest()
+
+      const all = await seenWith('message.end')
+      const ids = [...all.matchAll(/^id: .*:(\d+)$/gm)].map(([, seq]) => Number(seq))
+      expect(ids).toEqual([1, 2, 3, 4])
+
+      await second.close()
+      await first.close()
+      await testStore.close()
+    },
+  )
+
+  test('keeps two databases of one Redis apart', async () => {
+    const redis = await kinds.redisWith([])
+    const urls = [`${redis.url}/0`, `${redis.url}/2`]
+    const relays = await Promise.all(urls.map((url) => openRedisRelay(url, systemClock)))
+    const limiters = await Promise.all(urls.map((url) => openRedisLimiter(url, systemClock)))
+
+    await relays[0]!.publish('one', [{ seq: 1, text: 'heard' }])
+    expect(await Promise.all(relays.map((relay) => relay.read('one', 0)))).toEqual([
+      [{ seq: 1, text: 'heard' }],
+      [],
+    ])
+
+    const counter = { name: 'anonymous', subject: '10.0.0.7', quota: 5, windowSeconds: 60 }
+    await limiters[0]!.take([counter])
+    const tallies = await Promise.all(limiters.map((limiter) => limiter.peek([counter])))
+    expect(tallies.flat().map(({ remaining }) => remaining)).toEqual([4, 5])
+
+    for (const relay of relays) relay.close()
+    await Promise.all(limiters.map((limiter) => limiter.close()))
     await redis.close()
-    turn.say('two')
-    await maker.clock.advance(600)
-    await seenWith('"two"')
-    turn.end()
-    await stream.rest()
-    const all = await seenWith('message.end')
-    const ids = [...all.matchAll(/^id: .*:(\d+)$/gm)].map(([, seq]) => Number(seq))
-    expect(ids).toEqual([1, 2, 3, 4])
-
-    await other.close()
-    await maker.close()
-    await testStore.close()
-  },
-)
-
-test.skipIf(!hasRedis)('two databases of one Redis hear nothing of each other', async () => {
-  const redis = await kinds.redisWith([])
-  const urls = [`${redis.url}/0`, `${redis.url}/2`]
-  const relays = await Promise.all(urls.map((url) => openRedisRelay(url, systemClock)))
-  const limiters = await Promise.all(urls.map((url) => openRedisLimiter(url, systemClock)))
-  await relays[0]!.publish('one', [{ seq: 1, text: 'heard' }])
-  expect(await Promise.all(relays.map((relay) => relay.read('one', 0)))).toEqual([
-    [{ seq: 1, text: 'heard' }],
-    [],
-  ])
-
-  const counter = { name: 'anonymous', subject: '10.0.0.7', quota: 5, windowSeconds: 60 }
-  await limiters[0]!.take([counter])
-  const tallies = await Promise.all(limiters.map((limiter) => limiter.peek([counter])))
-  expect(tallies.flat().map(({ remaining }) => remaining)).toEqual([4, 5])
-
-  for (const relay of relays) relay.close()
-  await Promise.all(limiters.map((limiter) => limiter.close()))
-  await redis.close()
+  })
 })

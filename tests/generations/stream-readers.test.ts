@@ -2,17 +2,22 @@ import { createParser } from 'eventsource-parser'
 import { Stream } from 'openai/core/streaming'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ChatStreamEvent } from '../../generated/api.ts'
-import { createManualEngine, type ManualTurn } from '../support/upstream/manual-engine.ts'
+import {
+  createManualEngine,
+  type ManualTurn,
+  openManualStream,
+} from '../support/upstream/manual-engine.ts'
 import type { Client } from '../support/client.ts'
 import { type Instances, startInstances } from '../support/process/instances.ts'
 import { advanceUntilSettled } from '../support/clock/passing-time.ts'
 import type { TestServer } from '../support/server.ts'
+import { resumeStream, textOf } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
 import { send, type WireResponse } from '../support/wire/wire.ts'
 
 /*
- * What Parley streams, read by parsers that others have written. `npm run stream-readers` does the
- * same with libraries of Python.
+ * The format of streams, and public parsers that read it. `npm run stream-readers` does the same
+ * with libraries of Python.
  */
 
 const KEEP_ALIVE_MS = 15_000
@@ -40,14 +45,14 @@ afterAll(() => instances.close())
 
 type Read = { name: string | undefined; id?: string | undefined; event: ChatStreamEvent }
 
-/** Reads a whole stream that comes so many bytes at a time. */
-type Reader = (bytes: Uint8Array, size: number) => Promise<Read[]>
+/** Parses a whole stream that arrives in chunks of `size` bytes. */
+type Parser = (bytes: Uint8Array, size: number) => Promise<Read[]>
 
 function* pieces(bytes: Uint8Array, size: number): Generator<Uint8Array> {
   for (let start = 0; start < bytes.length; start += size) yield bytes.slice(start, start + size)
 }
 
-const READERS: Record<string, Reader> = {
+const PARSERS: Record<string, Parser> = {
   async 'eventsource-parser'(bytes, size) {
     const events: Read[] = []
     const parser = createParser({
@@ -76,8 +81,8 @@ const READERS: Record<string, Reader> = {
   },
 }
 
-/** A whole answer as it came over the wire, and how often it was kept alive. */
-function streamOf(client: Client): { turn: Promise<ManualTurn>; answer: Promise<WireResponse> } {
+/** Starts a stream. Returns the engine's turn, and the whole response once it has ended. */
+function startStream(client: Client): { turn: Promise<ManualTurn>; answer: Promise<WireResponse> } {
   const headers = { ...client.credentials, 'Content-Type': 'application/json' }
   const body = JSON.stringify({ message: 'Hi' })
   const turn = engine.next()
@@ -87,7 +92,7 @@ function streamOf(client: Client): { turn: Promise<ManualTurn>; answer: Promise<
   }
 }
 
-function resumed(
+function readResumed(
   client: Client,
   generationId: string,
   lastEventId?: string,
@@ -96,47 +101,50 @@ function resumed(
   return send(client.urlOf('resumeStream', { path: { generationId } }), { headers })
 }
 
-async function runningGeneration(): Promise<string> {
+async function findRunningGeneration(): Promise<string> {
   const find = { where: { status: 'running' as const } }
   const { generation } = instances.testStore.database.prisma
   return until(async () => (await generation.findFirst(find))?.id)
 }
 
-/** Lets the time pass in which a stream is kept alive, twice. */
-async function staySilent(): Promise<void> {
+/** Advances by two keep-alive intervals. */
+async function waitForKeepAlives(): Promise<void> {
   for (let seconds = 0; seconds < (2 * KEEP_ALIVE_MS) / 1_000; seconds += 1) {
     await first.clock.advance(1_000)
-    // The lease is renewed between.
+    // A call gives the lease time to be renewed.
     await first.anonymous.expect(200, 'getReadiness')
   }
 }
 
-/** One answer, kept alive before its middle: live, resumed from its start and in its middle, elsewhere too. */
-async function readEverywhere(end: (turn: ManualTurn) => Promise<void>) {
+/**
+ * Reads one answer, silent in its middle, in four ways: live, resumed from its start, resumed from
+ * its middle, and resumed on another instance.
+ */
+async function readOnEveryPath(end: (turn: ManualTurn) => Promise<void>) {
   const alice = await first.createUser()
-  const live = streamOf(alice)
+  const live = startStream(alice)
   const turn = await live.turn
   turn.say('Hello')
-  const id = await runningGeneration()
+  const id = await findRunningGeneration()
   const open = first.clock.pending
   const others = [
-    resumed(alice, id),
-    resumed(alice, id, `${id}:1`),
-    resumed(instances.on(second, alice), id),
+    readResumed(alice, id),
+    readResumed(alice, id, `${id}:1`),
+    readResumed(instances.on(second, alice), id),
   ]
   await until(() => first.clock.pending >= open + others.length)
-  await staySilent()
+  await waitForKeepAlives()
   for (const piece of PIECES) turn.say(piece)
   await end(turn)
   const [whole, ...rest] = await advanceUntilSettled(
     [first.clock],
     Promise.all([live.answer, ...others]),
   )
-  return { id, alice, whole: whole, rest }
+  return { id, alice, whole, rest }
 }
 
-/** Comments are lines of their own, and an empty line ends an event that has data. */
-function expectPlain(text: string): void {
+/** Checks that comments are lines of their own and that an empty line ends each event with data. */
+function expectWellFormed(text: string): void {
   const blocks = text.split('\n\n')
   expect(blocks.pop()).toBe('')
   for (const block of blocks) {
@@ -144,52 +152,104 @@ function expectPlain(text: string): void {
   }
 }
 
-async function readBy(reader: Reader, { text }: WireResponse): Promise<Read[]> {
+async function readInChunks(reader: Parser, { text }: WireResponse): Promise<Read[]> {
   const bytes = new TextEncoder().encode(text)
   const whole = await reader(bytes, bytes.length)
   for (const size of [1, 7]) expect(await reader(bytes, size)).toEqual(whole)
   return whole
 }
 
-describe.each(Object.entries(READERS))('%s reads', (_, reader) => {
-  test('an answer that was kept alive: live, resumed, and on another instance', async () => {
-    const { id, whole, rest } = await readEverywhere(async (turn) => {
+describe.each(Object.entries(PARSERS))('the parser %s', (_, reader) => {
+  test('reads an answer with keep-alives: live, resumed, and on another instance', async () => {
+    const { id, whole, rest } = await readOnEveryPath(async (turn) => {
       turn.end()
     })
+
     for (const { text } of [whole, ...rest]) {
-      expectPlain(text)
+      expectWellFormed(text)
       expect(text.match(/^: keepalive$/gm)?.length).toBeGreaterThanOrEqual(1)
     }
 
-    const events = await readBy(reader, whole)
+    const events = await readInChunks(reader, whole)
     expect(events.map(({ name }) => name)).toEqual(events.map(({ event }) => event.type))
     expect(events.at(-1)!.event).toMatchObject({ type: 'message.end', message: { content: TEXT } })
 
     const ids = events.map((event) => event.id).filter((one) => one !== undefined)
     if (ids.length > 0) expect(ids).toEqual(events.map((__, i) => `${id}:${i + 1}`))
+
     const [fromStart, fromMiddle, elsewhere] = await Promise.all(
-      rest.map((one) => readBy(reader, one)),
+      rest.map((one) => readInChunks(reader, one)),
     )
     expect(fromStart!.at(-1)).toEqual(events.at(-1))
     expect(elsewhere!.at(-1)).toEqual(events.at(-1))
     expect(fromMiddle).toEqual(fromStart!.slice(1))
   })
 
-  test('an answer that a crash has cut off, and what is left of it afterwards', async () => {
+  test('reads an interrupted answer, and resumes it afterwards', async () => {
     const { store } = first.parley.deps
-    const { id, alice, whole, rest } = await readEverywhere(async (turn) => {
-      // As an instance does with what another has left behind.
+    const { id, alice, whole, rest } = await readOnEveryPath(async (turn) => {
+      // As an instance does with the answers of one that died.
       await store.generations.interruptAbandoned({ now: second.clock.now(), all: true })
       turn.end()
     })
-
-    const afterwards = await resumed(instances.on(second, alice), id)
+    const afterwards = await readResumed(instances.on(second, alice), id)
 
     for (const answer of [whole, ...rest, afterwards]) {
-      expectPlain(answer.text)
-      const events = await readBy(reader, answer)
+      expectWellFormed(answer.text)
+      const events = await readInChunks(reader, answer)
       expect(events.map(({ name }) => name)).toEqual(events.map(({ event }) => event.type))
       expect(events.at(-1)!.name).toBe('message.error')
+    }
+  })
+})
+
+describe('the format of a stream', () => {
+  const TEXTS = [
+    'a\r\nb',
+    '\u2028\u2029\u0085',
+    ': keepalive\n\n',
+    'data: x\n\nevent: y\r\r',
+    '🙂한',
+  ]
+
+  test('has no line end of any convention but its own, and carries the stored text', async () => {
+    const alice = await first.createUser()
+    const { turn, stream, start } = await openManualStream(engine, alice, { firstWords: '\r' })
+    for (const text of TEXTS) turn.say(text)
+    turn.end()
+    await stream.rest()
+
+    const url = alice.urlOf('resumeStream', { path: start })
+    const { text } = await send(url, { headers: alice.credentials })
+
+    expect(text).not.toMatch(/[\r\v\f\u0085\u2028\u2029]/)
+    for (const line of text.split('\n')) expect(line).toMatch(/^$|^(event|id|data): ./)
+
+    const events = await (await resumeStream(alice, start.generationId)).rest()
+    const { body } = await alice.expect(200, 'getConversation', { path: start })
+    expect(body.messages.at(-1)!.content).toBe(`\r${TEXTS.join('')}`)
+    expect(textOf(events)).toBe(body.messages.at(-1)!.content)
+  })
+
+  test('has a comment every 15 s while the engine is silent, on every instance', async () => {
+    const alice = await first.createUser()
+    const { turn, stream, start } = await openManualStream(engine, alice)
+    const read = (client: Client) =>
+      send(client.urlOf('resumeStream', { path: start }), { headers: client.credentials })
+
+    const texts = [read(alice), read(instances.on(second, alice))]
+    const open = first.clock.pending
+    await until(() => first.clock.pending >= open + 2)
+    for (let elapsed = 0; elapsed < 32; elapsed += 1) {
+      await first.clock.advance(1_000)
+      // A call gives the lease time to be renewed.
+      await alice.expect(200, 'getGeneration', { path: start })
+    }
+    turn.end()
+    await stream.rest()
+
+    for (const { text } of await advanceUntilSettled([first.clock], Promise.all(texts))) {
+      expect(text.match(/^: keepalive$/gm)?.length).toBeGreaterThanOrEqual(2)
     }
   })
 })

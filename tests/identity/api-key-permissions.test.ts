@@ -9,65 +9,47 @@ import { send } from '../support/wire/wire.ts'
 import {
   clock,
   inSeconds,
-  keysOf,
-  newKey,
-  newRobot,
-  pathOf,
-  rotate,
+  listKeys,
+  createKey,
+  newServiceAccount,
+  keyPath,
+  tryToRotate,
   server,
   testStore,
-  withKey,
+  clientWithKey,
 } from './api-keys.given.ts'
+import { ALL_SCOPES, USER_SCOPES } from './scopes.ts'
 
-const USER_SCOPES: Scope[] = [
-  'chat:write',
-  'conversations:read',
-  'conversations:write',
-  'feedback:read',
-  'feedback:write',
-  'profile:read',
-  'profile:write',
-  'usage:read',
-]
-
-const ALL_SCOPES: Scope[] = [
-  'admin:audit',
-  'admin:feedback',
-  'admin:service-accounts',
-  'admin:usage',
-  'admin:users',
-  ...USER_SCOPES,
-]
-
-describe('what administrators decide', () => {
-  const known = async (robot: Client) => {
+describe('the API keys of a service account', () => {
+  /** Uses the key often enough for the server to remember it. */
+  const makeKnown = async (robot: Client) => {
     await robot.expect(200, 'getProfile')
     await clock.advance(1)
     await robot.expect(200, 'getProfile')
   }
 
-  test('a revoked key is refused at once, though it was known, and stays in the list', async () => {
-    const robot = await newRobot()
-    await known(robot)
-    const path = pathOf(robot, robot.apiKeyId.toUpperCase())
+  test('are refused immediately after they were revoked, and stay in the list', async () => {
+    const robot = await newServiceAccount()
+    await makeKnown(robot)
+    const path = keyPath(robot, robot.apiKeyId.toUpperCase())
     const admin = await server.admin()
+
     await admin.expect(204, 'revokeApiKey', { path })
+
     await robot.refused('token-invalid', 'getProfile')
-
     await admin.refused('not-found', 'revokeApiKey', { path })
-
-    expect((await rotate(robot, robot.apiKeyId, 0)).status).toBe(404)
-    expect(await keysOf(robot)).toMatchObject([{ id: robot.apiKeyId, revokedAt: inSeconds(0) }])
+    expect((await tryToRotate(robot, robot.apiKeyId, 0)).status).toBe(404)
+    expect(await listKeys(robot)).toMatchObject([{ id: robot.apiKeyId, revokedAt: inSeconds(0) }])
   })
 
-  test('the keys of a service account are walked page by page, the newest first', async () => {
-    const robot = await newRobot()
+  test('are listed by pages, the newest first', async () => {
+    const robot = await newServiceAccount()
     const ids = [robot.apiKeyId]
-    for (let i = 0; i < 4; i += 1) ids.unshift((await newKey(robot)).id)
+    for (let i = 0; i < 4; i += 1) ids.unshift((await createKey(robot)).id)
     const [admin, path] = [await server.admin(), { serviceAccountId: robot.serviceAccountId }]
+
     const seen: string[] = []
     let cursor: string | undefined
-
     do {
       const query = { limit: 2, ...(cursor !== undefined && { cursor }) }
       const { body } = await admin.expect(200, 'listApiKeys', { path, query })
@@ -78,71 +60,80 @@ describe('what administrators decide', () => {
     expect(seen).toEqual(ids)
   })
 
-  test('a key of another service account is not found under this one', async () => {
-    const [robot, other] = [await newRobot(), await newRobot()]
-    const path = pathOf(robot, other.apiKeyId)
-    await (await server.admin()).refused('not-found', 'revokeApiKey', { path })
-    expect((await rotate(robot, other.apiKeyId, 0)).status).toBe(404)
+  test('are not found under another service account', async () => {
+    const [robot, other] = [await newServiceAccount(), await newServiceAccount()]
+    const path = keyPath(robot, other.apiKeyId)
 
+    await (await server.admin()).refused('not-found', 'revokeApiKey', { path })
+    expect((await tryToRotate(robot, other.apiKeyId, 0)).status).toBe(404)
     await other.expect(200, 'getProfile')
   })
 
-  test('disabling and enabling a service account takes effect at once on all its keys', async () => {
-    const robot = await newRobot()
-    const spare = withKey((await newKey(robot)).secret)
-    await known(robot)
+  test('are all refused immediately while the account is disabled', async () => {
+    const robot = await newServiceAccount()
+    const spare = clientWithKey((await createKey(robot)).secret)
+    await makeKnown(robot)
     const path = { serviceAccountId: robot.serviceAccountId }
     const admin = await server.admin()
+
     await admin.expect(200, 'changeServiceAccount', { path, body: { disabled: true } })
     for (const key of [robot, spare]) await key.refused('account-disabled', 'getProfile')
+
     await admin.expect(200, 'changeServiceAccount', { path, body: { disabled: false } })
     for (const key of [robot, spare]) await key.expect(200, 'getProfile')
   })
 
-  test('changed scopes take effect at once, those that are new and those that are gone', async () => {
-    const robot = await newRobot(['profile:read', 'usage:read'])
-    await known(robot)
+  test('gain and lose scopes immediately when those of the account change', async () => {
+    const robot = await newServiceAccount(['profile:read', 'usage:read'])
+    await makeKnown(robot)
     const path = { serviceAccountId: robot.serviceAccountId }
     const scopes: Scope[] = ['conversations:read', 'profile:read']
     const admin = await server.admin()
+
     await admin.expect(200, 'changeServiceAccount', { path, body: { scopes } })
+
     await robot.refused('insufficient-scope', 'getUsage')
     await robot.expect(200, 'listConversations')
     expect((await robot.expect(200, 'getProfile')).body.scopes).toEqual(scopes)
 
     await admin.expect(200, 'changeServiceAccount', { path, body: { scopes: [] } })
+
     await robot.refused('insufficient-scope', 'getProfile')
   })
 
-  test('deleting a service account takes its keys and what it owned', async () => {
-    const robot = await newRobot(['profile:read', 'conversations:read', 'conversations:write'])
+  test('are deleted with the account, and so are its conversations', async () => {
+    const robot = await newServiceAccount([
+      'profile:read',
+      'conversations:read',
+      'conversations:write',
+    ])
     await robot.expect(201, 'createConversation', { body: {} })
-    await known(robot)
+    await makeKnown(robot)
     const { serviceAccountId } = robot
     const admin = await server.admin()
+
     await admin.expect(204, 'deleteServiceAccount', { path: { serviceAccountId } })
+
     await robot.refused('token-invalid', 'getProfile')
     await admin.refused('not-found', 'getServiceAccount', { path: { serviceAccountId } })
-
     await admin.refused('not-found', 'listApiKeys', { path: { serviceAccountId } })
     const { prisma } = testStore.database
-
     expect(await prisma.apiKey.count({ where: { accountId: serviceAccountId } })).toBe(0)
     expect(await prisma.conversation.count({ where: { ownerId: serviceAccountId } })).toBe(0)
   })
 })
 
-describe('what a key opens', () => {
-  const ofPeople = operations.filter(({ auth }) => auth === 'session')
+describe('the operations that an API key can call', () => {
+  const ofSessions = operations.filter(({ auth }) => auth === 'session')
   const ofAll = operations.filter(({ auth }) => auth !== 'session' && auth !== 'public')
 
-  test('is every operation but those of a person; both kinds are tried here', () => {
-    expect(ofPeople.map(({ operationId }) => operationId)).toContain('changePassword')
+  test('are tested below, and so are those that need a session', () => {
+    expect(ofSessions.map(({ operationId }) => operationId)).toContain('changePassword')
     expect(ofAll.map(({ operationId }) => operationId)).toContain('streamMessage')
   })
 
-  test.each(ofPeople)('is not $operationId, whatever its scopes', async (operation) => {
-    const robot = await newRobot(ALL_SCOPES)
+  test.each(ofSessions)('exclude $operationId, even with every scope', async (operation) => {
+    const robot = await newServiceAccount(ALL_SCOPES)
     const operationId = operation.operationId as OperationId
 
     const { status, body } = await robot.refused('insufficient-scope', operationId, {
@@ -152,8 +143,8 @@ describe('what a key opens', () => {
     expect([status, body.detail]).toEqual([403, 'API keys cannot call this operation.'])
   })
 
-  test.each(ofAll)('is $operationId, with its scopes', async (operation) => {
-    const robot = await newRobot(ALL_SCOPES)
+  test.each(ofAll)('include $operationId, with every scope', async (operation) => {
+    const robot = await newServiceAccount(ALL_SCOPES)
     const operationId = operation.operationId as OperationId
     const url = robot.urlOf(operationId, exampleRequest(operationId))
 
@@ -166,8 +157,8 @@ describe('what a key opens', () => {
     expect([200, 201, 204, 404]).toContain(status)
   })
 
-  test('is chat, streams, conversations, feedback, usage and an export of its own', async () => {
-    const robot = await newRobot(USER_SCOPES)
+  test('include chat, streams, conversations, feedback, usage and an export of its own', async () => {
+    const robot = await newServiceAccount(USER_SCOPES)
     const { body: reply } = await robot.expect(200, 'sendMessage', { body: { message: 'Hi' } })
     const { conversationId } = reply
     const stream = await openStream(robot, { message: 'Hello', conversationId })
@@ -210,9 +201,11 @@ describe('what a key opens', () => {
       path: { conversationId },
     })
   })
+})
 
-  test('shows in its profile: a service, without an email, with its scopes', async () => {
-    const robot = await newRobot(['profile:read', 'usage:read'])
+describe('GET /users/profile with an API key', () => {
+  test('shows a service account with its scopes and without an email', async () => {
+    const robot = await newServiceAccount(['profile:read', 'usage:read'])
 
     const { body } = await robot.expect(200, 'getProfile')
 

@@ -7,12 +7,10 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { createServiceAccount, type ServiceAccountClient } from '../support/resources.ts'
 import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 
+// A server whose clock can jump, on a store whose calls a test can observe.
 export let testStore: TestStore
-
 export let watched: SpyStore
-
 export let clock: JumpingClock
-
 export let server: TestServer
 
 beforeAll(async () => {
@@ -27,44 +25,48 @@ afterAll(async () => {
   await testStore.close()
 })
 
-export const newRobot = (scopes: Scope[] = ['profile:read']) => createServiceAccount(server, scopes)
+/** Creates a service account, and returns a client with its first key. */
+export const newServiceAccount = (scopes: Scope[] = ['profile:read']) =>
+  createServiceAccount(server, scopes)
 
-export const withKey = (apiKey: string) => createClient(server.url, { apiKey })
+export const clientWithKey = (apiKey: string) => createClient(server.url, { apiKey })
 
 export const inSeconds = (seconds: number) =>
   new Date(clock.now().getTime() + seconds * SECOND_MS).toISOString()
 
-export async function newKey(robot: ServiceAccountClient, more: { expiresAt?: string } = {}) {
+/** Creates another key of the service account. */
+export async function createKey(robot: ServiceAccountClient, more: { expiresAt?: string } = {}) {
   const admin = await server.admin()
   const path = { serviceAccountId: robot.serviceAccountId }
   return (await admin.expect(201, 'createApiKey', { path, body: { name: 'spare', ...more } })).body
 }
 
-export async function keysOf({ serviceAccountId }: ServiceAccountClient) {
+export async function listKeys({ serviceAccountId }: ServiceAccountClient) {
   const admin = await server.admin()
   return (await admin.expect(200, 'listApiKeys', { path: { serviceAccountId } })).body.data
 }
 
-export const pathOf = ({ serviceAccountId }: ServiceAccountClient, apiKeyId: string) => ({
+export const keyPath = ({ serviceAccountId }: ServiceAccountClient, apiKeyId: string) => ({
   serviceAccountId,
   apiKeyId,
 })
 
+export async function tryToRotate(
+  robot: ServiceAccountClient,
+  apiKeyId: string,
+  overlapSeconds: number,
+) {
+  const path = keyPath(robot, apiKeyId)
+  return (await server.admin()).call('rotateApiKey', { path, body: { overlapSeconds } })
+}
+
+/** As `tryToRotate`. @returns the successor @throws unless the key was rotated */
 export async function rotate(
   robot: ServiceAccountClient,
   apiKeyId: string,
   overlapSeconds: number,
 ) {
-  const path = pathOf(robot, apiKeyId)
-  return (await server.admin()).call('rotateApiKey', { path, body: { overlapSeconds } })
-}
-
-export async function rotated(
-  robot: ServiceAccountClient,
-  apiKeyId: string,
-  overlapSeconds: number,
-) {
-  const answer = await rotate(robot, apiKeyId, overlapSeconds)
-  if (answer.status !== 201) throw new Error(JSON.stringify(answer.body))
-  return answer.body
+  const response = await tryToRotate(robot, apiKeyId, overlapSeconds)
+  if (response.status !== 201) throw new Error(JSON.stringify(response.body))
+  return response.body
 }

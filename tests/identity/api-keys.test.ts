@@ -9,22 +9,22 @@ import { send, sendBytes } from '../support/wire/wire.ts'
 import {
   clock,
   inSeconds,
-  keysOf,
-  newKey,
-  newRobot,
-  rotated,
+  listKeys,
+  createKey,
+  newServiceAccount,
+  rotate,
   server,
   testStore,
   watched,
-  withKey,
+  clientWithKey,
 } from './api-keys.given.ts'
 
 const DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
-/** `parley_live_`, the id and what divides it from the secret. */
+/** The length of `parley_live_`, the id and the underscore after it. */
 const SECRET_STARTS_AT = 25
 
-/** Six digits of base 62, as whoever reads the contract would write them. */
+/** Returns the six digits of base 62 that the contract describes. */
 function checksumOf(text: string): string {
   let rest = BigInt(crc32(text))
   let digits = ''
@@ -35,120 +35,119 @@ function checksumOf(text: string): string {
   return digits
 }
 
-/** A key that is well-formed, but that nobody was given. */
+/** Returns a well-formed key that does not exist. */
 function forge(publicId: string): string {
   const body = `parley_live_${publicId}_${'7'.repeat(43)}`
   return body + checksumOf(body)
 }
 
-describe('a secret', () => {
-  test('is letters and digits, with an id in the clear and a CRC-32 at its end', async () => {
-    const { secret } = await newRobot()
+describe('the secret of an API key', () => {
+  test('consists of letters and digits, with an id in the clear and a CRC-32 at the end', async () => {
+    const { secret } = await newServiceAccount()
 
     expect(secret).toMatch(/^parley_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/)
     expect(secret.slice(-6)).toBe(checksumOf(secret.slice(0, -6)))
   })
 
-  test('is shown once: no list, no record and no log has it, and the database has a hash', async () => {
-    const robot = await newRobot()
-    const successor = await rotated(robot, robot.apiKeyId, 60)
+  test('is shown once: lists and logs hold only its id, and the database holds a hash', async () => {
+    const robot = await newServiceAccount()
+    const successor = await rotate(robot, robot.apiKeyId, 60)
     await robot.expect(200, 'getProfile')
     await robot.refused('insufficient-scope', 'listUsers')
-    await withKey(`${robot.secret}x`).refused('token-invalid', 'getProfile')
+    await clientWithKey(`${robot.secret}x`).refused('token-invalid', 'getProfile')
     await send(`${server.url}/api/v1/users/profile?key=${robot.secret}`)
+
     const admin = await server.admin()
     const seen = JSON.stringify([
-      await keysOf(robot),
+      await listKeys(robot),
       (await admin.expect(200, 'listServiceAccounts')).body,
       (await admin.expect(200, 'listAuditEvents', { query: { limit: 100 } })).body,
       server.logLines(),
       await testStore.database.prisma.apiKey.findMany({ omit: { hash: true } }),
     ])
+
     for (const { secret } of [robot, successor]) {
       expect(seen).not.toContain(secret.slice(SECRET_STARTS_AT, SECRET_STARTS_AT + 20))
       expect(seen).toContain(secret.slice(0, SECRET_STARTS_AT - 1))
     }
-
     const where = { id: robot.apiKeyId }
     const { hash } = await testStore.database.prisma.apiKey.findUniqueOrThrow({ where })
     expect(hash.length).toBe(32)
     expect(Buffer.from(hash).toString('latin1')).not.toContain(robot.secret.slice(0, 12))
   })
 
-  test('is never the same twice', async () => {
-    const robot = await newRobot()
+  test('differs for each key', async () => {
+    const robot = await newServiceAccount()
 
-    const secrets = [robot.secret, (await newKey(robot)).secret, (await newKey(robot)).secret]
+    const secrets = [robot.secret, (await createKey(robot)).secret, (await createKey(robot)).secret]
 
     expect(new Set(secrets.map((secret) => secret.slice(SECRET_STARTS_AT))).size).toBe(3)
   })
 })
 
-describe('what is not a key', () => {
+describe('an invalid API key', () => {
+  /** Returns malformed variants of the key. */
   const spoil = (secret: string): [string, string][] => {
     const last = secret.at(-1) === 'A' ? 'B' : 'A'
     const middle = secret[40] === 'A' ? 'B' : 'A'
     return [
-      ['has another checksum', secret.slice(0, -1) + last],
-      ['has another secret under its checksum', secret.slice(0, 40) + middle + secret.slice(41)],
-      ['is cut', secret.slice(0, -1)],
-      ['has something after it', `${secret}0`],
-      ['is a prefix alone', secret.slice(0, SECRET_STARTS_AT - 1)],
-      ['is a name alone', 'parley_live_'],
-      ['is in capitals', `parley_live_${secret.slice(12).toUpperCase()}`],
-      ['has a character of another alphabet', `${secret.slice(0, 30)}-${secret.slice(31)}`],
-      ['is of 10 kB', secret + 'A'.repeat(10_000)],
+      ['another checksum', secret.slice(0, -1) + last],
+      ['another secret under its checksum', secret.slice(0, 40) + middle + secret.slice(41)],
+      ['without its last character', secret.slice(0, -1)],
+      ['with another character at the end', `${secret}0`],
+      ['the prefix and the id alone', secret.slice(0, SECRET_STARTS_AT - 1)],
+      ['the prefix alone', 'parley_live_'],
+      ['in capitals', `parley_live_${secret.slice(12).toUpperCase()}`],
+      ['with a character that is no letter or digit', `${secret.slice(0, 30)}-${secret.slice(31)}`],
+      ['with 10 kB', secret + 'A'.repeat(10_000)],
     ]
   }
 
-  test('is refused without asking the database, wherever it stands', async () => {
-    const { secret } = await newRobot()
+  test('is refused without a query when it is malformed, in either header', async () => {
+    const { secret } = await newServiceAccount()
+
     for (const [what, junk] of spoil(secret)) {
-      const asked = await watched.during(async () => {
-        await withKey(junk).refused('token-invalid', 'getProfile')
+      const queries = await watched.during(async () => {
+        await clientWithKey(junk).refused('token-invalid', 'getProfile')
         const headers = { Authorization: `Bearer ${junk}` }
         await server.anonymous.refused('token-invalid', 'getProfile', { headers })
       })
-      expect([what, asked]).toEqual([what, []])
+      expect([what, queries]).toEqual([what, []])
     }
   })
 
-  test('is refused with one question when it is well-formed: unknown, or with another secret', async () => {
-    const { secret } = await newRobot()
+  test('is refused after one query when it is well-formed: an unknown id, or another secret', async () => {
+    const { secret } = await newServiceAccount()
+
     for (const publicId of ['000000000000', secret.slice(12, 24)]) {
-      const asked = await watched.during(async () => {
-        const { headers } = await withKey(forge(publicId)).refused('token-invalid', 'getProfile')
+      const queries = await watched.during(async () => {
+        const { headers } = await clientWithKey(forge(publicId)).refused(
+          'token-invalid',
+          'getProfile',
+        )
         expect(headers['www-authenticate']).toContain('error="invalid_token"')
       })
-      expect(asked).toEqual(['apiKeys.findHeld'])
+      expect(queries).toEqual(['apiKeys.findHeld'])
     }
-    await withKey(secret).expect(200, 'getProfile')
+
+    await clientWithKey(secret).expect(200, 'getProfile')
   })
 
-  test('is a token in X-API-Key, or a key under another scheme', async () => {
-    const [alice, robot] = [await server.createUser(), await newRobot()]
-    const { accessToken } = alice.identity
-    await withKey(accessToken).refused('token-invalid', 'getProfile')
-    for (const Authorization of [robot.secret, `Basic ${robot.secret}`, `ApiKey ${robot.secret}`]) {
-      const headers = { Authorization }
-      await server.anonymous.refused('token-invalid', 'getProfile', { headers })
-    }
-  })
-
-  test('of 100 kB is 431, in either header', async () => {
-    const { secret } = await newRobot()
+  test('is refused with 431 when it has 100 kB, in either header', async () => {
+    const { secret } = await newServiceAccount()
     const huge = secret + 'A'.repeat(100_000)
     const { url } = server
+
     for (const headers of [{ 'X-API-Key': huge }, { Authorization: `Bearer ${huge}` }]) {
-      const answer = await send(`${url}/api/v1/users/profile`, { headers })
-      expect([answer.status, answer.problem().code]).toEqual([431, 'headers-too-large'])
+      const response = await send(`${url}/api/v1/users/profile`, { headers })
+      expect([response.status, response.problem().code]).toEqual([431, 'headers-too-large'])
     }
   })
 })
 
-describe('the place of a key', () => {
-  test('is X-API-Key or Authorization, whatever the case of the scheme', async () => {
-    const robot = await newRobot()
+describe('the header of an API key', () => {
+  test('is X-API-Key, or Authorization with the scheme in any case', async () => {
+    const robot = await newServiceAccount()
     await robot.expect(200, 'getProfile')
     for (const scheme of ['Bearer', 'bearer', 'BEARER ']) {
       const headers = { Authorization: `${scheme} ${robot.secret}` }
@@ -156,8 +155,20 @@ describe('the place of a key', () => {
     }
   })
 
-  test('is one: two credentials are refused though both are right', async () => {
-    const [alice, robot] = [await server.createUser(), await newRobot()]
+  test('is refused with an access token in X-API-Key, or with a key under another scheme', async () => {
+    const [alice, robot] = [await server.createUser(), await newServiceAccount()]
+    const { accessToken } = alice.identity
+
+    await clientWithKey(accessToken).refused('token-invalid', 'getProfile')
+    for (const Authorization of [robot.secret, `Basic ${robot.secret}`, `ApiKey ${robot.secret}`]) {
+      const headers = { Authorization }
+      await server.anonymous.refused('token-invalid', 'getProfile', { headers })
+    }
+  })
+
+  test('is refused beside a second credential, even if both are valid', async () => {
+    const [alice, robot] = [await server.createUser(), await newServiceAccount()]
+
     for (const credential of [alice.identity.accessToken, robot.secret]) {
       const headers = { Authorization: `Bearer ${credential}` }
       const { body } = await robot.refused('token-invalid', 'getProfile', { headers })
@@ -165,11 +176,12 @@ describe('the place of a key', () => {
     }
   })
 
-  test('is one: a header that is there twice is refused, the same or another', async () => {
-    const [alice, robot] = [await server.createUser(), await newRobot()]
+  test('is refused when it occurs twice, with the same credential or another', async () => {
+    const [alice, robot] = [await server.createUser(), await newServiceAccount()]
     const key = `X-API-Key: ${robot.secret}`
     const keyAsBearer = `Authorization: Bearer ${robot.secret}`
     const token = `authorization: Bearer ${alice.identity.accessToken}`
+
     for (const lines of [
       [key, key],
       [keyAsBearer, keyAsBearer],
@@ -177,68 +189,70 @@ describe('the place of a key', () => {
       [token, token],
     ]) {
       const head = ['GET /api/v1/users/profile HTTP/1.1', 'Host: parley', 'Connection: close']
-      const answer = await sendBytes(server.url, `${[...head, ...lines].join('\r\n')}\r\n\r\n`)
-      expect([answer.status, answer.problem().code]).toEqual([401, 'token-invalid'])
+      const response = await sendBytes(server.url, `${[...head, ...lines].join('\r\n')}\r\n\r\n`)
+      expect([response.status, response.problem().code]).toEqual([401, 'token-invalid'])
     }
   })
 })
 
-describe('a known key', () => {
-  test('costs no question to the database', async () => {
-    const robot = await newRobot()
+describe('an API key that was used before', () => {
+  test('is checked without a query', async () => {
+    const robot = await newServiceAccount()
     await robot.expect(200, 'getProfile')
 
-    const asked = await watched.during(async () => {
+    const queries = await watched.during(async () => {
       for (let i = 0; i < 5; i += 1) await robot.refused('insufficient-scope', 'listUsers')
     })
 
-    // What was just changed is read anew as long as the clock stands still.
-    expect(asked).toEqual([])
+    expect(queries).toEqual([])
   })
 
-  test('is read anew after five minutes, although nobody said that it changed', async () => {
-    const robot = await newRobot()
+  test('is read again after five minutes, without notice of a change', async () => {
+    const robot = await newServiceAccount()
     await robot.expect(200, 'getProfile')
     await testStore.database.prisma.apiKey.update({
       where: { id: robot.apiKeyId },
       data: { revokedAt: clock.now() },
     })
+
     await clock.advance(5 * MINUTE_MS)
     await robot.expect(200, 'getProfile')
+
     await clock.advance(1)
     await robot.refused('token-invalid', 'getProfile')
   }, 60_000)
 
-  test('tells when it was last used, within a minute', async () => {
-    const robot = await newRobot()
-    expect((await keysOf(robot))[0]).not.toHaveProperty('lastUsedAt')
-
+  test('shows the time of its last use within a minute', async () => {
+    const robot = await newServiceAccount()
+    expect((await listKeys(robot))[0]).not.toHaveProperty('lastUsedAt')
     await robot.expect(200, 'getProfile')
     await clock.advance(SECOND_MS)
     await robot.expect(200, 'getProfile')
     const lastUsedAt = clock.now().toISOString()
+
     await clock.advance(30 * SECOND_MS)
     const [key] = await until(async () => {
-      const keys = await keysOf(robot)
+      const keys = await listKeys(robot)
       return keys[0]!.lastUsedAt !== undefined && keys
     })
+
     expect(key!.lastUsedAt).toBe(lastUsedAt)
   })
 
-  test('is not used by what is refused: an expired key keeps its last use', async () => {
-    const robot = await newRobot()
-    const { id, secret } = await newKey(robot, { expiresAt: inSeconds(60) })
+  test('counts no use when it is refused as expired', async () => {
+    const robot = await newServiceAccount()
+    const { id, secret } = await createKey(robot, { expiresAt: inSeconds(60) })
     clock.jump(60 * SECOND_MS)
-    await withKey(secret).refused('token-expired', 'getProfile')
-    await server.parley.services.credentials.writeUses()
 
-    const key = (await keysOf(robot)).find((one) => one.id === id)
+    await clientWithKey(secret).refused('token-expired', 'getProfile')
+    await server.parley.services.credentials.writeUses()
+    const key = (await listKeys(robot)).find((one) => one.id === id)
 
     expect(key).not.toHaveProperty('lastUsedAt')
   })
 })
 
-describe('the limits of a key', () => {
+describe('the rate limits of an API key', () => {
   let small: TestServer
   beforeAll(async () => {
     small = await startServer({
@@ -247,24 +261,27 @@ describe('the limits of a key', () => {
   })
   afterAll(() => small.close())
 
-  test('are its own, and not those of the administrator who made it', async () => {
+  test('are separate from those of the administrator who created it', async () => {
     const robot = await createServiceAccount(small, ['profile:read'])
+
     for (let left = 5; left >= 0; left -= 1) {
       const { headers } = await robot.expect(200, 'getProfile')
       expect(headers['ratelimit']).toMatch(new RegExp(`^"user";r=${String(left)};`))
     }
+
     const { body } = await robot.refused('quota-exceeded', 'getProfile')
     expect(body.violatedPolicies).toEqual(['user'])
-
     await (await small.admin()).expect(200, 'getProfile')
   })
 
-  test('of failures never keep a right key out, however many wrong ones its address has shown', async () => {
+  test('never refuse a valid key because of the invalid keys from its address', async () => {
     const robot = await createServiceAccount(small, ['profile:read'])
+
     for (let i = 0; i < 5; i += 1) {
       const forged = createClient(small.url, { apiKey: forge('000000000000') })
       await forged.refused('token-invalid', 'getProfile')
     }
+
     await robot.expect(200, 'getProfile')
   })
 })

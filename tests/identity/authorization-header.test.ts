@@ -3,8 +3,8 @@ import { MINUTE_MS } from '../support/clock/jumping-clock.ts'
 import { send } from '../support/wire/wire.ts'
 import {
   alice,
-  ask,
-  bearer,
+  requestProfile,
+  requestWithToken,
   clock,
   encode,
   expectRefused,
@@ -14,8 +14,8 @@ import {
   subject,
 } from './tokens.given.ts'
 
-describe('another spelling', () => {
-  test('of the same signature is refused, and the right one goes on', async () => {
+describe('another spelling of a valid access token', () => {
+  test('is refused when it decodes to the same signature, before and after the valid one was used', async () => {
     const token = forge({})
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
     const last = Buffer.from(token.split('.')[2]!, 'base64url')
@@ -25,12 +25,13 @@ describe('another spelling', () => {
       .filter((twin) => Buffer.from(twin.split('.')[2]!, 'base64url').equals(last))
 
     expect(twins).toHaveLength(15)
+
     for (const twin of twins) await expectTokenRefused(twin)
-    expect((await bearer(token)).status).toBe(200)
+    expect((await requestWithToken(token)).status).toBe(200)
     for (const twin of twins) await expectTokenRefused(twin)
   })
 
-  test('of the token is refused: parts more or fewer, padding, base64, white space, encodings', async () => {
+  test('is refused: other parts, padding, base64, white space, encodings', async () => {
     const token = forge({})
     const [header = '', payload = '', signature = ''] = token.split('.')
     const base64 = Buffer.from(signature, 'base64url').toString('base64')
@@ -64,83 +65,87 @@ describe('another spelling', () => {
   })
 })
 
-describe('another secret of the same person', () => {
-  test('is no access token: a refresh token, an email and password, the ids in clear', async () => {
+describe('another secret of the user', () => {
+  test('is refused as an access token: a refresh token, ids, email and password', async () => {
     const { email, password, refreshToken, sessionId } = alice.identity
 
     for (const secret of [refreshToken, sessionId, subject, encode(`${email}:${password}`)]) {
       await expectTokenRefused(secret)
     }
   })
+})
 
-  test('is looked for in one place: not in the address, a cookie or another header', async () => {
+describe('a valid access token', () => {
+  test('is ignored in a cookie, another header or the query', async () => {
     const token = forge({})
     const places = [
       `Cookie: access_token=${token}`,
       `Proxy-Authorization: Bearer ${token}`,
       `X-Authorization: Bearer ${token}`,
     ]
+
     for (const line of places) {
-      const answer = await ask([line])
-      expect([answer.status, answer.problem().code]).toEqual([401, 'unauthenticated'])
-      expect(answer.headers['www-authenticate']).toBe('Bearer realm="parley"')
+      const response = await requestProfile([line])
+      expect([response.status, response.problem().code]).toEqual([401, 'unauthenticated'])
+      expect(response.headers['www-authenticate']).toBe('Bearer realm="parley"')
     }
 
-    const answer = await send(`${alice.urlOf('getProfile')}?access_token=${token}`)
-
-    expect([answer.status, answer.problem().code]).toEqual([401, 'unauthenticated'])
-    expect(answer.text).not.toContain(token)
+    const response = await send(`${alice.urlOf('getProfile')}?access_token=${token}`)
+    expect([response.status, response.problem().code]).toEqual([401, 'unauthenticated'])
+    expect(response.text).not.toContain(token)
   })
 })
 
-describe('the header', () => {
+describe('the Authorization header', () => {
   test.each<[string, (token: string) => string]>([
-    ['nothing', () => ''],
+    ['an empty value', () => ''],
     ['Bearer alone', () => 'Bearer'],
     ['Bearer and a space', () => 'Bearer '],
     ['the token alone', (token) => token],
     ['Basic with the token', (token) => `Basic ${token}`],
     ['Basic with a password', () => `Basic ${encode('ada@example.com:a password of mine')}`],
     ['Digest', () => 'Digest username="ada", nonce="x", response="y"'],
-    ['a tab for a space', (token) => `Bearer\t${token}`],
+    ['a tab instead of a space', (token) => `Bearer\t${token}`],
     ['a space and a tab', (token) => `Bearer \t${token}`],
-    ['no space', (token) => `Bearer${token}`],
-    ['a colon', (token) => `Bearer: ${token}`],
-    ['an equals sign', (token) => `Bearer=${token}`],
+    ['no space after Bearer', (token) => `Bearer${token}`],
+    ['a colon after Bearer', (token) => `Bearer: ${token}`],
+    ['an equals sign after Bearer', (token) => `Bearer=${token}`],
     ['Bearer twice', (token) => `Bearer Bearer ${token}`],
     ['two tokens', (token) => `Bearer ${token} ${token}`],
-    ['two tokens and a comma', (token) => `Bearer ${token}, Bearer ${token}`],
-    ['two tokens and a bare comma', (token) => `Bearer ${token},${token}`],
-    ['a parameter', (token) => `Bearer ${token}; charset=utf-8`],
-    ['a named token', (token) => `Bearer token="${token}"`],
+    ['two credentials with a comma', (token) => `Bearer ${token}, Bearer ${token}`],
+    ['two tokens with a comma', (token) => `Bearer ${token},${token}`],
+    ['a parameter after the token', (token) => `Bearer ${token}; charset=utf-8`],
+    ['the token as a parameter', (token) => `Bearer token="${token}"`],
     ['a wide letter in the scheme', (token) => `B\u00e9arer ${token}`],
-  ])('that holds %s is refused', async (_, valueOf) => {
-    expectRefused(await ask([`Authorization: ${valueOf(forge({}))}`]))
+  ])('is refused with %s', async (_, valueOf) => {
+    expectRefused(await requestProfile([`Authorization: ${valueOf(forge({}))}`]))
   })
 
-  test('may write the scheme in any case, and have white space around its value (RFC 9110 5.5)', async () => {
+  test('accepts the scheme in any case, and white space around the value (RFC 9110 5.5)', async () => {
     const token = forge({})
     const values = [`bearer ${token}`, `BEARER  ${token}`, `  Bearer ${token} \t`]
 
-    for (const value of values) expect((await ask([`Authorization:${value}`])).status).toBe(200)
+    for (const value of values)
+      expect((await requestProfile([`Authorization:${value}`])).status).toBe(200)
   })
 
-  test('twice is nobody’s credential, whichever of the two is right', async () => {
+  test('is refused when it occurs twice, whichever of the two is valid', async () => {
     const [junk, right] = ['Authorization: Bearer junk', `Authorization: Bearer ${forge({})}`]
     const basic = 'Authorization: Basic YWRhOmFkYQ=='
     const both = [junk, basic, 'Authorization:'].flatMap((other) => [
       [other, right],
       [right, other],
     ])
+
     for (const lines of both) {
-      const answer = await ask(lines)
-      expect([answer.status, answer.problem().code]).toEqual([401, 'token-invalid'])
-      expect(answer.headers['www-authenticate']).toContain('error="invalid_token"')
-      expect(answer.problem().detail).toBe('Send exactly one credential.')
+      const response = await requestProfile(lines)
+      expect([response.status, response.problem().code]).toEqual([401, 'token-invalid'])
+      expect(response.headers['www-authenticate']).toContain('error="invalid_token"')
+      expect(response.problem().detail).toBe('Send exactly one credential.')
     }
   })
 
-  test('that goes on in the next line, or holds a control character, is never a failure of ours', async () => {
+  test('is refused with 400 or 401 when it continues on the next line or holds a control character', async () => {
     const token = forge({})
     const odd = [
       [`Authorization: Bearer`, ` ${token}`],
@@ -151,36 +156,40 @@ describe('the header', () => {
       [`Authorization: Bearer ${token}\nX: y`],
       [`Authorization : Bearer ${token}`],
     ]
+
     for (const lines of odd) {
-      const answer = await ask(lines)
-      expect([400, 401]).toContain(answer.status)
-      expect(['invalid-request', 'token-invalid']).toContain(answer.problem().code)
+      const response = await requestProfile(lines)
+      expect([400, 401]).toContain(response.status)
+      expect(['invalid-request', 'token-invalid']).toContain(response.problem().code)
     }
   })
 
-  test('that is long is 401 as long as it can be read, and 431 beyond 16 kB', async () => {
+  test('is refused with 401 when it is long, and with 431 beyond 16 kB', async () => {
     for (const length of [4_097, 8_000, 15_000]) {
-      expectRefused(await bearer('a'.repeat(length)))
-      expectRefused(await bearer(`${encode('{}')}.${'a'.repeat(length)}.${'A'.repeat(86)}`))
+      expectRefused(await requestWithToken('a'.repeat(length)))
+      expectRefused(
+        await requestWithToken(`${encode('{}')}.${'a'.repeat(length)}.${'A'.repeat(86)}`),
+      )
     }
 
     for (const length of [16_384, 100_000]) {
-      const answer = await bearer('a'.repeat(length))
-      expect([answer.status, answer.problem().code]).toEqual([431, 'headers-too-large'])
+      const response = await requestWithToken('a'.repeat(length))
+      expect([response.status, response.problem().code]).toEqual([431, 'headers-too-large'])
     }
     const many = Array.from({ length: 200 }, (_, i) => `X-Junk-${i}: ${'a'.repeat(100)}`)
-    const answer = await ask([`Authorization: Bearer ${forge({})}`, ...many])
-    expect([answer.status, answer.problem().code]).toEqual([431, 'headers-too-large'])
+    const response = await requestProfile([`Authorization: Bearer ${forge({})}`, ...many])
+    expect([response.status, response.problem().code]).toEqual([431, 'headers-too-large'])
   })
 
-  test('with a long claim is refused, though our key signed it: no token of ours is that long', async () => {
+  test('is refused with a claim of 4 kB, even if the server’s key signed it', async () => {
     await expectTokenRefused(forge({ scope: 'x'.repeat(4_096) }))
   })
 
-  test('is not looked at where no credential is needed: a stale one does not keep anyone out', async () => {
+  test('is ignored by operations that need no credential', async () => {
     const bob = await server.createUser()
     const { email, password, refreshToken } = bob.identity
     clock.jump(16 * MINUTE_MS)
+
     for (const authorization of [bob.credentials['Authorization']!, 'Bearer junk', 'Basic x']) {
       const headers = { Authorization: authorization }
       await server.anonymous.expect(200, 'refreshTokens', { headers, body: { refreshToken } })

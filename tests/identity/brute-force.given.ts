@@ -6,7 +6,7 @@ import { policies } from '../support/contract/contract.ts'
 import { createCountedPasswords } from '../support/counted-passwords.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
-/** The quotas as the contract has them. */
+/** The limits of the contract. */
 export const BY_ADDRESS = policies.limits['sign-in-address']!
 
 export const BY_ACCOUNT = policies.limits['sign-in-account']!
@@ -19,8 +19,8 @@ export const env = {
 
 export const { passwords, takeWork } = createCountedPasswords()
 
-/** Set, it is what every check of a password fails with. */
-export let failure: Error | undefined
+/** With a failure, every check of a password rejects with it. */
+export const passwordCheck: { failure?: Error | undefined } = {}
 
 export let server: TestServer
 
@@ -28,7 +28,7 @@ let nextAddress = 1
 
 beforeAll(async () => {
   const verify: typeof passwords.verify = (password, hash) =>
-    failure ? Promise.reject(failure) : passwords.verify(password, hash)
+    passwordCheck.failure ? Promise.reject(passwordCheck.failure) : passwords.verify(password, hash)
   server = await startServer({
     env,
     replacements: { deps: { passwords: { ...passwords, verify } } },
@@ -40,17 +40,17 @@ afterAll(() => server.close())
 beforeEach(() => void takeWork())
 
 afterEach(() => {
-  failure = undefined
+  passwordCheck.failure = undefined
 })
 
-export const nobody = () => `${randomUUID()}@example.com`
+export const unknownEmail = () => `${randomUUID()}@example.com`
 
 export const newAddress = () => `198.51.100.${nextAddress++}`
 
 export const codeOf = ({ body }: { body: unknown }) => (body as Problem).code
 
-/** Somebody who tries things, at an address of their own unless told otherwise. */
-export function at(address = newAddress()) {
+/** A caller at an address, by default one that no other caller has. */
+export function callerAt(address = newAddress()) {
   const headers = { 'X-Forwarded-For': address }
   const logIn = (email: string, password = 'a wrong guess') =>
     server.anonymous.call('logIn', { headers, body: { email, password } })
@@ -59,29 +59,30 @@ export function at(address = newAddress()) {
     logIn,
     refresh: (refreshToken: string) =>
       server.anonymous.call('refreshTokens', { headers, body: { refreshToken } }),
-    changePassword: (who: Client, currentPassword = 'a wrong guess') =>
-      who.call('changePassword', {
+    changePassword: (user: Client, currentPassword = 'a wrong guess') =>
+      user.call('changePassword', {
         headers,
-        body: { currentPassword, newPassword: who.identity.password },
+        body: { currentPassword, newPassword: user.identity.password },
       }),
-    /** Fails so often, each time for an account that nobody else has tried. */
-    async spray(times: number) {
-      for (let i = 0; i < times; i += 1) expect((await logIn(nobody())).status).toBe(401)
+    /** Fails this often, each time with another unknown email. */
+    async failLogins(times: number) {
+      for (let i = 0; i < times; i += 1) expect((await logIn(unknownEmail())).status).toBe(401)
     },
-    /** How many more failures the address has left, which this spends. */
-    async countWhatIsLeft() {
-      for (let left = 0; ; left += 1) if ((await logIn(nobody())).status === 429) return left
+    /** Fails until the address is refused. @returns how many failures remained */
+    async countRemaining() {
+      for (let left = 0; ; left += 1) if ((await logIn(unknownEmail())).status === 429) return left
     },
   }
 }
 
-export function expectSpent(
-  answer: { status: number; headers: object; body: unknown },
+/** Expects a 429 that names this policy and when to retry. */
+export function expectExceeded(
+  response: { status: number; headers: object; body: unknown },
   policy: string,
 ) {
-  const headers = answer.headers as Record<string, string>
-  const { code, violatedPolicies, retryable } = answer.body as Problem
-  expect([answer.status, code, violatedPolicies, retryable]).toEqual([
+  const headers = response.headers as Record<string, string>
+  const { code, violatedPolicies, retryable } = response.body as Problem
+  expect([response.status, code, violatedPolicies, retryable]).toEqual([
     429,
     'quota-exceeded',
     [policy],
@@ -89,7 +90,7 @@ export function expectSpent(
   ])
   expect(headers['retry-after']).toMatch(/^[1-9]\d*$/)
   expect(Number(headers['retry-after'])).toBeLessThanOrEqual(BY_ADDRESS.windowSeconds)
-  // What shows are the limit of calls and the one that is spent, which the answer names anyway.
+  // The headers show the general limit and the exceeded one, which the body names anyway, and no other.
   const { quota, windowSeconds } = policies.limits[policy]!
   expect(headers['ratelimit-policy']!.replace(/^"(anonymous|user)";q=\d+;w=\d+, /, '')).toBe(
     `"${policy}";q=${quota};w=${windowSeconds}`,
@@ -97,8 +98,4 @@ export function expectSpent(
   const resets = String(headers['retry-after'])
   expect(headers['ratelimit']!.split(', ').slice(1)).toEqual([`"${policy}";r=0;t=${resets}`])
   expect(headers).not.toHaveProperty('www-authenticate')
-}
-
-export function setFailure(value: Error | undefined): void {
-  failure = value
 }

@@ -5,117 +5,144 @@ import { startServer } from '../support/server.ts'
 import {
   BY_ACCOUNT,
   BY_ADDRESS,
-  at,
+  callerAt,
   codeOf,
   env,
-  expectSpent,
+  expectExceeded,
   newAddress,
-  nobody,
+  unknownEmail,
   server,
   takeWork,
 } from './brute-force.given.ts'
 
-test('the contract allows 30 failures in 15 minutes at an address, and 5 of them for an account', () => {
-  expect(BY_ADDRESS).toMatchObject({ quota: 30, windowSeconds: 900, per: 'address' })
-  expect(BY_ACCOUNT).toMatchObject({ quota: 5, windowSeconds: 900 })
+describe('the limits of the contract', () => {
+  test('allow 30 failures in 15 minutes from an address, and 5 of them for one account', () => {
+    expect(BY_ADDRESS).toMatchObject({ quota: 30, windowSeconds: 900, per: 'address' })
+    expect(BY_ACCOUNT).toMatchObject({ quota: 5, windowSeconds: 900 })
+  })
 })
 
-describe('one password for many accounts', () => {
-  test('is refused after 30 of them, whether they exist or not, and the rest is never hashed', async () => {
-    const thief = at()
+describe('guesses for many accounts from one address', () => {
+  test('are refused after 30 failures, for existing and unknown accounts, and no longer hashed', async () => {
+    const attacker = callerAt()
     const victims = [
       await server.createUser(),
       await server.createUser(),
       await server.createUser(),
     ]
     takeWork()
+
     for (const { identity } of victims) {
-      expect((await thief.logIn(identity.email)).status).toBe(401)
+      expect((await attacker.logIn(identity.email)).status).toBe(401)
     }
+    await attacker.failLogins(BY_ADDRESS.quota - victims.length)
 
-    await thief.spray(BY_ADDRESS.quota - victims.length)
     expect(takeWork()).toHaveLength(BY_ADDRESS.quota)
-    for (const email of [nobody(), victims[0]!.identity.email, 'admin@example.com']) {
-      expectSpent(await thief.logIn(email), 'sign-in-address')
+    for (const email of [unknownEmail(), victims[0]!.identity.email, 'admin@example.com']) {
+      expectExceeded(await attacker.logIn(email), 'sign-in-address')
     }
-
     const { email, password } = victims[1]!.identity
-    expectSpent(await thief.logIn(email, password), 'sign-in-address')
+    expectExceeded(await attacker.logIn(email, password), 'sign-in-address')
     expect(takeWork()).toEqual([])
   })
 
-  test('is not helped by what the thief claims in front of the proxy, nor by the rest of an IPv6 network', async () => {
+  test('are counted together, even if the caller claims other forwarded addresses', async () => {
     const address = newAddress()
+
     for (let i = 0; i < BY_ADDRESS.quota; i += 1) {
       const claimed = i % 2 === 0 ? `203.0.113.${i}, ${address}` : `10.0.0.${i}, ::ffff:${address}`
-      expect((await at(claimed).logIn(nobody())).status).toBe(401)
+      expect((await callerAt(claimed).logIn(unknownEmail())).status).toBe(401)
     }
-    expectSpent(await at(address).logIn(nobody()), 'sign-in-address')
 
-    for (let i = 0; i < BY_ADDRESS.quota; i += 1) {
-      const inNetwork = `2001:db8:7:7:${i.toString(16)}::${i}`
-      expect((await at(inNetwork).logIn(nobody())).status).toBe(401)
-    }
-    expectSpent(await at('2001:db8:7:7:ffff::1').logIn(nobody()), 'sign-in-address')
-    expect((await at('2001:db8:7:8::1').logIn(nobody())).status).toBe(401)
+    expectExceeded(await callerAt(address).logIn(unknownEmail()), 'sign-in-address')
   })
 
-  test('is not forgiven for a success in between: that gives back its own point alone', async () => {
-    const thief = at()
+  test('are counted together from one IPv6 /64 network, and apart from the next', async () => {
+    for (let i = 0; i < BY_ADDRESS.quota; i += 1) {
+      const inNetwork = `2001:db8:7:7:${i.toString(16)}::${i}`
+      expect((await callerAt(inNetwork).logIn(unknownEmail())).status).toBe(401)
+    }
+
+    expectExceeded(await callerAt('2001:db8:7:7:ffff::1').logIn(unknownEmail()), 'sign-in-address')
+    expect((await callerAt('2001:db8:7:8::1').logIn(unknownEmail())).status).toBe(401)
+  })
+
+  test('are not forgiven for successful logins in between', async () => {
+    const attacker = callerAt()
     const own = (await server.createUser()).identity
 
     for (let i = 0; i < BY_ADDRESS.quota; i += 1) {
-      await thief.spray(1)
+      await attacker.failLogins(1)
       if (i === BY_ADDRESS.quota - 1) break
-      expect((await thief.logIn(own.email, own.password)).status).toBe(200)
+      expect((await attacker.logIn(own.email, own.password)).status).toBe(200)
     }
 
-    expectSpent(await thief.logIn(nobody()), 'sign-in-address')
-    expectSpent(await thief.logIn(own.email, own.password), 'sign-in-address')
+    expectExceeded(await attacker.logIn(unknownEmail()), 'sign-in-address')
+    expectExceeded(await attacker.logIn(own.email, own.password), 'sign-in-address')
   })
 
-  test('does not keep anyone at another address out, nor who is signed in at the same one', async () => {
-    const thief = at()
+  test('get thirty attempts from fifty concurrent calls', async () => {
+    const attacker = callerAt()
+
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, () => attacker.logIn(unknownEmail())),
+    )
+
+    const tried = answers.filter(({ status }) => status === 401)
+    expect(tried).toHaveLength(BY_ADDRESS.quota)
+    for (const answer of answers) {
+      if (answer.status !== 401) expectExceeded(answer, 'sign-in-address')
+    }
+    expect(takeWork()).toHaveLength(BY_ADDRESS.quota)
+  })
+
+  test('do not affect callers at other addresses, or users who are logged in at the same one', async () => {
+    const attacker = callerAt()
     const alice = await server.createUser()
     const { email, password, refreshToken } = alice.identity
-    await thief.spray(BY_ADDRESS.quota)
-    expectSpent(await thief.logIn(email, password), 'sign-in-address')
 
-    await alice.expect(200, 'getProfile', { headers: thief.headers })
-    await alice.expect(200, 'sendMessage', { headers: thief.headers, body: { message: 'Hello' } })
-    expect((await thief.refresh(refreshToken)).status).toBe(200)
-    expect((await at().logIn(email, password)).status).toBe(200)
+    await attacker.failLogins(BY_ADDRESS.quota)
+
+    expectExceeded(await attacker.logIn(email, password), 'sign-in-address')
+    await alice.expect(200, 'getProfile', { headers: attacker.headers })
+    await alice.expect(200, 'sendMessage', {
+      headers: attacker.headers,
+      body: { message: 'Hello' },
+    })
+    expect((await attacker.refresh(refreshToken)).status).toBe(200)
+    expect((await callerAt().logIn(email, password)).status).toBe(200)
   })
 })
 
-describe('many passwords for one account', () => {
-  test('are refused after 5 from one address, in whatever spelling of the email, and never hashed', async () => {
-    const thief = at()
+describe('guesses for one account', () => {
+  test('are refused after 5 from one address, in any spelling of the email, and no longer hashed', async () => {
+    const attacker = callerAt()
     const { email, password } = (await server.createUser()).identity
-
     takeWork()
     const spellings = [email, email.toUpperCase(), ` ${email}`, `${email}\n`, `\t${email} `]
 
-    for (const spelling of spellings) expect((await thief.logIn(spelling)).status).toBe(401)
+    for (const spelling of spellings) expect((await attacker.logIn(spelling)).status).toBe(401)
+
     expect(takeWork()).toHaveLength(BY_ACCOUNT.quota)
     for (const spelling of spellings) {
-      expectSpent(await thief.logIn(spelling), 'sign-in-account')
-      expectSpent(await thief.logIn(spelling, password), 'sign-in-account')
+      expectExceeded(await attacker.logIn(spelling), 'sign-in-account')
+      expectExceeded(await attacker.logIn(spelling, password), 'sign-in-account')
     }
     expect(takeWork()).toEqual([])
-    // A try that is refused costs the address nothing.
-    expect(await thief.countWhatIsLeft()).toBe(BY_ADDRESS.quota - BY_ACCOUNT.quota)
+    // A refused attempt is not counted for the address.
+    expect(await attacker.countRemaining()).toBe(BY_ADDRESS.quota - BY_ACCOUNT.quota)
   })
 
-  test('never lock its owner out at another address, while they go on and from many places', async () => {
+  test('never lock the owner out at another address, while they go on from many addresses', async () => {
     const victim = await server.createUser()
     const { email, password } = victim.identity
-    const home = at()
+    const home = callerAt()
+
     for (let i = 0; i < 8; i += 1) {
-      const thief = at()
+      const attacker = callerAt()
       const [owner, ...guesses] = await Promise.all([
         home.logIn(email, password),
-        ...Array.from({ length: BY_ACCOUNT.quota + 2 }, () => thief.logIn(email)),
+        ...Array.from({ length: BY_ACCOUNT.quota + 2 }, () => attacker.logIn(email)),
       ])
       expect(owner.status).toBe(200)
       expect(guesses.filter(({ status }) => status === 401)).toHaveLength(BY_ACCOUNT.quota)
@@ -123,46 +150,35 @@ describe('many passwords for one account', () => {
     }
   })
 
-  test('fifty at once get exactly five tries, and cost the address exactly five', async () => {
-    const thief = at()
+  test('get five attempts from fifty concurrent calls, and cost the address five', async () => {
+    const attacker = callerAt()
     const { email } = (await server.createUser()).identity
     takeWork()
+
     const answers = await Promise.all(
-      Array.from({ length: 50 }, (_, i) => thief.logIn(email, `guess number ${i}`)),
+      Array.from({ length: 50 }, (_, i) => attacker.logIn(email, `guess number ${i}`)),
     )
+
     const codes = answers.map(codeOf)
     expect(codes.filter((code) => code === 'invalid-credentials')).toHaveLength(BY_ACCOUNT.quota)
-
     const refused = answers.filter((answer) => codeOf(answer) === 'quota-exceeded')
     expect(refused).toHaveLength(50 - BY_ACCOUNT.quota)
-    for (const answer of refused) expectSpent(answer, 'sign-in-account')
+    for (const answer of refused) expectExceeded(answer, 'sign-in-account')
     expect(takeWork()).toHaveLength(BY_ACCOUNT.quota)
-    expect(await thief.countWhatIsLeft()).toBe(BY_ADDRESS.quota - BY_ACCOUNT.quota)
-  })
-
-  test('fifty at once for fifty accounts get exactly thirty tries', async () => {
-    const thief = at()
-    const answers = await Promise.all(Array.from({ length: 50 }, () => thief.logIn(nobody())))
-    const tried = answers.filter(({ status }) => status === 401)
-    expect(tried).toHaveLength(BY_ADDRESS.quota)
-
-    for (const answer of answers) {
-      if (answer.status !== 401) expectSpent(answer, 'sign-in-address')
-    }
-    expect(takeWork()).toHaveLength(BY_ADDRESS.quota)
+    expect(await attacker.countRemaining()).toBe(BY_ADDRESS.quota - BY_ACCOUNT.quota)
   })
 })
 
-describe('the delay before the limits refuse', () => {
+describe('the delay of a login after failures', () => {
   const STEP_MS = 17
 
-  /** The delays that calls were given, told from other timers by their step. */
+  /** Returns the delays of calls, which differ from other timers by their step. */
   const delaysIn = (spy: { mock: { calls: unknown[][] } }) =>
     spy.mock.calls
       .map(([, ms]) => ms)
       .filter((ms) => typeof ms === 'number' && ms > 0 && ms % STEP_MS === 0)
 
-  test('grows from the third failure on, for that address alone, and not for successes', async () => {
+  test('grows from the third failure on, for that address alone', async () => {
     const slow = await startServer({ env, replacements: { signInDelayStepMs: STEP_MS } })
     const { email, password } = (await slow.createUser()).identity
     const tryFrom = (address: string, guess: string) =>
@@ -186,32 +202,33 @@ describe('the delay before the limits refuse', () => {
     await slow.close()
   })
 
-  test('is not for a whole office that signs in at once, nor for what was not their fault', async () => {
+  test('does not apply to concurrent valid logins, invalid requests or a database failure', async () => {
     const testStore = await openTestStore()
-    const leaving = createOutageStore(testStore.store)
+    const outage = createOutageStore(testStore.store)
     const slow = await startServer({
       env,
       testStore,
-      replacements: { deps: { store: leaving.store }, signInDelayStepMs: STEP_MS },
+      replacements: { deps: { store: outage.store }, signInDelayStepMs: STEP_MS },
     })
-    // More than one account may try at once before it has to wait for the outcomes.
+    // More accounts than may try concurrently before a call waits for the outcome of others.
     const office = await Promise.all(Array.from({ length: 8 }, () => slow.createUser()))
     const { email, password } = office[0]!.identity
     const logIn = (body: { email: string; password: string }) =>
       slow.anonymous.call('logIn', { body })
     const timers = vi.spyOn(globalThis, 'setTimeout')
-    const coming = office.map(({ identity }) =>
+
+    const logins = office.map(({ identity }) =>
       logIn({ email: identity.email, password: identity.password }),
     )
-    for (const { status } of await Promise.all(coming)) expect(status).toBe(200)
-
+    for (const { status } of await Promise.all(logins)) expect(status).toBe(200)
     for (let i = 0; i < 4; i += 1) {
       expect((await logIn({ email: 'no address', password })).status).toBe(400)
     }
-    leaving.isUnavailable = true
+    outage.isUnavailable = true
     for (let i = 0; i < 4; i += 1) expect((await logIn({ email, password })).status).toBe(503)
-    leaving.isUnavailable = false
+    outage.isUnavailable = false
     expect((await logIn({ email, password })).status).toBe(200)
+
     expect(delaysIn(timers)).toEqual([])
 
     timers.mockRestore()

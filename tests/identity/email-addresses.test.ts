@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Problem } from '../../generated/api.ts'
 import { logIn, register, takeWork } from './passwords.given.ts'
 
-describe('an email', () => {
+describe('an email address', () => {
   const unique = randomUUID().slice(0, 8)
   const email = `kate.is+${unique}@mail.example.com`
   const password = 'the password of Kate'
@@ -22,7 +22,7 @@ describe('an email', () => {
     `\ufeff${email}`,
   ]
 
-  test('in any case and with white space around it is one account, for logging in and registering', async () => {
+  test('belongs to one account in any case and with white space around it', async () => {
     for (const spelling of spellings) {
       expect([spelling, (await logIn(spelling, password)).status]).toEqual([spelling, 200])
       expect((await logIn(spelling, `${password}!`)).status).toBe(401)
@@ -43,8 +43,8 @@ describe('an email', () => {
     ['a Cyrillic a', email.replace('a', '\u0430')],
     ['a letter and an accent beside it', email.replace('a', 'a\u0301')],
     ['a soft hyphen', email.replace('a', 'a\u00ad')],
-    ['a space of no width', email.replace('a', 'a\u200b')],
-    ['a space of no width at the end', `${email}\u200b`],
+    ['a zero-width space', email.replace('a', 'a\u200b')],
+    ['a zero-width space at the end', `${email}\u200b`],
     ['text that runs from right to left', `\u202e${email}`],
     ['a tab inside', email.replace('@', '\t@')],
     ['a second address', `${email},evil@example.com`],
@@ -52,36 +52,34 @@ describe('an email', () => {
     ['a comment', `${email}(kate)`],
     ['quotes', email.replace('kate.is', '"kate.is"')],
     ['a dot at the end of the domain', `${email}.`],
-  ])(
-    'with %s is 400 at /email, wherever one is asked for, and nothing is hashed',
-    async (_, twin) => {
-      for (const answer of [await logIn(twin, password), await register(twin, password)]) {
-        const { code, errors } = answer.body as Problem
-        expect([answer.status, code]).toEqual([400, 'invalid-request'])
-        expect(errors).toMatchObject([{ in: 'body', pointer: '/email' }])
-      }
+  ])('is refused with 400 at /email before any hashing: %s', async (_, lookalike) => {
+    for (const answer of [await logIn(lookalike, password), await register(lookalike, password)]) {
+      const { code, errors } = answer.body as Problem
+      expect([answer.status, code]).toEqual([400, 'invalid-request'])
+      expect(errors).toMatchObject([{ in: 'body', pointer: '/email' }])
+    }
 
-      expect(takeWork()).toEqual([])
-    },
-  )
+    expect(takeWork()).toEqual([])
+  })
 
-  test('is one account for twenty who register its spellings at once', async () => {
+  test('belongs to one account after twenty concurrent registrations of its spellings', async () => {
     const fresh = `${randomUUID()}@example.com`
+
     const all = await Promise.all(
       Array.from({ length: 20 }, (_, i) => {
         const spelling = i % 2 === 0 ? fresh.toUpperCase() : ` ${fresh}`
         return register(spelling, `the password of number ${i}`)
       }),
     )
+
     expect(all.filter(({ status }) => status === 201)).toHaveLength(1)
     expect(all.filter(({ status }) => status === 409)).toHaveLength(19)
-
     const winner = all.findIndex(({ status }) => status === 201)
     const tries = await Promise.all(all.map((_, i) => logIn(fresh, `the password of number ${i}`)))
     expect(tries.flatMap(({ status }, i) => (status === 200 ? [i] : []))).toEqual([winner])
   })
 
-  test('of somebody is no secret kept by its dots and tags: they are other addresses', async () => {
+  test('differs from the same address without its dots or its tag', async () => {
     expect((await logIn(email.replace('kate.is', 'kateis'), password)).status).toBe(401)
     expect((await logIn(email.replace(`+${unique}`, ''), password)).status).toBe(401)
   })

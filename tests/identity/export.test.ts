@@ -1,14 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createUserResources } from '../support/resources.ts'
+import { idOf, logIn } from './accounts.ts'
 import {
   type Kind,
-  PAGE,
-  exported,
-  givenConversations,
-  givenMessages,
-  idOf,
-  logIn,
+  PAGE_SIZE,
+  readExport,
+  insertConversations,
+  insertMessages,
   ofKind,
   prisma,
   server,
@@ -16,19 +15,19 @@ import {
 } from './own-data.given.ts'
 
 describe('GET /users/export', () => {
-  test('gives every kind of record of one’s own, in the order that the contract says', async () => {
+  test('returns every kind of record of the caller alone, in the order of the contract', async () => {
     const [alice, bob] = [await server.createUser(), await server.createUser()]
     await logIn(server, alice.identity)
     const bobs = await createUserResources(bob)
     const first = await createUserResources(alice)
     await createUserResources(alice)
-    const records = await exported(alice)
+
+    const records = await readExport(alice)
 
     const short: Partial<Record<Kind, string>> = { 'audit-event': 'a', end: 'E' }
     const order = records.map(({ type }) => short[type] ?? type[0]).join('')
     expect(order).toMatch(/^ps{2}(cm{2}){2}f{2}u{2}a+E$/)
     expect(records.at(-1)).toEqual({ type: 'end', records: records.length - 1 })
-
     const { body: profile } = await alice.expect(200, 'getProfile')
     expect(ofKind(records, 'profile')).toEqual([{ type: 'profile', profile }])
     const sessions = ofKind(records, 'session').map(({ session }) => session)
@@ -49,13 +48,13 @@ describe('GET /users/export', () => {
     expect(new Set(events.map(({ actor }) => actor?.id))).toEqual(new Set([profile.id]))
   })
 
-  test('gives everything once, over any number of pages, of whatever there is one moment of', async () => {
+  test('returns every record once over several pages, even if all have the same time', async () => {
     const alice = await server.createUser()
     const accountId = await idOf(alice)
-    const ids = await givenConversations(accountId, PAGE + 5)
+    const ids = await insertConversations(accountId, PAGE_SIZE + 5)
     const [long, full] = ids as [string, string]
-    await givenMessages(long, 2 * PAGE + 50, 'Line ')
-    await givenMessages(full, PAGE, 'Line ')
+    await insertMessages(long, 2 * PAGE_SIZE + 50, 'Line ')
+    await insertMessages(full, PAGE_SIZE, 'Line ')
     const at = server.clock.now()
     await prisma().usageRecord.createMany({
       data: ids.map((generationId) => ({ generationId, accountId, at, answered: 1 })),
@@ -68,7 +67,8 @@ describe('GET /users/export', () => {
       })),
     })
 
-    const records = await exported(alice)
+    const records = await readExport(alice)
+
     const seen = ofKind(records, 'conversation').map(({ conversation }) => conversation.id)
     expect(seen.toSorted()).toEqual(ids.toSorted())
     expect(
@@ -88,34 +88,34 @@ describe('GET /users/export', () => {
     expect(ofKind(lines, 'message').map(({ message }) => message.content)).toEqual(
       messages.map((_, i) => `Line ${String(i + 1)}`),
     )
-    expect(ofKind(records, 'message')).toHaveLength(3 * PAGE + 50)
+    expect(ofKind(records, 'message')).toHaveLength(3 * PAGE_SIZE + 50)
     expect(records.at(-1)).toEqual({ type: 'end', records: records.length - 1 })
   })
 
-  test('misses nothing that changes while it is read', async () => {
+  test('misses no conversation that changes during the export', async () => {
     const alice = await server.createUser()
     const accountId = await idOf(alice)
-    const ids = await givenConversations(accountId, PAGE + 5)
-    // Every page is read after all of them were touched, in the order of which they are listed.
-    const over = watched.instead('messages.list', async (real) => {
+    const ids = await insertConversations(accountId, PAGE_SIZE + 5)
+    // Before each page, all conversations change, and with them the order in which they are listed.
+    const restore = watched.instead('messages.list', async (real) => {
       await server.clock.advance(1)
       const where = { ownerId: accountId }
       await prisma().conversation.updateMany({ where, data: { updatedAt: server.clock.now() } })
       return real()
     })
 
-    const records = await exported(alice).finally(over)
-    const seen = ofKind(records, 'conversation').map(({ conversation }) => conversation.id)
+    const records = await readExport(alice).finally(restore)
 
+    const seen = ofKind(records, 'conversation').map(({ conversation }) => conversation.id)
     expect(seen.toSorted()).toEqual(ids.toSorted())
   })
 
-  test('comes to its end although its owner goes on adding, and holds what was there', async () => {
+  test('ends although its owner keeps adding, and holds what existed at its start', async () => {
     const alice = await server.createUser()
     const said = await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
     const { conversationId } = said.body
     let left = 20
-    const over = watched.instead('messages.list', async (real) => {
+    const restore = watched.instead('messages.list', async (real) => {
       if (left === 0) return real()
       left -= 1
       await server.clock.advance(1)
@@ -124,7 +124,7 @@ describe('GET /users/export', () => {
       return real()
     })
 
-    const records = await exported(alice).finally(over)
+    const records = await readExport(alice).finally(restore)
 
     expect(ofKind(records, 'conversation').map(({ conversation }) => conversation.id)).toEqual([
       conversationId,
@@ -137,27 +137,28 @@ describe('GET /users/export', () => {
 })
 
 describe('GET /conversations/{conversationId}/export', () => {
-  test('gives one line for each record, whatever is in the text and whoever reads lines', async () => {
+  test('writes one line for each record, even if the text holds line separators', async () => {
     const alice = await server.createUser()
     const message = 'one\u2028two\u2029three\u0085four\r\nfive\v\f\u001c'
 
     const { body } = await alice.expect(200, 'sendMessage', { body: { message } })
 
-    for (const records of [await exported(alice, body.conversationId), await exported(alice)]) {
+    for (const records of [await readExport(alice, body.conversationId), await readExport(alice)]) {
       expect(ofKind(records, 'message')[0]!.message.content).toBe(message)
     }
   })
 
-  test('gives the conversation, its messages oldest first, and how many records there are', async () => {
+  test('returns the conversation, its messages oldest first, and the number of records', async () => {
     const alice = await server.createUser()
     const { conversationId } = await createUserResources(alice)
     await createUserResources(alice)
     await alice.expect(200, 'sendMessage', {
       body: { message: 'And another.', conversationId: conversationId! },
     })
-    const records = await exported(alice, conversationId)
-    const path = { conversationId: conversationId! }
 
+    const records = await readExport(alice, conversationId)
+
+    const path = { conversationId: conversationId! }
     const { messages, ...conversation } = (await alice.expect(200, 'getConversation', { path }))
       .body
 

@@ -3,22 +3,22 @@ import { afterAll, beforeAll, expect } from 'vitest'
 import type { ExportRecord } from '../../generated/api.ts'
 import { ResponseCheck } from '../../src/contract/responses/response-check.ts'
 import { DatabaseUnavailable } from '../../src/store/store.ts'
-import { type Client, createClient, type Identity } from '../support/client.ts'
+import type { Client } from '../support/client.ts'
 import { contract } from '../support/contract/contract.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { spyOnStore, type SpyStore } from '../support/database/spy-store.ts'
 import { send } from '../support/wire/wire.ts'
 
-/** Rows that the server reads at a time. */
-export const PAGE = 200
+/** The rows that the server reads at a time. */
+export const PAGE_SIZE = 200
 
-export const away = () => Promise.reject(new DatabaseUnavailable('The database went away'))
+export const failAsUnavailable = () =>
+  Promise.reject(new DatabaseUnavailable('The database is unavailable'))
 
+// A server with open registration, on a store whose calls a test can replace.
 export let testStore: TestStore
-
 export let watched: SpyStore
-
 export let server: TestServer
 
 beforeAll(async () => {
@@ -35,21 +35,14 @@ afterAll(async () => {
 
 export const prisma = () => testStore.database.prisma
 
-export const idOf = async (client: Client) => (await client.expect(200, 'getProfile')).body.id
-
-export async function logIn(at: TestServer, { email, password }: Identity): Promise<Client> {
-  const { body } = await at.anonymous.expect(200, 'logIn', { body: { email, password } })
-  return createClient(at.url, { ...body, email, password })
-}
-
 const responses = new ResponseCheck(contract.document)
 
 const checkRecord = (record: unknown) => responses.item('exportAccount', record)
 
-/** The records of a complete answer, each held against the contract. */
+/** Returns the records of a complete export, each checked against the contract. */
 function recordsOf(text: string): ExportRecord[] {
   expect(text.endsWith('\n')).toBe(true)
-  // Whatever a reader takes for the end of a line.
+  // Some readers end a line at each of these.
   for (const end of '\r\v\f\u001c\u001d\u001e\u0085\u2028\u2029') expect(text).not.toContain(end)
   const records = text
     .slice(0, -1)
@@ -59,7 +52,8 @@ function recordsOf(text: string): ExportRecord[] {
   return records
 }
 
-export async function exported(client: Client, conversationId?: string): Promise<ExportRecord[]> {
+/** Reads the export of the account, or of one conversation. */
+export async function readExport(client: Client, conversationId?: string): Promise<ExportRecord[]> {
   const address =
     conversationId === undefined
       ? client.urlOf('exportAccount')
@@ -78,7 +72,8 @@ type RecordOf<K extends Kind> = Extract<ExportRecord, { type: K }>
 export const ofKind = <K extends Kind>(records: readonly ExportRecord[], kind: K) =>
   records.filter((record): record is RecordOf<K> => record.type === kind)
 
-export async function givenConversations(ownerId: string, count: number): Promise<string[]> {
+/** Inserts conversations that all have the same time. @returns their ids */
+export async function insertConversations(ownerId: string, count: number): Promise<string[]> {
   const at = server.clock.now()
   const rows = Array.from({ length: count }, (_, i) => ({
     id: randomUUID(),
@@ -92,7 +87,8 @@ export async function givenConversations(ownerId: string, count: number): Promis
   return rows.map(({ id }) => id)
 }
 
-export async function givenMessages(conversationId: string, count: number, content: string) {
+/** Inserts messages whose text is `content` and their position. */
+export async function insertMessages(conversationId: string, count: number, content: string) {
   await prisma().$executeRaw`
     INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
     SELECT gen_random_uuid(), ${conversationId}::uuid, i, 'user', ${content}::text || i, 'complete',

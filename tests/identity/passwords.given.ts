@@ -6,8 +6,8 @@ import { send } from '../support/wire/wire.ts'
 
 export const { passwords, takeWork } = createCountedPasswords()
 
+// A server with open registration, whose hashing a test can count.
 export let testStore: TestStore
-
 export let server: TestServer
 
 beforeAll(async () => {
@@ -29,7 +29,7 @@ export const logIn = (email: string, password: string) =>
 export const register = (email: string, password: string) =>
   server.anonymous.call('register', { body: { email, password, displayName: 'Kate' } })
 
-/** Sends the JSON of a body as it is, for text that a client could not make. */
+/** Sends this text as the JSON body, even if no JSON library would write it. */
 export const post = (operationId: 'logIn' | 'register', json: string) =>
   send(server.anonymous.urlOf(operationId), {
     method: 'POST',

@@ -6,11 +6,11 @@ import type { Client } from '../support/client.ts'
 import { startServer } from '../support/server.ts'
 import { logIn, post, register, server, takeWork, testStore } from './passwords.given.ts'
 
-const change = (who: Client, newPassword: string, currentPassword = who.identity.password) =>
-  who.call('changePassword', { body: { currentPassword, newPassword } })
+const change = (user: Client, newPassword: string, currentPassword = user.identity.password) =>
+  user.call('changePassword', { body: { currentPassword, newPassword } })
 
-/** A new account with this password; registering must work. */
-async function personWith(password: string): Promise<string> {
+/** Registers an account with this password. @returns its email */
+async function registerWith(password: string): Promise<string> {
   const email = `${randomUUID()}@example.com`
   expect((await register(email, password)).status).toBe(201)
   return email
@@ -27,25 +27,28 @@ describe('a password', () => {
     ['with quotes and backslashes', String.raw`"' OR 1=1; -- \u0041 \\`],
     ['with invisible characters', 'zero\u200bwidth\u200djoiner'],
     ['with U+FFFD', 'replaced \ufffd by this'],
-    ['with a half that has its other half', 'a pair \ud83d\udc0e of halves'],
-  ])('%s lets in who registered with it, and nobody with less of it', async (_, password) => {
-    const email = await personWith(password)
-    expect((await logIn(email, password)).status).toBe(200)
+    ['with a complete surrogate pair', 'a pair \ud83d\udc0e of halves'],
+  ])(
+    '%s logs in to the account that was registered with it, and its variants do not',
+    async (_, password) => {
+      const email = await registerWith(password)
 
-    const less = [...password].slice(0, -1).join('')
-    const more = [...password, 'x'].slice(0, 256).join('')
-    const others = [less, password.trim(), password.toUpperCase(), more]
-    for (const other of others.filter((one) => one !== password && one !== '')) {
-      expect((await logIn(email, other)).status).toBe(401)
-    }
-  })
+      expect((await logIn(email, password)).status).toBe(200)
+      const less = [...password].slice(0, -1).join('')
+      const more = [...password, 'x'].slice(0, 256).join('')
+      const others = [less, password.trim(), password.toUpperCase(), more]
+      for (const other of others.filter((one) => one !== password && one !== '')) {
+        expect((await logIn(email, other)).status).toBe(401)
+      }
+    },
+  )
 
   test.each([71, 72, 73, 128, 255])(
-    'is read beyond %d bytes: its last character counts',
+    'counts with its last character beyond %d bytes',
     async (length) => {
       const password = `${'x'.repeat(length)}a`
 
-      const email = await personWith(password)
+      const email = await registerWith(password)
 
       expect((await logIn(email, `${'x'.repeat(length)}b`)).status).toBe(401)
       expect((await logIn(email, 'x'.repeat(length))).status).toBe(401)
@@ -53,23 +56,24 @@ describe('a password', () => {
     },
   )
 
-  test('is the same however its letters are composed, and wherever it is typed', async () => {
+  test('is the same in composed and decomposed form, for registering, logging in and changing it', async () => {
     const composed = '\u00e9t\u00e9 \ud55c\uae00 \u1e69ong'
     const decomposed = composed.normalize('NFD')
     expect(decomposed).not.toBe(composed)
+    const email = await registerWith(decomposed)
 
-    const email = await personWith(decomposed)
     const tokens = (
       await server.anonymous.expect(200, 'logIn', { body: { email, password: composed } })
     ).body
-    const who = server.anonymous.with(tokens)
-    expect((await change(who, composed.replace('ong', 'ang'), decomposed)).status).toBe(204)
+    const user = server.anonymous.with(tokens)
+
+    expect((await change(user, composed.replace('ong', 'ang'), decomposed)).status).toBe(204)
     expect((await logIn(email, decomposed.replace('ong', 'ang'))).status).toBe(200)
     // Letters that only look alike are others (NFC, not NFKC).
     expect((await logIn(email, composed.replace('ong', '\uff41ng'))).status).toBe(401)
   })
 
-  test('has at most 256 characters, counted as people count and not in halves', async () => {
+  test('has at most 256 characters, counted as code points', async () => {
     for (const password of ['x'.repeat(257), '\u{1F40E}'.repeat(257)]) {
       const email = `${randomUUID()}@example.com`
       for (const answer of [await register(email, password), await logIn(email, password)]) {
@@ -81,7 +85,7 @@ describe('a password', () => {
     expect(takeWork()).toEqual([])
   })
 
-  test('has at least 8 characters, counted as people count and not in halves or accents', async () => {
+  test('has at least 8 characters, counted as code points in composed form', async () => {
     const email = `${randomUUID()}@example.com`
     const short = ['1234567', '\u{1F40E}'.repeat(7), 'e\u0301'.repeat(7), '\ud55c'.repeat(7)]
 
@@ -97,10 +101,10 @@ describe('a password', () => {
 
   test.each([
     ['U+0000', String.raw`a pass\u0000word`],
-    ['the first half of a pair', String.raw`a pass\ud83dword`],
-    ['the second half of a pair', String.raw`a pass\udc0eword`],
-    ['two halves in the wrong order', String.raw`a pass\udc0e\ud83dword`],
-  ])('with %s is 400 wherever it is typed, and nothing is hashed', async (_, written) => {
+    ['a high surrogate alone', String.raw`a pass\ud83dword`],
+    ['a low surrogate alone', String.raw`a pass\udc0eword`],
+    ['two surrogates in the wrong order', String.raw`a pass\udc0e\ud83dword`],
+  ])('with %s is refused with 400 before any hashing', async (_, written) => {
     const email = `${randomUUID()}@example.com`
     const body = `"email":"${email}","password":"${written}"`
 
@@ -116,7 +120,7 @@ describe('a password', () => {
     expect(takeWork()).toEqual([])
   })
 
-  test('is none of the commonest, in any case and composed anyhow', async () => {
+  test('must not be one of the most common, in any case or form of its letters', async () => {
     const alice = await server.createUser()
     const common = ['password', 'password1', '12345678', 'qwertyuiop', 'iloveyou', 'sunshine1']
     const written = common.flatMap((one) => [
@@ -127,12 +131,12 @@ describe('a password', () => {
       one.replace('k', '\u212a'),
     ])
     takeWork()
+
     for (const password of new Set(written)) {
       const { status, body } = await register(`${randomUUID()}@example.com`, password)
       expect([password, status, (body as Problem).code]).toEqual([password, 422, 'weak-password'])
     }
     expect(takeWork()).toEqual([])
-
     for (const password of ['PassWord1', 'ILOVEYOU']) {
       const { body } = await change(alice, password)
       expect((body as unknown as Problem).code).toBe('weak-password')
@@ -140,8 +144,8 @@ describe('a password', () => {
     expect((await logIn(alice.identity.email, alice.identity.password)).status).toBe(200)
   })
 
-  test.each([null, 1, true, [], ['a password'], { $ne: '' }, { length: 20 }])(
-    'is text: %j is 400 and never compared',
+  test.each([[null], [1], [true], [[]], [['a password']], [{ $ne: '' }], [{ length: 20 }]])(
+    'is refused with 400 and never compared when it is %j',
     async (odd) => {
       const { email } = (await server.createUser()).identity
       takeWork()
@@ -155,23 +159,27 @@ describe('a password', () => {
 })
 
 describe('a change of BCRYPT_COST', () => {
-  test('reaches an account with its next right password, and only then', async () => {
+  test('applies to an account at its next login with the right password, and only then', async () => {
     const { email, password } = (await server.createUser()).identity
     const hashOf = async () =>
       (await testStore.database.prisma.account.findUniqueOrThrow({ where: { email } }))
         .passwordHash!
-    const dearer = createPasswords({ key: Buffer.alloc(32, 7), cost: 5 })
-    const cheaper = createPasswords({ key: Buffer.alloc(32, 7), cost: 4 })
-    const passwordHash = await cheaper.hash(password)
+    const stronger = createPasswords({ key: Buffer.alloc(32, 7), cost: 5 })
+    const weaker = createPasswords({ key: Buffer.alloc(32, 7), cost: 4 })
+    const passwordHash = await weaker.hash(password)
     await testStore.database.prisma.account.update({ where: { email }, data: { passwordHash } })
-    const changed = await startServer({ testStore, replacements: { deps: { passwords: dearer } } })
+    const changed = await startServer({
+      testStore,
+      replacements: { deps: { passwords: stronger } },
+    })
+
     const wrong = { body: { email, password: 'not my password' } }
     await changed.anonymous.refused('invalid-credentials', 'logIn', wrong)
     expect(await hashOf()).toBe(passwordHash)
 
     await changed.anonymous.expect(200, 'logIn', { body: { email, password } })
-    expect(dearer.isOutdated(await hashOf())).toBe(false)
 
+    expect(stronger.isOutdated(await hashOf())).toBe(false)
     await changed.anonymous.expect(200, 'logIn', { body: { email, password } })
     await changed.close()
   })

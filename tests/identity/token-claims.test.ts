@@ -2,27 +2,27 @@ import { describe, expect, test } from 'vitest'
 import { SECOND_MS } from '../support/clock/jumping-clock.ts'
 import {
   type Members,
-  TTL,
-  bearer,
+  TTL_SECONDS,
+  requestWithToken,
   clock,
   expectRefused,
   expectTokenRefused,
   forge,
   forgeWith,
-  rightHeader,
-  seconds,
+  validHeader,
+  nowSeconds,
   server,
   signText,
 } from './tokens.given.ts'
 
-describe('claims that are not ours, though our key signed them', () => {
+describe('a token with invalid claims, signed with the key of the server', () => {
   test.each(['iss', 'aud', 'sub', 'sid', 'jti', 'scope', 'iat', 'exp'])(
-    'are refused: no %s, or null, a list, an object or a number that makes no sense in its place',
+    'is refused when %s is missing or has a value that makes no sense',
     async (claim) => {
       for (const value of [undefined, null, [], {}, true, '', -0.5]) {
         // A token without any scope is well-formed.
         if (claim === 'scope' && value === '') continue
-        const answer = await bearer(forge({ [claim]: value }))
+        const answer = await requestWithToken(forge({ [claim]: value }))
         const { code } = answer.problem()
         expectRefused(answer, code === 'token-expired' ? code : 'token-invalid')
         // Only a time that lies in the past has expired.
@@ -41,18 +41,18 @@ describe('claims that are not ours, though our key signed them', () => {
     ['a list of subjects', { sub: ['0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10'] }],
     ['a subject that is no id', { sub: 'admin' }],
     ['a subject that is SQL', { sub: "' OR 1=1 --" }],
-    ['a role that nobody has', { role: 'root' }],
+    ['an unknown role', { role: 'root' }],
     ['a role that is a list', { role: ['admin'] }],
     ['a list of scopes', { scope: ['profile:read'] }],
     ['scopes on two lines', { scope: 'profile:read\nchat:write' }],
-  ])('are refused: %s', async (_, claims) => {
+  ])('is refused with %s', async (_, claims) => {
     await expectTokenRefused(forge(claims))
   })
 
   test.each(['[]', 'null', '42', '"text"', '', '{', '{"sub":'])(
-    'are refused: %j in the place of an object',
+    'is refused with %j instead of an object',
     async (payload) => {
-      await expectTokenRefused(signText(payload, rightHeader()))
+      await expectTokenRefused(signText(payload, validHeader()))
     },
   )
 
@@ -68,7 +68,7 @@ describe('claims that are not ours, though our key signed them', () => {
     ['iat', '9999999999'],
     ['iat', '1e308'],
     ['iat', '"0"'],
-  ])('are refused as invalid: %s of %s', async (claim, json) => {
+  ])('is refused as invalid when %s is %s', async (claim, json) => {
     await expectTokenRefused(forgeWith(claim, json))
   })
 
@@ -80,26 +80,28 @@ describe('claims that are not ours, though our key signed them', () => {
     ['iat', '0'],
     ['iat', '-1'],
     ['iat', '-1e308'],
-  ])('are refused as expired: %s of %s', async (claim, json) => {
+  ])('is refused as expired when %s is %s', async (claim, json) => {
     await expectTokenRefused(forgeWith(claim, json), 'token-expired')
   })
 
-  test('buy no time: a token for ten years ends when tokens end', async () => {
-    const token = forge({ exp: seconds() + 10 * 365 * 86_400 })
-    expect((await bearer(token)).status).toBe(200)
+  test('expires with the lifetime of tokens, even if its exp is ten years later', async () => {
+    const token = forge({ exp: nowSeconds() + 10 * 365 * 86_400 })
+    expect((await requestWithToken(token)).status).toBe(200)
 
-    clock.jump(TTL * SECOND_MS + 5 * SECOND_MS)
+    clock.jump(TTL_SECONDS * SECOND_MS + 5 * SECOND_MS)
+
     await expectTokenRefused(token, 'token-expired')
   })
 
-  test('do not bring an ended session back, whichever of its tokens is shown', async () => {
+  test('is refused when its session has ended, even if it is new', async () => {
     const bob = await server.createUser()
     const sub = (await bob.expect(200, 'getProfile')).body.id
     const sid = bob.identity.sessionId
     const another = forge({ sub, sid })
-    expect((await bearer(another)).status).toBe(200)
+    expect((await requestWithToken(another)).status).toBe(200)
 
     await bob.expect(204, 'logOut', { body: { scope: 'current' } })
+
     await expectTokenRefused(bob.identity.accessToken)
     await expectTokenRefused(another)
     await expectTokenRefused(forge({ sub, sid }))

@@ -10,39 +10,42 @@ import { startServer } from '../support/server.ts'
 import {
   type Members,
   alice,
-  ask,
-  bearer,
+  requestProfile,
+  requestWithToken,
   clock,
   encode,
   expectRefused,
   expectTokenRefused,
   forge,
   forgeWith,
-  rightClaims,
-  rightHeader,
-  seconds,
+  validClaims,
+  validHeader,
+  nowSeconds,
   server,
-  strangers,
+  foreignKeys,
   testStore,
 } from './tokens.given.ts'
 
-test('a token made by hand with everything right is taken, so the refusals below mean something', async () => {
-  expect((await bearer(forge({}))).status).toBe(200)
-  expect((await bearer(forgeWith('exp', String(seconds() + 60)))).status).toBe(200)
+describe('a valid token that the test signs with the key of the server', () => {
+  // Otherwise the refusals below would prove nothing.
+  test('is accepted', async () => {
+    expect((await requestWithToken(forge({}))).status).toBe(200)
+    expect((await requestWithToken(forgeWith('exp', String(nowSeconds() + 60)))).status).toBe(200)
+  })
 })
 
-describe('a signature that is not ours', () => {
-  test('is refused: none at all, in any spelling of "none"', async () => {
+describe('a token with an invalid signature', () => {
+  test('is refused with the algorithm "none", in any spelling', async () => {
     for (const alg of ['none', 'None', 'NONE', 'nOnE', '', null, undefined]) {
       const [, payload = '', signature = ''] = forge({}).split('.')
-      const header = encode(JSON.stringify({ ...rightHeader(), alg }))
+      const header = encode(JSON.stringify({ ...validHeader(), alg }))
       for (const end of ['', signature, 'A'.repeat(86)]) {
         await expectTokenRefused(`${header}.${payload}.${end}`)
       }
     }
   })
 
-  test('is refused: an HMAC whose secret is the public key as anybody can fetch it', async () => {
+  test('is refused with an HMAC whose secret is the public key', async () => {
     const published = await (await fetch(`${server.url}/.well-known/jwks.json`)).text()
     const [jwk] = server.parley.deps.keys.publicJwks().keys
     const publicKey = createPublicKey({ key: jwk as never, format: 'jwk' })
@@ -50,13 +53,14 @@ describe('a signature that is not ours', () => {
     const bytes = Buffer.from(jwk!.x!, 'base64url')
     const der = publicKey.export({ type: 'spki', format: 'der' })
     const secrets = [bytes, der, pem, pem.trim(), jwk!.x!, JSON.stringify(jwk), published]
+
     for (const [alg, digest] of [
       ['HS256', 'sha256'],
-      // As long as our own signatures.
+      // Its signatures are as long as those of the server.
       ['HS512', 'sha512'],
     ] as const) {
-      const header = encode(JSON.stringify({ ...rightHeader(), alg }))
-      const input = `${header}.${encode(JSON.stringify(rightClaims()))}`
+      const header = encode(JSON.stringify({ ...validHeader(), alg }))
+      const input = `${header}.${encode(JSON.stringify(validClaims()))}`
       for (const secret of secrets) {
         const mac = createHmac(digest, secret).update(input).digest('base64url')
         await expectTokenRefused(`${input}.${mac}`)
@@ -64,10 +68,10 @@ describe('a signature that is not ours', () => {
     }
   })
 
-  test('is refused: another algorithm under our kid, or ours under another name', async () => {
+  test('is refused with another algorithm under the kid of the server, or its own under another name', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    const header = encode(JSON.stringify({ ...rightHeader(), alg: 'ES256' }))
-    const input = `${header}.${encode(JSON.stringify(rightClaims()))}`
+    const header = encode(JSON.stringify({ ...validHeader(), alg: 'ES256' }))
+    const input = `${header}.${encode(JSON.stringify(validClaims()))}`
     const key = { key: privateKey, dsaEncoding: 'ieee-p1363' as const }
 
     await expectTokenRefused(`${input}.${encode(signBytes('sha256', Buffer.from(input), key))}`)
@@ -76,36 +80,40 @@ describe('a signature that is not ours', () => {
     }
   })
 
-  test('is refused: a stranger’s, whatever way of finding the key its header offers', async () => {
-    const [jwk] = strangers.publicJwks().keys
+  test('is refused with a foreign key, wherever its header says that the key is found', async () => {
+    const [jwk] = foreignKeys.publicJwks().keys
     const offers = [
       {},
       { jwk },
-      { jwk: { ...jwk, kid: rightHeader().kid } },
+      { jwk: { ...jwk, kid: validHeader().kid } },
       { jku: 'https://evil.test/jwks.json' },
       { jku: `${server.url}/.well-known/jwks.json` },
       { x5u: 'https://evil.test/chain.pem' },
       { x5c: [Buffer.from(jwk!.x!, 'base64url').toString('base64')] },
     ]
-    for (const kid of [rightHeader().kid, strangers.signing.kid, undefined]) {
-      for (const offer of offers) await expectTokenRefused(forge({}, { kid, ...offer }, strangers))
+
+    for (const kid of [validHeader().kid, foreignKeys.signing.kid, undefined]) {
+      for (const offer of offers)
+        await expectTokenRefused(forge({}, { kid, ...offer }, foreignKeys))
     }
   })
 
-  test('is refused: that of another installation, both ways, though they share the accounts', async () => {
-    const instead = { deps: { keys: strangers } }
-    const other = await startServer({ testStore, clock, replacements: instead })
+  test('is refused by another installation, and in return, although they share the accounts', async () => {
+    const replacements = { deps: { keys: foreignKeys } }
+    const other = await startServer({ testStore, clock, replacements })
     const { email, password } = alice.identity
     const { body } = await other.anonymous.expect(200, 'logIn', { body: { email, password } })
-    expect((await ask([`Authorization: Bearer ${body.accessToken}`], other.url)).status).toBe(200)
+    expect(
+      (await requestProfile([`Authorization: Bearer ${body.accessToken}`], other.url)).status,
+    ).toBe(200)
     await expectTokenRefused(body.accessToken)
-    expectRefused(await ask([`Authorization: Bearer ${forge({})}`], other.url))
+    expectRefused(await requestProfile([`Authorization: Bearer ${forge({})}`], other.url))
 
     await other.close()
   })
 })
 
-describe('a header that is not ours, though our key signed it', () => {
+describe('a token with an invalid header, signed with the key of the server', () => {
   test.each<[string, Members]>([
     ['no kid', { kid: undefined }],
     ['an unknown kid', { kid: 'nobody' }],
@@ -113,31 +121,31 @@ describe('a header that is not ours, though our key signed it', () => {
     ['a kid that is a path', { kid: '../../../../dev/null' }],
     ['a kid that is a number', { kid: 0 }],
     ['a kid that is a list', { kid: ['nobody'] }],
-    ['a kid that every object has', { kid: 'constructor' }],
+    ['a kid that every object has as a property', { kid: 'constructor' }],
     ['no type', { typ: undefined }],
     ['the type of an identity token', { typ: 'JWT' }],
     ['the type of a logout token', { typ: 'logout+jwt' }],
     ['a type that is a list', { typ: ['at+jwt'] }],
-    ['a critical extension that nobody knows', { crit: ['urn:x'], 'urn:x': true }],
+    ['an unknown critical extension', { crit: ['urn:x'], 'urn:x': true }],
     ['a critical claim', { crit: ['exp'], exp: 1 }],
     ['an empty list of critical extensions', { crit: [] }],
-    ['a critical extension that is not there', { crit: ['b64'] }],
+    ['a critical extension that is missing', { crit: ['b64'] }],
     ['critical extensions that are no list', { crit: 'b64', b64: true }],
-    ['a payload that is said to be unencoded', { crit: ['b64'], b64: false }],
-  ])('is refused: %s', async (_, header) => {
+    ['a claim that the payload is unencoded', { crit: ['b64'], b64: false }],
+  ])('is refused with %s', async (_, header) => {
     await expectTokenRefused(forge({}, header))
   })
 
-  test('is refused: a payload that is unencoded (RFC 7797)', async () => {
-    const header = encode(JSON.stringify({ ...rightHeader(), crit: ['b64'], b64: false }))
-    const input = `${header}.${encode(JSON.stringify(rightClaims())).replaceAll('.', '')}`
+  test('is refused with an unencoded payload (RFC 7797)', async () => {
+    const header = encode(JSON.stringify({ ...validHeader(), crit: ['b64'], b64: false }))
+    const input = `${header}.${encode(JSON.stringify(validClaims())).replaceAll('.', '')}`
     const key = KeyObject.from(server.parley.deps.keys.signing.privateKey)
 
     await expectTokenRefused(`${input}.${encode(signBytes(null, Buffer.from(input), key))}`)
   })
 
   test.each(['[]', 'null', '42', '"EdDSA"', '{', '', '\u0000'])(
-    'is refused: %j in the place of an object',
+    'is refused with %j instead of an object',
     async (text) => {
       const [, payload = '', signature = ''] = forge({}).split('.')
 

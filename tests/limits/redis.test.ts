@@ -3,7 +3,7 @@ import { systemClock } from '../../src/ports/clock/clock.ts'
 import { openRedisLimiter } from '../../src/ports/limiter/redis.ts'
 import { inspectRedis } from '../support/database/limit-stores.ts'
 import { hasRedis, startRedis } from '../support/database/redis-server.ts'
-import { someone } from './stores.given.ts'
+import { newSubject } from './stores.given.ts'
 
 describe.skipIf(!hasRedis)('limits in Redis', () => {
   test('cost one command for a call of several counters, and every key expires', async () => {
@@ -12,11 +12,13 @@ describe.skipIf(!hasRedis)('limits in Redis', () => {
     const limiter = await openRedisLimiter(server.url, systemClock)
     const evals = async () =>
       Number(/cmdstat_eval:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0)
-    const alice = someone()
+    const alice = newSubject()
     const counters = [alice('user', 10), alice('chat', 1, 60)]
     const before = await evals()
     await limiter.take(counters)
+
     await limiter.take(counters)
+
     expect((await evals()) - before).toBe(2)
 
     const keys = await redis.keys(`*${counters[0]!.subject}*`)

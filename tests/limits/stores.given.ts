@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Counter, Limiter, Tally } from '../../src/ports/limiter/limiter.ts'
 
-/** Counters of nobody else. */
-export function someone() {
+/** Returns a function that makes counters of a new subject. */
+export function newSubject() {
   const subject = randomUUID()
   return (name: string, quota: number, windowSeconds = 3600): Counter => ({
     name,
@@ -12,8 +12,8 @@ export function someone() {
   })
 }
 
-export const passed = (tallies: readonly Tally[]) => tallies.every(({ spent }) => !spent)
+export const isAllowed = (tallies: readonly Tally[]) => tallies.every(({ spent }) => !spent)
 
-export async function left(limiter: Limiter, ...counters: Counter[]): Promise<number[]> {
+export async function getRemaining(limiter: Limiter, ...counters: Counter[]): Promise<number[]> {
   return (await limiter.peek(counters)).map(({ remaining }) => remaining)
 }

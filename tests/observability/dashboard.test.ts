@@ -11,13 +11,13 @@ import { openStream } from '../support/wire/stream.ts'
 
 const guide = readFileSync(join(packageRoot, 'docs/operations/metrics.md'), 'utf8')
 
-/** What Prometheus itself puts on every sample. */
-const OF_TARGETS = ['job', 'instance']
-/** What PromQL knows besides names of metrics and labels. */
-const WORDS = /^(sum|rate|increase|topk|by|or|vector|histogram_quantile)$/
+/** The labels that Prometheus adds to every sample. */
+const TARGET_LABELS = ['job', 'instance']
+/** The words of PromQL besides the names of metrics and labels. */
+const PROMQL_WORDS = /^(sum|rate|increase|topk|by|or|vector|histogram_quantile)$/
 
-/** The names of metrics that a query asks for, with what it wants of their labels. */
-function selectorsOf(expr: string) {
+/** Returns the metrics of a query, each with the matchers of its labels. */
+function findSelectors(expr: string) {
   return [...expr.matchAll(/(parley_\w+)(?:\{([^}]*)\})?/g)].map(([, name, inner = '']) => ({
     name: name!,
     matchers: [...inner.matchAll(/(\w+)(=~?)"([^"]*)"/g)].map(([, label, how, text]) => {
@@ -26,38 +26,41 @@ function selectorsOf(expr: string) {
   }))
 }
 
-/** The labels by which a query, or the legend of its lines, tells things apart. */
-function groupsOf({ expr, legendFormat }: Target): string[] {
+/** Returns the labels by which a query groups, or its legend names, its lines. */
+function findGroupLabels({ expr, legendFormat }: Target): string[] {
   const lists = [...expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, list]) => list!.split(/,\s*/))
   return [...lists, ...[...legendFormat.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label!)]
 }
 
-/** Whether a real sample is one of those that are asked for. */
-function answers({ name, labels }: Sample, asked: ReturnType<typeof selectorsOf>[number]): boolean {
-  if (name !== asked.name) return false
-  return asked.matchers.every(
+/** Whether a real sample matches a selector. */
+function matchesSelector(
+  { name, labels }: Sample,
+  selector: ReturnType<typeof findSelectors>[number],
+): boolean {
+  if (name !== selector.name) return false
+  return selector.matchers.every(
     ({ label, matches }) =>
-      OF_TARGETS.includes(label) || new RegExp(matches).test(labels[label] ?? ''),
+      TARGET_LABELS.includes(label) || new RegExp(matches).test(labels[label] ?? ''),
   )
 }
 
-describe('of the metrics of a server that has worked', () => {
+describe('the metrics of a server with traffic', () => {
   let testStore: TestStore
   let server: TestServer
   let metrics: Metrics
   beforeAll(async () => {
     testStore = await openTestStore()
-    // The embedded database has no pool: so would one of PostgreSQL be read.
+    // The embedded database has no pool of connections: this one stands for PostgreSQL's.
     const connections = () => ({ idle: 1, busy: 2, waiting: 3, most: 10 })
     const store = { ...testStore.store, connections }
-    const wrong = () => Promise.resolve({ status: 299 } as never)
+    const invalidReply = () => Promise.resolve({ status: 299 } as never)
     server = await startServer({
       allowsViolations: true,
       testStore,
       env: { METRICS_PORT: '0' },
       replacements: {
         deps: { store },
-        operations: (real: Operations) => ({ ...real, getStatus: wrong }),
+        operations: (real: Operations) => ({ ...real, getStatus: invalidReply }),
       },
     })
     const alice = await server.createUser()
@@ -70,43 +73,45 @@ describe('of the metrics of a server that has worked', () => {
     await testStore.close()
   })
 
-  test.each(queries)('$title is answered: $expr', ({ expr, legendFormat }) => {
-    const selectors = selectorsOf(expr)
+  test.each(queries)('answer the query of "$title": $expr', ({ expr, legendFormat }) => {
+    const selectors = findSelectors(expr)
     expect(selectors).not.toEqual([])
 
-    for (const asked of selectors) {
-      const found = metrics.samples.filter((sample) => answers(sample, asked))
-      expect(found, `samples of ${asked.name}`).not.toEqual([])
-      for (const label of groupsOf({ expr, legendFormat })) {
-        if (OF_TARGETS.includes(label)) continue
+    for (const selector of selectors) {
+      const found = metrics.samples.filter((sample) => matchesSelector(sample, selector))
+      expect(found, `samples of ${selector.name}`).not.toEqual([])
+      for (const label of findGroupLabels({ expr, legendFormat })) {
+        if (TARGET_LABELS.includes(label)) continue
         for (const { labels } of found) expect(labels).toHaveProperty(label)
       }
     }
   })
 
-  test('every one of ours is in the dashboard and in its guide, and the guide has no other', () => {
+  test('are all in the dashboard and in the guide, and the guide names no other', () => {
     const types = [...metrics.text.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name!)
-    const ours = types.filter((name) => !/^parley_(nodejs|process)_/.test(name))
-    expect(ours.length).toBeGreaterThan(10)
+    const ownNames = types.filter((name) => !/^parley_(nodejs|process)_/.test(name))
+    expect(ownNames.length).toBeGreaterThan(10)
 
-    const asked = new Set(queries.flatMap(({ expr }) => selectorsOf(expr).map(({ name }) => name)))
-    for (const name of ours) {
+    const selector = new Set(
+      queries.flatMap(({ expr }) => findSelectors(expr).map(({ name }) => name)),
+    )
+    for (const name of ownNames) {
       expect(
-        [name, `${name}_bucket`].some((one) => asked.has(one)),
+        [name, `${name}_bucket`].some((one) => selector.has(one)),
         name,
       ).toBe(true)
       expect(guide, name).toContain(`\`${name}\``)
     }
 
-    const told = [...guide.matchAll(/`(parley_\w+)`/g)].map(([, name]) => name!)
-    expect(told.filter((name) => !types.includes(name))).toEqual([])
+    const documented = [...guide.matchAll(/`(parley_\w+)`/g)].map(([, name]) => name!)
+    expect(documented.filter((name) => !types.includes(name))).toEqual([])
 
-    const inAlerts = [...guide.matchAll(/parley_\w+/g)].map(([name]) => name)
+    const mentioned = [...guide.matchAll(/parley_\w+/g)].map(([name]) => name)
     const known = new Set([...types, ...metrics.samples.map(({ name }) => name)])
-    expect(inAlerts.filter((name) => !known.has(name))).toEqual([])
+    expect(mentioned.filter((name) => !known.has(name))).toEqual([])
   })
 
-  test('the lists of jobs and instances are made', () => {
+  test('fill the lists of jobs and instances', () => {
     const definitions = variables.flatMap(({ definition }) => definition ?? [])
 
     expect(definitions).toHaveLength(2)
@@ -116,16 +121,18 @@ describe('of the metrics of a server that has worked', () => {
   })
 })
 
-test('every panel takes the data source, the jobs and the instances that were chosen', () => {
+test('every panel of the dashboard uses the selected data source, jobs and instances', () => {
   const names = ['datasource', 'job', 'instance']
   expect(variables.map(({ name }) => name)).toEqual(names)
   for (const panel of panels) expect(panel.datasource?.uid).toBe('${datasource}')
 
   for (const { expr } of queries) {
-    for (const { matchers } of selectorsOf(expr)) {
-      expect(matchers.map(({ label }) => label)).toEqual(expect.arrayContaining(OF_TARGETS))
+    for (const { matchers } of findSelectors(expr)) {
+      expect(matchers.map(({ label }) => label)).toEqual(expect.arrayContaining(TARGET_LABELS))
     }
-    const bare = expr.replaceAll(/parley_\w+|\{[^}]*\}|"[^"]*"|\[[^\]]*\]|by \([^)]*\)/g, '')
-    expect((bare.match(/[a-z_]+/g) ?? []).filter((word) => !WORDS.test(word))).toEqual([])
+    const remainder = expr.replaceAll(/parley_\w+|\{[^}]*\}|"[^"]*"|\[[^\]]*\]|by \([^)]*\)/g, '')
+    expect((remainder.match(/[a-z_]+/g) ?? []).filter((word) => !PROMQL_WORDS.test(word))).toEqual(
+      [],
+    )
   }
 })

@@ -7,23 +7,23 @@ import { openStream, resumeStream } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
 import { startUpstream, type UpstreamScript } from '../support/upstream/upstream.ts'
 import { send } from '../support/wire/wire.ts'
-import { answersIn, closing, start } from './metrics.given.ts'
+import { countResponses, closing, startWatched } from './metrics.given.ts'
 
 async function startWithUpstream(script: UpstreamScript, env: Record<string, string> = {}) {
   const upstream = await startUpstream(script)
   closing.push(() => upstream.close())
-  const server = await start({ env: { CHAT_UPSTREAM_URL: upstream.url, ...env } })
+  const server = await startWatched({ env: { CHAT_UPSTREAM_URL: upstream.url, ...env } })
   return { server, upstream }
 }
 
-/** The counts of one name, by the one label that tells them apart. */
-function countsOf({ samples }: Metrics, name: string, label: string): Record<string, number> {
+/** Returns the counts of one metric by the value of a label. */
+function countsByLabel({ samples }: Metrics, name: string, label: string): Record<string, number> {
   const counted = samples.filter((sample) => sample.name === name)
   return Object.fromEntries(counted.map(({ labels, value }) => [labels[label], value]))
 }
 
-/** The same as `answersIn`, from the log. */
-function answersLogged(server: TestServer): Record<string, number> {
+/** Returns the same as `countResponses`, from the log. */
+function countLoggedResponses(server: TestServer): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const line of server.logLines().filter(({ msg }) => msg === 'request')) {
     const name = `${(line['operationId'] as string | undefined) ?? 'none'} ${String(line['status'])}`
@@ -32,10 +32,11 @@ function answersLogged(server: TestServer): Record<string, number> {
   return counts
 }
 
-describe('the counts', () => {
-  test('of answers are those of the log, by operation and status', async () => {
-    const server = await start()
+describe('the counters', () => {
+  test('agree with the log about responses by operation and status', async () => {
+    const server = await startWatched()
     const alice = await server.createUser()
+
     for (let call = 0; call < 3; call += 1) await alice.expect(200, 'getProfile')
     await alice.expect(200, 'sendMessage', { body: { message: 'Hello' } })
     await (await openStream(alice, { message: 'Hello' })).rest()
@@ -44,10 +45,11 @@ describe('the counts', () => {
     await send(`${server.url}/nowhere`)
     await send(`${server.url}/docs`)
     await send(`${server.url}/modes`)
-    await until(() => Object.values(answersLogged(server)).reduce((a, b) => a + b) === 11)
+    await until(() => Object.values(countLoggedResponses(server)).reduce((a, b) => a + b) === 11)
+
     const metrics = await readMetrics(server.metricsUrl)
-    expect(answersIn(metrics)).toEqual(answersLogged(server))
-    expect(answersIn(metrics)).toMatchObject({
+    expect(countResponses(metrics)).toEqual(countLoggedResponses(server))
+    expect(countResponses(metrics)).toMatchObject({
       'getProfile 200': 3,
       'getProfile 401': 2,
       'sendMessage 200': 1,
@@ -60,11 +62,12 @@ describe('the counts', () => {
     expect(metrics.value('parley_http_request_duration_seconds_count', took)).toBe(5)
   })
 
-  test('of limits that refuse are by policy, and only of what was refused', async () => {
+  test('count refusals by limit, and nothing else', async () => {
     const env = { RATE_LIMIT_CHAT: '2/60', MAX_OPEN_STREAMS: '1' }
     const { server, upstream } = await startWithUpstream({}, env)
     const alice = await server.createUser()
     const body = { message: 'Hello' }
+
     await alice.expect(200, 'sendMessage', { body })
     upstream.script = { stallAfter: 1 }
     const open = await openStream(alice, body)
@@ -75,8 +78,9 @@ describe('the counts', () => {
     if (start.type !== 'message.start') throw new Error(start.type)
     const { generationId } = start
     await alice.refused('too-many-streams', 'resumeStream', { path: { generationId } })
+
     const metrics = await readMetrics(server.metricsUrl)
-    expect(countsOf(metrics, 'parley_limit_refusals_total', 'policy')).toEqual({
+    expect(countsByLabel(metrics, 'parley_limit_refusals_total', 'policy')).toEqual({
       anonymous: 0,
       user: 0,
       chat: 3,
@@ -90,10 +94,11 @@ describe('the counts', () => {
     await open.rest()
   })
 
-  test('of engine failures are by code, before an answer has begun and in the middle of it', async () => {
+  test('count engine failures by code, before and during an answer', async () => {
     const { server, upstream } = await startWithUpstream({ status: 401 })
     const alice = await server.createUser()
     const body = { message: 'Hello' }
+
     await alice.refused('upstream-refused', 'sendMessage', { body })
     upstream.script = { garbageAfter: 1 }
     await (await openStream(alice, body)).rest()
@@ -106,8 +111,7 @@ describe('the counts', () => {
     await alice.expect(200, 'sendMessage', { body })
 
     const metrics = await readMetrics(server.metricsUrl)
-
-    expect(countsOf(metrics, 'parley_engine_failures_total', 'code')).toEqual({
+    expect(countsByLabel(metrics, 'parley_engine_failures_total', 'code')).toEqual({
       'context-too-long': 0,
       'upstream-failed': 1,
       'upstream-refused': 1,
@@ -115,28 +119,28 @@ describe('the counts', () => {
     })
   })
 
-  test('of broken promises are by operation, and what goes out instead is counted as what it is', async () => {
+  test('count contract violations by operation, and the responses that replace them as 500', async () => {
     const operations = (real: Operations): Operations => ({
       ...real,
       getStatus: () => Promise.resolve({ status: 200, body: { secret: 'leaked' } } as never),
     })
-    const server = await start({ allowsViolations: true, replacements: { operations } })
+    const server = await startWatched({ allowsViolations: true, replacements: { operations } })
     await server.anonymous.refused('internal', 'getStatus')
     await server.anonymous.refused('internal', 'getStatus')
     await server.anonymous.expect(200, 'listModes')
 
     const metrics = await readMetrics(server.metricsUrl)
-    const violations = countsOf(metrics, 'parley_contract_violations_total', 'operation')
+    const violations = countsByLabel(metrics, 'parley_contract_violations_total', 'operation')
 
     expect(violations).toMatchObject({ getStatus: 2, listModes: 0, none: 0 })
     expect(Object.values(violations).reduce((a, b) => a + b)).toBe(2)
-    expect(answersIn(metrics)).toMatchObject({ 'getStatus 500': 2, 'listModes 200': 1 })
+    expect(countResponses(metrics)).toMatchObject({ 'getStatus 500': 2, 'listModes 200': 1 })
     expect(metrics.text).not.toContain('leaked')
   })
 })
 
-describe('a stream', () => {
-  test('shows while it is open, and how long its first event took', async () => {
+describe('the metrics of streams', () => {
+  test('show the open streams, and how long each first event took', async () => {
     const { server, upstream } = await startWithUpstream({ stallAfter: 0 })
     const alice = await server.createUser()
     const opening = openStream(alice, { message: 'Hello' })
@@ -146,6 +150,7 @@ describe('a stream', () => {
     const before = await readMetrics(server.metricsUrl)
     expect(before.value('parley_generations_running')).toBe(1)
     expect(before.value('parley_stream_first_frame_seconds_count')).toBe(0)
+
     upstream.release()
     await (await opening).rest()
 
@@ -157,6 +162,7 @@ describe('a stream', () => {
     const open = await readMetrics(server.metricsUrl)
     expect(open.value('parley_streams_open')).toBe(2)
     expect(open.value('parley_generations_running')).toBe(1)
+
     upstream.release()
     await Promise.all([second.rest(), resumed.rest()])
     await until(async () => {
@@ -175,13 +181,14 @@ describe('a stream', () => {
 })
 
 describe('the gauges', () => {
-  test('are read when somebody asks: hashes, and connections where there are any', async () => {
+  test('show the current hashes, and the connections of a pool', async () => {
     const passwords = createPasswords({ key: Buffer.alloc(32), cost: 4 })
-    // How long a hash takes is for the machine to say: what there is of them is said here.
+    // A fake load, because how long a real hash takes depends on the machine.
     let load = { running: 2, waiting: 3 }
-    const server = await start({
+    const server = await startWatched({
       replacements: { deps: { passwords: { ...passwords, load: () => load } } },
     })
+
     const now = await readMetrics(server.metricsUrl)
     expect(now.value('parley_hashes_running')).toBe(2)
     expect(now.value('parley_hashes_waiting')).toBe(3)
@@ -197,8 +204,8 @@ describe('the gauges', () => {
     else expect(later.value('parley_database_connections_max')).toBe(pool.most)
   })
 
-  test('tell of memory and of the event loop', async () => {
-    const server = await start()
+  test('show memory and the event loop', async () => {
+    const server = await startWatched()
 
     const { value } = await readMetrics(server.metricsUrl)
 

@@ -14,7 +14,7 @@ import { until } from '../support/clock/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
 
 const PATIENCE_MS = 60_000
-/** What Grafana puts in the place of its variables. */
+/** The values that Grafana substitutes for its variables. */
 const VARIABLES: Record<string, string> = {
   $job: '.*',
   $instance: '.*',
@@ -22,10 +22,10 @@ const VARIABLES: Record<string, string> = {
   $__range: '1h',
 }
 
-const filledIn = (expr: string) =>
+const substituteVariables = (expr: string) =>
   expr.replaceAll(/\$\w+/g, (name) => VARIABLES[name] ?? `unknown variable ${name}`)
 
-describe.skipIf(!hasPrometheus)('a real Prometheus that looks at a server at work', () => {
+describe.skipIf(!hasPrometheus)('Prometheus that scrapes a server with traffic', () => {
   let testStore: TestStore
   let upstream: TestUpstream
   let server: TestServer
@@ -35,9 +35,9 @@ describe.skipIf(!hasPrometheus)('a real Prometheus that looks at a server at wor
     testStore = await openTestStore()
     upstream = await startUpstream()
     const { store } = testStore
-    // The embedded database has no pool: so would one of PostgreSQL be read.
+    // The embedded database has no pool of connections: this one stands for PostgreSQL's.
     const connections = () => store.connections() ?? { idle: 1, busy: 2, waiting: 3, most: 10 }
-    const wrong = () => Promise.resolve({ status: 299 } as never)
+    const invalidReply = () => Promise.resolve({ status: 299 } as never)
     server = await startServer({
       allowsViolations: true,
       testStore,
@@ -48,7 +48,7 @@ describe.skipIf(!hasPrometheus)('a real Prometheus that looks at a server at wor
       },
       replacements: {
         deps: { store: { ...store, connections } },
-        operations: (real: Operations) => ({ ...real, getStatus: wrong }),
+        operations: (real: Operations) => ({ ...real, getStatus: invalidReply }),
       },
     })
     alice = await server.createUser()
@@ -61,8 +61,8 @@ describe.skipIf(!hasPrometheus)('a real Prometheus that looks at a server at wor
     await testStore.close()
   })
 
-  /** Something of everything that the dashboard shows. */
-  async function work(): Promise<void> {
+  /** Causes some of everything that the dashboard shows. */
+  async function causeTraffic(): Promise<void> {
     upstream.script = {}
     await (await openStream(alice, { message: 'Hello' })).rest()
     upstream.script = { status: 400 }
@@ -73,12 +73,12 @@ describe.skipIf(!hasPrometheus)('a real Prometheus that looks at a server at wor
   }
 
   test.each(queries)(
-    'answers $title: $expr',
+    'answers the query of "$title": $expr',
     async ({ expr }) => {
-      // What grows is seen to grow from the second look on.
+      // A rate needs two scrapes.
       const samples = await until(async () => {
-        await work()
-        const found = await prometheus.query(filledIn(expr))
+        await causeTraffic()
+        const found = await prometheus.query(substituteVariables(expr))
         return found.length > 0 && found
       }, PATIENCE_MS)
 

@@ -13,38 +13,40 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
-async function start(env: Record<string, string> = {}, status = 200) {
+async function startTraced(env: Record<string, string> = {}, status = 200) {
   const collector = await startCollector(status)
   closing.push(collector.close)
   const server = await startServer({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...env } })
   closing.push(server.close)
-  /** The spans of one call, once its log line is there. */
+  /** Returns the spans of one call when its log line is written. */
   const spansOf = async (requestId: string): Promise<CollectedSpan[]> => {
-    const { traceId } = await until(() => lineOf(server, requestId))
+    const { traceId } = await until(() => findLogLine(server, requestId))
     await server.parley.deps.tracer!.flush()
     return collector.spans.filter((span) => span.traceId === traceId)
   }
   return { server, collector, spansOf }
 }
 
-function lineOf(server: TestServer, requestId: string) {
+function findLogLine(server: TestServer, requestId: string) {
   return server
     .logLines()
     .find((line) => line['msg'] === 'request' && line['requestId'] === requestId)
 }
 
-function named(spans: CollectedSpan[], name: string): CollectedSpan {
+function findSpan(spans: CollectedSpan[], name: string): CollectedSpan {
   const found = spans.filter((span) => span.name === name)
   expect(found, `${name} in ${spans.map((span) => span.name).join()}`).toHaveLength(1)
   return found[0]!
 }
 
-test('a stream is one trace: its request, the engine and the store, each below the other', async () => {
-  const { server, spansOf } = await start()
+test('a stream is one trace: the spans of the engine and the store are children of its request', async () => {
+  const { server, spansOf } = await startTraced()
   const alice = await server.createUser()
+
   await (await openStream(alice, { message: 'Hello' }, { 'X-Request-Id': 'the-stream' })).rest()
+
   const spans = await spansOf('the-stream')
-  const request = named(spans, 'POST /chat/stream')
+  const request = findSpan(spans, 'POST /chat/stream')
   expect(request.parentSpanId).toBeUndefined()
   expect(request.failed).toBe(false)
   expect(request.attributes).toEqual({
@@ -55,33 +57,33 @@ test('a stream is one trace: its request, the engine and the store, each below t
     'parley.operation': 'streamMessage',
     'parley.request_id': 'the-stream',
   })
-
-  const engine = named(spans, 'engine.answer')
+  const engine = findSpan(spans, 'engine.answer')
   expect(engine).toMatchObject({ parentSpanId: request.spanId, events: ['first piece'] })
-  expect(named(spans, 'store.generations.start').parentSpanId).toBe(request.spanId)
-  expect(named(spans, 'store.generations.finish').parentSpanId).toBe(request.spanId)
+  expect(findSpan(spans, 'store.generations.start').parentSpanId).toBe(request.spanId)
+  expect(findSpan(spans, 'store.generations.finish').parentSpanId).toBe(request.spanId)
 })
 
-test('a login shows what its password cost', async () => {
-  const { server, spansOf } = await start()
+test('the trace of a login has a span for the verification of the password', async () => {
+  const { server, spansOf } = await startTraced()
   const { email, password } = (await server.createUser()).identity
   const headers = { 'X-Request-Id': 'the-login' }
   await server.anonymous.expect(200, 'logIn', { body: { email, password }, headers })
 
   const spans = await spansOf('the-login')
-  const { spanId } = named(spans, 'POST /auth/login')
+  const { spanId } = findSpan(spans, 'POST /auth/login')
 
-  expect(named(spans, 'passwords.verify').parentSpanId).toBe(spanId)
+  expect(findSpan(spans, 'passwords.verify').parentSpanId).toBe(spanId)
 })
 
-test('the trace of a caller goes on, and an odd one is left alone', async () => {
-  const { server, spansOf } = await start()
+test('a valid traceparent of the caller is continued, and an invalid one is ignored', async () => {
+  const { server, spansOf } = await startTraced()
   const traceId = '0af7651916cd43dd8448eb211c80319c'
   const spanId = 'b7ad6b7169203331'
   const call = (id: string, traceparent: string) =>
     send(`${server.url}/api/v1/modes`, { headers: { traceparent, 'X-Request-Id': id } })
+
   await call('given', `00-${traceId}-${spanId}-01`)
-  expect(named(await spansOf('given'), 'GET /modes')).toMatchObject({
+  expect(findSpan(await spansOf('given'), 'GET /modes')).toMatchObject({
     traceId,
     parentSpanId: spanId,
   })
@@ -89,35 +91,37 @@ test('the trace of a caller goes on, and an odd one is left alone', async () => 
   await call('odd', `00-${'0'.repeat(32)}-${spanId}-01`)
   await call('junk', `hostile ${'x'.repeat(2_000)}`)
   for (const id of ['odd', 'junk']) {
-    const span = named(await spansOf(id), 'GET /modes')
+    const span = findSpan(await spansOf(id), 'GET /modes')
     expect(span.parentSpanId).toBeUndefined()
     expect(span.traceId).toMatch(/^(?!0+$)[0-9a-f]{32}$/)
   }
+
   await call('not-sampled', `00-${traceId.replace('0af', '1af')}-${spanId}-00`)
   expect(await spansOf('not-sampled')).toEqual([])
 })
 
-test('a failure is marked by its kind, where it happened', async () => {
+test('a failure marks its span and that of the request with the problem code', async () => {
   const upstream = await startUpstream({ status: 401 })
   closing.push(() => upstream.close())
-  const { server, spansOf } = await start({ CHAT_UPSTREAM_URL: upstream.url })
+  const { server, spansOf } = await startTraced({ CHAT_UPSTREAM_URL: upstream.url })
   const alice = await server.createUser()
   const headers = { 'X-Request-Id': 'failing' }
+
   await alice.refused('upstream-refused', 'sendMessage', {
     body: { message: 'Hello' },
     headers,
   })
+
   const spans = await spansOf('failing')
   const why = { 'error.type': 'upstream-refused' }
-  expect(named(spans, 'engine.answer')).toMatchObject({ failed: true, attributes: why })
-
-  const request = named(spans, 'POST /chat')
+  expect(findSpan(spans, 'engine.answer')).toMatchObject({ failed: true, attributes: why })
+  const request = findSpan(spans, 'POST /chat')
   expect(request).toMatchObject({ failed: true, attributes: why })
   expect(request.attributes['parley.problem']).toBe('upstream-refused')
 })
 
-test('nothing that a caller wrote is in a trace, but for its own id of the request', async () => {
-  const { server, collector, spansOf } = await start()
+test('a trace contains no text of a caller except the request id', async () => {
+  const { server, collector, spansOf } = await startTraced()
   const alice = await server.createUser()
   const { email, password, accessToken, refreshToken } = alice.identity
   await alice.expect(200, 'sendMessage', { body: { message: 'a hostile message' } })
@@ -125,8 +129,10 @@ test('nothing that a caller wrote is in a trace, but for its own id of the reque
     body: { refreshToken: 'hostile token' },
   })
   const odd = { 'User-Agent': 'hostile agent', tracestate: 'hostile=1', 'X-Request-Id': 'last' }
+
   await send(`${server.url}/hostile?hostile=1`, { headers: odd, method: 'PROPFIND' })
-  expect(named(await spansOf('last'), '_OTHER').attributes).toEqual({
+
+  expect(findSpan(await spansOf('last'), '_OTHER').attributes).toEqual({
     'http.request.method': '_OTHER',
     'http.response.status_code': 404,
     'parley.caller': 'anonymous',
@@ -141,8 +147,8 @@ test('nothing that a caller wrote is in a trace, but for its own id of the reque
   }
 })
 
-test('the collector gets the headers and the name that were configured', async () => {
-  const { server, collector } = await start({
+test('the collector receives the configured headers and service name', async () => {
+  const { server, collector } = await startTraced({
     OTEL_EXPORTER_OTLP_HEADERS: 'x-tenant=north%20west,authorization=Bearer%20abc',
     OTEL_SERVICE_NAME: 'parley-north',
   })
@@ -158,8 +164,8 @@ test('the collector gets the headers and the name that were configured', async (
   expect(collector.bodies[0]).toContain('parley-north')
 })
 
-test('a collector that refuses costs a line in the log, and no call', async () => {
-  const { server } = await start({}, 400)
+test('a collector that refuses traces costs one log line and no call', async () => {
+  const { server } = await startTraced({}, 400)
   const alice = await server.createUser()
 
   for (let call = 0; call < 3; call += 1) {
@@ -171,7 +177,7 @@ test('a collector that refuses costs a line in the log, and no call', async () =
   expect(lost).toHaveLength(1)
 })
 
-test('without a collector there is no tracer, and nothing is wrapped', async () => {
+test('without a collector there is no tracer, and log lines have no trace id', async () => {
   const server = await startServer()
   closing.push(server.close)
   expect(server.parley.deps.tracer).toBeUndefined()

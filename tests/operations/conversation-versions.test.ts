@@ -2,96 +2,103 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import type { Conversation } from '../../generated/api.ts'
 import type { ApiRequest } from '../support/client.ts'
-import { at, create, server } from './conversations.given.ts'
+import { createConversation, pathOf, server } from './conversations.given.ts'
 
 describe('PATCH /conversations/{conversationId}', () => {
-  test('changes what is sent and leaves the rest', async () => {
+  test('changes the sent properties and keeps the others', async () => {
     const alice = await server.createUser()
-    const made = await create(alice, { title: 'Before', mode: 'concise' })
+    const created = await createConversation(alice, { title: 'Before', mode: 'concise' })
     await server.clock.advance(1_000)
     const change = async (body: ApiRequest<'changeConversation'>['body']) =>
-      (await alice.expect(200, 'changeConversation', { ...at(made), body: body! })).body
+      (await alice.expect(200, 'changeConversation', { ...pathOf(created), body: body! })).body
+
     const pinned = await change({ pinned: true })
-    const updatedAt = new Date(Date.parse(made.updatedAt) + 1_000).toISOString()
-    expect(pinned).toEqual({ ...made, pinned: true, updatedAt })
+    const updatedAt = new Date(Date.parse(created.updatedAt) + 1_000).toISOString()
+
+    expect(pinned).toEqual({ ...created, pinned: true, updatedAt })
 
     const all = { title: 'After', mode: 'creative', archived: true, pinned: false }
-    expect(await change(all)).toEqual({ ...made, ...all, updatedAt })
+    expect(await change(all)).toEqual({ ...created, ...all, updatedAt })
   })
 
   test.each([{}, { id: randomUUID() }, { messageCount: 0 }, { archived: 'true' }, { title: null }])(
     'refuses %j',
     async (body) => {
       const alice = await server.createUser()
-      const made = await create(alice)
-      const request = { ...at(made), body: body as never }
+      const created = await createConversation(alice)
+      const request = { ...pathOf(created), body: body as never }
+
       await alice.refused('invalid-request', 'changeConversation', request)
     },
   )
 
-  test('lets exactly one of twenty win that have read the same version', async () => {
+  test('succeeds for exactly one of twenty concurrent changes of the same version', async () => {
     const alice = await server.createUser()
-    const made = await create(alice)
-    const { headers } = await alice.expect(200, 'getConversation', at(made))
+    const created = await createConversation(alice)
+    const { headers } = await alice.expect(200, 'getConversation', pathOf(created))
     const ifMatch = { 'If-Match': headers['etag']! }
-    const answers = await Promise.all(
+
+    const responses = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
         alice.call('changeConversation', {
-          ...at(made),
+          ...pathOf(created),
           headers: ifMatch,
           body: { title: `Title ${i}` },
         }),
       ),
     )
-    const won = answers.filter(({ status }) => status === 200)
-    expect(won).toHaveLength(1)
-    expect(answers.filter(({ status }) => status === 412)).toHaveLength(19)
+    const succeeded = responses.filter(({ status }) => status === 200)
 
-    const { body } = await alice.expect(200, 'getConversation', at(made))
-    expect(body.title).toBe((won[0]!.body as Conversation).title)
+    expect(succeeded).toHaveLength(1)
+    expect(responses.filter(({ status }) => status === 412)).toHaveLength(19)
+
+    const { body } = await alice.expect(200, 'getConversation', pathOf(created))
+    expect(body.title).toBe((succeeded[0]!.body as Conversation).title)
   })
 })
 
 describe('If-Match', () => {
-  async function changed() {
+  /** Returns a conversation that was changed once, with both of its versions. */
+  async function createChanged() {
     const alice = await server.createUser()
-    const made = await alice.expect(201, 'createConversation', { body: {} })
-    const now = await alice.expect(200, 'changeConversation', {
-      ...at(made.body),
+    const created = await alice.expect(201, 'createConversation', { body: {} })
+    const updated = await alice.expect(200, 'changeConversation', {
+      ...pathOf(created.body),
       body: { title: 'Now' },
     })
-    const old = made.headers['etag']!
-    const current = now.headers['etag']!
+    const outdated = created.headers['etag']!
+    const current = updated.headers['etag']!
     const change = (value: string) =>
       alice.call('changeConversation', {
-        ...at(made.body),
+        ...pathOf(created.body),
         headers: { 'If-Match': value },
         body: { pinned: true },
       })
-    return { alice, path: at(made.body), old, current, change }
+    return { alice, path: pathOf(created.body), outdated, current, change }
   }
 
-  test('lets the version pass that it names, alone or among others, and any for *', async () => {
-    for (const name of [
+  test('accepts the current version, alone or in a list, and *', async () => {
+    for (const valueFor of [
       (tag: string) => tag,
       () => '*',
       (tag: string) => `"0", ${tag}`,
       (tag: string) => `${tag} , "999"`,
       (tag: string) => `"a,b", ${tag}`,
     ]) {
-      const { current, change } = await changed()
-      expect([name(current), (await change(name(current))).status]).toEqual([name(current), 200])
+      const { current, change } = await createChanged()
+      const value = valueFor(current)
+      expect([value, (await change(value)).status]).toEqual([value, 200])
     }
   })
 
-  test('refuses every other version, weak and misspelt ones too, and tells the current one', async () => {
-    const { alice, path, old, current, change } = await changed()
+  test('refuses every other version with 412 and the current ETag', async () => {
+    const { alice, path, outdated, current, change } = await createChanged()
     const padded = current.replace('"', '"0')
 
-    for (const value of [old, `W/${current}`, '"nonsense"', '""', padded, '"99999999999"']) {
-      const answer = await change(value)
-      expect([value, answer.status]).toEqual([value, 412])
-      expect(answer.headers['etag']).toBe(current)
+    for (const value of [outdated, `W/${current}`, '"nonsense"', '""', padded, '"99999999999"']) {
+      const response = await change(value)
+      expect([value, response.status]).toEqual([value, 412])
+      expect(response.headers['etag']).toBe(current)
       const headers = { 'If-Match': value }
       await alice.refused('precondition-failed', 'deleteConversation', { ...path, headers })
     }
@@ -100,9 +107,9 @@ describe('If-Match', () => {
   })
 
   test.each(['2', '"2', 'W/2', '"2" "3"', '*, "2"', ',', '"a b"', "'2'"])(
-    'is refused when it is malformed: %s',
+    'refuses the malformed value %s',
     async (value) => {
-      const { alice, path } = await changed()
+      const { alice, path } = await createChanged()
       const headers = { 'If-Match': value }
 
       const { body } = await alice.refused('invalid-request', 'deleteConversation', {
@@ -114,18 +121,19 @@ describe('If-Match', () => {
     },
   )
 
-  test('deletes only the version that it names', async () => {
-    const { alice, path, old, current } = await changed()
+  test('makes DELETE depend on the version, too', async () => {
+    const { alice, path, outdated, current } = await createChanged()
     await alice.refused('precondition-failed', 'deleteConversation', {
       ...path,
-      headers: { 'If-Match': old },
+      headers: { 'If-Match': outdated },
     })
     await alice.expect(204, 'deleteConversation', { ...path, headers: { 'If-Match': current } })
   })
 
-  test('says not-found, not precondition-failed, of what does not exist', async () => {
+  test('leads to not-found, not to precondition-failed, for an unknown conversation', async () => {
     const alice = await server.createUser()
-    const request = { ...at({ id: randomUUID() }), headers: { 'If-Match': '"1"' } }
+    const request = { ...pathOf({ id: randomUUID() }), headers: { 'If-Match': '"1"' } }
+
     await alice.refused('not-found', 'deleteConversation', request)
     await alice.refused('not-found', 'changeConversation', { ...request, body: { pinned: true } })
   })

@@ -1,3 +1,5 @@
+/* Sets up a server and calls of the conversations on it. */
+
 import { afterAll, beforeAll } from 'vitest'
 import type { Conversation } from '../../generated/api.ts'
 import type { Client } from '../support/client.ts'
@@ -5,7 +7,6 @@ import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 export let testStore: TestStore
-
 export let server: TestServer
 
 beforeAll(async () => {
@@ -18,8 +19,12 @@ afterAll(async () => {
   await testStore.close()
 })
 
-export async function create(client: Client, body: { title?: string; mode?: string } = {}) {
+export async function createConversation(
+  client: Client,
+  body: { title?: string; mode?: string } = {},
+) {
   return (await client.expect(201, 'createConversation', { body })).body
 }
 
-export const at = ({ id }: Pick<Conversation, 'id'>) => ({ path: { conversationId: id } })
+/** Returns the path parameters of a conversation. */
+export const pathOf = ({ id }: Pick<Conversation, 'id'>) => ({ path: { conversationId: id } })

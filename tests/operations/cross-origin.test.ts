@@ -9,8 +9,8 @@ import { startServer, type TestServer } from '../support/server.ts'
 const ALLOWED = 'https://app.example'
 const OTHER = 'https://elsewhere.example'
 
-/** What the Fetch standard lets every page read, and what is the browser's or the connection's. */
-const IS_READABLE_OR_NOBODYS =
+/** Headers that every page may read by the Fetch standard, and those of the browser or the connection. */
+const NEEDS_NO_EXPOSURE =
   /^(access-control-|cache-control|content-|connection|cross-origin-|date|keep-alive|origin-agent-|referrer-policy|transfer-encoding|vary|x-(content-type|dns-prefetch|download|frame|permitted|xss))/
 
 let server: TestServer
@@ -22,13 +22,13 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-/** What a browser asks before a page may call: one header that no plain form could send. */
+/** Sends the preflight of a call with a header that an HTML form cannot send. */
 function preflight(origin: string): Promise<Response> {
-  const asks = {
+  const requested = {
     'Access-Control-Request-Method': 'PATCH',
     'Access-Control-Request-Headers': 'authorization',
   }
-  const headers = { Origin: origin, ...asks }
+  const headers = { Origin: origin, ...requested }
   return fetch(`${server.url}/api/v1/users/profile`, { method: 'OPTIONS', headers })
 }
 
@@ -53,20 +53,27 @@ describe('a page of an origin in CORS_ORIGINS', () => {
     expect(readable).toEqual(expect.arrayContaining([...new Set(described), 'Allow']))
   })
 
-  test('may send every header that the contract asks for', async () => {
+  test('may send every header of the contract', async () => {
     const response = await preflight(ALLOWED)
     expect(response.status).toBe(204)
     expect(response.headers.get('access-control-allow-origin')).toBe(ALLOWED)
 
     const sendable = listIn(response, 'access-control-allow-headers')
-    const asked = ['Authorization', 'Content-Type', 'Idempotency-Key', 'If-Match', 'Last-Event-ID']
-    expect(sendable).toEqual(expect.arrayContaining([...asked, 'X-API-Key', 'X-Request-Id']))
+    const described = [
+      'Authorization',
+      'Content-Type',
+      'Idempotency-Key',
+      'If-Match',
+      'Last-Event-ID',
+    ]
+    expect(sendable).toEqual(expect.arrayContaining([...described, 'X-API-Key', 'X-Request-Id']))
     expect(listIn(response, 'access-control-allow-methods')).toContain('PATCH')
   })
 
-  test('may send what libraries add by themselves: none of it stops a call', async () => {
+  test('may send the headers that client libraries add', async () => {
     const sendable = listIn(await preflight(ALLOWED), 'access-control-allow-headers')
     const added = ['traceparent', 'tracestate', 'Cache-Control', 'X-Requested-With']
+
     expect(sendable).toEqual(expect.arrayContaining(added))
 
     const headers = {
@@ -75,12 +82,12 @@ describe('a page of an origin in CORS_ORIGINS', () => {
       'Cache-Control': 'no-cache',
       'X-Requested-With': 'XMLHttpRequest',
     }
-    const answer = await fetch(`${server.url}/api/v1/health`, { headers })
-    expect(answer.status).toBe(200)
+    const response = await fetch(`${server.url}/api/v1/health`, { headers })
+    expect(response.status).toBe(200)
   })
 })
 
-describe('every answer', () => {
+describe('every response', () => {
   let broken: TestServer
   let store: TestStore
   beforeAll(async () => {
@@ -92,7 +99,7 @@ describe('every answer', () => {
       replacements: {
         operations: (real) => ({
           ...real,
-          listModes: () => Promise.reject(new Error('a mistake of ours')),
+          listModes: () => Promise.reject(new Error('an unexpected failure')),
         }),
       },
     })
@@ -100,13 +107,13 @@ describe('every answer', () => {
   })
   afterAll(() => broken.close())
 
-  type Ask = { url: string; init?: RequestInit }
-  const logIn = (to: TestServer, type: string, body: string): Ask => ({
+  type Call = { url: string; init?: RequestInit }
+  const logIn = (to: TestServer, type: string, body: string): Call => ({
     url: `${to.url}/api/v1/auth/login`,
     init: { method: 'POST', headers: { 'Content-Type': type }, body },
   })
-  /** Each status that needs more than a route to be seen. */
-  const provoked = async (): Promise<Ask[]> => {
+  /** Calls for the statuses that a plain call of each route does not return. */
+  const specialCalls = async (): Promise<Call[]> => {
     const etag = (await fetch(`${server.url}/openapi.yaml`)).headers.get('etag')!
     return [
       { url: `${server.url}/openapi.yaml`, init: { headers: { 'If-None-Match': etag } } },
@@ -125,31 +132,31 @@ describe('every answer', () => {
       logIn(broken, 'application/json', '{"email":"a@example.com","password":"12345678"}'),
     ]
   }
-  const asks = async (): Promise<Ask[]> => [
+  const allCalls = async (): Promise<Call[]> => [
     ...allRoutes().map(({ method, path }) => ({ url: server.url + path, init: { method } })),
-    ...(await provoked()),
+    ...(await specialCalls()),
   ]
 
-  const from = ({ url, init = {} }: Ask, origin?: string) => {
+  const send = ({ url, init = {} }: Call, origin?: string) => {
     const headers = new Headers(init.headers)
     if (origin !== undefined) headers.set('Origin', origin)
     return fetch(url, { ...init, headers, redirect: 'manual' })
   }
 
-  test('is readable to a page of an origin in CORS_ORIGINS, each header of it', async () => {
+  test('exposes each of its headers to a page of an origin in CORS_ORIGINS', async () => {
     const statuses = new Set<number>()
 
-    for (const ask of await asks()) {
-      const { status, headers } = await from(ask, ALLOWED)
+    for (const call of await allCalls()) {
+      const { status, headers } = await send(call, ALLOWED)
       statuses.add(status)
-      const what = `${status} ${ask.init?.method ?? 'GET'} ${ask.url}`
+      const what = `${status} ${call.init?.method ?? 'GET'} ${call.url}`
       expect([what, headers.get('access-control-allow-origin')]).toEqual([what, ALLOWED])
       expect([what, headers.get('vary')]).toEqual([what, 'Origin'])
       const readable = (headers.get('access-control-expose-headers') ?? '')
         .toLowerCase()
         .split(', ')
       const hidden = [...headers.keys()].filter(
-        (name) => !readable.includes(name) && !IS_READABLE_OR_NOBODYS.test(name),
+        (name) => !readable.includes(name) && !NEEDS_NO_EXPOSURE.test(name),
       )
       expect([what, hidden]).toEqual([what, []])
     }
@@ -159,74 +166,78 @@ describe('every answer', () => {
   })
 
   test.each([OTHER, 'null', `${ALLOWED}.example`, ALLOWED.toUpperCase(), undefined])(
-    'says to caches that it depends on the origin, and lets %s read nothing',
+    'is not readable for the origin %s and has Vary: Origin',
     async (origin) => {
-      for (const ask of await asks()) {
-        const { status, headers } = await from(ask, origin)
-        const what = `${status} ${ask.init?.method ?? 'GET'} ${ask.url}`
+      for (const call of await allCalls()) {
+        const { status, headers } = await send(call, origin)
+        const what = `${status} ${call.init?.method ?? 'GET'} ${call.url}`
         expect([what, headers.get('vary')]).toEqual([what, 'Origin'])
         expect([what, headers.get('access-control-allow-origin')]).toEqual([what, null])
       }
     },
   )
 
-  test('that HTTPS is required is readable too', async () => {
+  test('is readable, too, when it refuses plain HTTP', async () => {
     const strict = await startServer({ env: { CORS_ORIGINS: ALLOWED, REQUIRE_HTTPS: 'true' } })
-    const answer = await from({ url: `${strict.url}/api/v1/modes` }, ALLOWED)
-    expect(answer.status).toBe(400)
-    expect(answer.headers.get('access-control-allow-origin')).toBe(ALLOWED)
+
+    const response = await send({ url: `${strict.url}/api/v1/modes` }, ALLOWED)
+
+    expect(response.status).toBe(400)
+    expect(response.headers.get('access-control-allow-origin')).toBe(ALLOWED)
 
     await strict.close()
   })
 })
 
 describe('preflights', () => {
-  test('are free, wherever they go, and whoever asks', async () => {
+  test('are free of rate limits for every path and origin', async () => {
     const env = { CORS_ORIGINS: ALLOWED, RATE_LIMIT_ANONYMOUS: '1/3600' }
-    const poor = await startServer({ env })
+    const limited = await startServer({ env })
+
     for (const origin of [ALLOWED, OTHER]) {
       for (const path of ['/api/v1/status', '/api/v1/nothing', '/docs', '/chat']) {
         const headers = { Origin: origin, 'Access-Control-Request-Method': 'POST' }
-        const answer = await fetch(poor.url + path, { method: 'OPTIONS', headers })
-        expect([path, answer.status]).toEqual([path, 204])
-        expect(answer.headers.get('ratelimit')).toBeNull()
+        const response = await fetch(limited.url + path, { method: 'OPTIONS', headers })
+        expect([path, response.status]).toEqual([path, 204])
+        expect(response.headers.get('ratelimit')).toBeNull()
       }
     }
-    expect((await fetch(`${poor.url}/api/v1/status`)).status).toBe(200)
 
-    await poor.close()
+    expect((await fetch(`${limited.url}/api/v1/status`)).status).toBe(200)
+
+    await limited.close()
   })
 
-  test('open no way from the internet into a private network', async () => {
+  test('do not allow access to a private network', async () => {
     const headers = {
       Origin: ALLOWED,
       'Access-Control-Request-Method': 'POST',
       'Access-Control-Request-Private-Network': 'true',
     }
 
-    const answer = await fetch(`${server.url}/api/v1/chat`, { method: 'OPTIONS', headers })
+    const response = await fetch(`${server.url}/api/v1/chat`, { method: 'OPTIONS', headers })
 
-    expect(answer.headers.get('access-control-allow-private-network')).toBeNull()
+    expect(response.headers.get('access-control-allow-private-network')).toBeNull()
   })
 })
 
-test('an OPTIONS that is no preflight is answered with the methods of the path', async () => {
+test('an OPTIONS request that is not a preflight returns the methods of the path', async () => {
   const init = { method: 'OPTIONS', headers: { Origin: ALLOWED } }
 
-  const answer = await fetch(`${server.url}/api/v1/chat`, init)
+  const response = await fetch(`${server.url}/api/v1/chat`, init)
 
-  expect([answer.status, answer.headers.get('allow')]).toEqual([204, 'POST'])
-  expect(answer.headers.get('access-control-allow-origin')).toBe(ALLOWED)
+  expect([response.status, response.headers.get('allow')]).toEqual([204, 'POST'])
+  expect(response.headers.get('access-control-allow-origin')).toBe(ALLOWED)
 })
 
-test('a page of any other origin may do neither', async () => {
+test('a page of another origin may neither read a response nor send a preflighted call', async () => {
   for (const response of [await call(OTHER), await preflight(OTHER)]) {
     expect(response.headers.get('access-control-allow-origin')).not.toBe(OTHER)
     expect(response.headers.get('access-control-allow-origin')).not.toBe('*')
   }
 })
 
-test('no credential goes by itself: cookies are never asked for', async () => {
+test('responses allow no credentials of the browser and set no cookie', async () => {
   const response = await call(ALLOWED)
 
   expect(response.headers.get('access-control-allow-credentials')).toBeNull()

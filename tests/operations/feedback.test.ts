@@ -14,7 +14,7 @@ async function chat(client: Client) {
 }
 
 describe('POST /feedback', () => {
-  test('keeps what a person thought of an answer', async () => {
+  test('stores the feedback on an answer', async () => {
     const alice = await server.createUser()
     const messageId = (await chat(alice)).message.id
     const rating = 'up' as const
@@ -26,7 +26,7 @@ describe('POST /feedback', () => {
     expect((await alice.expect(200, 'listFeedback')).body).toEqual({ data: [given] })
   })
 
-  test('a second one replaces the first as a whole and keeps its id', async () => {
+  test('replaces earlier feedback on the message completely and keeps its id', async () => {
     const alice = await server.createUser()
     const messageId = (await chat(alice)).message.id
     const first = await alice.expect(200, 'giveFeedback', {
@@ -47,7 +47,7 @@ describe('POST /feedback', () => {
     expect((await alice.expect(200, 'listFeedback')).body.data).toEqual([second.body])
   })
 
-  test('twenty at once on one message are one feedback', async () => {
+  test('stores one feedback for twenty concurrent calls on one message', async () => {
     const alice = await server.createUser()
     const messageId = (await chat(alice)).message.id
     const body = { messageId, rating: 'up' } as const
@@ -60,7 +60,7 @@ describe('POST /feedback', () => {
     expect((await alice.expect(200, 'listFeedback')).body.data).toHaveLength(1)
   })
 
-  test('is for answers of the caller only: nothing else exists', async () => {
+  test('returns 404 for all messages but answers to the caller', async () => {
     const [alice, bob] = await Promise.all([server.createUser(), server.createUser()])
     const { userMessage, message } = await chat(alice)
     const rating = 'up' as const
@@ -83,7 +83,7 @@ describe('POST /feedback', () => {
     ['/comment', { rating: 'up', comment: '' }],
     ['/comment', { rating: 'up', comment: 'x'.repeat(2001) }],
     ['/messageId', { rating: 'up', messageId: 'x' }],
-  ])('points at %s of %j', async (pointer, given) => {
+  ])('refuses and points at %s of %j', async (pointer, given) => {
     const alice = await server.createUser()
     const body = { messageId: randomUUID(), ...given } as never
 
@@ -94,7 +94,7 @@ describe('POST /feedback', () => {
 })
 
 describe('GET /feedback', () => {
-  test('walks over all of them once each, though all are of one moment', async () => {
+  test('pages through feedback with the same time, each exactly once', async () => {
     const alice = await server.createUser()
     const given = new Set<string>()
     for (let i = 0; i < 7; i += 1) {
@@ -116,7 +116,7 @@ describe('GET /feedback', () => {
     expect(new Set(seen)).toEqual(given)
   })
 
-  test('does not continue the list of another caller, nor another list', async () => {
+  test('refuses a cursor of another user and of another list', async () => {
     const [alice, bob] = await Promise.all([server.createUser(), server.createUser()])
     for (let i = 0; i < 2; i += 1) {
       const messageId = (await chat(alice)).message.id
@@ -124,13 +124,14 @@ describe('GET /feedback', () => {
     }
     const { nextCursor } = (await alice.expect(200, 'listFeedback', { query: { limit: 1 } })).body
     const query = { cursor: nextCursor! }
+
     await bob.refused('cursor-mismatch', 'listFeedback', { query })
     await alice.refused('cursor-mismatch', 'listConversations', { query })
   })
 })
 
 describe('DELETE /feedback/{feedbackId}', () => {
-  test('takes it back for good, and a new one is a new one', async () => {
+  test('deletes the feedback; a later one on the message has a new id', async () => {
     const alice = await server.createUser()
     const messageId = (await chat(alice)).message.id
     const body = { messageId, rating: 'up' } as const

@@ -12,7 +12,7 @@ import { until } from '../support/clock/until.ts'
 import { send, sendBytes, type WireRequest } from '../support/wire/wire.ts'
 
 const HSTS = 'max-age=31536000'
-const LOOK_MS = 5_000
+const RELOAD_INTERVAL_MS = 5_000
 const JSON_TYPE = { 'Content-Type': 'application/json' }
 const LOGIN = { email: 'admin@example.com', password: 'the admin of the tests' }
 
@@ -32,10 +32,10 @@ describe('a server with a certificate', () => {
     await folder.close()
   })
 
-  const ask = (path: string, request: WireRequest = {}) =>
+  const call = (path: string, request: WireRequest = {}) =>
     send(server.url + path, { ca, ...request })
 
-  async function shake(options: { trusted: string }): Promise<TLSSocket> {
+  async function connectTls(options: { trusted: string }): Promise<TLSSocket> {
     const port = Number(new URL(server.url).port)
     const socket = connect({ port, host: '127.0.0.1', ca: options.trusted })
     socket.on('error', () => undefined)
@@ -45,7 +45,7 @@ describe('a server with a certificate', () => {
 
   const subjectOf = (socket: TLSSocket) => socket.getPeerX509Certificate()!.subject
 
-  async function presented(): Promise<string> {
+  async function presentedSubject(): Promise<string> {
     const port = Number(new URL(server.url).port)
     const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false })
     await once(socket, 'secureConnect')
@@ -54,22 +54,24 @@ describe('a server with a certificate', () => {
     return subject
   }
 
-  test('answers a whole exchange by HTTPS, a stream too, each answer with HSTS', async () => {
+  test('serves calls, a stream and pages with HSTS', async () => {
     const body = JSON.stringify(LOGIN)
-    const login = await ask('/api/v1/auth/login', { method: 'POST', headers: JSON_TYPE, body })
+
+    const login = await call('/api/v1/auth/login', { method: 'POST', headers: JSON_TYPE, body })
+
     expect(login.status).toBe(200)
 
     const { accessToken } = login.json() as { accessToken: string }
     const headers = { ...JSON_TYPE, Authorization: `Bearer ${accessToken}` }
     const message = JSON.stringify({ message: 'Hello' })
-    const stream = await ask('/api/v1/chat/stream', { method: 'POST', headers, body: message })
+    const stream = await call('/api/v1/chat/stream', { method: 'POST', headers, body: message })
     expect(stream.text).toContain('event: message.end')
 
-    const answers = [login, stream, await ask('/docs'), await ask('/nowhere')]
-    for (const { headers } of answers) expect(headers['strict-transport-security']).toBe(HSTS)
+    const responses = [login, stream, await call('/docs'), await call('/nowhere')]
+    for (const { headers } of responses) expect(headers['strict-transport-security']).toBe(HSTS)
   })
 
-  test('keeps the shapes that Express expects, so that calls stay as fast as by HTTP', async () => {
+  test('creates requests and responses whose prototypes Express does not change', async () => {
     const seen: boolean[] = []
     const { server: listener } = server.parley
 
@@ -81,12 +83,12 @@ describe('a server with a certificate', () => {
       })
     })
 
-    expect((await ask('/api/v1/health')).status).toBe(200)
+    expect((await call('/api/v1/health')).status).toBe(200)
     expect(seen).toEqual([true])
   })
 
-  test('answers what its parser refuses with the problem of every failure, and HSTS', async () => {
-    const socket = await shake({ trusted: ca })
+  test('refuses malformed HTTP with a problem and HSTS', async () => {
+    const socket = await connectTls({ trusted: ca })
     let raw = ''
     socket.setEncoding('utf8').on('data', (text: string) => (raw += text))
     socket.write('NOT HTTP\r\n\r\n')
@@ -98,47 +100,51 @@ describe('a server with a certificate', () => {
     expect(raw).toContain(`Strict-Transport-Security: ${HSTS}`)
   })
 
-  test('hangs up on plain HTTP and on TLS 1.1, and serves the next caller', async () => {
+  test('closes connections with plain HTTP or TLS 1.1 and serves the next caller', async () => {
     const plain = sendBytes(server.url.replace('https', 'http'), 'GET / HTTP/1.1\r\n\r\n')
 
     await expect(plain).rejects.toThrow()
-    await expect(ask('/api/v1/health', { maxVersion: 'TLSv1.1' })).rejects.toThrow()
-    expect((await ask('/api/v1/health', { maxVersion: 'TLSv1.2' })).status).toBe(200)
+    await expect(call('/api/v1/health', { maxVersion: 'TLSv1.1' })).rejects.toThrow()
+    expect((await call('/api/v1/health', { maxVersion: 'TLSv1.2' })).status).toBe(200)
   })
 
-  test('uses a renewed certificate without a restart, and breaks no open connection', async () => {
-    const open = await shake({ trusted: ca })
+  test('uses a renewed certificate without a restart and keeps open connections', async () => {
+    const open = await connectTls({ trusted: ca })
     await folder.put('second')
-    await server.clock.advance(LOOK_MS)
-    await until(async () => (await presented()).includes('second'))
+    await server.clock.advance(RELOAD_INTERVAL_MS)
+    await until(async () => (await presentedSubject()).includes('second'))
     open.setEncoding('utf8').write('GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n')
-    const [answer] = (await once(open, 'data')) as [string]
-    expect(answer).toContain('HTTP/1.1 200')
+
+    const [response] = (await once(open, 'data')) as [string]
+
+    expect(response).toContain('HTTP/1.1 200')
 
     open.destroy()
   })
 
-  test('keeps its certificate while the new one and the key do not belong together', async () => {
+  test('keeps its certificate while the new certificate and key do not match', async () => {
     await folder.put('second', 'first')
-    await server.clock.advance(LOOK_MS)
-    const stays = () =>
+    await server.clock.advance(RELOAD_INTERVAL_MS)
+    const refusedReloads = () =>
       server
         .logLines()
         .filter(
           ({ msg }) => msg === 'certificate not reloaded: the current certificate stays in use',
         )
-    await until(() => stays().length > 0)
-    expect(await presented()).toContain('first')
+
+    await until(() => refusedReloads().length > 0)
+
+    expect(await presentedSubject()).toContain('first')
 
     await folder.put('second')
-    await server.clock.advance(LOOK_MS)
-    await until(async () => (await presented()).includes('second'))
-    expect(stays()).toHaveLength(1)
+    await server.clock.advance(RELOAD_INTERVAL_MS)
+    await until(async () => (await presentedSubject()).includes('second'))
+    expect(refusedReloads()).toHaveLength(1)
     expect(JSON.stringify(server.logLines())).not.toContain('PRIVATE KEY')
   })
 })
 
-describe('a certificate that cannot be used stops the start', () => {
+describe('the start with an unusable certificate', () => {
   let folder: CertificateFolder
   beforeEach(async () => {
     folder = await openCertificateFolder()
@@ -148,32 +154,32 @@ describe('a certificate that cannot be used stops the start', () => {
   const start = () =>
     startServer({ env: { TLS_CERT_FILE: folder.certFile, TLS_KEY_FILE: folder.keyFile } })
 
-  test('where the key is another’s', async () => {
+  test('fails when the key belongs to another certificate', async () => {
     await folder.put('first', 'second')
 
     await expect(start()).rejects.toThrow(/must be a certificate chain and its private key/)
   })
 
-  test('where a file is still empty, which Node would take for none', async () => {
+  test('fails when a file is empty, which Node would treat as missing', async () => {
     await writeFile(folder.keyFile, '')
 
     await expect(start()).rejects.toThrow(`${folder.keyFile} is empty`)
   })
 
-  test('where a file is missing, which is named', async () => {
+  test('fails when a file is missing and names it', async () => {
     await folder.close()
 
     await expect(start()).rejects.toThrow(`${folder.certFile} cannot be read: ENOENT`)
   })
 
-  test('where others on the machine may open the key', async () => {
+  test('fails when other users of the machine may read the key', async () => {
     await chmod(folder.keyFile, 0o644)
 
     await expect(start()).rejects.toThrow(/chmod 600/)
   })
 })
 
-describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
+describe('REQUIRE_HTTPS behind a proxy that terminates TLS', () => {
   let server: TestServer
   beforeAll(async () => {
     server = await startServer({ env: { REQUIRE_HTTPS: 'true', TRUST_PROXY: '127.0.0.1' } })
@@ -181,58 +187,60 @@ describe('REQUIRE_HTTPS behind a proxy that ends TLS', () => {
   afterAll(() => server.close())
 
   const HTTPS = { 'X-Forwarded-Proto': 'https' }
-  const ask = (path: string, request: WireRequest = {}) => send(server.url + path, request)
+  const call = (path: string, request: WireRequest = {}) => send(server.url + path, request)
 
-  test('serves what came to the proxy by HTTPS, with HSTS', async () => {
-    const answer = await ask('/api/v1/status', { headers: HTTPS })
+  test('serves calls that reached the proxy over HTTPS, with HSTS', async () => {
+    const response = await call('/api/v1/status', { headers: HTTPS })
 
-    expect(answer.status).toBe(200)
-    expect(answer.headers['strict-transport-security']).toBe(HSTS)
+    expect(response.status).toBe(200)
+    expect(response.headers['strict-transport-security']).toBe(HSTS)
   })
 
   test.each([[{}], [{ 'X-Forwarded-Proto': 'http' }]])(
-    'refuses what did not, however right it is: %j',
+    'refuses calls that reached the proxy without HTTPS, with right credentials, too: %j',
     async (headers: Record<string, string>) => {
       const body = JSON.stringify(LOGIN)
       const request = { method: 'POST', headers: { ...JSON_TYPE, ...headers }, body }
 
-      const answer = await ask('/api/v1/auth/login', request)
+      const response = await call('/api/v1/auth/login', request)
 
-      expect(answer.status).toBe(400)
-      expect(answer.problem()).toMatchObject({
+      expect(response.status).toBe(400)
+      expect(response.problem()).toMatchObject({
         code: 'invalid-request',
         detail: 'HTTPS is required.',
         retryable: false,
       })
-      // RFC 6797 7.2: over plain HTTP anybody could have written it.
-      expect(answer.headers).not.toHaveProperty('strict-transport-security')
+      // RFC 6797 7.2: a header sent over plain HTTP cannot be trusted.
+      expect(response.headers).not.toHaveProperty('strict-transport-security')
     },
   )
 
-  test('refuses the docs too, where people type passwords', async () => {
-    expect((await ask('/docs/console')).problem().detail).toBe('HTTPS is required.')
+  test('refuses the console, too, where users type passwords', async () => {
+    expect((await call('/docs/console')).problem().detail).toBe('HTTPS is required.')
   })
 
-  test('does not take the word of somebody who is no proxy of ours', async () => {
-    const answer = await ask('/api/v1/status', { headers: HTTPS, from: '127.0.0.2' })
+  test('ignores X-Forwarded-Proto of an untrusted address', async () => {
+    const response = await call('/api/v1/status', { headers: HTTPS, from: '127.0.0.2' })
 
-    expect(answer.problem().code).toBe('invalid-request')
+    expect(response.problem().code).toBe('invalid-request')
   })
 
   test.each(['/api/v1/health', '/api/v1/health/ready'])(
-    'lets a load balancer ask %s by plain HTTP',
+    'lets a load balancer call %s over plain HTTP',
     async (path) => {
-      expect((await ask(path)).status).toBe(200)
+      expect((await call(path)).status).toBe(200)
     },
   )
 })
 
-test('without HTTPS of its own and without REQUIRE_HTTPS, HSTS is left to the proxy', async () => {
+test('a server without a certificate and without REQUIRE_HTTPS sends no HSTS', async () => {
   const server = await startServer({ env: { TRUST_PROXY: '1' } })
-  const answer = await send(`${server.url}/api/v1/status`, {
+
+  const response = await send(`${server.url}/api/v1/status`, {
     headers: { 'X-Forwarded-Proto': 'https' },
   })
-  expect(answer.headers).not.toHaveProperty('strict-transport-security')
+
+  expect(response.headers).not.toHaveProperty('strict-transport-security')
 
   await server.close()
 })

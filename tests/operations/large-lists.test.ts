@@ -6,7 +6,7 @@ import { insertComments, insertLongMessages } from '../support/long-texts.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const PAGE_BYTES = 262_144
-/** 95,700 bytes: two of them and their short neighbours make a page. */
+/** 95,700 bytes: two of them and the short messages beside them fill a page. */
 const LONG = '한'.repeat(31_900)
 const COUNT = 25
 
@@ -30,8 +30,8 @@ const bytesIn = (texts: readonly string[]) =>
   texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0)
 const contents = (messages: readonly Message[]) => messages.map(({ content }) => content)
 
-describe('a page of long texts', () => {
-  test('of messages ends at 256 kB, and the pages together miss and repeat nothing', async () => {
+describe('a page', () => {
+  test('ends at 256 kB of messages, and the pages together hold each message once', async () => {
     const seen: string[] = []
     const sizes: number[] = []
     let cursor: string | undefined
@@ -52,9 +52,11 @@ describe('a page of long texts', () => {
     expect(Math.max(...sizes)).toBe(2)
   })
 
-  test('with a conversation holds its latest messages, and says that there are earlier ones', async () => {
+  test('holds the latest messages of a conversation and a cursor to the earlier ones', async () => {
     const path = { conversationId }
+
     const { body } = await alice.expect(200, 'getConversation', { path })
+
     expect(body.messages).toHaveLength(2)
 
     const query = { limit: 1, cursor: body.messagesCursor! }
@@ -63,7 +65,7 @@ describe('a page of long texts', () => {
     expect(body.messageCount).toBe(COUNT)
   })
 
-  test('may hold one text alone, however long it is', async () => {
+  test('may hold a single text of any length', async () => {
     const { id } = (await alice.expect(200, 'getProfile')).body
     const text = '한'.repeat(65_536)
     const longest = await insertLongMessages(testStore, id, { count: 3, text })
@@ -76,12 +78,15 @@ describe('a page of long texts', () => {
   })
 
   test.each(['listFeedback', 'listAllFeedback'] as const)(
-    'of comments (%s) ends at 256 kB, and the pages together miss and repeat nothing',
+    'ends at 256 kB of comments, and the pages together hold each comment: %s',
     async (operation) => {
       const [bob, admin] = [await server.createUser(), await server.admin()]
       const { id } = (await bob.expect(200, 'getProfile')).body
-      const talk = await insertLongMessages(testStore, id, { count: 120, text: 'a' })
-      await insertComments(testStore, id, { conversationId: talk, comment: '한'.repeat(2_000) })
+      const conversation = await insertLongMessages(testStore, id, { count: 120, text: 'a' })
+      await insertComments(testStore, id, {
+        conversationId: conversation,
+        comment: '한'.repeat(2_000),
+      })
       const seen = new Set<string>()
       let cursor: string | undefined
 
@@ -93,7 +98,7 @@ describe('a page of long texts', () => {
             : await admin.expect(200, operation, { query })
         const comments = body.data.map(({ comment }) => comment ?? '')
         expect(bytesIn(comments)).toBeLessThanOrEqual(PAGE_BYTES)
-        for (const one of body.data) seen.add(one.id)
+        for (const { id } of body.data) seen.add(id)
         cursor = body.nextCursor
       } while (cursor !== undefined)
 
@@ -101,10 +106,13 @@ describe('a page of long texts', () => {
     },
   )
 
-  test('of short texts holds as many things as were asked for', async () => {
+  test('holds as many short messages as the limit allows', async () => {
     const { id } = (await alice.expect(200, 'getProfile')).body
-    const talk = await insertLongMessages(testStore, id, { count: 101, text: 'a'.repeat(2_000) })
-    const path = { conversationId: talk }
+    const conversation = await insertLongMessages(testStore, id, {
+      count: 101,
+      text: 'a'.repeat(2_000),
+    })
+    const path = { conversationId: conversation }
 
     const { body } = await alice.expect(200, 'listMessages', { path, query: { limit: 100 } })
 

@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-const OLD_PLACES = [
+const OLD_PATHS = [
   'get /status',
   'get /modes',
   'get /feedback',
@@ -23,36 +23,36 @@ const OLD_PLACES = [
   'get /test',
 ]
 
-test('every path of the first server still has a place', () => {
-  expect(moved.map(({ method, from }) => `${method} ${from}`).sort()).toEqual(OLD_PLACES.sort())
+test('every path of the first server is still served', () => {
+  expect(moved.map(({ method, from }) => `${method} ${from}`).sort()).toEqual(OLD_PATHS.sort())
 })
 
 describe.each(moved)('$method $from', ({ method, from, to }) => {
-  test('answers 308 with its new place, and says since when and until when', async () => {
-    const answer = await send(server.url + from, { method: method.toUpperCase() })
+  test('returns 308 with the new location, the deprecation date and the sunset', async () => {
+    const response = await send(server.url + from, { method: method.toUpperCase() })
 
-    expect(answer.status).toBe(308)
-    expect(answer.text).toBe('')
-    expect(answer.headers).toMatchObject({
+    expect(response.status).toBe(308)
+    expect(response.text).toBe('')
+    expect(response.headers).toMatchObject({
       location: to,
-      // RFC 9745: 2026-11-23T00:00:00Z. RFC 8594: a day, as HTTP writes it.
+      // RFC 9745: 2026-11-23T00:00:00Z. RFC 8594: an HTTP date.
       deprecation: '@1795392000',
       sunset: 'Tue, 30 Nov 2027 00:00:00 GMT',
       link: '</docs#section/Versions-and-changes>; rel="deprecation"; type="text/html"',
       'cache-control': 'no-store',
     })
-    expect(answer.headers).toHaveProperty('ratelimit')
+    expect(response.headers).toHaveProperty('ratelimit')
   })
 
-  test('keeps the query, and never leads to another server', async () => {
-    const answer = await send(`${server.url}${from}?limit=5&q=//evil.example`, {
+  test('keeps the query and never redirects to another server', async () => {
+    const response = await send(`${server.url}${from}?limit=5&q=//evil.example`, {
       method: method.toUpperCase(),
     })
-    expect(answer.headers['location']).toBe(`${to}?limit=5&q=//evil.example`)
+    expect(response.headers['location']).toBe(`${to}?limit=5&q=//evil.example`)
 
-    const odd = `?${'&'.repeat(1_500)}x[__proto__]="%"&y=%41`
-    const carried = await send(server.url + from + odd, { method: method.toUpperCase() })
-    const encoded = odd.replace('[__proto__]="%"', '%5B__proto__%5D=%22%25%22')
+    const query = `?${'&'.repeat(1_500)}x[__proto__]="%"&y=%41`
+    const carried = await send(server.url + from + query, { method: method.toUpperCase() })
+    const encoded = query.replace('[__proto__]="%"', '%5B__proto__%5D=%22%25%22')
     expect(carried.headers['location']).toBe(to + encoded)
 
     const other = await send(`${server.url}/${from}`, { method: method.toUpperCase() })
@@ -61,7 +61,7 @@ describe.each(moved)('$method $from', ({ method, from, to }) => {
 })
 
 describe('a client that follows redirects', () => {
-  test('chats and gives feedback at the old places as if nothing had happened', async () => {
+  test('chats and gives feedback through the old paths', async () => {
     const sent = await supertest(server.url)
       .post('/chat')
       .set(alice.credentials)
@@ -80,26 +80,26 @@ describe('a client that follows redirects', () => {
     expect(((await response.json()) as Feedback).messageId).toBe(message.id)
   })
 
-  test('finds the health check at the old place of /test', async () => {
+  test('reaches the health check through /test', async () => {
     const response = await fetch(`${server.url}/test`)
 
     expect([response.status, await response.json()]).toEqual([200, { status: 'up' }])
   })
 })
 
-describe('an old place', () => {
-  test('has no other methods than it had', async () => {
-    const answer = await send(`${server.url}/chat`, { method: 'GET' })
+describe('an old path', () => {
+  test('supports only its old methods', async () => {
+    const response = await send(`${server.url}/chat`, { method: 'GET' })
 
-    expect(answer.problem().code).toBe('method-not-allowed')
-    expect(answer.headers['allow']).toBe('POST')
+    expect(response.problem().code).toBe('method-not-allowed')
+    expect(response.headers['allow']).toBe('POST')
   })
 
-  test('of the first server only is not found under the new prefix', async () => {
+  test('does not exist under the new prefix: /test', async () => {
     expect((await send(`${server.url}/api/v1/test`)).problem().code).toBe('not-found')
   })
 
-  test('is not given to what the first server did not have', async () => {
+  test('does not exist for operations that the first server did not have', async () => {
     expect((await send(`${server.url}/conversations`)).problem().code).toBe('not-found')
     expect((await send(`${server.url}/health`)).problem().code).toBe('not-found')
   })

@@ -21,13 +21,13 @@ afterAll(async () => {
 })
 
 describe('GET /health', () => {
-  test('says that the process lives', async () => {
+  test('returns up', async () => {
     expect((await server.anonymous.expect(200, 'getHealth')).body).toEqual({ status: 'up' })
   })
 })
 
 describe('GET /health/ready', () => {
-  test('is ready when everything that it depends on answers', async () => {
+  test('is ready when every dependency is up', async () => {
     const { body } = await server.anonymous.expect(200, 'getReadiness')
 
     expect(body.status).toBe('ready')
@@ -37,44 +37,50 @@ describe('GET /health/ready', () => {
     )
   })
 
-  test('names the database that is down, and the process still lives', async () => {
-    const testStore = await openTestStore()
-    const lonely = await startServer({ testStore })
-    await testStore.close()
-    const answer = await lonely.anonymous.expect(503, 'getReadiness')
-    expect(answer.headers['content-type']).toMatch(/^application\/json/)
-    expect(answer.headers['retry-after']).toMatch(/^[1-9]\d*$/)
-    expect(answer.body).toMatchObject({ status: 'unavailable' })
-    expect(answer.body.checks).toContainEqual({ name: 'database', status: 'down' })
-    expect(answer.body.checks).toContainEqual({ name: 'limits', status: 'up' })
+  test('returns 503 and names the database when it is down, while other operations work', async () => {
+    const closedStore = await openTestStore()
+    const unready = await startServer({ testStore: closedStore })
+    await closedStore.close()
 
-    await lonely.anonymous.expect(200, 'getHealth')
-    await lonely.anonymous.expect(200, 'getStatus')
-    await lonely.close()
+    const response = await unready.anonymous.expect(503, 'getReadiness')
+
+    expect(response.headers['content-type']).toMatch(/^application\/json/)
+    expect(response.headers['retry-after']).toMatch(/^[1-9]\d*$/)
+    expect(response.body).toMatchObject({ status: 'unavailable' })
+    expect(response.body.checks).toContainEqual({ name: 'database', status: 'down' })
+    expect(response.body.checks).toContainEqual({ name: 'limits', status: 'up' })
+
+    await unready.anonymous.expect(200, 'getHealth')
+    await unready.anonymous.expect(200, 'getStatus')
+    await unready.close()
   })
 
-  test('is degraded, and ready nevertheless, while the engine is down', async () => {
+  test('is degraded but still 200 while the engine is down', async () => {
     const engine = { ...server.parley.deps.engine, check: () => Promise.resolve('down' as const) }
-    const mute = await startServer({ replacements: { deps: { engine } } })
-    const { body } = await mute.anonymous.expect(200, 'getReadiness')
+    const degraded = await startServer({ replacements: { deps: { engine } } })
+
+    const { body } = await degraded.anonymous.expect(200, 'getReadiness')
+
     expect(body.status).toBe('degraded')
     expect(body.checks).toContainEqual({ name: 'engine', status: 'down' })
 
-    await mute.close()
+    await degraded.close()
   })
 
-  test('is over once the server drains', async () => {
-    const leaving = await startServer()
-    leaving.parley.services.status.drain()
-    const { body } = await leaving.anonymous.expect(503, 'getReadiness')
+  test('returns 503 when the server drains', async () => {
+    const draining = await startServer()
+    draining.parley.services.status.drain()
+
+    const { body } = await draining.anonymous.expect(503, 'getReadiness')
+
     expect(body.checks).toContainEqual({ name: 'listener', status: 'down' })
 
-    await leaving.close()
+    await draining.close()
   })
 })
 
 describe('GET /status', () => {
-  test('says honestly that rules answer and no language model', async () => {
+  test('declares the builtin engine as rule-based', async () => {
     const { body } = await server.anonymous.expect(200, 'getStatus')
     expect(body.engine).toMatchObject({ kind: 'builtin', ruleBased: true })
     expect(body.startedAt).toBe('2026-11-23T09:00:00.000Z')
@@ -94,7 +100,7 @@ describe('GET /status', () => {
 })
 
 describe('GET /modes', () => {
-  test('has exactly one default, and each mode can be chatted in', async () => {
+  test('returns exactly one default, and each mode can be used for a message', async () => {
     const { data } = (await server.anonymous.expect(200, 'listModes')).body
     expect(data.filter((mode) => mode.default)).toHaveLength(1)
     expect(new Set(data.map(({ id }) => id)).size).toBe(data.length)
@@ -105,7 +111,7 @@ describe('GET /modes', () => {
     }
   })
 
-  test('shows nothing of the prompts behind them', async () => {
+  test('does not show the prompts of the modes', async () => {
     const { data } = (await server.anonymous.expect(200, 'listModes')).body
     const keys = new Set(data.flatMap((mode) => Object.keys(mode)))
 
@@ -115,7 +121,9 @@ describe('GET /modes', () => {
 
 describe('HEAD', () => {
   const readable = operations.filter(({ method, audit }) => method === 'get' && audit.length === 0)
-  const acts = operations.filter(({ method, audit }) => method === 'get' && audit.length > 0)
+  const withSideEffects = operations.filter(
+    ({ method, audit }) => method === 'get' && audit.length > 0,
+  )
   let admin: Client
   let resources: Resources
   beforeAll(async () => {
@@ -123,24 +131,24 @@ describe('HEAD', () => {
     resources = { ...(await createUserResources(admin)), ...(await createAdminResources(server)) }
   })
 
-  test.each(acts.map(({ operationId }) => operationId as OperationId))(
-    'never does what %s does',
+  test.each(withSideEffects.map(({ operationId }) => operationId as OperationId))(
+    'is refused for %s, which has side effects',
     async (operationId) => {
       const caller = await server.createUser()
       const before = await databaseDump(testStore.database)
 
-      const answer = await send(caller.urlOf(operationId), {
+      const response = await send(caller.urlOf(operationId), {
         method: 'HEAD',
         headers: caller.credentials,
       })
 
-      expect(answer.status).toBe(405)
+      expect(response.status).toBe(405)
       expect(await databaseDump(testStore.database)).toBe(before)
     },
   )
 
   test.each(readable.map(({ operationId }) => operationId as OperationId))(
-    'answers like GET for %s, without the body',
+    'returns the headers of GET without a body for %s',
     async (operationId) => {
       const operation = readable.find((one) => one.operationId === operationId)!
       const address = server.url + fillPath(operation, (name) => resources[name]!)
@@ -149,7 +157,7 @@ describe('HEAD', () => {
         ['GET', 'HEAD'].map((method) => send(address, { method, headers: admin.credentials })),
       )
       const headersOf = ({ headers }: { headers: Record<string, string> }) => {
-        // How a body comes is said of GET alone.
+        // The headers of each single call, and the framing of a body.
         const own = ['x-request-id', 'ratelimit', 'date', 'transfer-encoding']
         return Object.fromEntries(Object.entries(headers).filter(([name]) => !own.includes(name)))
       }
@@ -160,12 +168,12 @@ describe('HEAD', () => {
     },
   )
 
-  test('is refused like GET, without the body', async () => {
-    const answer = await send(alice.urlOf('getProfile'), { method: 'HEAD' })
+  test('is refused like GET, without a body', async () => {
+    const response = await send(alice.urlOf('getProfile'), { method: 'HEAD' })
 
-    expect(answer.status).toBe(401)
-    expect(answer.headers['content-type']).toBe('application/problem+json')
-    expect(answer.text).toBe('')
+    expect(response.status).toBe(401)
+    expect(response.headers['content-type']).toBe('application/problem+json')
+    expect(response.text).toBe('')
   })
 })
 
@@ -176,24 +184,24 @@ describe('OPTIONS', () => {
     ['/api/v1/conversations', 'GET, HEAD, POST'],
     ['/api/v1/conversations/0199b3a4-9b2c-7f3e-8a41-5d2f9c7b6a10', 'DELETE, GET, HEAD, PATCH'],
     ['/chat', 'POST'],
-  ])('tells what %s has', async (path, allow) => {
-    const answer = await send(server.url + path, { method: 'OPTIONS' })
+  ])('returns the methods of %s', async (path, allow) => {
+    const response = await send(server.url + path, { method: 'OPTIONS' })
 
-    expect([answer.status, answer.text]).toEqual([204, ''])
-    expect(answer.headers['allow']!.split(', ').sort().join(', ')).toBe(allow)
+    expect([response.status, response.text]).toEqual([204, ''])
+    expect(response.headers['allow']!.split(', ').sort().join(', ')).toBe(allow)
   })
 
-  test('tells nothing of a path that does not exist', async () => {
-    const answer = await send(`${server.url}/api/v1/nonsense`, { method: 'OPTIONS' })
+  test('returns 404 for an unknown path', async () => {
+    const response = await send(`${server.url}/api/v1/nonsense`, { method: 'OPTIONS' })
 
-    expect(answer.problem().code).toBe('not-found')
+    expect(response.problem().code).toBe('not-found')
   })
 })
 
-test('a path is the contract’s to the letter: no slash more, no other case', async () => {
+test('a path with an extra slash or in another case is not found', async () => {
   for (const path of ['/api/v1/health/', '/api/v1//health', '/API/v1/health', '/api/v1/Health']) {
-    const answer = await fetch(server.url + path)
-    expect([path, answer.status]).toEqual([path, 404])
-    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    const response = await fetch(server.url + path)
+    expect([path, response.status]).toEqual([path, 404])
+    expect(response.headers.get('content-type')).toBe('application/problem+json')
   }
 })

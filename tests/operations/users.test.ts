@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 describe('GET /users/profile', () => {
-  test('says who the caller is and what it may do', async () => {
+  test('returns the profile and the scopes of the caller', async () => {
     const alice = await server.createUser()
 
     const { body } = await alice.expect(200, 'getProfile')
@@ -25,33 +25,35 @@ describe('GET /users/profile', () => {
     expect(body.scopes.filter((scope) => scope.startsWith('admin:'))).toEqual([])
   })
 
-  test('lists the scopes of an admin for an admin', async () => {
+  test('returns the scopes of an administrator to an administrator', async () => {
     const { body } = await (await server.admin()).expect(200, 'getProfile')
 
     expect(body.role).toBe('admin')
     expect(body.scopes).toContain('admin:users')
   })
 
-  test('answers 304 to who has it already', async () => {
+  test('returns 304 for the current ETag', async () => {
     const alice = await server.createUser()
     const { headers } = await alice.expect(200, 'getProfile')
 
-    const answer = await send(alice.urlOf('getProfile'), {
+    const response = await send(alice.urlOf('getProfile'), {
       headers: { ...alice.credentials, 'If-None-Match': headers['etag']! },
     })
 
-    expect([answer.status, answer.text]).toEqual([304, ''])
-    expect(answer.headers['etag']).toBe(headers['etag'])
+    expect([response.status, response.text]).toEqual([304, ''])
+    expect(response.headers['etag']).toBe(headers['etag'])
   })
 })
 
 describe('PUT /users/profile', () => {
-  test('replaces name and preferences as a whole: what is left out is unset', async () => {
+  test('replaces the name and all preferences; those that are left out are unset', async () => {
     const alice = await server.createUser()
     const replace = async (body: ProfileChanges) =>
       (await alice.expect(200, 'replaceProfile', { body })).body
     const preferences = { defaultMode: 'concise', locale: 'ko-KR', timeZone: 'Asia/Seoul' }
+
     const full = await replace({ displayName: ' 에이다 ', preferences })
+
     expect(full).toMatchObject({ displayName: '에이다', preferences })
 
     const less = await replace({ displayName: 'Ada', preferences: { locale: 'en' } })
@@ -60,7 +62,7 @@ describe('PUT /users/profile', () => {
     expect((await replace({ displayName: 'Ada', preferences: {} })).preferences).toEqual({})
   })
 
-  test('cannot change anything else', async () => {
+  test('refuses to change anything else', async () => {
     const alice = await server.createUser()
     const before = await alice.expect(200, 'getProfile')
 
@@ -85,7 +87,7 @@ describe('PUT /users/profile', () => {
     ['/preferences/timeZone', { displayName: 'Ada', preferences: { timeZone: '+0900' } }],
     ['/preferences/timeZone', { displayName: 'Ada', preferences: { timeZone: '' } }],
     ['/preferences/colour', { displayName: 'Ada', preferences: { colour: 'red' } }],
-  ])('points at %s of %j', async (pointer, body) => {
+  ])('refuses and points at %s of %j', async (pointer, body) => {
     const alice = await server.createUser()
     const request = { body: body as never }
 
@@ -94,10 +96,11 @@ describe('PUT /users/profile', () => {
     expect(problem.errors?.[0]).toMatchObject({ in: 'body', pointer })
   })
 
-  test('lets exactly one of twenty win that have read the same version', async () => {
+  test('succeeds for exactly one of twenty concurrent changes of the same version', async () => {
     const alice = await server.createUser()
     const { headers } = await alice.expect(200, 'getProfile')
-    const answers = await Promise.all(
+
+    const responses = await Promise.all(
       Array.from({ length: 20 }, (_, i) =>
         alice.call('replaceProfile', {
           headers: { 'If-Match': headers['etag']! },
@@ -105,24 +108,25 @@ describe('PUT /users/profile', () => {
         }),
       ),
     )
-    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
 
-    const refused = answers.filter(({ status }) => status === 412)
+    expect(responses.filter(({ status }) => status === 200)).toHaveLength(1)
+
+    const refused = responses.filter(({ status }) => status === 412)
     expect(refused).toHaveLength(19)
 
     const now = await alice.expect(200, 'getProfile')
-    for (const answer of refused) expect(answer.headers['etag']).toBe(now.headers['etag'])
+    for (const response of refused) expect(response.headers['etag']).toBe(now.headers['etag'])
   })
 })
 
-/** The report up to this very moment: the clock stands still, and `to` is excluded. */
-async function report(client: Client, query: ApiRequest<'getUsage'>['query'] = {}) {
+/** Returns the report up to now: `to` is excluded, and the clock does not advance by itself. */
+async function getReport(client: Client, query: ApiRequest<'getUsage'>['query'] = {}) {
   const to = new Date(clock.now().getTime() + 1).toISOString()
   return (await client.expect(200, 'getUsage', { query: { to, ...query } })).body
 }
 
-/** The same user with a token that has not expired. */
-async function awake(client: Client): Promise<Client> {
+/** Logs the same user in again, with a fresh token. */
+async function reLogIn(client: Client): Promise<Client> {
   const { email, password } = client.identity
   return client.with(
     (await server.anonymous.expect(200, 'logIn', { body: { email, password } })).body,
@@ -147,27 +151,29 @@ function expectSums({ totals, buckets }: UsageReport, used: readonly Usage[]) {
 }
 
 describe('GET /users/usage', () => {
-  test('is nothing for who has used nothing', async () => {
+  test('returns zeros for a user without usage', async () => {
     const alice = await server.createUser()
 
-    const { totals, buckets } = await report(alice)
+    const { totals, buckets } = await getReport(alice)
 
     expect(buckets).toEqual([])
     expect(Object.values(totals)).toEqual([0, 0, 0, 0, 0])
   })
 
-  test('is the sum of the buckets and of what the answers took, by hour and by day', async () => {
+  test('returns the sums of the answers in buckets by hour and by day', async () => {
     clock.jump(DAY_MS - (clock.now().getTime() % DAY_MS) + 22 * HOUR_MS + 30 * MINUTE_MS)
     const start = clock.now()
     let alice = await server.createUser()
     const used = [await chat(alice, 'Hello! My name is Ada.'), await chat(alice, 'Tell me a joke')]
     for (const hours of [1, 1, 20]) {
       clock.jump(hours * HOUR_MS)
-      alice = await awake(alice)
+      alice = await reLogIn(alice)
       used.push(await chat(alice, `It is ${hours} hours later. What is 6 times 7?`))
     }
-    const byHour = await report(alice, { granularity: 'hour' })
-    const byDay = await report(alice)
+    const byHour = await getReport(alice, { granularity: 'hour' })
+
+    const byDay = await getReport(alice)
+
     expectSums(byHour, used)
     expectSums(byDay, used)
 
@@ -184,17 +190,17 @@ describe('GET /users/usage', () => {
     expect(byDay.buckets.every(({ startAt }) => startAt.endsWith('T00:00:00.000Z'))).toBe(true)
 
     const bob = await server.createUser()
-    expect((await report(bob)).totals.requests).toBe(0)
+    expect((await getReport(bob)).totals.requests).toBe(0)
   })
 
-  test('counts from a time, itself included, up to another, itself excluded', async () => {
+  test('includes `from` and excludes `to`', async () => {
     const alice = await server.createUser()
     const at = clock.now().getTime()
     await chat(alice, 'Hello!')
 
     const between = async (from: number, to: number) => {
       const query = { from: new Date(from).toISOString(), to: new Date(to).toISOString() }
-      return (await report(alice, query)).totals.requests
+      return (await getReport(alice, query)).totals.requests
     }
 
     expect(await between(at, at + 1)).toBe(1)
@@ -203,24 +209,31 @@ describe('GET /users/usage', () => {
     expect(await between(at, at)).toBe(0)
   })
 
-  test('takes times of any offset and shows them in UTC; its default is 30 days', async () => {
+  test('accepts times with any offset and returns them in UTC', async () => {
     const alice = await server.createUser()
     const query = { from: '2026-11-01T00:00:00+09:00', to: '2026-11-02T00:00:00.5Z' }
-    const { from, to } = await report(alice, query)
+
+    const { from, to } = await getReport(alice, query)
+
     expect([from, to]).toEqual(['2026-10-31T15:00:00.000Z', '2026-11-02T00:00:00.500Z'])
+  })
+
+  test('reports the last 30 days by default', async () => {
+    const alice = await server.createUser()
 
     const byDefault = (await alice.expect(200, 'getUsage')).body
+
     expect(byDefault.to).toBe(clock.now().toISOString())
     expect(Date.parse(byDefault.to) - Date.parse(byDefault.from)).toBe(30 * DAY_MS)
   })
 
-  test('takes times as people write them into an address', async () => {
+  test('accepts times without percent-encoding', async () => {
     const alice = await server.createUser()
     const address = `${alice.urlOf('getUsage')}?from=2026-11-01T00:00:00Z&to=2026-11-02T00:00:00Z`
 
-    const answer = await send(address, { headers: alice.credentials })
+    const response = await send(address, { headers: alice.credentials })
 
-    expect(answer.json()).toMatchObject({ from: '2026-11-01T00:00:00.000Z' })
+    expect(response.json()).toMatchObject({ from: '2026-11-01T00:00:00.000Z' })
   })
 
   test.each([
@@ -236,7 +249,7 @@ describe('GET /users/usage', () => {
     ['from', { from: '2026-11-01T00:00:00+24:00' }],
     ['from', { from: '2026-11-01T00:00:00+01' }],
     ['granularity', { granularity: 'minute' }],
-  ])('points at %s of %j', async (pointer, query) => {
+  ])('refuses and points at %s of %j', async (pointer, query) => {
     const alice = await server.createUser()
     const request = { query: query as never }
 
@@ -245,21 +258,24 @@ describe('GET /users/usage', () => {
     expect(body.errors?.[0]).toMatchObject({ in: 'query', pointer })
   })
 
-  test('reports the longest spans that it promises', async () => {
+  test('accepts 366 days by day and 31 days by hour', async () => {
     const alice = await server.createUser()
     const to = clock.now().toISOString()
     const ago = (days: number) => new Date(clock.now().getTime() - days * DAY_MS).toISOString()
-    await report(alice, { from: ago(366), to })
-    await report(alice, { from: ago(31), to, granularity: 'hour' })
+
+    await getReport(alice, { from: ago(366), to })
+    await getReport(alice, { from: ago(31), to, granularity: 'hour' })
   })
 
-  test('shows what is left of each limit, this call included', async () => {
+  test('returns the remaining calls of each limit, this call included', async () => {
     const alice = await server.createUser()
     await chat(alice, 'Hello!')
+
     const { body, headers } = await alice.expect(200, 'getUsage')
-    const left = Object.fromEntries(body.limits.map((limit) => [limit.policy, limit]))
-    expect(left['user']).toMatchObject({ quota: 1_000_000, remaining: 999_998 })
-    expect(left['chat']).toMatchObject({ quota: 100, windowSeconds: 60, remaining: 99 })
+    const limits = Object.fromEntries(body.limits.map((limit) => [limit.policy, limit]))
+
+    expect(limits['user']).toMatchObject({ quota: 1_000_000, remaining: 999_998 })
+    expect(limits['chat']).toMatchObject({ quota: 100, windowSeconds: 60, remaining: 99 })
     expect(headers['ratelimit']).toContain('"user";r=999998;')
 
     for (const { resetsAt, windowSeconds } of body.limits) {

@@ -4,11 +4,11 @@ import { TestClock } from '../support/clock/clock.ts'
 
 const APART_MS = 20_000
 
-describe('a clock that is set by another', () => {
+describe('AgreedClock', () => {
   const own = new TestClock()
   const shownBy = (aheadMs: number) => async () => new Date(own.now().getTime() + aheadMs)
 
-  test('stays as it is when they are no more than a second apart', async () => {
+  test('follows the other clock only when they are more than a second apart', async () => {
     const agreed = createAgreedClock(own)
     await agreed.setBy(shownBy(1_000))
     expect(agreed.now()).toEqual(own.now())
@@ -17,7 +17,7 @@ describe('a clock that is set by another', () => {
     expect(agreed.now()).toEqual(await shownBy(-1_001)())
   })
 
-  test('is not set by an answer that was long on its way', async () => {
+  test('ignores a time that took more than a second to arrive', async () => {
     const agreed = createAgreedClock(own)
 
     await agreed.setBy(async () => {

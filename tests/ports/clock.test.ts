@@ -7,7 +7,7 @@ describe.each([
   ['the system clock', () => systemClock],
   ['the test clock', () => new TestClock()],
 ])('%s', (_name, makeClock) => {
-  test('a wait ends with the reason of its signal', async () => {
+  test('rejects an aborted wait with the reason of its signal', async () => {
     const controller = new AbortController()
     const wait = makeClock().wait(60_000, controller.signal)
 
@@ -16,14 +16,14 @@ describe.each([
     await expect(wait).rejects.toThrow('enough')
   })
 
-  test('a wait that is aborted before it starts never starts', async () => {
+  test('does not start a wait whose signal is already aborted', async () => {
     const clock = makeClock()
     const signal = AbortSignal.abort(new Error('too late'))
 
     await expect((async () => clock.wait(1, signal))()).rejects.toThrow('too late')
   })
 
-  test('a timer that Node would cut to 1 ms is refused', async () => {
+  test('refuses a timer that Node would shorten to 1 ms', async () => {
     const clock = makeClock()
 
     await expect((async () => clock.wait(2 ** 31))()).rejects.toThrow(RangeError)
@@ -33,7 +33,7 @@ describe.each([
 })
 
 describe('the system clock', () => {
-  test('an interval does not overlap itself, and its failures reach onError', async () => {
+  test('never runs an interval twice at the same time, and reports its failures to onError', async () => {
     vi.useFakeTimers()
     const failures: unknown[] = []
     let running = 0
@@ -48,9 +48,12 @@ describe('the system clock', () => {
       },
       (error) => failures.push(error),
     )
+
     await vi.advanceTimersByTimeAsync(99)
     stop()
+
     await vi.advanceTimersByTimeAsync(100)
+
     expect(most).toBe(1)
     expect(failures).toHaveLength(3)
     expect(vi.getTimerCount()).toBe(0)
@@ -58,7 +61,7 @@ describe('the system clock', () => {
     vi.useRealTimers()
   })
 
-  test('an interval that throws goes on', async () => {
+  test('continues an interval that throws', async () => {
     vi.useFakeTimers()
     const onError = vi.fn()
     const stop = systemClock.every(
@@ -68,8 +71,11 @@ describe('the system clock', () => {
       },
       onError,
     )
+
     await vi.advanceTimersByTimeAsync(35)
+
     stop()
+
     expect(onError).toHaveBeenCalledTimes(3)
 
     vi.useRealTimers()
@@ -77,7 +83,7 @@ describe('the system clock', () => {
 })
 
 describe('the test clock', () => {
-  test('fires waits and intervals in the order of their moments', async () => {
+  test('fires waits and intervals in order of time', async () => {
     const clock = new TestClock('2026-01-01T00:00:00.000Z')
     const log: string[] = []
     const note = (name: string) => log.push(`${name}@${clock.monotonicMs()}`)
@@ -88,7 +94,9 @@ describe('the test clock', () => {
       note('chained')
     })
     const stop = clock.every(15, () => void note('tick'))
+
     await clock.advance(40)
+
     expect(log).toEqual(['early@10', 'tick@15', 'chained@20', 'late@30', 'tick@30'])
     expect(clock.now().toISOString()).toBe('2026-01-01T00:00:00.040Z')
 
@@ -96,7 +104,7 @@ describe('the test clock', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('an aborted wait leaves nothing behind', async () => {
+  test('leaves no timer behind after an aborted wait', async () => {
     const clock = new TestClock()
     const controller = new AbortController()
     const wait = clock.wait(10, controller.signal)
@@ -108,8 +116,8 @@ describe('the test clock', () => {
   })
 })
 
-describe('ids', () => {
-  test('are UUIDv7 of the clock and sort in the order they were made', async () => {
+describe('createIds', () => {
+  test('makes UUIDv7 with the time of the clock, which sort in order of creation', async () => {
     const clock = new TestClock('2026-01-01T00:00:00.000Z')
     const ids = createIds(clock)
     const made: string[] = []
@@ -127,17 +135,18 @@ describe('ids', () => {
     )
   })
 
-  test('go on from the latest time when the clock steps back', () => {
+  test('continues from the latest time when the clock steps back', () => {
     let now = 2_000
     const ids = createIds({ ...systemClock, now: () => new Date(now) })
     const before = ids.next()
 
     now = 1_000
+    const after = ids.next()
 
-    expect(ids.next() > before).toBe(true)
+    expect(after > before).toBe(true)
   })
 
-  test('a request id fits what a caller may send', () => {
+  test('makes request ids in the format that callers may send', () => {
     expect(createIds(systemClock).requestId()).toMatch(/^[A-Za-z0-9._-]{1,128}$/)
   })
 })

@@ -14,69 +14,81 @@ const MINUTE_MS = 60_000
 
 let folder: string
 let clock: TestClock
-let heard: string[]
+let received: string[]
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-requests-'))
   clock = new TestClock('2026-11-23T09:00:00.000Z')
-  heard = []
+  received = []
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const requests = (key = KEY) => new OperatorRequests(folder, key, clock)
+const openRequests = (key = KEY) => new OperatorRequests(folder, key, clock)
 function follow(): () => void {
   const answer = async (text: string) => {
-    heard.push(text)
+    received.push(text)
     return `${text}!`
   }
-  return requests().follow(answer, (error) => {
+  return openRequests().follow(answer, (error) => {
     throw error
   })
 }
 
-/** Time goes on until it is settled; files need some of their own. */
-async function settled<T>(asking: Promise<T>): Promise<T> {
+/** Advances the clock until the promise settles; files also need real time. */
+async function advanceUntilSettled<T>(pending: Promise<T>): Promise<T> {
   let result: { value: T } | undefined
-  void asking.then((value) => (result = { value }))
+  void pending.then((value) => (result = { value }))
   return until(async () => {
     await clock.advance(100)
     return result
   }, 30_000).then(({ value }) => value)
 }
 
-test('a request is answered by the server, and nothing of it stays', async () => {
+test('a request is answered by the server, and its files are deleted', async () => {
   const stop = follow()
-  expect(await settled(requests().ask('please'))).toEqual({ kind: 'answered', answer: 'please!' })
-  expect(heard).toEqual(['please'])
+
+  const outcome = await advanceUntilSettled(openRequests().ask('please'))
+
+  expect(outcome).toEqual({ kind: 'answered', answer: 'please!' })
+  expect(received).toEqual(['please'])
   expect(await readdir(folder)).toEqual([])
 
   stop()
 })
 
-test('a request that no server takes is taken back, and is not heard later', async () => {
-  expect(await settled(requests().ask('please'))).toEqual({ kind: 'not-taken' })
+test('a request that no server takes is withdrawn and never executed', async () => {
+  expect(await advanceUntilSettled(openRequests().ask('please'))).toEqual({ kind: 'not-taken' })
 
   const stop = follow()
   await clock.advance(2 * SECOND_MS)
-  expect([heard, await readdir(folder)]).toEqual([[], []])
+  expect([received, await readdir(folder)]).toEqual([[], []])
 
   stop()
 })
 
-test('whoever lacks the server secret is not heard, and nobody is heard a minute later', async () => {
+test('a request with another server secret is not executed', async () => {
   const stop = follow()
-  expect((await settled(requests(randomBytes(32)).ask('open'))).kind).not.toBe('answered')
-  expect(heard).toEqual([])
-  stop()
 
-  const spying = requests().ask('old')
+  const outcome = await advanceUntilSettled(openRequests(randomBytes(32)).ask('open'))
+
+  expect(outcome.kind).not.toBe('answered')
+  expect(received).toEqual([])
+
+  stop()
+})
+
+test('a request that is replayed after a minute is not executed', async () => {
+  const intercepted = openRequests().ask('old')
   const name = await until(async () => (await readdir(folder)).find((one) => one.endsWith('t')))
   const sealed = await readFile(join(folder, name), 'utf8')
-  expect((await settled(spying)).kind).toBe('not-taken')
+  expect((await advanceUntilSettled(intercepted)).kind).toBe('not-taken')
+
   await clock.advance(MINUTE_MS)
   await makeSecretFile(join(folder, name), sealed)
-  const stopAgain = follow()
+  const stop = follow()
   await clock.advance(SECOND_MS)
   await until(async () => (await readdir(folder)).length === 0)
-  expect(heard).toEqual([])
-  stopAgain()
+
+  expect(received).toEqual([])
+
+  stop()
 })

@@ -12,8 +12,8 @@ const COST = 4
 const key = randomBytes(32)
 const passwords = createPasswords({ key, cost: COST })
 
-describe('hashing', () => {
-  test('the right password matches, and no other', async () => {
+describe('createPasswords', () => {
+  test('verifies the right password and no other', async () => {
     const hash = await passwords.hash('correct horse')
 
     expect(await passwords.verify('correct horse', hash)).toBe(true)
@@ -22,7 +22,7 @@ describe('hashing', () => {
     expect(await passwords.verify('', hash)).toBe(false)
   })
 
-  test('nothing is cut at 72 bytes or at U+0000', async () => {
+  test('cuts no password at 72 bytes or at U+0000', async () => {
     const long = 'x'.repeat(255)
 
     expect(await passwords.verify(`${long}b`, await passwords.hash(`${long}a`))).toBe(false)
@@ -31,17 +31,17 @@ describe('hashing', () => {
     )
   })
 
-  test('two ways to type one letter are one password (NFC)', async () => {
+  test('treats two encodings of one letter as the same password (NFC)', async () => {
     expect(await passwords.verify('cafe\u0301 au lait', await passwords.hash('café au lait'))).toBe(
       true,
     )
   })
 
-  test('two hashes of one password differ', async () => {
+  test('makes two different hashes of one password', async () => {
     expect(await passwords.hash('correct horse')).not.toBe(await passwords.hash('correct horse'))
   })
 
-  test('a hash is worth nothing under another server secret', async () => {
+  test('verifies no hash that was made with another server secret', async () => {
     const elsewhere = createPasswords({ key: randomBytes(32), cost: COST })
 
     expect(await elsewhere.verify('correct horse', await passwords.hash('correct horse'))).toBe(
@@ -49,19 +49,19 @@ describe('hashing', () => {
     )
   })
 
-  test('an unknown account is never right', async () => {
+  test('verifies no password of an unknown account', async () => {
     expect(await passwords.verify('correct horse', undefined)).toBe(false)
   })
 
-  test('an unknown account costs the work of a wrong password: a hash of the same cost is read', () => {
+  test('reads a decoy hash of the same cost for an unknown account', () => {
     const decoy = decoyHash(11)
 
     expect(bcrypt.getRounds(decoy)).toBe(11)
-    // What bcrypt does not take for a hash it would answer at once.
+    // bcrypt answers at once, without any work, if the text is not a hash.
     expect(decoy).toMatch(/^\$2b\$11\$[./A-Za-z0-9]{53}$/)
   })
 
-  test('a hash of another cost is outdated', async () => {
+  test('reports a hash of another cost as outdated', async () => {
     const hash = await passwords.hash('correct horse')
 
     expect(passwords.isOutdated(hash)).toBe(false)
@@ -69,11 +69,11 @@ describe('hashing', () => {
   })
 })
 
-describe('the queue', () => {
-  test('runs so many at once, in the order they came', async () => {
-    const { inTurn, started, finish } = queueOf({ concurrency: 2, maxWaiting: 10 })
-    const all = Promise.all(['a', 'b', 'c', 'd'].map(inTurn))
-    await settled()
+describe('HashQueue', () => {
+  test('runs at most `concurrency` pieces of work at a time, in order of arrival', async () => {
+    const { run, started, finish } = openQueue({ concurrency: 2, maxWaiting: 10 })
+    const all = Promise.all(['a', 'b', 'c', 'd'].map(run))
+    await flush()
     expect(started).toEqual(['a', 'b'])
 
     await finish('b')
@@ -87,20 +87,21 @@ describe('the queue', () => {
     await all
   })
 
-  test('refuses beyond its bound, and takes more once there is room', async () => {
-    const { inTurn, finish } = queueOf({ concurrency: 1, maxWaiting: 1 })
-    const first = inTurn('a')
-    const second = inTurn('b')
-    await expect(inTurn('c')).rejects.toThrow(HashQueueFull)
+  test('refuses work beyond its bound, and accepts more when there is room', async () => {
+    const { run, finish } = openQueue({ concurrency: 1, maxWaiting: 1 })
+    const first = run('a')
+    const second = run('b')
+
+    await expect(run('c')).rejects.toThrow(HashQueueFull)
 
     await finish('a')
-    const fourth = inTurn('d')
+    const fourth = run('d')
     await finish('b')
     await finish('d')
     await Promise.all([first, second, fourth])
   })
 
-  test('work that fails gives its place to the next', async () => {
+  test('runs the next piece of work after one that fails', async () => {
     const queue = new HashQueue({ concurrency: 1, maxWaiting: 1, estimatedMs: 1 })
     const failing = queue.run(() => Promise.reject(new Error('failed')))
     const next = queue.run(() => Promise.resolve('next'))
@@ -109,7 +110,7 @@ describe('the queue', () => {
     await expect(next).resolves.toBe('next')
   })
 
-  test('the advice to come back is in whole seconds, at least one', async () => {
+  test('tells callers to retry after whole seconds, at least one', async () => {
     const cheap = createPasswords({ key, cost: COST, concurrency: 1, maxWaiting: 0 })
     const busy = cheap.hash('correct horse')
     await expect(cheap.hash('correct horse')).rejects.toMatchObject({ retryAfterSeconds: 1 })
@@ -123,7 +124,7 @@ describe('the queue', () => {
   })
 })
 
-describe('the policy', () => {
+describe('the password policy', () => {
   const policy = createPasswordPolicy(['password', 'Football1', 'short'])
 
   test.each([
@@ -136,7 +137,7 @@ describe('the policy', () => {
     ['password', 'too-common'],
     ['PassWord', 'too-common'],
     ['football1', 'too-common'],
-  ])('%j is refused: %s', (password, fault) => {
+  ])('refuses %j as %s', (password, fault) => {
     expect(policy(password)).toBe(fault)
   })
 
@@ -146,28 +147,28 @@ describe('the policy', () => {
     '\u{1F600}'.repeat(8),
     'é'.repeat(256),
     'e\u0301'.repeat(256),
-  ])('%j is allowed', (password) => {
+  ])('allows %j', (password) => {
     expect(policy(password)).toBeUndefined()
     expect(findPasswordFault(password)).toBeUndefined()
   })
 })
 
-const settled = () => new Promise(setImmediate)
+const flush = () => new Promise(setImmediate)
 
-function queueOf(limits: { concurrency: number; maxWaiting: number }) {
+function openQueue(limits: { concurrency: number; maxWaiting: number }) {
   const queue = new HashQueue({ ...limits, estimatedMs: 1 })
   const started: string[] = []
   const ends = new Map<string, () => void>()
   return {
     started,
-    inTurn: (name: string) =>
+    run: (name: string) =>
       queue.run(() => {
         started.push(name)
         return new Promise<void>((resolve) => ends.set(name, resolve))
       }),
     finish: async (name: string) => {
       ends.get(name)?.()
-      await settled()
+      await flush()
     },
   }
 }

@@ -1,13 +1,10 @@
-import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseEnv, promisify } from 'node:util'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from 'jose'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createLog } from '../../src/ports/observability/log.ts'
-import { makeSecretFile, SecretFileMistake } from '../../src/ports/keys/secret-file.ts'
-import { deriveKey, loadServerSecret } from '../../src/ports/keys/server-secret.ts'
+import { SecretFileMistake } from '../../src/ports/keys/secret-file.ts'
 import {
   loadSigningKeys,
   newSigningKeysText,
@@ -17,11 +14,9 @@ import { TestClock } from '../support/clock/clock.ts'
 
 const world = { clock: new TestClock(), log: createLog('silent') }
 let folder: string
-
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'parley-keys-'))
 })
-
 afterEach(async () => {
   await rm(folder, { recursive: true })
 })
@@ -35,7 +30,7 @@ async function newJwk(): Promise<Jwk> {
 const parse = (...keys: unknown[]) => parseSigningKeys(JSON.stringify({ keys }), 'keys.json')
 
 describe('signing keys', () => {
-  test('are made at the first start, for the owner alone, and kept', async () => {
+  test('are created at the first start, readable for the owner only, and reused', async () => {
     const dataDir = join(folder, 'not', 'there', 'yet')
     const first = await loadSigningKeys({ file: undefined, dataDir }, world)
 
@@ -46,7 +41,7 @@ describe('signing keys', () => {
     expect(await readdir(dataDir)).toEqual(['signing-keys.json'])
   })
 
-  test('of processes that start together are the same', async () => {
+  test('are the same for processes that start together', async () => {
     const starts = Array.from({ length: 8 }, () =>
       loadSigningKeys({ file: undefined, dataDir: folder }, world),
     )
@@ -56,7 +51,7 @@ describe('signing keys', () => {
     expect(new Set(kids).size).toBe(1)
   })
 
-  test('are called by their RFC 7638 thumbprint, whatever the file calls them', async () => {
+  test('have their RFC 7638 thumbprint as `kid`, even if the file names another', async () => {
     const jwk = await newJwk()
 
     const keys = await parse({ ...jwk, kid: 'mine' })
@@ -73,7 +68,7 @@ describe('signing keys', () => {
     expect(keys.publicJwks().keys).toHaveLength(2)
   })
 
-  test('rotate with overlap: the first signs, all verify, a retired one needs no private half', async () => {
+  test('sign with the first key and verify with all, including one without a private half', async () => {
     const [current, { d: _retired, ...former }] = [await newJwk(), await newJwk()]
 
     const keys = await parse(current, former)
@@ -85,7 +80,7 @@ describe('signing keys', () => {
     expect(keys.findVerifying('constructor')).toBeUndefined()
   })
 
-  test('sign from their time on and are gone from another on, to the second', async () => {
+  test('sign from `activeFrom` and disappear at `retiredAt`, to the second', async () => {
     const clock = new TestClock('2026-01-01T00:00:00.000Z')
     const start = clock.now().getTime() / 1000
     const [next, former, last] = [await newJwk(), await newJwk(), await newJwk()]
@@ -94,7 +89,9 @@ describe('signing keys', () => {
     })
     const keys = await parseSigningKeys(text, 'keys.json', clock)
     const published = () => keys.publicJwks().keys.map(({ kid }) => kid)
+
     await clock.advance(59_999)
+
     expect(keys.signing.kid).toBe(former.kid)
     expect(published()).toEqual([next.kid, former.kid, last.kid])
     expect(keys.findVerifying(next.kid as string)).toBeDefined()
@@ -110,11 +107,10 @@ describe('signing keys', () => {
     expect(published()).toEqual([next.kid, last.kid])
   })
 
-  test('sign before their time rather than not at all, the soonest first', async () => {
+  test('sign before `activeFrom` when no other key can, the earliest first', async () => {
     const clock = new TestClock('2026-01-01T00:00:00.000Z')
     const start = clock.now().getTime() / 1000
     const [later, sooner] = [await newJwk(), await newJwk()]
-
     const text = JSON.stringify({
       keys: [
         { ...later, activeFrom: start + 90 },
@@ -126,10 +122,9 @@ describe('signing keys', () => {
     expect((await parseSigningKeys(text, 'keys.json', clock)).signing.kid).toBe(sooner.kid)
   })
 
-  test('that are all retired stop the start', async () => {
+  test('are refused at the start when all have retired', async () => {
     const file = join(folder, 'keys.json')
     const retired = { ...(await newJwk()), retiredAt: 1 }
-
     await writeFile(file, JSON.stringify({ keys: [retired] }), { mode: 0o600 })
 
     await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('rotate-keys')
@@ -143,7 +138,7 @@ describe('signing keys', () => {
     ['a shared secret', () => [{ kty: 'oct', k: 'c2VjcmV0' }], /must be an Ed25519/],
     ['an X25519 key', (jwk) => [jwk, { ...jwk, crv: 'X25519' }], /keys\[1\] must be an Ed25519/],
     ['a short key', (jwk) => [{ ...jwk, x: 'AAAA' }], /"x" must be 32 bytes/],
-    ['a private half that is no text', (jwk) => [{ ...jwk, d: 5 }], /"d" must be 32 bytes/],
+    ['a private half that is not text', (jwk) => [{ ...jwk, d: 5 }], /"d" must be 32 bytes/],
     ['null', () => [null], /must be an Ed25519/],
     [
       'a time in words',
@@ -151,40 +146,43 @@ describe('signing keys', () => {
       /"retiredAt" must be a Unix time/,
     ],
     ['a time in milliseconds', (jwk) => [{ ...jwk, activeFrom: 1767225600000 }], /whole seconds/],
-  ])('%s is refused, with the place and without the key', async (_what, change, message) => {
-    const jwk = await newJwk()
+  ])(
+    'are refused with the place of the mistake and without the key: %s',
+    async (_what, change, message) => {
+      const jwk = await newJwk()
 
-    const failure = await parse(...change(jwk)).catch((error: unknown) => error)
+      const failure = await parse(...change(jwk)).catch((error: unknown) => error)
 
-    expect(failure).toBeInstanceOf(SecretFileMistake)
-    expect((failure as Error).message).toMatch(message)
-    expect((failure as Error).message).not.toContain(jwk.d)
-  })
+      expect(failure).toBeInstanceOf(SecretFileMistake)
+      expect((failure as Error).message).toMatch(message)
+      expect((failure as Error).message).not.toContain(jwk.d)
+    },
+  )
 
-  test('halves of two keys are refused', async () => {
+  test('are refused when the halves of a key do not match', async () => {
     const [one, other] = [await newJwk(), await newJwk()]
 
     await expect(parse({ ...one, x: other.x })).rejects.toThrow('do not match')
   })
 
   test.each(['', 'not json', '[]', '{}', '{"keys":{}}', 'null'])(
-    'a file that says %j is refused',
+    'are refused when their file contains %j',
     async (text) => {
       await expect(parseSigningKeys(text, 'keys.json')).rejects.toThrow(SecretFileMistake)
     },
   )
 
-  test('a file that others may open is refused', async () => {
+  test('are refused when others may open their file', async () => {
     const file = join(folder, 'keys.json')
     await writeFile(file, await newSigningKeysText())
     await chmod(file, 0o640)
-    await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('chmod 600')
 
+    await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow('chmod 600')
     await chmod(file, 0o600)
     await expect(loadSigningKeys({ file, dataDir: folder }, world)).resolves.toBeDefined()
   })
 
-  test('a given file that is not there is never made', async () => {
+  test('are not created in a given file that does not exist', async () => {
     const file = join(folder, 'missing.json')
 
     await expect(loadSigningKeys({ file, dataDir: folder }, world)).rejects.toThrow(
@@ -193,95 +191,10 @@ describe('signing keys', () => {
     expect(await readdir(folder)).toEqual([])
   })
 
-  test('keys of other tools work', async () => {
+  test('can come from other tools', async () => {
     const { privateKey } = await generateKeyPair('Ed25519', { extractable: true })
-
     const jwk = await exportJWK(privateKey)
 
     await expect(parse({ ...jwk, alg: 'Ed25519', use: 'sig' })).resolves.toBeDefined()
-  })
-})
-
-describe('the server secret', () => {
-  test('is made once, for the owner alone, and long enough', async () => {
-    const source = { given: undefined, dataDir: folder }
-
-    const secret = await loadServerSecret(source)
-
-    expect(Buffer.from(secret, 'base64url')).toHaveLength(32)
-    expect(await loadServerSecret(source)).toBe(secret)
-    expect((await stat(join(folder, 'server-secret'))).mode & 0o777).toBe(0o600)
-  })
-
-  test('that is given wins, and nothing is made', async () => {
-    expect(await loadServerSecret({ given: 'x'.repeat(32), dataDir: folder })).toBe('x'.repeat(32))
-    expect(await readdir(folder)).toEqual([])
-  })
-
-  test('that is missing beside existing data is refused, and none is made', async () => {
-    const source = { given: undefined, dataDir: folder, hasData: true }
-
-    await expect(loadServerSecret(source)).rejects.toThrow(/missing beside existing data/)
-    expect(await readdir(folder)).toEqual([])
-  })
-
-  test('that is given and is not the one of the data beside it is refused', async () => {
-    const kept = await loadServerSecret({ given: undefined, dataDir: folder })
-    const source = { dataDir: folder, hasData: true }
-
-    await expect(loadServerSecret({ ...source, given: 'x'.repeat(32) })).rejects.toThrow(
-      /differs from the secret in/,
-    )
-    expect(await loadServerSecret({ ...source, given: kept })).toBe(kept)
-  })
-
-  test('that is damaged is refused and never replaced', async () => {
-    const file = join(folder, 'server-secret')
-
-    await writeFile(file, 'cut', { mode: 0o600 })
-
-    await expect(loadServerSecret({ given: undefined, dataDir: folder })).rejects.toThrow('backup')
-    expect(await readFile(file, 'utf8')).toBe('cut')
-  })
-
-  test('gives each purpose a key of its own, always the same', () => {
-    const purposes = ['passwords', 'refresh-tokens', 'api-keys', 'cursors'] as const
-    const keys = purposes.map((purpose) => deriveKey('x'.repeat(32), purpose).toString('hex'))
-
-    expect(new Set(keys).size).toBe(4)
-    // Pinned: another derivation would lock everybody out.
-    expect(keys[0]).toBe('a564808c0ba04cc0de338d88af5b8c9b49bce398a1ec00ce5ce5f13f5e13e186')
-    expect(deriveKey('y'.repeat(32), 'passwords').toString('hex')).not.toBe(keys[0])
-  })
-})
-
-describe('a secret file', () => {
-  test('is never written over another', async () => {
-    const file = join(folder, 'secret')
-
-    expect(await makeSecretFile(file, 'first')).toBe(true)
-    expect(await makeSecretFile(file, 'second')).toBe(false)
-    expect(await readFile(file, 'utf8')).toBe('first')
-    expect(await readdir(folder)).toEqual(['secret'])
-  })
-})
-
-describe('npm run secrets', () => {
-  const run = (file: string) =>
-    promisify(execFile)(process.execPath, ['--import', 'tsx', 'src/commands/secrets.ts', file])
-
-  test('makes a key file and prints two lines for .env, and refuses to do it twice', async () => {
-    const file = join(folder, 'signing-keys.json')
-    const { stdout } = await run(file)
-    const env = parseEnv(stdout)
-    expect(Object.keys(env).sort()).toEqual(['SERVER_SECRET', 'SIGNING_KEYS_FILE'])
-    expect(Buffer.byteLength(env.SERVER_SECRET!)).toBeGreaterThanOrEqual(32)
-    await expect(
-      loadSigningKeys({ file: env.SIGNING_KEYS_FILE, dataDir: folder }, world),
-    ).resolves.toBeDefined()
-
-    const before = await readFile(file, 'utf8')
-    await expect(run(file)).rejects.toMatchObject({ code: 1, stdout: '' })
-    expect(await readFile(file, 'utf8')).toBe(before)
   })
 })

@@ -5,8 +5,8 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { until } from '../support/clock/until.ts'
 import { send } from '../support/wire/wire.ts'
 
-/** How long nginx and the large balancers keep a connection without a call. */
-const OF_PROXIES_MS = 60_000
+/** How long nginx and the large load balancers keep an idle connection. */
+const PROXY_IDLE_MS = 60_000
 
 let server: TestServer
 beforeAll(async () => {
@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-test('a connection without a call outlives the patience of a proxy, so that no call meets its end', async () => {
+test('an idle connection stays open longer than a proxy keeps it, so that the proxy never reuses a closed one', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const free = (): Socket | undefined => Object.values(agent.freeSockets).flat()[0]
   const call = async () => {
@@ -22,8 +22,10 @@ test('a connection without a call outlives the patience of a proxy, so that no c
     return until(free)
   }
   const first = await call()
-  await server.clock.advance(OF_PROXIES_MS + 10_000)
-  expect(server.parley.server.keepAliveTimeout).toBeGreaterThan(OF_PROXIES_MS)
+
+  await server.clock.advance(PROXY_IDLE_MS + 10_000)
+
+  expect(server.parley.server.keepAliveTimeout).toBeGreaterThan(PROXY_IDLE_MS)
   expect(await call()).toBe(first)
 
   agent.destroy()

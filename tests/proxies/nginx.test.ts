@@ -11,14 +11,14 @@ import { resumeStream, textOf } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
 import { send } from '../support/wire/wire.ts'
 
-/** What a client says that wants another address and scheme than its own. */
+/** The headers of a client that claims another address and scheme. */
 const SPOOFED = {
   'X-Forwarded-For': '203.0.113.9',
   'X-Forwarded-Proto': 'https',
   Forwarded: 'for=203.0.113.9;proto=https',
 }
 
-describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compresses', () => {
+describe.skipIf(!hasNginx)('behind nginx with deploy/nginx.conf and compression', () => {
   const engine = createManualEngine()
   let server: TestServer
   let nginx: Nginx
@@ -31,19 +31,19 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     await server.close()
   })
 
-  /** A new user, whose calls go through nginx. */
-  async function newUser(): Promise<Client> {
+  /** Creates a user whose calls go through nginx. */
+  async function createUser(): Promise<Client> {
     return createClient(nginx.url, (await server.createUser()).identity)
   }
 
-  test('whatever has an ETag keeps it strong, and it names the version', async () => {
-    const alice = await newUser()
+  test('a response with an ETag keeps it strong, and it names the version', async () => {
+    const alice = await createUser()
     const create = { body: { title: 'Plans' }, headers: { 'Idempotency-Key': 'plans' } }
-    const made = await alice.expect(201, 'createConversation', create)
+    const created = await alice.expect(201, 'createConversation', create)
     const again = await alice.expect(201, 'createConversation', create)
     expect(again.headers['idempotency-replayed']).toBe('true')
 
-    const path = { path: { conversationId: made.body.id } }
+    const path = { path: { conversationId: created.body.id } }
     const read = await alice.expect(200, 'getConversation', path)
     const change = (tag: string) => ({
       ...path,
@@ -53,20 +53,25 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     const tag = read.headers['etag']!
     const changed = await alice.expect(200, 'changeConversation', change(tag))
     const stale = await alice.expect(412, 'changeConversation', change(tag))
-    expect([made, again, read].map(({ headers }) => headers['etag'])).toEqual([tag, tag, tag])
+
+    expect([created, again, read].map(({ headers }) => headers['etag'])).toEqual([tag, tag, tag])
     expect(stale.headers['etag']).toBe(changed.headers['etag'])
-    for (const { headers } of [made, again, read, changed, stale]) {
+    for (const { headers } of [created, again, read, changed, stale]) {
       expect(headers['etag']).toMatch(/^"\d+"$/)
       expect(headers).toMatchObject({ 'content-encoding': 'identity' })
       expect(headers['cache-control']).toContain('no-transform')
     }
   })
 
-  test('an answer without an ETag is compressed, and so is a document, which is 304 all the same', async () => {
-    const alice = await newUser()
-    const { headers } = await alice.expect(200, 'listConversations')
-    expect(headers['content-encoding']).toBe('gzip')
+  test('a response without an ETag is compressed', async () => {
+    const alice = await createUser()
 
+    const { headers } = await alice.expect(200, 'listConversations')
+
+    expect(headers['content-encoding']).toBe('gzip')
+  })
+
+  test('a document is compressed and can still be 304', async () => {
     const document = await fetch(`${nginx.url}/openapi.yaml`)
     const tag = document.headers.get('etag')!
     expect([document.headers.get('content-encoding'), tag.slice(0, 2)]).toEqual(['gzip', 'W/'])
@@ -75,8 +80,8 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     expect((await fetch(`${nginx.url}/openapi.yaml`, { headers: headersAgain })).status).toBe(304)
   })
 
-  test('304 and HEAD go through, with the same tag', async () => {
-    const alice = await newUser()
+  test('304 and HEAD responses have the ETag of the resource', async () => {
+    const alice = await createUser()
     const { headers } = await alice.expect(200, 'getProfile')
     const tag = headers['etag']!
     for (const value of [tag, `W/${tag}`]) {
@@ -92,13 +97,14 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     expect([head.status, head.headers['etag'], head.text]).toEqual([200, tag, ''])
   })
 
-  test('each piece of a stream comes before the next is made, and a resumed one goes on', async () => {
-    const alice = await newUser()
+  test('each piece of a stream arrives before the next is produced, also in a resumed stream', async () => {
+    const alice = await createUser()
     const { turn, stream, start, begun } = await openManualStream(engine, alice)
     for (const word of [' one', ' two', ' three']) {
       turn.say(word)
       expect(textOf([(await stream.next())!])).toBe(word)
     }
+
     const resumed = await resumeStream(alice, start.generationId, begun[1]!.id)
     expect(textOf([(await resumed.next())!])).toBe(' one')
 
@@ -107,17 +113,21 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     expect((await resumed.rest()).at(-1)!.name).toBe('message.end')
   })
 
-  test('a client that hangs up is noticed', async () => {
-    const alice = await newUser()
+  test('a client that hangs up with onDisconnect: cancel cancels its answer', async () => {
+    const alice = await createUser()
     const { turn, stream } = await openManualStream(engine, alice, { onDisconnect: 'cancel' })
+
     stream.hangUp()
+
     await until(() => turn.signal.aborted)
   })
 
-  test('an answer that breaks off behind nginx is no whole one before it', async () => {
-    const alice = await newUser()
+  test('a stream that Parley breaks off is incomplete for the client too', async () => {
+    const alice = await createUser()
     const { turn, stream } = await openManualStream(engine, alice)
+
     server.parley.server.closeAllConnections()
+
     await expect(stream.rest()).rejects.toThrow('terminated')
 
     turn.end()
@@ -132,21 +142,22 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
     expect(line).toMatchObject({ address: '127.0.0.9' })
   })
 
-  test('a body that is too large is a problem, up to the size that nginx refuses itself', async () => {
-    const alice = await newUser()
+  test('a body that is too large gets a problem, until nginx refuses it itself', async () => {
+    const alice = await createUser()
     const post = (length: number) =>
       send(alice.urlOf('sendMessage'), {
         method: 'POST',
         headers: { ...alice.credentials, 'Content-Type': 'application/json' },
         body: 'x'.repeat(length),
       })
+
     expect((await post(1_500_000)).problem().code).toBe('payload-too-large')
 
     const refused = await post(2_500_000)
     expect([refused.status, refused.headers['content-type']]).toEqual([413, 'text/html'])
   })
 
-  test('a long address and a long head are for Parley to answer', async () => {
+  test('a long URL and long headers reach Parley', async () => {
     const query = `?x=${'q'.repeat(12_000)}`
     const moved = await send(`${nginx.url}/modes${query}`)
     expect([moved.status, moved.headers['location']]).toEqual([308, `/api/v1/modes${query}`])
@@ -158,7 +169,7 @@ describe.skipIf(!hasNginx)('through nginx with deploy/nginx.conf, which compress
   })
 })
 
-describe.skipIf(!hasNginx)('through nginx that ends TLS', () => {
+describe.skipIf(!hasNginx)('behind nginx that terminates TLS', () => {
   let folder: Awaited<ReturnType<typeof openCertificateFolder>>
   let server: TestServer
   let nginx: Nginx
@@ -173,10 +184,12 @@ describe.skipIf(!hasNginx)('through nginx that ends TLS', () => {
     await folder.close()
   })
 
-  test('HTTP/2 comes by HTTPS, and plain HTTP does not, whatever it says', async () => {
+  test('HTTP/2 over TLS counts as HTTPS, and plain HTTP does not, even with a forged header', async () => {
     const ca = await certificateOf('first')
     const dispatcher = new Agent({ allowH2: true, connect: { ca } })
+
     const secure = await fetchBy(`${nginx.secureUrl}/api/v1/modes`, { dispatcher })
+
     expect(secure.status).toBe(200)
     expect(secure.headers.get('strict-transport-security')).toBe('max-age=31536000')
 
@@ -190,14 +203,16 @@ describe.skipIf(!hasNginx)('through nginx that ends TLS', () => {
   })
 })
 
-describe.skipIf(!hasNginx)('where one of two servers behind nginx fails', () => {
+describe.skipIf(!hasNginx)('nginx when one of two servers breaks off a call', () => {
   const open: { close(): unknown }[] = []
   afterEach(async () => {
     for (const one of open.splice(0)) await one.close()
   })
 
-  /** A server that breaks off whatever it is sent, or answers it, and what it was sent. */
-  async function upstream(breaksOff: { value: boolean }): Promise<{ url: string; seen: string[] }> {
+  /** Starts a server that answers every call, or breaks it off; `seen` lists the calls. */
+  async function startUpstreamServer(breaksOff: {
+    value: boolean
+  }): Promise<{ url: string; seen: string[] }> {
     const seen: string[] = []
     const server: Server = createServer((req, res) => {
       if (req.url !== '/') seen.push(`${String(req.method)} ${String(req.url)}`)
@@ -213,12 +228,12 @@ describe.skipIf(!hasNginx)('where one of two servers behind nginx fails', () => 
     ['POST', 502, 1],
     ['PATCH', 502, 1],
     ['GET', 200, 2],
-  ])('a %s that reached it is answered %i and sent %i times', async (method, status, times) => {
+  ])('answers a %s with %i and sends it %i times', async (method, status, times) => {
     const [both, none] = [{ value: false }, { value: false }]
-    const servers = [await upstream(both), await upstream(none)]
+    const servers = [await startUpstreamServer(both), await startUpstreamServer(none)]
     const nginx = await startNginx({ upstreams: servers.map(({ url }) => url) })
     open.push(nginx)
-    // Whichever is asked first breaks off, and the other answers.
+    // Whichever server gets the first call breaks it off, and the other answers.
     both.value = true
     const answers = [1, 2].map(() => send(`${nginx.url}/call`, { method }))
 

@@ -7,7 +7,7 @@ import { converse } from './conversing.ts'
 /** Set by `npm run test:real-model`: LiteLLM's proxy in front of the model server. */
 const url = process.env['TEST_LITELLM_URL']
 const KEY = process.env['TEST_LITELLM_KEY']
-/** The model that goes on until it is cut. It may be asked 300 tokens (scripts/real-model.ts). */
+/** A model whose answers end only at the limit. LiteLLM knows a limit of 300 input tokens (scripts/real-model.ts). */
 const RAMBLING = 'gemma-3-270m-rambling'
 const PATIENCE_MS = 180_000
 /** Some 130 tokens. */
@@ -25,15 +25,15 @@ async function startParley({ key = KEY, model }: { key?: string; model?: string 
 
 describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
   test(
-    'answers piece by piece, with its usage and why it ended, and remembers what was said',
+    'answers piece by piece, reports its usage and finish reason, and knows the conversation',
     async () => {
       const alice = await startParley()
-      const begun = await converse(alice, 'Hello! What is the capital of France?')
-      expect(begun.events.length).toBeGreaterThan(3)
+      const first = await converse(alice, 'Hello! What is the capital of France?')
+      expect(first.events.length).toBeGreaterThan(3)
 
-      const { end } = await converse(alice, 'And Spain?', begun.end.message.conversationId)
+      const { end } = await converse(alice, 'And Spain?', first.end.message.conversationId)
       expect(end.message).toMatchObject({ finishReason: 'stop', usage: { source: 'upstream' } })
-      expect(end.usage.inputTokens).toBeGreaterThan(begun.end.usage.inputTokens!)
+      expect(end.usage.inputTokens).toBeGreaterThan(first.end.usage.inputTokens!)
     },
     PATIENCE_MS,
   )
@@ -41,10 +41,10 @@ describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
   test.each([
     ['a model that it does not know', { model: 'no-such-model' }],
     ['a wrong key', { key: 'sk-wrong' }],
-  ])('refuses %s for good, before anything is streamed', async (_, settings) => {
+  ])('refuses %s permanently, before anything is streamed', async (_, settings) => {
     const alice = await startParley({ model: RAMBLING, ...settings })
-    for (const way of ['sendMessage', 'streamMessage'] as const) {
-      const { body, headers } = await alice.refused('upstream-refused', way, {
+    for (const operationId of ['sendMessage', 'streamMessage'] as const) {
+      const { body, headers } = await alice.refused('upstream-refused', operationId, {
         body: { message: 'Hello' },
       })
       expect(body.retryable).toBe(false)
@@ -53,7 +53,7 @@ describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
   })
 
   test(
-    'says that an answer was cut at the greatest length, and how much of the conversation was too long for the next',
+    'reports an answer that was cut at its greatest length, and the messages that the next one omitted',
     async () => {
       const alice = await startParley({ model: RAMBLING })
       const { end: cut } = await converse(alice, LONG)
@@ -65,7 +65,7 @@ describe.skipIf(url === undefined)('a real model behind LiteLLM', () => {
     PATIENCE_MS,
   )
 
-  test('refuses a message that does not fit by itself', async () => {
+  test('refuses a single message that exceeds the context', async () => {
     const alice = await startParley({ model: RAMBLING })
 
     const { body } = await alice.refused('context-too-long', 'sendMessage', {

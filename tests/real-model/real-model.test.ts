@@ -4,11 +4,11 @@ import { systemClock } from '../../src/ports/clock/clock.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { type OpenStream, openStream, resumeStream, textOf } from '../support/wire/stream.ts'
 import { until } from '../support/clock/until.ts'
-import { converse, lastMessage, tell } from './conversing.ts'
+import { converse, getLastMessage, logAnswer } from './conversing.ts'
 
 /** Set by `npm run test:real-model`, which starts the model server (scripts/real-model.ts). */
 const url = process.env['TEST_REAL_MODEL_URL']
-/** The same model, asked so that it goes on and on. */
+/** The same model, with a prompt that makes its answers long. */
 const RAMBLING = 'gemma-3-270m-rambling'
 const PATIENCE_MS = 180_000
 
@@ -25,7 +25,7 @@ const startParley = (model?: string) =>
     },
   })
 
-async function readSome(stream: OpenStream, count: number) {
+async function readEvents(stream: OpenStream, count: number) {
   const events = []
   while (events.length < count) events.push((await stream.next())!)
   return events
@@ -43,7 +43,7 @@ describe.skipIf(url === undefined)('a real model', () => {
     ['English', ['Hello! What is the capital of France?', 'And what do people eat there?']],
     ['Korean', ['안녕하세요! 한국의 수도는 어디인가요?', '그곳에서 사람들은 무엇을 먹나요?']],
   ])(
-    'converses in %s, word by word, and what was streamed is what is kept',
+    'converses in %s piece by piece, and stores what was streamed',
     async (_language, [first, second]) => {
       const alice = await parley.createUser()
       const begun = await converse(alice, first!)
@@ -61,18 +61,18 @@ describe.skipIf(url === undefined)('a real model', () => {
   )
 
   test(
-    'answers POST /chat as a whole',
+    'answers POST /chat with the whole text',
     async () => {
       const alice = await parley.createUser()
       const startedMs = performance.now()
       const body = { message: 'What do cats like to eat?', mode: 'concise' }
       const answer = (await alice.expect(200, 'sendMessage', { body })).body
 
-      tell(body.message, answer.message.content, startedMs)
+      logAnswer(body.message, answer.message.content, startedMs)
 
       expect(answer.message).toMatchObject({ status: 'complete', usage: answer.usage })
       expect(answer.message.content).not.toBe('')
-      expect(await lastMessage(alice, answer.conversationId)).toEqual(answer.message)
+      expect(await getLastMessage(alice, answer.conversationId)).toEqual(answer.message)
     },
     PATIENCE_MS,
   )
@@ -80,46 +80,50 @@ describe.skipIf(url === undefined)('a real model', () => {
   const ramble = { message: 'Tell me about the sea.', mode: 'concise' }
 
   test(
-    'is cancelled in the middle: its text is kept, and it is free for the next',
+    'can be cancelled: the text so far is stored, and the next answer begins',
     async () => {
       const alice = await rambling.createUser()
       const startedMs = performance.now()
       const stream = await openStream(alice, ramble)
-      const read = await readSome(stream, 6)
+      const read = await readEvents(stream, 6)
       const start = read[0]!.event
       if (start.type !== 'message.start') throw new Error(`It began with ${start.type}`)
       const path = { generationId: start.generationId }
       const cancelled = (await alice.expect(200, 'cancelGeneration', { path })).body
       const events = [...read, ...(await stream.rest())]
-      tell('cancelled', cancelled.content, startedMs)
+
+      logAnswer('cancelled', cancelled.content, startedMs)
+
       expect(events.at(-1)!.event).toMatchObject({ type: 'message.cancelled', message: cancelled })
       expect(cancelled).toMatchObject({ status: 'cancelled', content: textOf(events) })
       expect(cancelled.content).not.toBe('')
       expect(cancelled.usage?.source).toBe('estimated')
-      expect(await lastMessage(alice, start.conversationId)).toEqual(cancelled)
+      expect(await getLastMessage(alice, start.conversationId)).toEqual(cancelled)
 
       const againMs = performance.now()
       const { conversationId } = start
       const next = await openStream(alice, { ...ramble, conversationId, onDisconnect: 'cancel' })
-      tell('the next began after', textOf(await readSome(next, 3)), againMs)
+      logAnswer('the next began after', textOf(await readEvents(next, 3)), againMs)
       next.hangUp()
     },
     PATIENCE_MS,
   )
 
   test(
-    'is followed again after the line broke, to the same text as is kept',
+    'can be resumed after a lost connection, up to the text that is stored',
     async () => {
       const alice = await rambling.createUser()
       const startedMs = performance.now()
       const broken = await openStream(alice, ramble)
-      const read = await readSome(broken, 10)
+      const read = await readEvents(broken, 10)
       broken.hangUp()
+
       const resumed = await resumeStream(alice, read.at(-1)!.id.split(':')[0]!, read.at(-1)!.id)
+
       expect(resumed.status).toBe(200)
 
       const events = [...read, ...(await resumed.rest())]
-      tell('resumed', textOf(events), startedMs)
+      logAnswer('resumed', textOf(events), startedMs)
       expect(events.map(({ id }) => Number(id.split(':')[1]))).toEqual(events.map((_, i) => i + 1))
 
       const end = events.at(-1)!.event
@@ -132,25 +136,27 @@ describe.skipIf(url === undefined)('a real model', () => {
   )
 
   test(
-    'stops when its reader hangs up and wants that',
+    'stops when a reader with onDisconnect: cancel hangs up',
     async () => {
       const alice = await rambling.createUser()
       const stream = await openStream(alice, { ...ramble, onDisconnect: 'cancel' })
-      const read = await readSome(stream, 4)
+      const read = await readEvents(stream, 4)
       stream.hangUp()
       const [generationId] = read[0]!.id.split(':') as [string]
+
       const ended = await until(async () => {
         const { body } = await alice.expect(200, 'getGeneration', { path: { generationId } })
         return body.status !== 'running' && body
       })
+
       expect(ended.status).toBe('cancelled')
 
       const { conversationId } = ended
-      expect((await lastMessage(alice, conversationId)).content).toContain(textOf(read))
+      expect((await getLastMessage(alice, conversationId)).content).toContain(textOf(read))
 
       const againMs = performance.now()
       const next = await openStream(alice, { ...ramble, conversationId, onDisconnect: 'cancel' })
-      tell('the next began after', textOf(await readSome(next, 3)), againMs)
+      logAnswer('the next began after', textOf(await readEvents(next, 3)), againMs)
       next.hangUp()
     },
     PATIENCE_MS,

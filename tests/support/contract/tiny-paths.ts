@@ -80,7 +80,28 @@ const things = () => ({
   }),
 })
 
-const thing = () => ({ thingId })
+const thing = () => ({
+  get: operation('getThing', {
+    parameters: [thingId],
+    responses: {
+      '200': { description: 'It.', headers: headers(), content: json('Thing', THING) },
+      ...FAILURES,
+      ...LATE_FAILURES,
+    },
+  }),
+  delete: operation('deleteThing', {
+    deprecated: true,
+    'x-deprecated-since': '2026-01-01',
+    'x-sunset': '2026-06-01',
+    parameters: [thingId],
+    responses: {
+      '204': { description: 'Gone.', headers: headers() },
+      ...FAILURES,
+      '429': response('QuotaExceeded'),
+      '500': response('Internal'),
+    },
+  }),
+})
 
 const events = () => ({
   get: operation('streamEvents', {

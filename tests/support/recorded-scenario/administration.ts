@@ -1,3 +1,4 @@
+import { followLinks } from './links.ts'
 import { bodyOf, type Credentials, PASSWORD, type Scenario } from './recorder.ts'
 
 type Resource = { id: string }
@@ -7,23 +8,23 @@ export type ManagedAccounts = { admin: Credentials; userId: string; serviceAccou
 
 /** Creates accounts and keys as an administrator. */
 export async function createAccounts(scenario: Scenario): Promise<ManagedAccounts> {
-  const { call } = scenario
+  const { call, exchanges } = scenario
+  const first = exchanges.length
   const admin = await scenario.logIn('admin@example.com', 'the admin of the tests')
   const made = await call(admin, 'createUser', {
     body: { email: 'grace@example.com', password: PASSWORD, displayName: 'Grace', role: 'user' },
   })
   const user = { userId: bodyOf<Resource>(made).id }
   await call(admin, 'listUsers', { query: { q: 'grace', role: 'user', disabled: false } })
-  await call(admin, 'getUser', { path: user })
   await call(admin, 'changeUser', { path: user, body: { disabled: true } })
   const account = await call(admin, 'createServiceAccount', {
     body: { name: 'Help desk', scopes: ['chat:write', 'conversations:read'] },
   })
   const path = { serviceAccountId: bodyOf<Resource>(account).id }
-  await call(admin, 'getServiceAccount', { path })
   await call(admin, 'changeServiceAccount', { path, body: { scopes: ['chat:write'] } })
   await call(admin, 'listServiceAccounts', { query: { q: 'desk', disabled: false } })
   await createApiKeys(scenario, admin, path)
+  await followLinks(scenario, admin, first)
   return { admin, ...user, ...path }
 }
 

@@ -1,4 +1,5 @@
 import { createManualEngine } from '../upstream/manual-engine.ts'
+import { followLinks } from './links.ts'
 import { bodyOf, type Credentials, type Scenario } from './recorder.ts'
 
 type Resource = { id: string }
@@ -7,7 +8,8 @@ type Page = { nextCursor: string }
 
 /** Holds conversations as Ada, and rates an answer. */
 export async function chatAsAda(scenario: Scenario, ada: Credentials): Promise<void> {
-  const { call } = scenario
+  const { call, exchanges } = scenario
+  const first = exchanges.length
   const named = { 'Idempotency-Key': '"8e03978e-40d5-43dd-bc93-6894a57f9324"' }
   const plan = { headers: named, body: { title: 'Plans for the holiday', mode: 'balanced' } }
   await call(ada, 'createConversation', plan)
@@ -26,6 +28,7 @@ export async function chatAsAda(scenario: Scenario, ada: Credentials): Promise<v
   }
   await call(ada, 'giveFeedback', { body })
   await call(ada, 'listFeedback')
+  await followLinks(scenario, ada, first)
 }
 
 async function streamAnswer({ call }: Scenario, ada: Credentials) {
@@ -34,7 +37,6 @@ async function streamAnswer({ call }: Scenario, ada: Credentials) {
   })
   const [{ generationId }] = streamed.body as [{ generationId: string }]
   const generation = { path: { generationId } }
-  await call(ada, 'getGeneration', generation)
   const from = (seq: number) => ({ headers: { 'Last-Event-ID': `${generationId}:${String(seq)}` } })
   await call(ada, 'resumeStream', { ...generation, ...from(1) })
   const last = (streamed.body as unknown[]).length
