@@ -1,22 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ConfigMistakes } from '../../src/config/config.ts'
-import { NAMES, config } from './config.given.ts'
+import { NAMES, config, mistakesIn } from './config.given.ts'
 
 const SECRET = 'a secret of more than thirty-two bytes'
 
-function mistakesOf(env: Record<string, string>): readonly string[] {
-  try {
-    config(env)
-  } catch (error) {
-    if (error instanceof ConfigMistakes) return error.mistakes
-    throw error
-  }
-  return []
-}
+const mistakesOf = (env: Record<string, string>) => mistakesIn(() => config(env))
 
-describe('mistakes', () => {
-  test('all of them are reported at once', () => {
+describe('the mistakes of a configuration', () => {
+  test('are all reported together', () => {
     const mistakes = mistakesOf({
       PORT: 'http',
       REGISTRATION: 'maybe',
@@ -29,19 +20,19 @@ describe('mistakes', () => {
     expect(mistakes).toHaveLength(6)
   })
 
-  test.each(NAMES)('a value of %s that it cannot take is one, with what it takes', (name) => {
-    // No variable takes a control character: whatever is added is found here by itself.
+  test.each(NAMES)('name %s and its valid values when its value is invalid', (name) => {
+    // No variable accepts a control character, so this covers new variables too.
     const mistakes = mistakesOf({ [name]: '\u0007' })
+
     const [mistake = ''] = mistakes.filter((text) => text.startsWith(`${name} must be `))
     expect(mistake.slice(`${name} must be `.length)).toMatch(/^[ -~]{4,}\.$/)
     expect(mistake).not.toContain('undefined')
-
-    // The others, if any, say what it needs beside it.
+    // Other mistakes name a variable that it requires.
     const others = mistakes.filter((text) => text !== mistake)
     for (const other of others) expect(other).toContain(name)
   })
 
-  test('no value is ever quoted, whatever variable it was put in', () => {
+  test('never quote a value, for any variable', () => {
     const junk = fc.string({ minLength: 12 }).map((text) => `§${text}`)
 
     fc.assert(
@@ -49,12 +40,11 @@ describe('mistakes', () => {
         expect(mistakesOf({ [name]: text }).join('\n')).not.toContain(text)
       }),
     )
-
     expect(mistakesOf({ SERVER_SECRET: 'short-secret' }).join()).not.toContain('short-secret')
     expect(mistakesOf({ DATABASE_URL: 'mysql://u:pw@h' }).join()).not.toContain('pw')
   })
 
-  test('a misspelt variable of ours is one, with the name that was meant', () => {
+  test('include a misspelt variable of Parley, with the name that was meant', () => {
     expect(mistakesOf({ RATE_LIMIT_SIGNIN_ACCOUNT: '5/900' })).toEqual([
       'RATE_LIMIT_SIGNIN_ACCOUNT is not a variable of Parley: did you mean RATE_LIMIT_SIGN_IN_ACCOUNT?',
     ])
@@ -67,13 +57,13 @@ describe('mistakes', () => {
     ])
   })
 
-  test("another program's variable is none of ours", () => {
+  test('do not include the variables of other programs', () => {
     expect(
       mistakesOf({ PATH: '/bin', HOSTNAME: 'x', LOG_FORMAT: 'x', TLS_SERVICE_HOST: 'x' }),
     ).toEqual([])
   })
 
-  test('with DATABASE_URL, keys and secret must be given, and the message says how', () => {
+  test('require keys and a secret with DATABASE_URL, and say how to create them', () => {
     const DATABASE_URL = 'postgresql://localhost/parley'
     const mistakes = mistakesOf({ DATABASE_URL })
 
@@ -94,18 +84,18 @@ describe('mistakes', () => {
       'CHAT_UPSTREAM_KEY has no effect without CHAT_UPSTREAM_URL: set that too, or leave CHAT_UPSTREAM_KEY out.',
     ],
     [{ METRICS_PORT: '3000' }, 'METRICS_PORT must be different from PORT.'],
-  ])('what belongs together comes together: %o', (env, mistake) => {
+  ])('require variables that depend on each other: %o', (env, mistake) => {
     expect(mistakesOf(env as Record<string, string>)).toEqual([mistake])
   })
 })
 
-describe('values', () => {
+describe('the value of a variable', () => {
   test.each([
     ['CHAT_UPSTREAM_SAMPLING', ['mode', 'none']],
     ['CHAT_UPSTREAM_MAX_TOKENS_PARAMETER', ['max_tokens', 'max_completion_tokens', 'none']],
     ['CHAT_UPSTREAM_SYSTEM_ROLE', ['system', 'developer', 'user']],
     ['CHAT_UPSTREAM_STREAM_USAGE', ['on', 'off']],
-  ])('%s is one of %j, and the mistake names them', (name, words) => {
+  ])('%s must be one of %j, and the mistake names them', (name, words) => {
     for (const word of words) expect(mistakesOf({ [name]: word })).toEqual([])
 
     for (const wrong of ['true', words[0]!.toUpperCase(), `${words[0]!} `]) {
@@ -175,12 +165,12 @@ describe('values', () => {
     ['LOG_LEVEL', ['debug', 'silent'], ['verbose', 'INFO']],
     ['SHUTDOWN_GRACE_SECONDS', ['0', '3600'], ['3601', '-1']],
     ['MAX_OPEN_STREAMS', ['1'], ['0']],
-  ])('%s takes what it should and nothing else', (name, right, wrong) => {
-    for (const text of right) expect(mistakesOf({ [name]: text }), text).toEqual([])
-    for (const text of wrong) expect(mistakesOf({ [name]: text }), text).toHaveLength(1)
+  ])('%s accepts its valid values and no others', (name, valid, invalid) => {
+    for (const text of valid) expect(mistakesOf({ [name]: text }), text).toEqual([])
+    for (const text of invalid) expect(mistakesOf({ [name]: text }), text).toHaveLength(1)
   })
 
-  test('arrive as what they mean', () => {
+  test('is parsed into what it means', () => {
     const { server, limits, identity, engine } = config({
       TRUST_PROXY: '10.0.0.0/8, ::1',
       TLS_CERT_FILE: 'c.pem',

@@ -14,8 +14,8 @@ import {
 import { rateLimitVariable, VARIABLES, type Variable } from '../../src/config/variables.ts'
 import { NAMES, POLICIES, config } from './config.given.ts'
 
-describe('defaults', () => {
-  test('an empty environment is a working configuration', () => {
+describe('the configuration', () => {
+  test('has defaults for an empty environment', () => {
     expect(config()).toEqual({
       server: {
         port: 3000,
@@ -56,11 +56,11 @@ describe('defaults', () => {
     })
   })
 
-  test('an empty variable counts as not set', () => {
+  test('treats an empty variable as not set', () => {
     expect(config(Object.fromEntries(NAMES.map((name) => [name, ''])))).toEqual(config())
   })
 
-  test('nothing in the configuration can be changed', () => {
+  test('is frozen', () => {
     const frozen = config({ CORS_ORIGINS: 'https://a.example', RATE_LIMIT_CHAT: '1/2' })
 
     for (const part of [
@@ -75,7 +75,7 @@ describe('defaults', () => {
 })
 
 describe('.env.example', () => {
-  test('lists every variable of the table and every policy of the contract, with its default', async () => {
+  test('lists every variable and every rate limit of the contract with its default', async () => {
     const contract = parse(await readFile('openapi/api.yaml', 'utf8')) as {
       'x-rate-limits': Record<string, { quota: number; windowSeconds: number }>
     }
@@ -89,12 +89,12 @@ describe('.env.example', () => {
     ])
 
     const example = await readFile('.env.example', 'utf8')
-    const lines = example.split('\n').filter((line) => line !== '')
 
+    const lines = example.split('\n').filter((line) => line !== '')
     expect(lines.slice(2)).toEqual([...variables, ...limits])
   })
 
-  test('copied as it is, it changes nothing', async () => {
+  test('changes nothing when it is copied unchanged', async () => {
     const example = parseEnv(await readFile('.env.example', 'utf8'))
 
     expect(readConfig(example, POLICIES)).toEqual(config())
@@ -106,35 +106,37 @@ describe('loadConfig', () => {
     vi.unstubAllEnvs()
   })
 
-  test('reads a .env file, and the real environment wins over it', async () => {
+  test('reads a .env file, over which the environment takes precedence', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parley-config-'))
     const file = join(folder, '.env')
     await writeFile(file, 'PORT=4001\nMAX_OPEN_STREAMS=9\n')
     vi.stubEnv('PORT', '4002')
-    const { server, limits } = loadConfig(POLICIES, file)
-    expect([server.port, limits.maxOpenStreams]).toEqual([4002, 9])
 
+    const { server, limits } = loadConfig(POLICIES, file)
+
+    expect([server.port, limits.maxOpenStreams]).toEqual([4002, 9])
     await rm(folder, { recursive: true })
   })
 
-  test('a file of keys or a certificate with a mistake is one of the mistakes, by its variable', async () => {
+  test('reports mistakes in the files of keys and certificates by their variables', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'parley-config-'))
     const [env, keys] = [join(folder, '.env'), join(folder, 'keys.json')]
     await writeFile(keys, '{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}', { mode: 0o600 })
     const certificate = 'TLS_CERT_FILE=/no/such.pem\nTLS_KEY_FILE=/no/such.pem'
     await writeFile(env, `PORT=x\nSIGNING_KEYS_FILE=${keys}\n${certificate}\n`)
+
     const failure: unknown = await loadServerConfig(POLICIES, env).catch((error: unknown) => error)
+
     expect((failure as ConfigMistakes).mistakes).toEqual([
       'PORT must be a whole number from 0 to 65535.',
       expect.stringMatching(/^SIGNING_KEYS_FILE: .*keys\[0\] must be an Ed25519 key/),
       'TLS_CERT_FILE names a file that does not exist.',
     ])
-
     await rm(folder, { recursive: true })
   })
 
   test.each(['SIGNING_KEYS_FILE', 'TLS_KEY_FILE'])(
-    'a secret in %s instead of the name of its file is never shown',
+    'does not reveal a secret that %s contains instead of the name of a file',
     async (name) => {
       vi.stubEnv(name, '{"keys":[{"d":"the-secret"}]}')
 
@@ -152,14 +154,13 @@ describe('loadConfig', () => {
   })
 })
 
-describe('what a move to PostgreSQL has to know', () => {
+describe('loadMove', () => {
   afterEach(() => {
     vi.unstubAllEnvs()
   })
 
-  test('is where to and where from; keys and secret may be left to the folder', () => {
+  test('reads the source and the target, and needs neither keys nor a secret', () => {
     vi.stubEnv('DATABASE_URL', 'postgresql://parley@db.example/parley')
-
     vi.stubEnv('DATA_DIR', '/var/lib/parley')
 
     expect(loadMove('no-such-file')).toEqual({
@@ -170,7 +171,7 @@ describe('what a move to PostgreSQL has to know', () => {
     })
   })
 
-  test('is refused without a database to move to', () => {
+  test('requires DATABASE_URL', () => {
     vi.stubEnv('DATABASE_URL', '')
 
     expect(() => loadMove('no-such-file')).toThrow('DATABASE_URL must name the database')

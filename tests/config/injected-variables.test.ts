@@ -3,17 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import {
-  ConfigMistakes,
-  loadConfig,
-  loadServerConfig,
-  readConfig,
-} from '../../src/config/config.ts'
+import { loadConfig, loadServerConfig, readConfig } from '../../src/config/config.ts'
 import { withoutInjected } from '../../src/config/injected.ts'
-import { OUR_PREFIXES, rateLimitVariable, VARIABLES } from '../../src/config/variables.ts'
-
-const POLICIES = ['anonymous', 'user', 'chat', 'sign-in-address', 'sign-in-account']
-const OUR_NAMES = [...Object.keys(VARIABLES), ...POLICIES.map(rateLimitVariable)]
+import { OUR_PREFIXES } from '../../src/config/variables.ts'
+import { NAMES, POLICIES, mistakesIn } from './config.given.ts'
 
 type Port = { number: number; protocol: 'tcp' | 'udp' | 'sctp'; name?: string }
 type Service = { name: string; ip: string; ports: [Port, ...Port[]] }
@@ -21,8 +14,8 @@ type Service = { name: string; ip: string; ports: [Port, ...Port[]] }
 const envName = (name: string) => name.toUpperCase().replaceAll('-', '_')
 const withPort = (ip: string, port: number) => (ip.includes(':') ? `[${ip}]` : ip) + `:${port}`
 
-/** The variables of kubernetes/pkg/kubelet/envvars. */
-function kubernetes({ name, ip, ports }: Service): Record<string, string> {
+/** The variables that Kubernetes injects for a service (kubernetes/pkg/kubelet/envvars). */
+function kubernetesVariables({ name, ip, ports }: Service): Record<string, string> {
   const service = envName(name)
   const [first] = ports
   const env: Record<string, string> = {
@@ -41,10 +34,12 @@ function kubernetes({ name, ip, ports }: Service): Record<string, string> {
   return env
 }
 
-/** `docker run --link redis:NAME`, with what its image sets. */
-function dockerLink(service: Service): Record<string, string> {
+/** The variables of `docker run --link redis:NAME`, with those of the image. */
+function dockerLinkVariables(service: Service): Record<string, string> {
   const name = envName(service.name)
-  const links = Object.entries(kubernetes(service)).filter(([key]) => !key.includes('_SERVICE_'))
+  const links = Object.entries(kubernetesVariables(service)).filter(
+    ([key]) => !key.includes('_SERVICE_'),
+  )
   return {
     ...Object.fromEntries(links),
     [`${name}_NAME`]: `/web/${service.name}`,
@@ -54,16 +49,26 @@ function dockerLink(service: Service): Record<string, string> {
   }
 }
 
-/** Names of services whose variables begin as ours do, and others. */
-const OUR_BEGINNINGS = [...OUR_NAMES, ...OUR_PREFIXES].flatMap((name) => {
+/** Names of services whose variables begin like those of Parley. */
+const CONFUSABLE_NAMES = [...NAMES, ...OUR_PREFIXES].flatMap((name) => {
   const words = name.replace(/_$/, '').toLowerCase().split('_')
   return words.map((_, i) => words.slice(0, i + 1).join('-'))
 })
-const COMMON = ['redis', 'database', 'server', 'log', 'cors', 'parley', 'data', 'redis-url', 'api']
+const COMMON_NAMES = [
+  'redis',
+  'database',
+  'server',
+  'log',
+  'cors',
+  'parley',
+  'data',
+  'redis-url',
+  'api',
+]
 const serviceName = fc.oneof(
-  fc.constantFrom(...OUR_BEGINNINGS, ...COMMON),
+  fc.constantFrom(...CONFUSABLE_NAMES, ...COMMON_NAMES),
   fc
-    .tuple(fc.constantFrom(...OUR_BEGINNINGS), fc.stringMatching(/^[a-z0-9]{1,9}$/))
+    .tuple(fc.constantFrom(...CONFUSABLE_NAMES), fc.stringMatching(/^[a-z0-9]{1,9}$/))
     .map((parts) => parts.join('-')),
 )
 const port: fc.Arbitrary<Port> = fc.record(
@@ -88,35 +93,30 @@ const METRICS: Service = {
 
 const read = (env: Record<string, string>) => readConfig(withoutInjected(env).env, POLICIES)
 
-function mistakesOf(env: Record<string, string>): readonly string[] {
-  try {
-    read(env)
-  } catch (error) {
-    if (error instanceof ConfigMistakes) return error.mistakes
-    throw error
-  }
-  return []
-}
+const mistakesOf = (env: Record<string, string>) => mistakesIn(() => read(env))
 
 describe('variables that a platform injects', () => {
   test.each([
-    ['Kubernetes', kubernetes],
-    ['a Docker link', dockerLink],
-  ])('by %s change nothing, whatever the services are called', (_platform, variablesOf) => {
+    ['Kubernetes', kubernetesVariables],
+    ['a Docker link', dockerLinkVariables],
+  ])('through %s change nothing, whatever the names of the services', (_platform, variablesOf) => {
     fc.assert(
       fc.property(fc.array(service, { minLength: 1, maxLength: 4 }), (services) => {
         const injected = Object.assign({}, ...services.map(variablesOf)) as Record<string, string>
-        // A service may be called like a variable's name up to its last word: what an operator
-        // set wins, in Kubernetes as well.
-        const own = { RATE_LIMIT_CHAT: '7/60', CHAT_UPSTREAM_URL: 'http://model:8000/v1' }
-        expect(read({ ...injected, ...own })).toEqual(read(own))
+        // The variables of a service can have the names of these two. A variable that the operator
+        // sets takes precedence, as in Kubernetes.
+        const set = { RATE_LIMIT_CHAT: '7/60', CHAT_UPSTREAM_URL: 'http://model:8000/v1' }
+        expect(read({ ...injected, ...set })).toEqual(read(set))
       }),
       { numRuns: 500 },
     )
   })
 
-  test('are named, those alone that would have been taken for ours', () => {
-    const env = { ...kubernetes(METRICS), ...kubernetes({ ...METRICS, name: 'tls-key' }) }
+  test('are reported if they have the name or a prefix of a variable of Parley', () => {
+    const env = {
+      ...kubernetesVariables(METRICS),
+      ...kubernetesVariables({ ...METRICS, name: 'tls-key' }),
+    }
 
     expect(withoutInjected({ ...env, PATH: '/bin' }).leftOut).toEqual([
       'METRICS_PORT',
@@ -124,42 +124,45 @@ describe('variables that a platform injects', () => {
     ])
   })
 
-  test.each(['fd00::1', '::ffff:10.0.0.7'])('are known with an address of IPv6 (%s)', (ip) => {
-    expect(mistakesOf(kubernetes({ ...METRICS, ip }))).toEqual([])
+  test.each(['fd00::1', '::ffff:10.0.0.7'])('are recognised with an IPv6 address (%s)', (ip) => {
+    expect(mistakesOf(kubernetesVariables({ ...METRICS, ip }))).toEqual([])
   })
 })
 
-describe('what an operator wrote', () => {
-  const MUST = 'METRICS_PORT must be a whole number from 0 to 65535.'
+describe('a variable that the operator sets', () => {
+  const MISTAKE = 'METRICS_PORT must be a whole number from 0 to 65535.'
 
-  test('is kept beside a service of the same name', () => {
-    const env = { ...kubernetes(METRICS), METRICS_PORT: '9999' }
+  test('takes precedence over a service of the same name', () => {
+    const env = { ...kubernetesVariables(METRICS), METRICS_PORT: '9999' }
 
     expect(read(env).server.metrics?.port).toBe(9999)
   })
 
   test.each<[string, Record<string, string>]>([
-    ['a wrong word', { METRICS_PORT: 'abc' }],
-    ['a wrong word beside the service', { ...kubernetes(METRICS), METRICS_PORT: 'abc' }],
-    ['an address that nothing proves', { METRICS_PORT: 'tcp://10.0.0.7:9464' }],
+    ['an invalid value', { METRICS_PORT: 'abc' }],
     [
-      'an address beside a host alone',
+      'an invalid value beside the service',
+      { ...kubernetesVariables(METRICS), METRICS_PORT: 'abc' },
+    ],
+    ['an address without other variables of the service', { METRICS_PORT: 'tcp://10.0.0.7:9464' }],
+    [
+      'an address with only the host of the service',
       { METRICS_PORT: 'tcp://10.0.0.7:9464', METRICS_SERVICE_HOST: '10.0.0.7' },
     ],
     [
-      'an address beside a proof that does not agree',
+      'an address that differs from the other variables',
       { METRICS_PORT: 'tcp://10.0.0.7:9464', METRICS_PORT_9464_TCP: 'tcp://10.0.0.7:9465' },
     ],
     [
-      'a name in the place of the address',
-      { ...kubernetes(METRICS), METRICS_PORT: 'tcp://host:1' },
+      'a name instead of the address',
+      { ...kubernetesVariables(METRICS), METRICS_PORT: 'tcp://host:1' },
     ],
-  ])('is a mistake still: %s', (_what, env) => {
-    expect(mistakesOf(env)).toEqual([MUST])
+  ])('is reported as a mistake: %s', (_what, env) => {
+    expect(mistakesOf(env)).toEqual([MISTAKE])
   })
 
-  test('is a misspelling still, beside a service whose name it begins with', () => {
-    const env = kubernetes({ ...METRICS, name: 'chat-upstream' })
+  test('is reported as misspelt beside a service whose name it begins with', () => {
+    const env = kubernetesVariables({ ...METRICS, name: 'chat-upstream' })
 
     expect(mistakesOf({ ...env, CHAT_UPSTREAM_MODLE: 'x' })).toEqual([
       expect.stringContaining('CHAT_UPSTREAM_MODLE is not a variable of Parley'),
@@ -169,23 +172,25 @@ describe('what an operator wrote', () => {
   })
 })
 
-describe('a server', () => {
+describe('loadServerConfig beside a service named metrics', () => {
   let folder: string
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'parley-injected-'))
-    for (const [name, value] of Object.entries(kubernetes(METRICS))) vi.stubEnv(name, value)
+    for (const [name, value] of Object.entries(kubernetesVariables(METRICS)))
+      vi.stubEnv(name, value)
   })
   afterEach(async () => {
     vi.unstubAllEnvs()
     await rm(folder, { recursive: true })
   })
 
-  test('takes from .env what a service of that name would hide, and knows what it left out', async () => {
+  test('reads METRICS_PORT from .env and reports the variable that it ignored', async () => {
     const file = join(folder, '.env')
     await writeFile(file, 'METRICS_PORT=4711\n')
-    expect(loadConfig(POLICIES, file).server.metrics?.port).toBe(4711)
 
     const config = await loadServerConfig(POLICIES, file)
+
+    expect(loadConfig(POLICIES, file).server.metrics?.port).toBe(4711)
     expect(config.server.metrics?.port).toBe(4711)
     expect(config.leftOut).toEqual(['METRICS_PORT'])
   })

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { redisUrl } from '../../src/config/redis-url.ts'
 import { Unreadable } from '../../src/config/values.ts'
 
-function faultIn(text: string): string | undefined {
+function mistakeIn(text: string): string | undefined {
   try {
     redisUrl(text)
     return undefined
@@ -21,7 +21,7 @@ describe('REDIS_URL', () => {
     'redis://[fd00::1]:6379/2',
     'redis://:p%40ss%2Fw%23rd%3A%25x%3F@10.0.0.7:6379/2',
     'rediss://parley:secret@redis.example.com:6380',
-    // Only the last one ends the password: every reader agrees on that.
+    // Only the last @ ends the password: all parsers agree on that.
     'redis://:p@ss@redis',
     'unix:///run/redis/redis.sock',
     'unix://parley:secret@/run/redis/redis.sock?db=2',
@@ -55,11 +55,11 @@ describe('REDIS_URL', () => {
     ['redis://redis \n', /without spaces/],
     ['unix://run/redis.sock', /path of a socket/],
     ['unix:///run/redis.sock?timeout=3', /path of a socket/],
-  ])('is refused with what it must be: %s', (text, sentence) => {
-    expect(faultIn(text)).toMatch(sentence)
+  ])('is refused with the accepted form: %s', (text, sentence) => {
+    expect(mistakeIn(text)).toMatch(sentence)
   })
 
-  test('takes any password that is percent-encoded, in a URL that means it', () => {
+  test('keeps any percent-encoded password', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1, unit: 'grapheme' }), (password) => {
         const text = `redis://:${encodeURIComponent(password)}@redis:6379/2`
@@ -68,11 +68,12 @@ describe('REDIS_URL', () => {
     )
   })
 
-  test('is never quoted, nor is it ever anything but taken or refused', () => {
+  test('is not quoted in a mistake and causes no other error', () => {
     const password = fc.string({ minLength: 6 }).map((text) => `§${text}`)
+
     fc.assert(
       fc.property(password, fc.constantFrom('redis', 'rediss', 'unix', 'x'), (text, scheme) => {
-        expect(faultIn(`${scheme}://:${text}@redis`) ?? '').not.toContain(text)
+        expect(mistakeIn(`${scheme}://:${text}@redis`) ?? '').not.toContain(text)
       }),
     )
   })

@@ -23,26 +23,27 @@ const configOf = (env: Record<string, string> = {}) =>
     Object.keys(loadPolicies().limits),
   )
 
-describe('the places that a server listens on', () => {
-  test('are those that were asked for, once both are free', async () => {
+describe('the ports of a server', () => {
+  test('are those of the configuration', async () => {
     const config = configOf({ PORT: '0', METRICS_PORT: '0' })
     await refuseTakenPorts(config)
     const [server, metricsServer] = [createServer(), createServer()]
+
     const ports = await listenAll({ server, metricsServer }, config)
+
     expect(ports).toEqual({
       api: (server.address() as AddressInfo).port,
       metrics: (metricsServer.address() as AddressInfo).port,
     })
-
-    for (const one of [server, metricsServer]) one.close()
+    for (const listening of [server, metricsServer]) listening.close()
   })
 
-  test('are refused with a sentence where they are taken, or not of this machine', async () => {
+  test('are refused with the cause when they are taken or the address is not of this machine', async () => {
     const other = createServer()
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
     const PORT = String((other.address() as AddressInfo).port)
-    await expect(refuseTakenPorts(configOf({ PORT }))).rejects.toThrow(/is taken by another/)
 
+    await expect(refuseTakenPorts(configOf({ PORT }))).rejects.toThrow(/is taken by another/)
     other.close()
     const HOST = '192.0.2.1'
     await expect(refuseTakenPorts(configOf({ PORT, HOST }))).rejects.toThrow(
@@ -51,25 +52,41 @@ describe('the places that a server listens on', () => {
   })
 })
 
-describe('a password that an operator sets', () => {
-  test('opens the account, and nobody else is touched', async () => {
+describe('resetPassword', () => {
+  test('sets a password with which the account can log in', async () => {
     const config = configOf()
-    await expect(resetPassword(['admin@example.com'], config)).rejects.toThrow(/no database in/)
+    await (await createParley(config, {})).stop(0)
 
-    const parley = await createParley(config, {})
-    await parley.stop(0)
-    const made = await resetPassword(['admin@example.com', '--generate', '--enable'], config)
-    expect(made.report).toContain('admin@example.com (admin) has a new password')
-    expect(made.password).toMatch(/^\S{20,}$/)
+    const args = ['admin@example.com', '--generate', '--enable']
+    const { password, report } = await resetPassword(args, config)
 
-    const unknown = resetPassword(['nobody@example.com', '--generate'], config)
-    await expect(unknown).rejects.toThrow(/Administrators: admin@example.com/)
-    await expect(resetPassword([], config)).rejects.toThrow(StartRefused)
-    await expect(resetPassword(['--what'], config)).rejects.toThrow(/Usage/)
+    expect(report).toContain('admin@example.com (admin) has a new password')
+    expect(password).toMatch(/^\S{20,}$/)
+    const restarted = await createParley(configOf({ ADMIN_PASSWORD: password! }), {})
+    expect(restarted.access).toMatchObject({ kind: 'given' })
+    await restarted.stop(0)
+  })
 
-    const again = await createParley(configOf({ ADMIN_PASSWORD: made.password! }), {})
-    expect(again.access).toMatchObject({ kind: 'given' })
+  test('refuses an unknown email and names the administrators', async () => {
+    const config = configOf()
+    await (await createParley(config, {})).stop(0)
 
-    await again.stop(0)
+    const reset = resetPassword(['nobody@example.com', '--generate'], config)
+
+    await expect(reset).rejects.toThrow(/Administrators: admin@example.com/)
+  })
+
+  test('is refused without a database', async () => {
+    await expect(resetPassword(['admin@example.com'], configOf())).rejects.toThrow(/no database in/)
+  })
+
+  test.each<[string, string[]]>([
+    ['no email', []],
+    ['an unknown option', ['--what']],
+  ])('shows its usage for %s', async (_what, args) => {
+    const reset = resetPassword(args, configOf())
+
+    await expect(reset).rejects.toThrow(StartRefused)
+    await expect(reset).rejects.toThrow(/Usage/)
   })
 })

@@ -5,7 +5,7 @@ import { readConfig } from '../../src/config/config.ts'
 import type { AdminAccess } from '../../src/domain/identity/first-admin.ts'
 import { introduction, welcome } from '../../src/assembly/welcome.ts'
 
-const MADE = {
+const FIRST_ADMIN = {
   kind: 'made' as const,
   email: "o'neil@example.com",
   password: 'made-at-the-start',
@@ -18,16 +18,16 @@ function welcomeWith({ env = {}, access = { kind: 'known' } }: Case) {
   return welcome(readConfig(env, []), { api: 4711, metrics: 4712 }, access)
 }
 
-/** The one line of shell in it, run in a shell whose curl logs anybody in and shows its arguments. */
-async function runItsLine(text: string): Promise<string[]> {
+/** Runs the command line of the text with a `curl` that always logs in, and returns the arguments of `curl`. */
+async function runCommandLine(text: string): Promise<string[]> {
   const line = text.split('\n').find((candidate) => candidate.includes('curl -N'))!
   const curl = `curl() { printf '%s\\n' "$@" >&2; echo '{"accessToken":"the-token"}'; }`
   const { stderr } = await promisify(execFile)('sh', ['-c', `${curl}\n${line}`])
   return stderr.trim().split('\n')
 }
 
-describe('what a person reads after the start', () => {
-  test('names where the server listens, its docs, its engine and its metrics', () => {
+describe('the message after the start', () => {
+  test('names the addresses of the server, its docs and metrics, and the engine', () => {
     const text = welcomeWith({ env: { METRICS_PORT: '9464' } })
 
     expect(text).toContain('Parley listens on  http://localhost:4711\n')
@@ -37,7 +37,7 @@ describe('what a person reads after the start', () => {
     expect(text).toMatch(/Metrics +http:\/\/127\.0\.0\.1:4712\/metrics\n/)
   })
 
-  test('names an engine elsewhere without its address or key', () => {
+  test('names an upstream without its address or key', () => {
     const env = { CHAT_UPSTREAM_URL: 'http://inside.example:8080/v1', CHAT_UPSTREAM_KEY: 'sk-key' }
     const text = welcomeWith({ env: { ...env, CHAT_UPSTREAM_MODEL: 'a-model' } })
 
@@ -51,17 +51,18 @@ describe('what a person reads after the start', () => {
     ['::', 'http://localhost:4711'],
     ['::1', 'http://[::1]:4711'],
     ['192.0.2.7', 'http://192.0.2.7:4711'],
-  ])('on HOST %s gives the address %s', (host, address) => {
+  ])('for HOST %s has the address %s', (host, address) => {
     expect(welcomeWith({ env: { HOST: host } })).toContain(`listens on  ${address}\n`)
   })
 
-  test('shows a password that was made, and never one that was given', () => {
-    expect(introduction(MADE)).toContain(MADE.password)
-    expect(welcomeWith({ access: MADE })).toContain('with the password above')
+  test('shows a generated password, but not one that the operator set', () => {
+    const given = { ...FIRST_ADMIN, password: 'given by the operator', isPasswordMade: false }
 
-    const given = { ...MADE, password: 'given by the operator', isPasswordMade: false }
     const text = welcomeWith({ access: given })
-    expect(text).toContain(`Log in as ${MADE.email}`)
+
+    expect(introduction(FIRST_ADMIN)).toContain(FIRST_ADMIN.password)
+    expect(welcomeWith({ access: FIRST_ADMIN })).toContain('with the password above')
+    expect(text).toContain(`Log in as ${FIRST_ADMIN.email}`)
     expect(text).not.toContain(given.password)
     expect(welcomeWith({})).toContain('with an existing account')
   })
@@ -71,17 +72,18 @@ describe('what a person reads after the start', () => {
     ['disabled', /names a disabled administrator/],
     ['wrong-password', /ADMIN_PASSWORD is not the password/],
     ['no-admin-at-all', /There is no administrator/],
-  ] as const)('says that ADMIN_EMAIL and ADMIN_PASSWORD do not fit: %s', (reason, sentence) => {
+  ] as const)('warns that ADMIN_EMAIL and ADMIN_PASSWORD do not match: %s', (reason, sentence) => {
     expect(welcomeWith({ access: { kind: 'unfitting', reason } })).toMatch(sentence)
   })
 
-  test('has a line of shell that logs in and streams, with an apostrophe in the address too', async () => {
-    const words = await runItsLine(welcomeWith({ access: MADE }))
-    const { email, password } = MADE
+  test('has a command line that logs in and streams, also for an email with an apostrophe', async () => {
+    const { email, password } = FIRST_ADMIN
 
-    expect(words).toContain(JSON.stringify({ email, password }))
-    expect(words).toContain('http://localhost:4711/api/v1/auth/login')
-    expect(words).toContain('Authorization: Bearer the-token')
-    expect(words).toContain('http://localhost:4711/api/v1/chat/stream')
+    const args = await runCommandLine(welcomeWith({ access: FIRST_ADMIN }))
+
+    expect(args).toContain(JSON.stringify({ email, password }))
+    expect(args).toContain('http://localhost:4711/api/v1/auth/login')
+    expect(args).toContain('Authorization: Bearer the-token')
+    expect(args).toContain('http://localhost:4711/api/v1/chat/stream')
   })
 })

@@ -17,27 +17,34 @@ export const keysText = await newSigningKeysText()
 
 export const keys = await parseSigningKeys(keysText, 'keys.json')
 
-export const strangers = await parseSigningKeys(await newSigningKeysText(), 'others.json')
+export const foreignKeys = await parseSigningKeys(await newSigningKeysText(), 'others.json')
 
 export const server = { issuer: 'https://parley.test', audience: 'https://parley.test/api' }
 
+/** Set before each test. */
 export let clock: TestClock
 
+/** The tokens under test, on {@link clock}; set before each test. */
 export let tokens: AccessTokens
 
 beforeEach(() => {
   clock = new TestClock()
-  tokens = new AccessTokens({ keys, clock, ttlSeconds: TTL, ...server })
+  tokens = createTokens()
 })
 
-export const issue = async () => {
+/** Access tokens of the server with these keys. */
+export const createTokens = (serverKeys = keys) =>
+  new AccessTokens({ keys: serverKeys, clock, ttlSeconds: TTL, ...server })
+
+export const issue = async (issuer = tokens) => {
   const grant = { subject: SUBJECT, sessionId: SESSION, scopes: SCOPES, role: 'user' as const }
-  return (await tokens.issue(grant)).token
+  return (await issuer.issue(grant)).token
 }
 
-export async function codeOf(token: string): Promise<string> {
+/** The code with which the token is rejected, or `accepted`. */
+export async function codeOf(token: string, verifier = tokens): Promise<string> {
   try {
-    await tokens.verify(token)
+    await verifier.verify(token)
   } catch (error) {
     if (error instanceof TokenRejected) return error.code
     throw error
@@ -45,9 +52,10 @@ export async function codeOf(token: string): Promise<string> {
   return 'accepted'
 }
 
+/** The time of the clock in seconds. */
 export const seconds = () => Math.floor(clock.now().getTime() / 1000)
 
-export const rightClaims = (): JWTPayload => ({
+export const validClaims = (): JWTPayload => ({
   iss: server.issuer,
   aud: server.audience,
   sub: SUBJECT,
@@ -58,29 +66,25 @@ export const rightClaims = (): JWTPayload => ({
   exp: seconds() + TTL,
 })
 
-export const rightHeader = () => ({ alg: 'EdDSA', typ: 'at+jwt', kid: keys.signing.kid })
+export const validHeader = () => ({ alg: 'EdDSA', typ: 'at+jwt', kid: keys.signing.kid })
 
-/** A token signed with our own key: only the claims or the header decide. */
+/** A token that the server's own key signed: it is valid but for these claims and this header. */
 export function forge(
   claims: Record<string, unknown>,
   header: Record<string, unknown> = {},
   key: CryptoKey = keys.signing.privateKey,
 ): Promise<string> {
-  return new SignJWT({ ...rightClaims(), ...claims })
-    .setProtectedHeader({ ...rightHeader(), ...header })
+  return new SignJWT({ ...validClaims(), ...claims })
+    .setProtectedHeader({ ...validHeader(), ...header })
     .sign(key)
 }
 
-/** Signs any bytes as a payload, for what a JWT library would refuse to write. */
+/** Signs any text as a payload, which a JWT library refuses. */
 export function forgeRaw(payload: string): string {
   const { d, x } = (JSON.parse(keysText) as { keys: { d: string; x: string }[] }).keys[0]!
-  const input = `${encode(JSON.stringify(rightHeader()))}.${encode(payload)}`
+  const input = `${encode(JSON.stringify(validHeader()))}.${encode(payload)}`
   const key = { key: { kty: 'OKP', crv: 'Ed25519', d, x }, format: 'jwk' as const }
   return `${input}.${signBytes(null, Buffer.from(input), key).toString('base64url')}`
 }
 
 export const encode = (text: string) => Buffer.from(text).toString('base64url')
-
-export function setTokens(value: AccessTokens): void {
-  tokens = value
-}

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { AccessTokens } from '../../src/domain/identity/access-tokens.ts'
 import { newSigningKeysText, parseSigningKeys } from '../../src/ports/keys/signing-keys.ts'
 import {
   SCOPES,
@@ -8,21 +7,20 @@ import {
   TTL,
   clock,
   codeOf,
+  createTokens,
   forge,
   forgeRaw,
   issue,
   keysText,
-  rightClaims,
-  rightHeader,
+  validClaims,
+  validHeader,
   seconds,
-  server,
-  setTokens,
-  strangers,
+  foreignKeys,
   tokens,
 } from './access-tokens.given.ts'
 
 describe('an access token', () => {
-  test('says whose it is, of which session, and what it may', async () => {
+  test('has the account, the session, the scopes and the role', async () => {
     const { token, expiresAt } = await tokens.issue({
       subject: SUBJECT,
       sessionId: SESSION,
@@ -41,13 +39,13 @@ describe('an access token', () => {
     expect(expiresAt.getTime() - clock.now().getTime()).toBe(TTL * 1000)
   })
 
-  test('carries exactly what is promised', async () => {
+  test('has exactly the header and claims of the contract', async () => {
     const [header, payload] = (await issue())
       .split('.')
       .slice(0, 2)
       .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()) as object)
 
-    expect(header).toEqual(rightHeader())
+    expect(header).toEqual(validHeader())
     expect(Object.keys(payload!).sort()).toEqual([
       'aud',
       'exp',
@@ -61,7 +59,7 @@ describe('an access token', () => {
     ])
   })
 
-  test('is never made twice', async () => {
+  test('differs from every other token', async () => {
     expect(await issue()).not.toBe(await issue())
   })
 
@@ -71,42 +69,45 @@ describe('an access token', () => {
     expect(await tokens.verify(token)).toMatchObject({ scopes: [], role: undefined })
   })
 
-  test('a hand-made one with the right claims is accepted, so the refusals below mean something', async () => {
+  test('is accepted when the test signs it with valid claims', async () => {
     expect(await codeOf(await forge({}))).toBe('accepted')
-    expect(await codeOf(forgeRaw(JSON.stringify(rightClaims())))).toBe('accepted')
+    expect(await codeOf(forgeRaw(JSON.stringify(validClaims())))).toBe('accepted')
   })
 
-  test('of a key that is being retired still counts', async () => {
+  test('of a retiring key is still accepted', async () => {
     const [next] = (JSON.parse(await newSigningKeysText()) as { keys: object[] }).keys
     const [current] = (JSON.parse(keysText) as { keys: object[] }).keys
     const rotated = await parseSigningKeys(JSON.stringify({ keys: [next, current] }), 'keys.json')
     const token = await issue()
 
-    setTokens(new AccessTokens({ keys: rotated, clock, ttlSeconds: TTL, ...server }))
+    const rotatedTokens = createTokens(rotated)
 
-    expect(await codeOf(token)).toBe('accepted')
-    expect(await codeOf(await issue())).toBe('accepted')
+    expect(await codeOf(token, rotatedTokens)).toBe('accepted')
+    expect(await codeOf(await issue(rotatedTokens), rotatedTokens)).toBe('accepted')
   })
 })
 
-describe('time', () => {
-  test.each(['seen before', 'never seen'])('ends a token, with 5 s of leeway: %s', async (seen) => {
-    const token = await issue()
-    if (seen === 'seen before') await tokens.verify(token)
-    await clock.advance((TTL + 4) * 1000 + 999)
-    expect(await codeOf(token)).toBe('accepted')
+describe('the lifetime of an access token', () => {
+  test.each(['verified before', 'never verified'])(
+    'ends after the TTL and 5 s of leeway: %s',
+    async (history) => {
+      const token = await issue()
+      if (history === 'verified before') await tokens.verify(token)
+      await clock.advance((TTL + 4) * 1000 + 999)
+      expect(await codeOf(token)).toBe('accepted')
 
-    await clock.advance(1)
-    expect(await codeOf(token)).toBe('token-expired')
-    expect(await codeOf(token)).toBe('token-expired')
-  })
+      await clock.advance(1)
+      expect(await codeOf(token)).toBe('token-expired')
+      expect(await codeOf(token)).toBe('token-expired')
+    },
+  )
 
-  test('a token that was made in the future is invalid, but for the leeway', async () => {
+  test('cannot begin later than the leeway allows', async () => {
     expect(await codeOf(await forge({ iat: seconds() + 5 }))).toBe('accepted')
     expect(await codeOf(await forge({ iat: seconds() + 7 }))).toBe('token-invalid')
   })
 
-  test('a token lives no longer than tokens now do, whatever it says', async () => {
+  test('does not exceed the present TTL for any exp', async () => {
     const token = await forge({ exp: seconds() + 10 * 365 * 86_400 })
     expect((await tokens.verify(token)).expiresAt.getTime()).toBe((seconds() + TTL) * 1000)
 
@@ -114,8 +115,8 @@ describe('time', () => {
     expect(await codeOf(token)).toBe('token-expired')
   })
 
-  test('an expired token of a stranger is invalid, not expired', async () => {
-    const token = await forge({ exp: seconds() - 60 }, {}, strangers.signing.privateKey)
+  test('does not matter for a token of a foreign key, which is invalid and not expired', async () => {
+    const token = await forge({ exp: seconds() - 60 }, {}, foreignKeys.signing.privateKey)
 
     expect(await codeOf(token)).toBe('token-invalid')
   })

@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AnswerBuffer, LONGEST_ANSWER } from '../../src/domain/chat/answer-buffer.ts'
 
-describe('an answer', () => {
+describe('AnswerBuffer', () => {
   const almostFull = 'a'.repeat(LONGEST_ANSWER - 1)
 
-  test('is what was added, and every piece is given back as it was kept', () => {
+  test('collects the pieces and returns each as it was added', () => {
     const answer = new AnswerBuffer()
 
     expect(['Hello', '', ' 🙂'].map((piece) => answer.add(piece))).toEqual(['Hello', '', ' 🙂'])
@@ -13,7 +13,7 @@ describe('an answer', () => {
     expect(answer.isFull).toBe(false)
   })
 
-  test('is full at the limit, and takes nothing more', () => {
+  test('is full at the limit and adds nothing more', () => {
     const answer = new AnswerBuffer()
 
     expect(answer.add(`${almostFull}bc`)).toBe(`${almostFull}b`)
@@ -22,7 +22,7 @@ describe('an answer', () => {
     expect(answer.text).toHaveLength(LONGEST_ANSWER)
   })
 
-  test('is full when the limit is reached exactly, and not before', () => {
+  test('is full exactly at the limit and not before', () => {
     const answer = new AnswerBuffer()
     answer.add(almostFull)
     expect(answer.isFull).toBe(false)
@@ -31,9 +31,8 @@ describe('an answer', () => {
     expect(answer.isFull).toBe(true)
   })
 
-  test('ends before a character that fits only by half, and is full then', () => {
+  test('is full before a surrogate pair of which only half fits', () => {
     const answer = new AnswerBuffer()
-
     answer.add(almostFull)
 
     expect(answer.add('🙂')).toBe('')
@@ -42,18 +41,19 @@ describe('an answer', () => {
     expect(answer.text).toBe(almostFull)
   })
 
-  test('is never longer than the limit nor half a character, whatever the pieces', () => {
+  test('never exceeds the limit or splits a surrogate pair', () => {
     const piece = fc
       .tuple(fc.constantFrom('a', '🙂', '한', 'ab🙂'), fc.integer({ min: 0, max: 30_000 }))
       .map(([unit, times]) => unit.repeat(times))
+
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 6 }), (pieces) => {
         const answer = new AnswerBuffer()
-        const kept = pieces.map((one) => answer.add(one)).join('')
-        expect(answer.text).toBe(kept)
-        expect(pieces.join('').startsWith(kept)).toBe(true)
-        expect(kept.length).toBeLessThanOrEqual(LONGEST_ANSWER)
-        expect(kept.isWellFormed()).toBe(true)
+        const added = pieces.map((one) => answer.add(one)).join('')
+        expect(answer.text).toBe(added)
+        expect(pieces.join('').startsWith(added)).toBe(true)
+        expect(added.length).toBeLessThanOrEqual(LONGEST_ANSWER)
+        expect(added.isWellFormed()).toBe(true)
       }),
       { numRuns: 50 },
     )

@@ -18,11 +18,11 @@ function codeOf(text: string, given: Record<string, unknown> = filters): string 
   return 'opened'
 }
 
-test('a cursor gives back the position that was sealed', () => {
+test('a cursor opens to the position that was sealed', () => {
   expect(cursors.open(cursor, filters)).toEqual(position)
 })
 
-test('equal filters open it in whatever order they are given, and undefined is not given', () => {
+test('a cursor opens with equal filters in any order, and undefined counts as absent', () => {
   const { list, userId, q, archived } = filters
   expect(codeOf(cursor, { archived, q, limit: undefined, userId, list })).toBe('opened')
 
@@ -33,16 +33,17 @@ test('equal filters open it in whatever order they are given, and undefined is n
 test.each([
   ['another value', { ...filters, q: 'coffee' }],
   ['another type', { ...filters, archived: 'false' }],
-  ['one filter less', { list: 'conversations', userId: 'u1', q: 'tea' }],
-  ['one filter more', { ...filters, mode: 'concise' }],
+  ['a missing filter', { list: 'conversations', userId: 'u1', q: 'tea' }],
+  ['an additional filter', { ...filters, mode: 'concise' }],
   ['another caller', { ...filters, userId: 'u2' }],
-  ['none', {}],
-])('with other filters it is a mismatch: %s', (_what, given) => {
+  ['no filters', {}],
+])('a cursor is a mismatch with other filters: %s', (_what, given) => {
   expect(codeOf(cursor, given)).toBe('mismatch')
 })
 
-test('a cursor that was changed anywhere is malformed, not a mismatch', () => {
+test('a cursor with any changed byte is malformed, not a mismatch', () => {
   const bytes = Buffer.from(cursor, 'base64url')
+
   for (let index = 0; index < bytes.length; index += 1) {
     const changed = Buffer.from(bytes)
     changed[index]! ^= 1
@@ -51,18 +52,18 @@ test('a cursor that was changed anywhere is malformed, not a mismatch', () => {
 })
 
 test.each([
-  ['nothing', ''],
-  ['text', 'next'],
-  ['padding', `${cursor}=`],
-  ['cut short', cursor.slice(0, 30)],
-  ['cut to less than its seal', cursor.slice(0, 8)],
-  ['too long', 'A'.repeat(100_000)],
-  ['of another server', new Cursors(randomBytes(32)).seal(position, filters)],
+  ['an empty cursor', ''],
+  ['a word', 'next'],
+  ['a cursor with padding', `${cursor}=`],
+  ['a shortened cursor', cursor.slice(0, 30)],
+  ['a cursor shorter than its seal', cursor.slice(0, 8)],
+  ['a cursor of 100 kB', 'A'.repeat(100_000)],
+  ['a cursor of another server', new Cursors(randomBytes(32)).seal(position, filters)],
 ])('%s is malformed', (_what, text) => {
   expect(codeOf(text)).toBe('malformed')
 })
 
-test('any text at all is malformed, never another error', () => {
+test('any text is malformed and causes no other error', () => {
   fc.assert(
     fc.property(fc.string(), (text) => {
       expect(codeOf(text)).toBe('malformed')
@@ -70,7 +71,7 @@ test('any text at all is malformed, never another error', () => {
   )
 })
 
-test('a cursor is at most 512 characters of the URL alphabet', () => {
+test('a cursor has at most 512 characters, all of them safe in a URL', () => {
   const longest = cursors.seal(['x'.repeat(350)], filters)
 
   expect(longest.length).toBeLessThanOrEqual(512)

@@ -2,13 +2,13 @@ import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { type AnswerEvent, EventLog } from '../../src/domain/chat/event-log.ts'
 
-const here = new AbortController().signal
+const neverAborted = new AbortController().signal
 const piece = (text: string) => ({ type: 'text' as const, text })
 const end = { type: 'end' as const }
 
-async function readAll(log: EventLog, gone = here): Promise<AnswerEvent[]> {
+async function readAll(log: EventLog, signal = neverAborted): Promise<AnswerEvent[]> {
   const seen: AnswerEvent[] = []
-  for await (const event of log.read(gone)) seen.push(event)
+  for await (const event of log.read(signal)) seen.push(event)
   return seen
 }
 
@@ -22,33 +22,33 @@ test('events are numbered from 1 without gaps', async () => {
   expect((await readAll(log)).map(({ seq }) => seq)).toEqual([1, 2, 3])
 })
 
-test('nothing comes after the end, not even another end', async () => {
+test('no event follows the end, not even another end', async () => {
   const log = new EventLog()
   for (const event of [piece('a'), end, piece('b'), end]) log.append(event)
 
   expect(textsOf(await readAll(log))).toEqual(['a', 'end'])
 })
 
-test('a reader gets each event as soon as it happens', async () => {
+test('a reader gets each event as soon as it is appended', async () => {
   const log = new EventLog()
-  const reader = log.read(here)
+  const reader = log.read(neverAborted)
+
   for (const text of ['a', 'b']) {
     const next = reader.next()
     log.append(piece(text))
     expect((await next).value).toMatchObject(piece(text))
   }
   log.append(end)
-
   await reader.next()
 
   expect(await reader.next()).toEqual({ done: true, value: undefined })
 })
 
-test('readers do not take events from each other, whenever they come and however slow they are', async () => {
+test('every reader gets all events, whenever it starts and however slow it is', async () => {
   const log = new EventLog()
   log.append(piece('a'))
   const early = readAll(log)
-  const slow = log.read(here)
+  const slow = log.read(neverAborted)
   await slow.next()
   log.append(piece('b'))
   const later = readAll(log)
@@ -61,7 +61,7 @@ test('readers do not take events from each other, whenever they come and however
   expect((await slow.next()).value).toMatchObject({ seq: 3 })
 })
 
-test('a reader that is gone is let go at once, and was never waited for', async () => {
+test('a reader whose signal aborts ends at once', async () => {
   const log = new EventLog()
   const leaving = new AbortController()
   const reading = readAll(log, leaving.signal)
@@ -74,28 +74,28 @@ test('a reader that is gone is let go at once, and was never waited for', async 
   expect(await readAll(log, leaving.signal)).toEqual([])
 })
 
-test('all events that come while a reader is busy are there when it comes back', async () => {
+test('a busy reader later gets all events that were appended meanwhile', async () => {
   const log = new EventLog()
-  const reader = log.read(here)
+  const reader = log.read(neverAborted)
   log.append(piece('0'))
   await reader.next()
   for (let i = 1; i < 1_000; i += 1) log.append(piece(String(i)))
   log.append(end)
-  const seen: AnswerEvent[] = []
 
+  const seen: AnswerEvent[] = []
   for await (const event of reader) seen.push(event)
 
   expect(seen.map(({ seq }) => seq)).toEqual(Array.from({ length: 1_000 }, (_, i) => i + 2))
 })
 
-test('leaves nothing behind at a signal that outlives it, however its reading ended', async () => {
-  const gone = new AbortController().signal
+test('a reader leaves no listener at its signal, however the reading ended', async () => {
+  const { signal } = new AbortController()
   const log = new EventLog()
   log.append({ type: 'text', text: 'a' })
-  const broken = log.read(gone)
-  await broken.next()
-  await broken.return(undefined)
-  const waiting = log.read(gone)
+  const stopped = log.read(signal)
+  await stopped.next()
+  await stopped.return(undefined)
+  const waiting = log.read(signal)
   await waiting.next()
   const next = waiting.next()
   log.append({ type: 'end' })
@@ -103,5 +103,5 @@ test('leaves nothing behind at a signal that outlives it, however its reading en
   await next
 
   expect((await waiting.next()).done).toBe(true)
-  expect(getEventListeners(gone, 'abort')).toEqual([])
+  expect(getEventListeners(signal, 'abort')).toEqual([])
 })

@@ -4,7 +4,7 @@ import { eventIdOf, requireEventId } from '../../src/domain/chat/event-ids.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { expectedVersions } from '../../src/domain/calls/entity-tags.ts'
 
-/** What it is refused with: the code, and the header it names. */
+/** The code and the header of the problem that `work` throws, or its result. */
 function refusalOf(work: () => unknown): unknown {
   try {
     return work()
@@ -28,7 +28,7 @@ describe('If-Match', () => {
     ['W/"3-gzip"', []],
     ['"3-other", "-gzip", "3-gzip-gzip"', []],
     ['"1000000000"', []],
-  ])('%j asks for the versions %j', (header, versions) => {
+  ])('%j expects the versions %j', (header, versions) => {
     expect(expectedVersions(header)).toEqual(versions)
   })
 
@@ -40,7 +40,7 @@ describe('If-Match', () => {
 describe('Last-Event-ID', () => {
   const id = randomUUID()
 
-  test('is the number of an event of this very generation', () => {
+  test('has the number of an event, for a generation in any case and for no other one', () => {
     expect(requireEventId(eventIdOf(id, 7), id)).toBe(7)
     expect(requireEventId(eventIdOf(id.toUpperCase(), 7), id)).toBe(7)
     expect(refusalOf(() => requireEventId(eventIdOf(randomUUID(), 7), id))).toEqual(['not-found'])

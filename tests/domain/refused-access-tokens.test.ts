@@ -14,15 +14,15 @@ import {
   forgeRaw,
   issue,
   keys,
-  rightClaims,
-  rightHeader,
+  validClaims,
+  validHeader,
   seconds,
   server,
-  strangers,
+  foreignKeys,
   tokens,
 } from './access-tokens.given.ts'
 
-describe('a token is refused', () => {
+describe('an access token', () => {
   test.each<[string, Record<string, unknown>]>([
     ['no exp', { exp: undefined }],
     ['a textual exp', { exp: '9999999999' }],
@@ -30,7 +30,7 @@ describe('a token is refused', () => {
     ['no iat', { iat: undefined }],
     ['no sub', { sub: undefined }],
     ['a numeric sub', { sub: 42 }],
-    ['a sub that is no UUID', { sub: 'admin' }],
+    ['a sub that is not a UUID', { sub: 'admin' }],
     ['a list of subs', { sub: [SUBJECT] }],
     ['no sid', { sid: undefined }],
     ['a sid that is an object', { sid: {} }],
@@ -42,11 +42,11 @@ describe('a token is refused', () => {
     ['an unknown role', { role: 'root' }],
     ['no issuer', { iss: undefined }],
     ['another issuer', { iss: 'https://evil.test' }],
-    ['an issuer with a slash more', { iss: `${server.issuer}/` }],
+    ['an issuer with an additional slash', { iss: `${server.issuer}/` }],
     ['no audience', { aud: undefined }],
     ['another audience', { aud: 'https://evil.test' }],
-    ['not before tomorrow', { nbf: 9_999_999_999 }],
-  ])('for its claims: %s', async (_what, claims) => {
+    ['an nbf in the future', { nbf: 9_999_999_999 }],
+  ])('is refused with %s', async (_what, claims) => {
     expect(await codeOf(await forge(claims))).toBe('token-invalid')
   })
 
@@ -55,28 +55,30 @@ describe('a token is refused', () => {
     ['the type of an identity token', { typ: 'JWT' }],
     ['no kid', { kid: undefined }],
     ['an unknown kid', { kid: 'nobody' }],
-    ['the kid of a stranger', { kid: strangers.signing.kid }],
+    ['a foreign kid', { kid: foreignKeys.signing.kid }],
     ['a kid that names a member of Object', { kid: '__proto__' }],
-  ])('for its header: %s', async (_what, header) => {
+  ])('is refused with %s in its header', async (_what, header) => {
     expect(await codeOf(await forge({}, header))).toBe('token-invalid')
   })
 
-  test('for its key, even if it is over, unless it says that it was ours', async () => {
-    const over = { iat: seconds() - TTL - 6, exp: seconds() - 6 }
+  test('of an unknown key is expired only with the issuer of the server and an exp in the past', async () => {
+    const expired = { iat: seconds() - TTL - 6, exp: seconds() - 6 }
     const header = { kid: 'nobody' }
-    expect(await codeOf(await forge(over, header))).toBe('token-expired')
-    expect(await codeOf(await forge({ ...over, exp: seconds() - 4 }, header))).toBe('token-invalid')
-    expect(await codeOf(await forge({ ...over, iss: 'other' }, header))).toBe('token-invalid')
-    expect(await codeOf(await forge({ ...over, exp: 'soon' }, header))).toBe('token-invalid')
 
+    expect(await codeOf(await forge(expired, header))).toBe('token-expired')
+    expect(await codeOf(await forge({ ...expired, exp: seconds() - 4 }, header))).toBe(
+      'token-invalid',
+    )
+    expect(await codeOf(await forge({ ...expired, iss: 'other' }, header))).toBe('token-invalid')
+    expect(await codeOf(await forge({ ...expired, exp: 'soon' }, header))).toBe('token-invalid')
     for (const payload of ['[]', '{', 'null']) {
-      const junk = `${encode(JSON.stringify({ ...rightHeader(), ...header }))}.${encode(payload)}`
+      const junk = `${encode(JSON.stringify({ ...validHeader(), ...header }))}.${encode(payload)}`
       expect(await codeOf(`${junk}.${'A'.repeat(86)}`)).toBe('token-invalid')
     }
   })
 
-  test('for an absurd exp that JSON can say and a date cannot', async () => {
-    const claims = JSON.stringify({ ...rightClaims(), exp: 'EXP' })
+  test('is refused with an exp beyond any date', async () => {
+    const claims = JSON.stringify({ ...validClaims(), exp: 'EXP' })
 
     for (const exp of ['1e999', '1e300', '-1e300', 'null', 'true', '[]', '9007199254740993']) {
       expect(await codeOf(forgeRaw(claims.replace('"EXP"', exp)))).not.toBe('accepted')
@@ -84,26 +86,27 @@ describe('a token is refused', () => {
   })
 
   test.each(['[]', 'null', '42', '"text"', '', '{', '{"sub":'])(
-    'for a payload that is no object: %j',
+    'is refused with a payload that is not an object: %j',
     async (payload) => {
       expect(await codeOf(forgeRaw(payload))).toBe('token-invalid')
     },
   )
 
-  test('for not being signed', async () => {
-    expect(await codeOf(new UnsecuredJWT(rightClaims()).encode())).toBe('token-invalid')
+  test('is refused without a signature', async () => {
+    expect(await codeOf(new UnsecuredJWT(validClaims()).encode())).toBe('token-invalid')
 
-    const none = encode(JSON.stringify({ ...rightHeader(), alg: 'none' }))
+    const none = encode(JSON.stringify({ ...validHeader(), alg: 'none' }))
     const [, payload, signature] = (await issue()).split('.')
     expect(await codeOf(`${none}.${payload}.`)).toBe('token-invalid')
     expect(await codeOf(`${none}.${payload}.${signature}`)).toBe('token-invalid')
   })
 
-  test('for being signed by HMAC with the public key', async () => {
+  test('is refused with an HMAC of the public key', async () => {
     const [jwk] = keys.publicJwks().keys
-    const input = [{ ...rightHeader(), alg: 'HS256' }, rightClaims()]
+    const input = [{ ...validHeader(), alg: 'HS256' }, validClaims()]
       .map((part) => encode(JSON.stringify(part)))
       .join('.')
+
     for (const secret of [JSON.stringify(jwk), jwk!.x!, Buffer.from(jwk!.x!, 'base64url')]) {
       const mac = createHmac('sha256', secret).update(input).digest()
       expect(await codeOf(`${input}.${mac.toString('base64url')}`)).toBe('token-invalid')
@@ -112,10 +115,11 @@ describe('a token is refused', () => {
     }
   })
 
-  test('for bringing its own key, in whatever member', async () => {
-    const { privateKey } = strangers.signing
-    const [jwk] = strangers.publicJwks().keys
-    for (const kid of [keys.signing.kid, strangers.signing.kid]) {
+  test('is refused with a key of its own in its header', async () => {
+    const { privateKey } = foreignKeys.signing
+    const [jwk] = foreignKeys.publicJwks().keys
+
+    for (const kid of [keys.signing.kid, foreignKeys.signing.kid]) {
       for (const member of [
         { jwk },
         { jku: 'https://evil.test/jwks' },
@@ -126,27 +130,25 @@ describe('a token is refused', () => {
     }
   })
 
-  test('for a critical extension that nobody knows', async () => {
-    const header = { ...rightHeader(), crit: ['urn:x'], 'urn:x': true }
-
-    const token = await new SignJWT(rightClaims())
+  test('is refused with an unknown critical extension', async () => {
+    const header = { ...validHeader(), crit: ['urn:x'], 'urn:x': true }
+    const token = await new SignJWT(validClaims())
       .setProtectedHeader(header)
       .sign(keys.signing.privateKey, { crit: { 'urn:x': true } })
 
     expect(await codeOf(token)).toBe('token-invalid')
   })
 
-  test('for another algorithm under our kid', async () => {
+  test('is refused with another algorithm under a known kid', async () => {
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-
-    const token = await new SignJWT(rightClaims())
-      .setProtectedHeader({ ...rightHeader(), alg: 'ES256' })
+    const token = await new SignJWT(validClaims())
+      .setProtectedHeader({ ...validHeader(), alg: 'ES256' })
       .sign(privateKey)
 
     expect(await codeOf(token)).toBe('token-invalid')
   })
 
-  test('for any other spelling of it', async () => {
+  test('is refused in any other spelling', async () => {
     const token = await issue()
     const [header, payload, signature] = token.split('.')
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
@@ -171,10 +173,9 @@ describe('a token is refused', () => {
     for (const spelling of spellings) expect(await codeOf(spelling)).toBe('token-invalid')
   })
 
-  test('for being another kind of secret, or nothing', async () => {
+  test('cannot be an empty text or another kind of secret', async () => {
     const refresh = new RefreshTokens(Buffer.alloc(32)).mint(SESSION, 0)
     const { privateKey } = generateKeyPairSync('ed25519')
-
     const jwk = JSON.stringify(await exportJWK(privateKey))
 
     for (const text of [refresh, '', '.', '..', 'parley_live_abc', jwk]) {
@@ -182,17 +183,18 @@ describe('a token is refused', () => {
     }
   })
 
-  test('unread, if it is longer than 4 kB', async () => {
+  test('is refused when it is longer than 4 kB', async () => {
     const long = await forge({ scope: 'x'.repeat(4096) })
 
     expect(await codeOf(long)).toBe('token-invalid')
     expect(await codeOf('a'.repeat(100_000))).toBe('token-invalid')
   })
 
-  test('for a change anywhere, even after the right one was seen', async () => {
+  test('is refused after a change of any character, also when the original was verified before', async () => {
     const token = await issue()
     await tokens.verify(token)
     const position = fc.integer({ min: 0, max: token.length - 1 })
+
     await fc.assert(
       fc.asyncProperty(position, fc.string({ minLength: 1, maxLength: 1 }), async (at, letter) => {
         fc.pre(token[at] !== letter)
@@ -202,12 +204,13 @@ describe('a token is refused', () => {
     )
   })
 
-  test('whatever header a stranger writes, and never with another error', async () => {
+  test('is refused with any forged header, and with no other error', async () => {
     const [, payload, signature] = (await issue()).split('.')
     const members = fc.dictionary(
       fc.constantFrom('alg', 'typ', 'kid', 'crit', 'b64', 'jwk', 'zip', 'enc', 'x5c'),
       fc.oneof(fc.jsonValue(), fc.constantFrom('EdDSA', 'at+jwt', keys.signing.kid)),
     )
+
     await fc.assert(
       fc.asyncProperty(members, async (header) => {
         const token = `${encode(JSON.stringify(header))}.${payload}.${signature}`

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { packageRoot } from '../../src/lib/package-root.ts'
 import { say, talk } from './builtin.given.ts'
 
-describe("a user's text is data", () => {
+describe('syntax of the rules in the text of a user', () => {
   const attacks = [
     '<set name=Eve>',
     '{topic=evil}',
@@ -32,7 +32,7 @@ describe("a user's text is data", () => {
     '{weight=0}',
   ]
 
-  it.each(attacks)('%s is repeated letter by letter and never run', async (attack) => {
+  it.each(attacks)('is repeated literally and never executed: %s', async (attack) => {
     const [learned, , recalled] = await talk([
       `my favorite thing is X${attack}Y`,
       'ok',
@@ -40,10 +40,11 @@ describe("a user's text is data", () => {
     ])
 
     for (const answer of [learned!, recalled!]) expect(answer).not.toMatch(/undefined|ERR:|hacked/)
-    await expectHonest(attack)
+    await expectOnlyMarksOf(attack)
   })
 
-  async function expectHonest(text: string) {
+  /** Expects no answer to have marks of the rules that the text itself does not have. */
+  async function expectOnlyMarksOf(text: string) {
     const answers = await talk([
       text,
       `My name is ${text}`,
@@ -58,13 +59,13 @@ describe("a user's text is data", () => {
     }
   }
 
-  it('with syntax in the middle of what is remembered, it comes back as it was', async () => {
+  it('is remembered unchanged', async () => {
     expect(await say('I like {topic=x} <b>&', 'what do I like?')).toContain('{topic=x} <b>&')
     expect(await say('I like C++', 'what do I like?')).toContain('C++')
     expect(await say('I like $1 and $&x', 'what do I like?')).toContain('$1 and $&x')
   })
 
-  it('of any kind gets an answer that is well-formed and without marks', async () => {
+  it('of any kind gets a well-formed answer without marks of the rules', async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.string({
@@ -72,9 +73,10 @@ describe("a user's text is data", () => {
       }),
       fc.constantFrom('\ud800', 'a\0b', '👩‍👩‍👧‍👦', '...', ' ', ''),
     )
+
     await fc.assert(
-      fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 4 }), async (said) => {
-        for (const answer of await talk(said)) {
+      fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 4 }), async (texts) => {
+        for (const answer of await talk(texts)) {
           expect(answer).not.toBe('')
           expect(answer.isWellFormed()).toBe(true)
           expect(answer).not.toMatch(/ERR:|\[ERR|‹|\0/)
@@ -85,8 +87,8 @@ describe("a user's text is data", () => {
   })
 })
 
-// A pattern that backtracks without bound would not end before the test's own time is over.
-describe('a hostile message is answered', () => {
+// A pattern that backtracks without bound would exceed the time limit of the test.
+describe('a hostile message', () => {
   const hostile = [
     'a '.repeat(100_000),
     'x'.repeat(200_000),
@@ -103,18 +105,21 @@ describe('a hostile message is answered', () => {
     '<{[('.repeat(50_000),
   ]
 
-  it.each(hostile.map((text) => [text.slice(0, 20), text] as const))('%s…', async (_name, text) => {
-    expect(await say(text)).not.toBe('')
-  })
+  it.each(hostile.map((text) => [text.slice(0, 20), text] as const))(
+    'is answered in time: %s…',
+    async (_name, text) => {
+      expect(await say(text)).not.toBe('')
+    },
+  )
 
-  it('made against any rule', async () => {
+  it('that repeats the words of any rule is answered in time', async () => {
     const rules = ruleLines().filter((line) => line.startsWith('+ '))
     expect(rules.length).toBeGreaterThan(200)
 
-    const fodder = ['a', 'a ', 'i am ', '가', '나는']
+    const fillers = ['a', 'a ', 'i am ', '가', '나는']
     for (const rule of rules) {
       const literal = rule.slice(2).replace(/\(([^)|]*)[^)]*\)/g, '$1')
-      for (const filler of fodder) {
+      for (const filler of fillers) {
         const text = literal.replaceAll('*', filler.repeat(200)) + '!x'
         expect(await say(text), text.slice(0, 80)).not.toBe('')
       }
@@ -122,8 +127,8 @@ describe('a hostile message is answered', () => {
   })
 })
 
-describe('the rules', () => {
-  it('lead nowhere that is missing, and mark only what a rule follows', () => {
+describe('the rules of the built-in engine', () => {
+  it('refer only to topics that exist and mark only what another rule reads', () => {
     const text = ruleLines().join('\n')
     const followed = new Set(
       [...text.matchAll(/% \*‹(\w+)›\*|after<\/call> == (\w+)/g)].map((m) => m[1] ?? m[2]),

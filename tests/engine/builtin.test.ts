@@ -4,7 +4,7 @@ import { BuiltinEngine } from '../../src/engine/builtin/builtin.ts'
 import type { EnginePart, TurnMessage } from '../../src/engine/engine.ts'
 import { engine, instant, partsOf, say, talk, textOf } from './builtin.given.ts'
 
-describe('the built-in conversation', () => {
+describe('the built-in engine', () => {
   it.each([
     ['My name is Grace Hopper.', 'What is my name?', 'Grace Hopper'],
     ["I'm Bob", 'do you know my name?', 'Bob'],
@@ -19,8 +19,8 @@ describe('the built-in conversation', () => {
     ['난 고양이를 진짜 좋아해', '내가 뭘 좋아하지?', '고양이를'],
     ['우리 클래식 음악 이야기 하자', '무슨 얘기 하고 있었지?', '클래식 음악'],
     ['My name is 민지', '제 이름 알아요?', '민지 님'],
-  ])('remembers "%s" in the words of the user', async (told, asked, remembered) => {
-    expect(await say(told, 'Thanks', asked)).toContain(remembered)
+  ])('remembers "%s" in the words of the user', async (statement, question, remembered) => {
+    expect(await say(statement, 'Thanks', question)).toContain(remembered)
   })
 
   it.each([
@@ -33,11 +33,11 @@ describe('the built-in conversation', () => {
     ['3 더하기 4 곱하기 2는 얼마예요?', '11이에요'],
     ['1 / 0', 'no finite answer'],
     ['5 나누기 0은?', '0으로 나누'],
-  ])('calculates %s', async (question, result) => {
+  ])('solves "%s"', async (question, result) => {
     expect(await say(question)).toContain(result)
   })
 
-  it('says that it is rules and not a language model, and how to get one', async () => {
+  it('says that it follows rules and is not a language model, and how to connect one', async () => {
     expect(await say('Are you human?')).toMatch(/not a language model|not even a language model/)
     expect(await say('How do you work?')).toContain('CHAT_UPSTREAM_URL')
     expect(await say('너 사람이야?')).toMatch(/프로그램|규칙/)
@@ -52,7 +52,7 @@ describe('the built-in conversation', () => {
     expect(again).toMatch(/[가-힣]/)
   })
 
-  it('knows what a yes or a no belongs to', async () => {
+  it('relates yes and no to its own question', async () => {
     const [first, second, stop] = await talk(['tell me a joke', 'yes', 'no'])
 
     expect(first).toMatch(/\?$/)
@@ -61,42 +61,42 @@ describe('the built-in conversation', () => {
     expect(await say('농담 하나 해줘', '아니 괜찮아')).toMatch(/농담은 여기까지|밑천/)
   })
 
-  it('reflects what the user said of themselves', async () => {
+  it('reflects what users say about themselves', async () => {
     expect(await say('I feel sad because my boss ignores me')).toMatch(/your boss ignores you/)
   })
 
-  it('varies: the same helpless question gets other words', async () => {
+  it('varies its words when it does not understand', async () => {
     const answers = await talk(['qwxz vbnm', 'plgh trew', 'zxcv mnbq', 'hjkl poiu'])
 
     expect(new Set(answers).size).toBe(4)
   })
 
-  it('takes only an answer for a name after it asked for one', async () => {
+  it('takes the reply to its question as a name only if it can be one', async () => {
     expect(await say('What is my name?', 'why')).not.toContain('meet you')
     expect(await say('What is my name?', 'Zoë')).toContain('Zoë')
   })
 
-  it('hears every sentence of a message', async () => {
+  it('responds to every sentence of a message', async () => {
     const answer = await say('Hi! My name is Ada. What can you do?')
 
     expect(answer).toContain('Ada')
     expect(answer).toContain('arithmetic')
   })
+
+  it('repeats all that it knows about the user in whole sentences', async () => {
+    const answers = await talk([
+      'My name is Ada',
+      "My dog's name is Rex",
+      'what do you know about me?',
+    ])
+
+    expect(answers.at(-1)).toContain('your name is Ada')
+    expect(answers.at(-1)).toContain("your dog's name is Rex")
+  })
 })
 
-it('tells a person all that it was told, in whole sentences', async () => {
-  const answers = await talk([
-    'My name is Ada',
-    "My dog's name is Rex",
-    'what do you know about me?',
-  ])
-
-  expect(answers.at(-1)).toContain('your name is Ada')
-  expect(answers.at(-1)).toContain("your dog's name is Rex")
-})
-
-describe('the same turn gets the same answer', () => {
-  const said = [
+describe('the answer to a turn', () => {
+  const texts = [
     'Hi',
     'My name is Ada',
     'I like tea',
@@ -105,13 +105,14 @@ describe('the same turn gets the same answer', () => {
     'hm',
     'what do you know about me?',
   ]
-  const long = Array.from({ length: 75 }, (_, index) => said[index % said.length]!)
+  const long = Array.from({ length: 75 }, (_, index) => texts[index % texts.length]!)
 
-  it('on an instance that never saw the conversation', async () => {
+  it('is the same on an instance that does not know the conversation', async () => {
     const messages: TurnMessage[] = []
+
     for (const [index, answer] of (await talk(long, { conversationId: 'long' })).entries()) {
       messages.push({ role: 'user', content: long[index]! })
-      // A new engine every few turns, with an empty memory.
+      // Every few turns, an engine with an empty memory answers too.
       if (index % 9 === 0) {
         const other = new BuiltinEngine(instant)
         expect(textOf(await partsOf(messages, { on: other, conversationId: 'long' }))).toBe(answer)
@@ -120,33 +121,35 @@ describe('the same turn gets the same answer', () => {
     }
   })
 
-  it('however often it is asked', async () => {
+  it('is the same for every repetition', async () => {
     const messages: TurnMessage[] = [{ role: 'user', content: 'tell me a joke' }]
     const first = textOf(await partsOf(messages))
     messages.push({ role: 'assistant', content: first }, { role: 'user', content: 'yes' })
 
-    const asked = [await partsOf(messages), await partsOf(messages), await partsOf(messages)]
+    const answers = [await partsOf(messages), await partsOf(messages), await partsOf(messages)]
 
-    expect(new Set(asked.map(textOf)).size).toBe(1)
+    expect(new Set(answers.map(textOf)).size).toBe(1)
   })
 
-  it('while other conversations go on at the same moment', async () => {
+  it('is the same while other conversations are in progress', async () => {
     const names = ['Ada', 'Grace', 'Alan', '민수', 'Edsger']
-    const asked = names.map((name) =>
-      talk([`My name is ${name}`, 'joke', 'yes', 'What is my name?'], { conversationId: name }),
+    const textsOf = (name: string) => [`My name is ${name}`, 'joke', 'yes', 'What is my name?']
+
+    const conversations = await Promise.all(
+      names.map((name) => talk(textsOf(name), { conversationId: name })),
     )
 
-    for (const [index, answers] of (await Promise.all(asked)).entries()) {
-      expect(answers.at(-1)).toContain(names[index])
-      const alone = { conversationId: names[index]!, on: new BuiltinEngine(instant) }
-      const said = [`My name is ${names[index]}`, 'joke', 'yes', 'What is my name?']
-      expect(await talk(said, alone)).toEqual(answers)
+    for (const [index, answers] of conversations.entries()) {
+      const name = names[index]!
+      expect(answers.at(-1)).toContain(name)
+      const alone = { conversationId: name, on: new BuiltinEngine(instant) }
+      expect(await talk(textsOf(name), alone)).toEqual(answers)
     }
   })
 })
 
-describe('modes and streaming', () => {
-  it('streams word by word, each with its space, then ends once with an estimate', async () => {
+describe('the delivery of an answer', () => {
+  it('streams each word with its space, then ends once with an estimate of its usage', async () => {
     const parts = await partsOf([{ role: 'user', content: 'What can you do?' }])
     const texts = parts.filter((part) => part.type === 'text').map(({ text }) => text)
 
@@ -160,24 +163,31 @@ describe('modes and streaming', () => {
     expect(parts.filter((part) => part.type === 'end')).toHaveLength(1)
   })
 
-  it('is one sentence when concise, but never half a joke; longer when creative', async () => {
-    const said = ['how do you work?']
-    const [plain] = await talk(said)
-    const [concise] = await talk(said, { mode: 'concise' })
-    const [creative] = await talk(said, { mode: 'creative' })
+  it('is shorter in the mode concise and longer in the mode creative', async () => {
+    const texts = ['how do you work?']
+
+    const [plain] = await talk(texts)
+    const [concise] = await talk(texts, { mode: 'concise' })
+    const [creative] = await talk(texts, { mode: 'creative' })
+
     expect(plain!.startsWith(concise!)).toBe(true)
     expect(concise!.length).toBeLessThan(plain!.length)
     expect(creative!.startsWith(plain!)).toBe(true)
     expect(creative!.length).toBeGreaterThan(plain!.length)
+  })
 
-    const more = ['tell me a joke', ...Array<string>(5).fill('yes')]
-    const jokes = await talk(more)
-    for (const [index, joke] of (await talk(more, { mode: 'concise' })).entries()) {
+  it('contains whole jokes in the mode concise too', async () => {
+    const texts = ['tell me a joke', ...Array<string>(5).fill('yes')]
+
+    const jokes = await talk(texts)
+    const concise = await talk(texts, { mode: 'concise' })
+
+    for (const [index, joke] of concise.entries()) {
       expect(jokes[index]!.slice(joke.length)).toMatch(/^ [^.!?]+\?$/)
     }
   })
 
-  it('never cuts the way to help', async () => {
+  it('always contains the number of a helpline after a mention of suicide', async () => {
     expect(await talk(['I want to die'], { mode: 'concise' })).toEqual([
       expect.stringContaining('988'),
     ])
@@ -186,7 +196,7 @@ describe('modes and streaming', () => {
     expect(await say('I want to die. Hello. What can you do? Thanks.')).toContain('988')
   })
 
-  it('stops at the next word when aborted, without any wait between words', async () => {
+  it('stops at the next word when the caller aborts, without a wait between words', async () => {
     const abort = new AbortController()
     const messages = [{ role: 'user' as const, content: 'help' }]
     const parts = engine.answer({ conversationId: 'c1', mode: defaultMode, messages }, abort.signal)
@@ -197,13 +207,13 @@ describe('modes and streaming', () => {
     await expect(parts.next()).rejects.toThrow('left')
   })
 
-  it('waits between words, not before the first, and stops in a wait when aborted', async () => {
+  it('waits between words, not before the first, and stops in a wait when the caller aborts', async () => {
     const abort = new AbortController()
-    const waited: number[] = []
+    const waits: number[] = []
     const slow = new BuiltinEngine({
       wait: async (ms, signal) => {
-        waited.push(ms)
-        if (waited.length === 3) abort.abort(new Error('left'))
+        waits.push(ms)
+        if (waits.length === 3) abort.abort(new Error('left'))
         signal?.throwIfAborted()
       },
     })
@@ -217,18 +227,18 @@ describe('modes and streaming', () => {
     const reading = (async () => {
       for await (const part of slow.answer(turn, abort.signal)) {
         if (part.type === 'text') texts.push(part.text)
-        if (texts.length === 1) expect(waited).toEqual([])
+        if (texts.length === 1) expect(waits).toEqual([])
       }
     })()
 
     await expect(reading).rejects.toThrow('left')
     expect(texts).toHaveLength(3)
-    expect(waited).toEqual([15, 15, 15])
+    expect(waits).toEqual([15, 15, 15])
   })
 
-  it('waits for nobody where the answer is delivered whole', async () => {
-    const waited: number[] = []
-    const paced = new BuiltinEngine({ wait: async (ms) => void waited.push(ms) })
+  it('has no waits when it is delivered whole', async () => {
+    const waits: number[] = []
+    const paced = new BuiltinEngine({ wait: async (ms) => void waits.push(ms) })
     const messages = [{ role: 'user' as const, content: 'help' }]
     const turn = { conversationId: 'c1', mode: defaultMode, messages, delivery: 'whole' as const }
     let last: EnginePart | undefined
@@ -236,6 +246,6 @@ describe('modes and streaming', () => {
     for await (const part of paced.answer(turn, new AbortController().signal)) last = part
 
     expect(last).toMatchObject({ type: 'end' })
-    expect(waited).toEqual([])
+    expect(waits).toEqual([])
   })
 })

@@ -16,8 +16,8 @@ function read(...pieces: (string | Uint8Array)[]): string[] {
   return readEvents(...pieces).map(({ data }) => data)
 }
 
-describe('event stream', () => {
-  it('takes LF, CR and CRLF as the end of a line', () => {
+describe('EventStreamParser', () => {
+  it('accepts LF, CR and CRLF as the end of a line', () => {
     expect(read('data: a\n\ndata: b\r\rdata: c\r\n\r\n')).toEqual(['a', 'b', 'c'])
   })
 
@@ -29,7 +29,7 @@ describe('event stream', () => {
     expect(read(': ping\n\nid: 3\nretry: 1\ndatum: no\n\ndata: yes\n\n')).toEqual(['yes'])
   })
 
-  it('gives each event its own name, and one with a name alone too', () => {
+  it('returns each event with its own name, also one with a name alone', () => {
     expect(readEvents('event: error\n\nevent:x\nevent: y\ndata: a\n\ndata: b\n\n')).toEqual([
       { name: 'error', data: '' },
       { name: 'y', data: 'a' },
@@ -37,11 +37,11 @@ describe('event stream', () => {
     ])
   })
 
-  it('drops an event that the end of the stream cut', () => {
+  it('drops an event that is incomplete at the end of the stream', () => {
     expect(read('data: whole\n\ndata: cut')).toEqual(['whole'])
   })
 
-  it('gives the same events wherever the bytes are split, inside characters and line ends too', () => {
+  it('returns the same events wherever the bytes are split, also inside characters and line ends', () => {
     const stream = new TextEncoder().encode(
       ': hi\r\n\r\ndata: 안녕 😀\r\ndata: é\r\n\r\ndata: [DONE]\n\ndata: x\r\r',
     )
@@ -58,7 +58,7 @@ describe('event stream', () => {
     expect(read(...Array.from(stream, (byte) => Uint8Array.of(byte)))).toEqual(read(stream))
   })
 
-  it('refuses an event beyond 1 MB, as one line and as many', () => {
+  it('throws EventTooLarge beyond 1 MB, for one line and for several', () => {
     const half = `data: ${'x'.repeat(600 * 1024)}`
 
     expect(() => read(half, half)).toThrow(EventTooLarge)
@@ -67,9 +67,10 @@ describe('event stream', () => {
     expect(read(`${half}\n\n`, `${half}\n\n`)).toHaveLength(2)
   })
 
-  it('reads an event of 300 kB that comes byte by byte', () => {
+  it('reads an event of 300 kB that arrives byte by byte', () => {
     const bytes = new TextEncoder().encode(`data: ${'x'.repeat(300_000)}\n\n`)
     const parser = new EventStreamParser()
+
     const events = [...bytes].flatMap((byte) => parser.push(Uint8Array.of(byte)))
 
     expect(events[0]!.data).toHaveLength(300_000)

@@ -1,26 +1,31 @@
 import { describe, expect, it } from 'vitest'
 import { until } from '../support/clock/until.ts'
 import { startUpstream, type TestUpstream } from '../support/upstream/upstream.ts'
-import { FOR_GOOD } from './refusals.ts'
 import { type Body, endOf, engineFor, failureOf, turnOf } from './negotiation.given.ts'
+import { PERMANENT } from './refusals/permanent.ts'
 
-const askedModels = ({ calls }: TestUpstream) =>
+const UNKNOWN_MODEL = PERMANENT['unknown-model']![0]
+
+const modelListCalls = ({ calls }: TestUpstream) =>
   calls.filter(({ path }) => path === '/v1/models').length
 
-describe('the check of an upstream that keeps its list to itself', () => {
+describe('the check of an upstream that does not list its models', () => {
   it.each([
     [404, 'm', 'up'],
     [404, undefined, 'down'],
     [403, 'm', 'down'],
     [503, 'm', 'down'],
-  ] as const)('(%i, with the model %s) is %s', async (modelsStatus, model, result) => {
-    await using upstream = await startUpstream({ modelsStatus })
-    const { engine } = engineFor(upstream, { ...(model !== undefined && { model }) })
+  ] as const)(
+    'for the status %i and the configured model %s is %s',
+    async (modelsStatus, model, result) => {
+      await using upstream = await startUpstream({ modelsStatus })
+      const { engine } = engineFor(upstream, { ...(model !== undefined && { model }) })
 
-    expect(await engine.check()).toBe(result)
-  })
+      expect(await engine.check()).toBe(result)
+    },
+  )
 
-  it('is up once it has answered a call', async () => {
+  it('is up after the upstream has answered a call', async () => {
     await using upstream = await startUpstream({ modelsStatus: 403 })
     const { engine } = engineFor(upstream, { model: 'm' })
 
@@ -30,19 +35,16 @@ describe('the check of an upstream that keeps its list to itself', () => {
   })
 })
 
-/** Knows the models that it lists, and no other. */
-const knowsItsList = (upstream: TestUpstream) => (body: Body) =>
-  (upstream.script.models ?? []).includes(String(body['model']))
-    ? undefined
-    : FOR_GOOD['unknown-model']![0]
+/** Refuses every model that the upstream does not list. */
+const refuseUnlisted = (upstream: TestUpstream) => (body: Body) =>
+  (upstream.script.models ?? []).includes(String(body['model'])) ? undefined : UNKNOWN_MODEL
 
-describe('the model that an upstream lists', () => {
-  it('is listed again when it is gone, and the call is repeated', async () => {
+describe('the first listed model', () => {
+  it('is replaced by the first of a new list when the upstream no longer knows it', async () => {
     await using upstream = await startUpstream({ models: ['old'] })
     const { engine } = engineFor(upstream)
     await endOf(engine, turnOf('Hi'))
-
-    upstream.script = { models: ['new'], refuses: knowsItsList(upstream) }
+    upstream.script = { models: ['new'], refuses: refuseUnlisted(upstream) }
 
     expect(await endOf(engine, turnOf('Hi'))).toMatchObject({ model: 'new' })
     expect(upstream.completions.map(({ body }) => String(body.model))).toEqual([
@@ -53,63 +55,64 @@ describe('the model that an upstream lists', () => {
     expect(engine.model).toBe('new')
   })
 
-  it('is listed once for many calls that find it gone at the same moment', async () => {
+  it('is looked up once for concurrent calls that find it unknown', async () => {
     await using upstream = await startUpstream({ models: ['old'] })
     const { engine } = engineFor(upstream)
     await endOf(engine, turnOf('Hi'))
-    upstream.script = { models: ['new'], refuses: knowsItsList(upstream) }
+    upstream.script = { models: ['new'], refuses: refuseUnlisted(upstream) }
 
     await Promise.all(Array.from({ length: 20 }, () => endOf(engine, turnOf('Hi'))))
 
-    expect(askedModels(upstream)).toBe(2)
+    expect(modelListCalls(upstream)).toBe(2)
   })
 
-  it('is refused for good, once, when the list still has it', async () => {
-    await using upstream = await startUpstream({ refuses: () => FOR_GOOD['unknown-model']![0] })
+  it('leads to upstream-refused without a retry when it is refused but still listed', async () => {
+    await using upstream = await startUpstream({ refuses: () => UNKNOWN_MODEL })
     const { engine } = engineFor(upstream)
 
     expect((await failureOf(engine)).code).toBe('upstream-refused')
     expect(upstream.completions).toHaveLength(1)
-    expect(askedModels(upstream)).toBe(2)
+    expect(modelListCalls(upstream)).toBe(2)
   })
 
-  it('is not looked for where the operator named one', async () => {
-    await using upstream = await startUpstream({ refuses: () => FOR_GOOD['unknown-model']![0] })
+  it('is not looked up when the operator configures a model', async () => {
+    await using upstream = await startUpstream({ refuses: () => UNKNOWN_MODEL })
 
     await failureOf(engineFor(upstream, { model: 'm' }).engine)
 
     expect(upstream.calls).toHaveLength(1)
   })
 
-  it('is found for the others when the caller that asked first leaves', async () => {
+  it('is still looked up for the other callers when the first one aborts', async () => {
     await using upstream = await startUpstream({ modelsStall: true })
     const { engine } = engineFor(upstream)
     const abort = new AbortController()
     const first = endOf(engine, turnOf('Hi'), abort.signal)
     const second = endOf(engine, turnOf('Hi'))
     await until(() => upstream.calls.length === 1)
-    const reason = new Error('the visitor left')
+    const reason = new Error('the caller left')
+
     abort.abort(reason)
     await expect(first).rejects.toBe(reason)
-
     upstream.release()
+
     expect((await second).type).toBe('end')
-    expect(askedModels(upstream)).toBe(1)
+    expect(modelListCalls(upstream)).toBe(1)
   })
 
-  it('is not waited for any longer when every caller has left', async () => {
+  it('stops being looked up when every caller has aborted', async () => {
     await using upstream = await startUpstream({ modelsStall: true })
     const { engine } = engineFor(upstream)
     const abort = new AbortController()
-    const reason = new Error('the visitor left')
+    const reason = new Error('the caller left')
     const first = endOf(engine, turnOf('Hi'), abort.signal)
     await until(() => upstream.calls.length === 1)
-    abort.abort(reason)
-    await expect(first).rejects.toBe(reason)
 
+    abort.abort(reason)
+
+    await expect(first).rejects.toBe(reason)
     await upstream.calls[0]!.closed
     expect(upstream.calls[0]!.aborted).toBe(true)
-
     upstream.script = {}
     expect((await endOf(engine, turnOf('Hi'))).type).toBe('end')
   })

@@ -11,17 +11,19 @@ const never = new AbortController().signal
 
 export const KEY = 'sk-very-secret'
 
+/** The text of the user, which no log entry and no failure may contain. */
 export const SAID = 'What the user said of temperature'
 
+/** A turn with these messages, the last by the user and each other one by the other side. */
 export function turnOf(...messages: string[]): Turn {
-  const told = messages.map((content, index): TurnMessage => {
+  const history = messages.map((content, index): TurnMessage => {
     const isUsers = (messages.length - index) % 2 === 1
     return { role: isUsers ? 'user' : 'assistant', content }
   })
-  return { conversationId: 'c1', mode: defaultMode, messages: told }
+  return { conversationId: 'c1', mode: defaultMode, messages: history }
 }
 
-/** An engine whose tries wait for nothing, and what it logs. */
+/** An engine that retries without a wait, and what it logs. */
 export function engineFor(upstream: TestUpstream, options: Partial<OpenAiCompatibleOptions> = {}) {
   const logged: { facts: Record<string, unknown>; message: string }[] = []
   const info = (facts: Record<string, unknown>, message: string) => {
@@ -42,12 +44,14 @@ export function engineFor(upstream: TestUpstream, options: Partial<OpenAiCompati
   return { engine, logged }
 }
 
+/** The last part of the answer. */
 export async function endOf(engine: OpenAiCompatibleEngine, turn: Turn, signal = never) {
   const parts: EnginePart[] = []
   for await (const part of engine.answer(turn, signal)) parts.push(part)
   return parts.at(-1)!
 }
 
+/** The failure of the answer; fails the test when there is none. */
 export async function failureOf(
   engine: OpenAiCompatibleEngine,
   turn = turnOf(SAID),

@@ -12,12 +12,14 @@ export const never = new AbortController().signal
 
 export const KEY = 'sk-very-secret'
 
+/** The shortest stream with a whole answer. */
 export const SOUND_STREAM = 'data: {"choices":[{"delta":{"content":"Hi"}}]}\n\ndata: [DONE]\n\n'
 
 export function turn(text = 'Hi', mode = defaultMode): Turn {
   return { conversationId: 'c1', mode, messages: [{ role: 'user', content: text }] }
 }
 
+/** An engine for the upstream, and the waits between its attempts. */
 export function engineFor(upstream: TestUpstream, options: Partial<OpenAiCompatibleOptions> = {}) {
   const waits: number[] = []
   const engine = new OpenAiCompatibleEngine({
@@ -31,7 +33,7 @@ export function engineFor(upstream: TestUpstream, options: Partial<OpenAiCompati
   return { engine, waits }
 }
 
-/** Skips the waits between tries and never ends the long ones, which only a silent upstream would. */
+/** Skips the waits between attempts, and never ends the longer ones, which end the call to a silent upstream. */
 export function clockThatSkips(waits: number[] = []) {
   return {
     ...systemClock,
@@ -43,6 +45,7 @@ export function clockThatSkips(waits: number[] = []) {
   }
 }
 
+/** Reads the answer to its end; `into` keeps the parts that came before a failure. */
 export async function read(parts: AsyncIterable<EnginePart>, into: EnginePart[] = []) {
   for await (const part of parts) into.push(part)
   return into
@@ -52,7 +55,7 @@ export function textOf(parts: EnginePart[]): string {
   return parts.map((part) => (part.type === 'text' ? part.text : '')).join('')
 }
 
-/** Plays the script and gives what came and how it failed. */
+/** Reads one answer of an upstream with this script: the parts, the failure, the waits and the calls. */
 export async function play(script: UpstreamScript, options?: Partial<OpenAiCompatibleOptions>) {
   await using upstream = await startUpstream(script)
   const { engine, waits } = engineFor(upstream, options)
@@ -66,7 +69,7 @@ export async function play(script: UpstreamScript, options?: Partial<OpenAiCompa
   return { parts, failure: failure as EngineFailure | undefined, waits, calls, completions }
 }
 
-/** A stream as these events, each line ended as one likes. */
+/** A stream of these events. */
 export function streamOf(events: readonly (object | string)[], lineEnd = '\n'): UpstreamScript {
   const lines = events.map((event) =>
     typeof event === 'string' ? event : `data: ${JSON.stringify(event)}`,
@@ -75,14 +78,20 @@ export function streamOf(events: readonly (object | string)[], lineEnd = '\n'): 
   return { reply: { contentType: 'text/event-stream', body } }
 }
 
+/** A chunk with this content. */
 export const says = (content: unknown, more: object = {}) => ({
   choices: [{ index: 0, delta: { content }, ...more }],
 })
 
+/** A chunk with this delta. */
+export const deltaOf = (delta: object) => ({ choices: [{ index: 0, delta }] })
+
 export const DONE = 'data: [DONE]'
 
+/** A chunk with this finish reason. */
 export const ends = (reason: unknown) => says('', { finish_reason: reason })
 
+/** An answer that is not streamed. */
 export const WHOLE = {
   object: 'chat.completion',
   model: 'whole-1',
@@ -90,6 +99,7 @@ export const WHOLE = {
   usage: { prompt_tokens: 2, completion_tokens: 3, total_tokens: 5 },
 }
 
+/** A reply with this body instead of a stream. */
 export function wholeOf(body: object, contentType = 'application/json'): UpstreamScript {
   return { reply: { contentType, body: JSON.stringify(body) } }
 }

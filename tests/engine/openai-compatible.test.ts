@@ -15,7 +15,7 @@ import {
 } from './openai-compatible.given.ts'
 
 describe('an answer from an upstream', () => {
-  it('comes in pieces and ends once, with the model and the usage that the upstream told', async () => {
+  it('arrives in pieces and ends once, with the model and usage that the upstream reports', async () => {
     const { parts } = await play({})
 
     expect(textOf(parts)).toBe('Hello from upstream.')
@@ -29,14 +29,60 @@ describe('an answer from an upstream', () => {
     expect(parts.filter((part) => part.type === 'end')).toHaveLength(1)
   })
 
-  it('is asked with the prompt and the sampling of the mode, the key, and usage included', async () => {
+  it('has the usage of the last choice, or an estimate when none is reported', async () => {
+    const reported = await play({ usage: 'in-last-choice' })
+    const unreported = await play({ usage: 'never' })
+
+    expect(reported.parts.at(-1)).toMatchObject({ usage: { totalTokens: 15, source: 'upstream' } })
+    expect(unreported.parts.at(-1)).toMatchObject({
+      usage: { outputTokens: 5, source: 'estimated' },
+    })
+  })
+
+  it('stays whole when the bytes are split inside characters and lines', async () => {
+    const { parts } = await play({ words: ['안녕', '하세요 ', '😀é'], bytesPerWrite: 1 })
+
+    expect(textOf(parts)).toBe('안녕하세요 😀é')
+  })
+
+  it('keeps a surrogate pair that two chunks share, and replaces lone surrogates and U+0000', async () => {
+    const { parts } = await play({ words: ['\ud83d', '\ude00', 'a\0b', '\ud800', 'c', '\ud83d'] })
+
+    expect(textOf(parts)).toBe('😀a\ufffdb\ufffdc\ufffd')
+  })
+
+  it('contains neither reasoning nor comments', async () => {
+    const { parts } = await play({ reasoning: true, preamble: ': PROCESSING\n\n', words: ['Yes.'] })
+
+    expect(textOf(parts)).toBe('Yes.')
+  })
+
+  it('is complete with a finish reason or [DONE] alone', async () => {
+    expect((await play({ withoutDone: true })).parts.at(-1)?.type).toBe('end')
+    expect((await play({ withoutFinish: true })).parts.at(-1)?.type).toBe('end')
+  })
+
+  it('is complete with a finish reason while the connection stays open', async () => {
+    // Only the second that the engine waits for usage and [DONE] passes.
+    const wait = (ms: number, signal?: AbortSignal) =>
+      systemClock.wait(ms === 1_000 ? 20 : 60_000, signal)
+    const clock = { ...systemClock, wait }
+
+    const { parts } = await play({ withoutDone: true, staysOpen: true }, { clock })
+
+    expect(parts.at(-1)?.type).toBe('end')
+  })
+})
+
+describe('a request to an upstream', () => {
+  it('has the prompt and sampling of the mode and the key, and requests usage', async () => {
     await using upstream = await startUpstream()
     const { engine } = engineFor(upstream, { model: 'chosen' })
     const mode = modes[1]!
 
     await read(engine.answer(turn('Hi', mode), never))
-    const { body, headers } = upstream.completions[0]!
 
+    const { body, headers } = upstream.completions[0]!
     expect(headers.authorization).toBe(`Bearer ${KEY}`)
     expect(body).toEqual({
       model: 'chosen',
@@ -51,7 +97,7 @@ describe('an answer from an upstream', () => {
     })
   })
 
-  it('needs no key and sends no empty system prompt', async () => {
+  it('has neither a missing key nor an empty system prompt', async () => {
     await using upstream = await startUpstream()
     const engine = new OpenAiCompatibleEngine({
       url: `${upstream.url}/`,
@@ -66,11 +112,34 @@ describe('an answer from an upstream', () => {
     expect(upstream.completions[0]!.body.messages).toHaveLength(1)
   })
 
-  it('uses the first model that the upstream lists, asked once', async () => {
+  it('alternates between user and assistant for any history', async () => {
+    await using upstream = await startUpstream()
+    const { engine } = engineFor(upstream)
+    const messages = [
+      { role: 'assistant', content: 'cut off' },
+      { role: 'user', content: 'a' },
+      { role: 'user', content: 'b' },
+      { role: 'assistant', content: 'c' },
+      { role: 'user', content: 'd' },
+    ] as const
+    const mode = { ...defaultMode, systemPrompt: '' }
+
+    await read(engine.answer({ conversationId: 'c1', mode, messages }, never))
+
+    expect(upstream.completions[0]!.body.messages).toEqual([
+      { role: 'user', content: 'a\n\nb' },
+      { role: 'assistant', content: 'c' },
+      { role: 'user', content: 'd' },
+    ])
+  })
+})
+
+describe('the model, when none is configured', () => {
+  it('is the first that the upstream lists, in one lookup for all calls', async () => {
     await using upstream = await startUpstream({ models: ['first', 'second'] })
     const { engine } = engineFor(upstream)
-    await read(engine.answer(turn(), never))
 
+    await read(engine.answer(turn(), never))
     await read(engine.answer(turn(), never))
 
     expect(upstream.completions.map(({ body }) => String(body.model))).toEqual(['first', 'first'])
@@ -78,60 +147,32 @@ describe('an answer from an upstream', () => {
     expect(engine.model).toBe('first')
   })
 
-  it('takes usage from the last choice too, and estimates when it is never told', async () => {
-    const told = await play({ usage: 'in-last-choice' })
-    expect(told.parts.at(-1)).toMatchObject({ usage: { totalTokens: 15, source: 'upstream' } })
+  it('is shown without the folders of a model file, and requested with them', async () => {
+    const path = '/home/somebody/models/gemma-3.gguf'
+    await using upstream = await startUpstream({ models: [path] })
+    const { engine } = engineFor(upstream)
 
-    const silent = await play({ usage: 'never' })
-    expect(silent.parts.at(-1)).toMatchObject({ usage: { outputTokens: 5, source: 'estimated' } })
-  })
+    const parts = await read(engine.answer(turn(), never))
 
-  it('stays whole when bytes split inside a character or a line', async () => {
-    const { parts } = await play({ words: ['안녕', '하세요 ', '😀é'], bytesPerWrite: 1 })
-
-    expect(textOf(parts)).toBe('안녕하세요 😀é')
-  })
-
-  it('keeps a surrogate pair that two chunks share, and replaces lone surrogates and U+0000', async () => {
-    const { parts } = await play({ words: ['\ud83d', '\ude00', 'a\0b', '\ud800', 'c', '\ud83d'] })
-
-    expect(textOf(parts)).toBe('😀a\ufffdb\ufffdc\ufffd')
-  })
-
-  it('leaves out reasoning and comments', async () => {
-    const { parts } = await play({ reasoning: true, preamble: ': PROCESSING\n\n', words: ['Yes.'] })
-
-    expect(textOf(parts)).toBe('Yes.')
-  })
-
-  it('is complete with a finish reason or [DONE] alone, and when the server then stays open', async () => {
-    expect((await play({ withoutDone: true })).parts.at(-1)?.type).toBe('end')
-    expect((await play({ withoutFinish: true })).parts.at(-1)?.type).toBe('end')
-
-    // Only the second that is left for usage and [DONE] ever passes.
-    const wait = (ms: number, signal?: AbortSignal) =>
-      systemClock.wait(ms === 1_000 ? 20 : 60_000, signal)
-    const clock = { ...systemClock, wait }
-    const open = await play({ withoutDone: true, staysOpen: true }, { clock })
-    expect(open.parts.at(-1)?.type).toBe('end')
+    expect(parts.at(-1)).toMatchObject({ model: 'gemma-3.gguf' })
+    expect(engine.model).toBe('gemma-3.gguf')
+    expect(upstream.completions[0]!.body.model).toBe(path)
   })
 })
 
 describe('the check of an upstream', () => {
-  it('is up when it lists models and down when it does not, asked once for callers close together', async () => {
+  it('reports whether models are listed, and keeps its result for 5 s', async () => {
     await using upstream = await startUpstream()
     let nowMs = 0
     const clock = { ...systemClock, monotonicMs: () => nowMs }
     const { engine } = engineFor(upstream, { clock })
+
     expect(await Promise.all([engine.check(), engine.check()])).toEqual(['up', 'up'])
     expect(upstream.calls).toHaveLength(1)
-
     upstream.script = { modelsStatus: 500 }
     expect(await engine.check()).toBe('up')
-
     nowMs = 4_999
     expect(await engine.check()).toBe('up')
-
     nowMs = 5_000
     expect(await engine.check()).toBe('down')
   })

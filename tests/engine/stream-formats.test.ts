@@ -1,25 +1,19 @@
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { defaultMode } from '../../src/domain/chat/modes.ts'
-import { startUpstream } from '../support/upstream/upstream.ts'
 import {
   DONE,
   SOUND_STREAM,
   WHOLE,
   ends,
-  engineFor,
-  never,
   play,
-  read,
   says,
   streamOf,
   textOf,
-  turn,
   wholeOf,
 } from './openai-compatible.given.ts'
 
-describe('whatever a server makes of the format', () => {
-  it.each(['\n', '\r', '\r\n'])('lines may end with %j', async (lineEnd) => {
+describe('a stream of an upstream', () => {
+  it.each(['\n', '\r', '\r\n'])('may end its lines with %j', async (lineEnd) => {
     const events = [': hello', says('One'), 'event: x\ndata:', says(' two'), DONE]
 
     const { parts } = await play(streamOf(events, lineEnd))
@@ -31,12 +25,12 @@ describe('whatever a server makes of the format', () => {
   it.each<[string, (object | string)[], string]>([
     ['empty events', ['data:', 'data: ', says('Yes'), 'data', DONE], 'Yes'],
     [
-      'content that is null or no text',
+      'content that is null or not text',
       [says(null), says(['x']), says('Yes'), says(7), DONE],
       'Yes',
     ],
     [
-      'no choices, and no delta',
+      'missing choices or deltas',
       [{}, { choices: [] }, { choices: [{}] }, says('Yes'), DONE],
       'Yes',
     ],
@@ -64,9 +58,9 @@ describe('whatever a server makes of the format', () => {
       ['data: {"choices":[{"delta":\ndata: {"content":"Yes"}}]}', DONE],
       'Yes',
     ],
-    ['what comes after the end', [says('Yes'), DONE, says('No'), 'data: {'], 'Yes'],
-    ['a stream without [DONE]', [says('Yes', { finish_reason: 'length' })], 'Yes'],
-  ])('%s: the answer is what was said, and ends once', async (_name, events, text) => {
+    ['events after the end', [says('Yes'), DONE, says('No'), 'data: {'], 'Yes'],
+    ['a finish reason and no [DONE]', [says('Yes', { finish_reason: 'length' })], 'Yes'],
+  ])('yields the text and one end with %s', async (_name, events, text) => {
     const { parts, failure } = await play(streamOf(events))
 
     expect(failure).toBeUndefined()
@@ -100,7 +94,7 @@ describe('whatever a server makes of the format', () => {
       [says('Yes', { finish_reason: 'stop', usage: { prompt_tokens: 2, completion_tokens: 3 } })],
     ],
     [
-      'by a vendor',
+      'in a field of the vendor',
       [
         { ...says('Yes', { finish_reason: 'stop' }), usage: null },
         { choices: [], x_groq: { usage: { prompt_tokens: 2, completion_tokens: 3 } } },
@@ -114,18 +108,18 @@ describe('whatever a server makes of the format', () => {
       ],
     ],
     [
-      'in other words',
+      'under other names',
       [says('Yes', { finish_reason: 'stop' }), { usage: { input_tokens: 2, output_tokens: 3 } }],
     ],
     [
-      'with a total that cannot be',
+      'with a wrong total',
       [
         says('Yes', { finish_reason: 'stop' }),
         { usage: { prompt_tokens: 2, completion_tokens: 3, total_tokens: 1 } },
       ],
     ],
     [
-      'with what it thought beside the answer',
+      'with reasoning beside the answer',
       [
         says('Yes', { finish_reason: 'stop' }),
         {
@@ -137,7 +131,7 @@ describe('whatever a server makes of the format', () => {
       ],
     ],
     [
-      'with what it thought within the answer',
+      'with reasoning within the answer',
       [
         says('Yes', { finish_reason: 'stop' }),
         {
@@ -148,7 +142,7 @@ describe('whatever a server makes of the format', () => {
         },
       ],
     ],
-  ])('usage that is told %s counts', async (_name, events) => {
+  ])('yields the usage that the upstream reports %s', async (_name, events) => {
     const { parts } = await play(streamOf(events))
 
     expect(parts.at(-1)).toMatchObject({
@@ -156,7 +150,7 @@ describe('whatever a server makes of the format', () => {
     })
   })
 
-  it('a compressed stream is read all the same', async () => {
+  it('may be compressed', async () => {
     const body = gzipSync(SOUND_STREAM)
     const headers = { 'Content-Encoding': 'gzip' }
 
@@ -164,44 +158,11 @@ describe('whatever a server makes of the format', () => {
 
     expect(textOf(parts)).toBe('Hi')
   })
-
-  it('the path of a model file shows as the name of the file, and is what is asked for', async () => {
-    const path = '/home/somebody/models/gemma-3.gguf'
-    await using upstream = await startUpstream({ models: [path] })
-    const { engine } = engineFor(upstream)
-
-    const parts = await read(engine.answer(turn(), never))
-
-    expect(parts.at(-1)).toMatchObject({ model: 'gemma-3.gguf' })
-    expect(engine.model).toBe('gemma-3.gguf')
-    expect(upstream.completions[0]!.body.model).toBe(path)
-  })
-
-  it('is asked with user and assistant in turn, whatever the history is', async () => {
-    await using upstream = await startUpstream()
-    const { engine } = engineFor(upstream)
-    const messages = [
-      { role: 'assistant', content: 'cut off' },
-      { role: 'user', content: 'a' },
-      { role: 'user', content: 'b' },
-      { role: 'assistant', content: 'c' },
-      { role: 'user', content: 'd' },
-    ] as const
-    const mode = { ...defaultMode, systemPrompt: '' }
-
-    await read(engine.answer({ conversationId: 'c1', mode, messages }, never))
-
-    expect(upstream.completions[0]!.body.messages).toEqual([
-      { role: 'user', content: 'a\n\nb' },
-      { role: 'assistant', content: 'c' },
-      { role: 'user', content: 'd' },
-    ])
-  })
 })
 
-describe('a stream under another name', () => {
+describe('a reply of another media type', () => {
   it.each(['text/plain', '', 'application/octet-stream', 'application/json', 'text/html'])(
-    'is taken as one that is called %j',
+    '%j is read as the stream that it is',
     async (contentType) => {
       for (const preamble of ['', ': hello\n\n', '\r\n\r\n', '\ufeff', 'event: message\n']) {
         const { parts } = await play({ reply: { contentType, body: preamble + SOUND_STREAM } })
@@ -211,7 +172,7 @@ describe('a stream under another name', () => {
   )
 
   it.each(['application/json', 'text/event-stream', 'text/plain', ''])(
-    'a whole answer that is called %j is taken as one',
+    '%j is read as the whole answer that it is',
     async (contentType) => {
       const { parts, completions } = await play(wholeOf(WHOLE, contentType))
 
@@ -228,16 +189,8 @@ describe('a stream under another name', () => {
     },
   )
 
-  it('a whole answer as the only event of a stream is taken too', async () => {
+  it('text/event-stream may contain a whole answer as its only event', async () => {
     const { parts } = await play(streamOf([WHOLE]))
-
-    expect(textOf(parts)).toBe('Yes')
-  })
-
-  it('a whole answer is cleaned of thoughts like any other', async () => {
-    const message = { content: '<think>hm</think>Yes', reasoning_content: 'hm' }
-
-    const { parts } = await play(wholeOf({ choices: [{ message }] }))
 
     expect(textOf(parts)).toBe('Yes')
   })

@@ -16,11 +16,12 @@ import {
 } from '../support/upstream/upstream-cases.ts'
 
 const KEY = 'sk-the-key-of-the-corpus'
-const WAYS = [
+/** The operations that send a message, and how a test calls them. */
+const OPERATIONS = [
   ['POST /chat', sendChat],
   ['POST /chat/stream', streamChat],
 ] as const
-/** What a well-behaved server says; for the rest of a conversation. */
+/** The reply of a well-behaved server, for the rest of a conversation. */
 const PLAIN: Reply = {
   stream: [
     'data: {"choices":[{"index":0,"delta":{"content":"Yes."},"finish_reason":"stop"}]}',
@@ -35,8 +36,8 @@ let engine: Engine
 const upstream = new ReplayUpstream()
 beforeAll(async () => {
   await upstream.listen()
-  // One server for all: what differs is the engine, which is made anew from each case's settings.
-  const changing: Engine = {
+  // One server for all cases: only the engine differs, which is created from the settings of each case.
+  const currentEngine: Engine = {
     kind: 'openai-compatible',
     ruleBased: false,
     get model() {
@@ -45,7 +46,7 @@ beforeAll(async () => {
     answer: (turn, signal) => engine.answer(turn, signal),
     check: () => engine.check(),
   }
-  server = await startServer({ replacements: { deps: { engine: changing } } })
+  server = await startServer({ replacements: { deps: { engine: currentEngine } } })
 })
 afterAll(() => Promise.all([server.close(), upstream.close()]))
 
@@ -56,9 +57,9 @@ describe.each([...families])('%s', (_, cases) => {
     const logged = server.logLines().length
     const alice = await server.createUser()
 
-    for (const [way, ask] of WAYS) await tryOne(one, { alice, way, ask })
-    const lines = server.logLines().slice(logged)
+    for (const [operation, send] of OPERATIONS) await replay(one, { alice, operation, send })
 
+    const lines = server.logLines().slice(logged)
     expectLog(lines.map((line) => JSON.stringify(line)).join('\n'), one.parley)
   })
 })
@@ -70,37 +71,41 @@ function engineOf({ base = '/v1', settings }: UpstreamCase): Engine {
   return createEngine(config.engine, { clock: server.clock, random: () => 0, log })
 }
 
-type Way = { alice: Client; way: string; ask: typeof sendChat }
+type Operation = { alice: Client; operation: string; send: typeof sendChat }
 
-async function tryOne(one: UpstreamCase, { alice, way, ask }: Way): Promise<void> {
+async function replay(one: UpstreamCase, { alice, operation, send }: Operation): Promise<void> {
   const conversationId = await converse(alice, one.earlier ?? 0)
   upstream.play(one.replies)
-  const asking = ask(alice, { message: 'Hello', ...(conversationId && { conversationId }) })
-  const told = await (takesTime(one) ? advanceUntilSettled([server.clock], asking) : asking)
-  expectOutcome(told, one.parley, way)
-  const asks = asksOf(one.parley, way)
-  if (asks !== undefined) expect(upstream.asked, way).toHaveLength(asks)
+  const sending = send(alice, { message: 'Hello', ...(conversationId && { conversationId }) })
+  const result = await (takesTime(one) ? advanceUntilSettled([server.clock], sending) : sending)
+  expectOutcome(result, one.parley, operation)
+  const requests = requestsOf(one.parley, operation)
+  if (requests !== undefined) expect(upstream.asked, operation).toHaveLength(requests)
   for (const body of upstream.asked) {
     expect('temperature' in body && 'top_p' in body, 'two sampling values').toBe(false)
   }
-  await expectNever(one.parley, alice, told)
+  await expectNever(one.parley, alice, result)
 }
 
-/** How often the model is asked for one answer. How a long history is shortened is nobody's promise. */
-function asksOf({ asks, remembered, ...rest }: Outcome, way: string): number | undefined {
-  if (remembered && way !== WAYS[0][0]) return 1
+/** The requests for one answer; undefined for a history that is too long, whose number is not promised. */
+function requestsOf({ asks, remembered, ...rest }: Outcome, operation: string): number | undefined {
+  if (remembered && operation !== OPERATIONS[0][0]) return 1
   const isTooLong = rest.omittedMessages !== undefined || rest.problem === 'context-too-long'
   return asks ?? (isTooLong ? undefined : 1)
 }
 
-/** Where all is well at once, the clock stands still: nothing of the outcome is a matter of time. */
+/** Whether the clock must advance; without a failure, the outcome must not depend on time. */
 function takesTime({ replies }: UpstreamCase): boolean {
   return replies.some(({ status = 200, end }) => status !== 200 || end !== undefined)
 }
 
-async function converse(alice: Client, times: number, begun?: string): Promise<string | undefined> {
+async function converse(
+  alice: Client,
+  times: number,
+  existingId?: string,
+): Promise<string | undefined> {
   upstream.play([PLAIN])
-  let conversationId = begun
+  let conversationId = existingId
   for (let n = 0; n < times; n += 1) {
     const body = { message: `And ${n}?`, ...(conversationId && { conversationId }) }
     conversationId = (await alice.expect(200, 'sendMessage', { body })).body.conversationId
@@ -108,47 +113,49 @@ async function converse(alice: Client, times: number, begun?: string): Promise<s
   return conversationId
 }
 
-function expectOutcome(told: ChatResult, wanted: Outcome, way: string): void {
-  const { message, problem, pieces } = told
-  if (wanted.problem !== undefined) {
-    expectFailure(told, wanted, way)
+function expectOutcome(result: ChatResult, expected: Outcome, operation: string): void {
+  const { message, problem, pieces } = result
+  if (expected.problem !== undefined) {
+    expectFailure(result, expected, operation)
     return
   }
-  expect(problem, way).toBeUndefined()
-  if (pieces !== undefined) expect(pieces).toBe(wanted.text)
+  expect(problem, operation).toBeUndefined()
+  if (pieces !== undefined) expect(pieces).toBe(expected.text)
   const { content, finishReason = 'unknown', usage, omittedMessages, model } = message!
-  if (wanted.omittedMessages !== undefined) {
-    expect(omittedMessages, way).toBeGreaterThanOrEqual(wanted.omittedMessages)
+  if (expected.omittedMessages !== undefined) {
+    expect(omittedMessages, operation).toBeGreaterThanOrEqual(expected.omittedMessages)
   }
-  expect({ content, finishReason, usage }, way).toEqual({
-    content: wanted.text,
-    finishReason: wanted.finishReason,
-    // What an estimate says is another test's.
+  expect({ content, finishReason, usage }, operation).toEqual({
+    content: expected.text,
+    finishReason: expected.finishReason,
+    // The numbers of an estimate are tested elsewhere.
     usage:
-      wanted.usage?.source === 'estimated' ? expect.objectContaining(wanted.usage) : wanted.usage,
+      expected.usage?.source === 'estimated'
+        ? expect.objectContaining(expected.usage)
+        : expected.usage,
   })
-  if (wanted.model !== undefined) expect(model).toBe(wanted.model)
+  if (expected.model !== undefined) expect(model).toBe(expected.model)
 }
 
-/** What had begun to come when it failed is kept; `POST /chat` answers with that, and the stream with both. */
-function expectFailure(told: ChatResult, wanted: Outcome, way: string): void {
-  const { message, problem, pieces, status, hasRetryAfter } = told
-  const { problem: code, retryable, retryAfter, text } = wanted
+/** The text that came before a failure is kept; `POST /chat` returns it, and the stream has it and the problem. */
+function expectFailure(result: ChatResult, expected: Outcome, operation: string): void {
+  const { message, problem, pieces, status, hasRetryAfter } = result
+  const { problem: code, retryable, retryAfter, text } = expected
   if (text !== undefined) expect(message).toMatchObject({ status: 'failed', content: text })
   if (text !== undefined && pieces === undefined) return
-  expect(problem, `${way}: ${told.raw}`).toMatchObject({ code, retryable })
-  if (status !== 200) expect(hasRetryAfter, `${way}: Retry-After`).toBe(retryAfter)
+  expect(problem, `${operation}: ${result.raw}`).toMatchObject({ code, retryable })
+  if (status !== 200) expect(hasRetryAfter, `${operation}: Retry-After`).toBe(retryAfter)
 }
 
-/** Neither in what was told and is kept, nor in what the model is sent the next time. */
+/** Expects the words of `never` neither in the result and the stored messages nor in the next request. */
 async function expectNever(
   { never = [] }: Outcome,
   alice: Client,
-  told: ChatResult,
+  result: ChatResult,
 ): Promise<void> {
   if (never.length === 0) return
-  const everything: unknown[] = [told.raw]
-  const conversationId = told.message?.conversationId
+  const everything: unknown[] = [result.raw]
+  const conversationId = result.message?.conversationId
   if (conversationId !== undefined) {
     await converse(alice, 1, conversationId)
     const path = { conversationId }

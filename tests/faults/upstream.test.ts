@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { TOO_LONG } from '../engine/refusals.ts'
+import { TOO_LONG } from '../engine/refusals/context.ts'
 import { createClient } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { openStream, textOf } from '../support/wire/stream.ts'

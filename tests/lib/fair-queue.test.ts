@@ -7,132 +7,135 @@ const LIMITS = {
   ...{ places: 2, placesOfLarge: 1, mostOfLarge: 4, largeSize: 100, longestQueue: 200 },
 }
 
-/** Work that ends when it is told to, and what became of each piece. */
+/** A queue, work that ends on request, and the outcome of each piece. */
 function createWork(limits = LIMITS) {
   const queue = new FairQueue(limits)
-  const underWay: { name: string; end: () => void }[] = []
+  const running: { name: string; end: () => void }[] = []
   const refused: string[] = []
   const ended: string[] = []
 
-  const ask = (name: string, how: { size?: number; isSteady?: boolean; signal?: AbortSignal }) => {
-    const { size = 1, isSteady = false, signal = new AbortController().signal } = how
+  const add = (
+    name: string,
+    options: { size?: number; isSteady?: boolean; signal?: AbortSignal },
+  ) => {
+    const { size = 1, isSteady = false, signal = new AbortController().signal } = options
     const work = async () => {
-      const over = createDeferred<undefined>()
+      const finished = createDeferred<undefined>()
       const end = () => {
-        over.resolve(undefined)
+        finished.resolve(undefined)
       }
-      underWay.push({ name, end })
-      await over.promise
+      running.push({ name, end })
+      await finished.promise
     }
     const settled = queue.run(name, work, { isSteady, signal: () => signal, sizeOf: () => size })
     return settled.then(
       () => void ended.push(name),
       (error: unknown) => {
-        const why: Refusal = error instanceof TurnRefused ? error.why : 'left'
-        refused.push(`${name} ${why}`)
+        const reason: Refusal = error instanceof TurnRefused ? error.why : 'left'
+        refused.push(`${name} ${reason}`)
       },
     )
   }
-  const endOne = async () => {
-    underWay.shift()!.end()
+  const finishOne = async () => {
+    running.shift()!.end()
     await settle()
   }
-  return { queue, underWay, refused, ended, ask, endOne }
+  return { queue, running, refused, ended, add, finishOne }
 }
 
-/** Whatever follows from what has happened has happened. */
+/** Lets all consequences of the last step happen. */
 const settle = () => new Promise((resolve) => setImmediate(resolve))
 
-describe('a fair queue', () => {
-  test('lets in whoever comes while there is a place, and no more than there are', async () => {
-    const { ask, underWay, endOne } = createWork()
-    for (let i = 0; i < 3; i += 1) void ask('a', {})
+describe('FairQueue', () => {
+  test('runs as much work as it has places, and no more', async () => {
+    const { add, running, finishOne } = createWork()
+    for (let i = 0; i < 3; i += 1) void add('a', {})
     await settle()
-    expect(underWay).toHaveLength(2)
+    expect(running).toHaveLength(2)
 
-    await endOne()
-    expect(underWay).toHaveLength(2)
+    await finishOne()
+    expect(running).toHaveLength(2)
   })
 
-  test('answers another while one has a hundred waiting', async () => {
-    const { ask, endOne, ended } = createWork()
-    for (let i = 0; i < 102; i += 1) void ask('a', {})
+  test('runs the work of one party while another has a hundred pieces waiting', async () => {
+    const { add, finishOne, ended } = createWork()
+    for (let i = 0; i < 102; i += 1) void add('a', {})
     await settle()
-    void ask('b', {})
+    void add('b', {})
 
-    for (let i = 0; i < 4; i += 1) await endOne()
+    for (let i = 0; i < 4; i += 1) await finishOne()
 
     expect(ended).toContain('b')
   })
 
-  test('takes from each in turn', async () => {
-    const { ask, endOne, ended } = createWork({ ...LIMITS, places: 1 })
-    for (const name of ['a', 'a', 'a', 'b', 'b', 'c']) void ask(name, {})
+  test('takes from each party in turn', async () => {
+    const { add, finishOne, ended } = createWork({ ...LIMITS, places: 1 })
+    for (const name of ['a', 'a', 'a', 'b', 'b', 'c']) void add(name, {})
     await settle()
 
-    for (let i = 0; i < 6; i += 1) await endOne()
+    for (let i = 0; i < 6; i += 1) await finishOne()
 
     expect(ended).toEqual(['a', 'a', 'b', 'c', 'a', 'b'])
   })
 
-  test('refuses nobody whose work is small, however much of it comes at once', async () => {
-    const { ask, endOne, ended, refused } = createWork()
-    for (let i = 0; i < 150; i += 1) void ask('a', {})
+  test('does not refuse small work, even 150 pieces of it', async () => {
+    const { add, finishOne, ended, refused } = createWork()
+    for (let i = 0; i < 150; i += 1) void add('a', {})
     await settle()
 
-    for (let i = 0; i < 150; i += 1) await endOne()
+    for (let i = 0; i < 150; i += 1) await finishOne()
 
     expect([ended.length, refused]).toEqual([150, []])
   })
 
-  test('refuses what is too much of one whose work turns out to be large, the last first', async () => {
-    const { ask, endOne, underWay, refused } = createWork()
-    for (let i = 0; i < 10; i += 1) void ask('a', { size: LARGE })
+  test('refuses the last pieces of a party whose large work exceeds the limit', async () => {
+    const { add, finishOne, running, refused } = createWork()
+    for (let i = 0; i < 10; i += 1) void add('a', { size: LARGE })
     await settle()
-    await endOne()
-    // One has ended, four are left: one goes on, three wait.
+    await finishOne()
+    // One has finished and four remain: one runs, three wait.
     expect(refused).toEqual(Array(5).fill('a busy'))
-    expect(underWay).toHaveLength(1)
+    expect(running).toHaveLength(1)
 
-    void ask('a', { size: LARGE })
-    void ask('b', {})
+    void add('a', { size: LARGE })
+    void add('b', {})
     await settle()
     expect(refused).toHaveLength(6)
-    expect(underWay.map(({ name }) => name)).toEqual(['a', 'b'])
+    expect(running.map(({ name }) => name)).toEqual(['a', 'b'])
   })
 
-  test('never refuses what was let in as a whole before', async () => {
-    const { ask, endOne, ended, refused } = createWork()
-    for (let i = 0; i < 10; i += 1) void ask('a', { size: LARGE, isSteady: true })
+  test('does not refuse large steady work', async () => {
+    const { add, finishOne, ended, refused } = createWork()
+    for (let i = 0; i < 10; i += 1) void add('a', { size: LARGE, isSteady: true })
     await settle()
 
-    for (let i = 0; i < 10; i += 1) await endOne()
+    for (let i = 0; i < 10; i += 1) await finishOne()
 
     expect([ended.length, refused]).toEqual([10, []])
   })
 
-  test('refuses whoever comes when too many wait', async () => {
-    const { ask, refused } = createWork({ ...LIMITS, longestQueue: 1 })
-    for (const name of ['a', 'b', 'c', 'd']) void ask(name, {})
+  test('refuses new work when the queue is full', async () => {
+    const { add, refused } = createWork({ ...LIMITS, longestQueue: 1 })
+    for (const name of ['a', 'b', 'c', 'd']) void add(name, {})
 
     await settle()
 
     expect(refused).toEqual(['d full'])
   })
 
-  test('forgets whoever leaves, waiting or not, and all that has ended', async () => {
-    const { ask, endOne, queue, refused } = createWork()
+  test('keeps nothing of work that was aborted or has finished', async () => {
+    const { add, finishOne, queue, refused } = createWork()
     const leaving = new AbortController()
-    for (const name of ['a', 'b']) void ask(name, {})
-    void ask('c', { signal: leaving.signal })
+    for (const name of ['a', 'b']) void add(name, {})
+    void add('c', { signal: leaving.signal })
     await settle()
     leaving.abort()
     await settle()
-    void ask('d', { signal: leaving.signal })
+    void add('d', { signal: leaving.signal })
     await settle()
     expect(refused).toEqual(['c left', 'd left'])
 
-    for (let i = 0; i < 2; i += 1) await endOne()
+    for (let i = 0; i < 2; i += 1) await finishOne()
     expect(queue.load()).toEqual({ running: 0, waiting: 0, parties: 0 })
   })
 })

@@ -12,7 +12,7 @@ import { sessionColumns } from '../../src/store/sessions/statements.ts'
 import { readModels } from '../support/database/prisma-schema.ts'
 
 /*
- * What the hand-written statements of the store say of columns, held against prisma/schema.prisma.
+ * Compares the columns in the hand-written statements of the store with prisma/schema.prisma.
  */
 
 const models = readModels()
@@ -25,10 +25,10 @@ type List = {
 }
 
 const USAGE_OF_MESSAGE = ['inputTokens', 'outputTokens', 'totalTokens', 'usageSource']
-const KEPT = ['requestId', 'pieceEnds', 'problem', 'problemDetail']
-/** Only statements read or write them. */
+const STORED_ONLY = ['requestId', 'pieceEnds', 'problem', 'problemDetail']
+/** Columns that no row of the store has. */
 const INTERNAL = ['startedConversation', 'cancelRequestedAt']
-const usage = { table: 'm', model: 'Message', lacks: fieldsBut('Message', USAGE_OF_MESSAGE) }
+const usage = { table: 'm', model: 'Message', lacks: fieldsExcept('Message', USAGE_OF_MESSAGE) }
 
 const LISTS: List[] = [
   { name: 'account', list: accountColumns, of: [{ table: 'a', model: 'Account' }] },
@@ -37,10 +37,10 @@ const LISTS: List[] = [
   {
     name: 'generation',
     list: generationColumns,
-    of: [{ table: 'g', model: 'Generation', lacks: [...INTERNAL, ...KEPT] }, usage],
+    of: [{ table: 'g', model: 'Generation', lacks: [...INTERNAL, ...STORED_ONLY] }, usage],
   },
   {
-    name: 'kept generation',
+    name: 'stored generation',
     list: keptColumns,
     of: [{ table: 'g', model: 'Generation', lacks: INTERNAL }, usage],
   },
@@ -48,32 +48,35 @@ const LISTS: List[] = [
   { name: 'session', list: sessionColumns, of: [{ table: 's', model: 'Session' }] },
 ]
 
-test.each(LISTS)('the columns of a $name are those of the schema, by its names', ({ list, of }) => {
-  const expected = of.flatMap(({ table, model, lacks = [] }) =>
-    models
-      .get(model)!
-      .columns.filter(({ field }) => !lacks.includes(field))
-      .map(({ name, field }) => `${table}.${name} AS ${field}`),
-  )
+test.each(LISTS)(
+  'the column list $name has the columns of the schema, by its names',
+  ({ list, of }) => {
+    const expected = of.flatMap(({ table, model, lacks = [] }) =>
+      models
+        .get(model)!
+        .columns.filter(({ field }) => !lacks.includes(field))
+        .map(({ name, field }) => `${table}.${name} AS ${field}`),
+    )
 
-  const listed = list.text
-    .split(',')
-    .map((entry) => /^(\w+)\.(\w+)(?: AS "(\w+)")?$/.exec(entry.trim())!)
-    .map(([, table, name, field]) => `${table!}.${name!} AS ${field ?? name!}`)
+    const listed = list.text
+      .split(',')
+      .map((entry) => /^(\w+)\.(\w+)(?: AS "(\w+)")?$/.exec(entry.trim())!)
+      .map(([, table, name, field]) => `${table!}.${name!} AS ${field ?? name!}`)
 
-  expect(listed.toSorted()).toEqual(expected.toSorted())
-})
+    expect(listed.toSorted()).toEqual(expected.toSorted())
+  },
+)
 
 const files = statementFiles()
 
-test('every list of columns of a statement is among those', () => {
+test('every column list of the store is compared', () => {
   const exported = files.flatMap(({ text }) => [...text.matchAll(/const (\w+Columns) = /g)])
 
   expect(exported).toHaveLength(LISTS.length)
 })
 
-describe.each(files)('a statement in $name', ({ text }) => {
-  test('gives a column the name that its field has', () => {
+describe.each(files)('the statements in $name', ({ text }) => {
+  test('rename columns only to their fields', () => {
     const pairs = [...columnsOfTable.values()].flat().map(({ name, field }) => `${name} ${field}`)
 
     const renamed = [...text.matchAll(/\b[a-z]\.(\w+) AS "(\w+)"/g)].map(
@@ -83,7 +86,7 @@ describe.each(files)('a statement in $name', ({ text }) => {
     expect(renamed.filter((pair) => !pairs.includes(pair))).toEqual([])
   })
 
-  test('inserts columns that there are, and all that have no default', () => {
+  test('insert only existing columns, and all that have no default', () => {
     const inserts = [...text.matchAll(/INSERT INTO (\w+)(?: AS \w+)?\s*\(([^)]*)\)/g)]
 
     for (const [, table, list] of inserts) {
@@ -95,7 +98,7 @@ describe.each(files)('a statement in $name', ({ text }) => {
     }
   })
 
-  test('updates columns that there are', () => {
+  test('update only existing columns', () => {
     const updates = [...text.matchAll(/UPDATE (\w+)[\w ]*?\s+SET ([\s\S]*?)\b(?:FROM|WHERE)\b/g)]
 
     for (const [, table, list] of updates) {
@@ -107,9 +110,9 @@ describe.each(files)('a statement in $name', ({ text }) => {
   })
 })
 
-function fieldsBut(model: string, kept: string[]): string[] {
+function fieldsExcept(model: string, excluded: string[]): string[] {
   const fields = models.get(model)!.columns.map(({ field }) => field)
-  return fields.filter((field) => !kept.includes(field))
+  return fields.filter((field) => !excluded.includes(field))
 }
 
 function statementFiles(): { name: string; text: string }[] {

@@ -21,24 +21,24 @@ function addConversation(title = 'Trees', at = now): Promise<Conversation> {
   return opened.store.conversations.create({ id: randomUUID(), ownerId, title, mode, now: at })
 }
 
-test('pages lose and repeat nothing when all conversations changed at the same time', async () => {
+test('pages contain each conversation once when all have the same time', async () => {
   const { conversations } = opened.store
   const all = [await givenConversation()]
-  for (let more = 0; more < 6; more += 1) all.push(await addConversation())
+  for (let count = 0; count < 6; count += 1) all.push(await addConversation())
   const seen: string[] = []
-  let page = await conversations.list({ ownerId, limit: 2 })
 
+  let page = await conversations.list({ ownerId, limit: 2 })
   while (page.length > 0) {
     seen.push(...page.map(({ id }) => id))
     const last = page.at(-1)
     if (last) page = await conversations.list({ ownerId, limit: 2, after: last })
   }
-  const expected = all.map(({ id }) => id).sort()
 
+  const expected = all.map(({ id }) => id).sort()
   expect(seen).toStrictEqual(expected.reverse())
 })
 
-test('the last active comes first, whoever filters by archived sees only those', async () => {
+test('a list has the last changed first, and can be filtered by archived', async () => {
   const { conversations } = opened.store
   const first = await givenConversation('First', now)
   const second = await addConversation('Second', later(10))
@@ -57,10 +57,9 @@ test('the last active comes first, whoever filters by archived sees only those',
   expect(await titles(false)).toStrictEqual(['First'])
 })
 
-test('a search takes its text literally, in any case', async () => {
+test('a search takes its text literally and ignores case', async () => {
   await givenConversation('100% Oak_wood \\ Früh')
   await addConversation('1000 oaks')
-
   const search = async (text: string) =>
     (await opened.store.conversations.search({ ownerId, limit: 9, text })).found.length
 
@@ -71,22 +70,20 @@ test('a search takes its text literally, in any case', async () => {
   expect(await search('0_')).toBe(0)
 })
 
-test('a conversation of another is not there to find, change or remove', async () => {
+test('a conversation of another account cannot be found, changed or removed', async () => {
   const { conversations, messages } = opened.store
   const { id } = await givenConversation()
+  const foreign = { id, ownerId: (await givenAccount(opened.store)).id }
 
-  const stranger = { id, ownerId: (await givenAccount(opened.store)).id }
-
-  expect(await conversations.find(stranger)).toBeUndefined()
-  expect(await conversations.findWithLatestMessages({ ...stranger, limit: 5 })).toBeUndefined()
-  expect(await conversations.update({ ...stranger, changes: {}, now })).toBeUndefined()
-  expect(await conversations.remove({ ...stranger, expectedVersions: [1] })).toBeUndefined()
-  expect(await messages.findOwned(stranger)).toBeUndefined()
+  expect(await conversations.find(foreign)).toBeUndefined()
+  expect(await conversations.findWithLatestMessages({ ...foreign, limit: 5 })).toBeUndefined()
+  expect(await conversations.update({ ...foreign, changes: {}, now })).toBeUndefined()
+  expect(await conversations.remove({ ...foreign, expectedVersions: [1] })).toBeUndefined()
+  expect(await messages.findOwned(foreign)).toBeUndefined()
 })
 
-test('a change or removal from an old version is stale and changes nothing', async () => {
+test('a change or removal of an old version is stale and changes nothing', async () => {
   const { conversations } = opened.store
-
   const { id } = await givenConversation()
   const change = { id, ownerId, changes: { title: 'New' }, expectedVersions: [1], now: later(1) }
 
@@ -98,7 +95,7 @@ test('a change or removal from an old version is stale and changes nothing', asy
   expect(await conversations.remove({ id, ownerId })).toBeUndefined()
 })
 
-test('the latest messages come oldest first, to the millisecond, and say if there are more', async () => {
+test('the latest messages have the oldest first, exact times, and whether there are earlier ones', async () => {
   const { conversations, generations, messages } = opened.store
   ownerId = (await givenAccount(opened.store)).id
   const first = newGeneration(ownerId)
@@ -106,28 +103,27 @@ test('the latest messages come oldest first, to the millisecond, and say if ther
   await generations.finish(ending(first))
   const id = first.conversationId
   await givenStarted(opened.store, newGeneration(ownerId, { inConversation: id, now: later(7) }))
+
   const latest = await conversations.findWithLatestMessages({ id, ownerId, limit: 3 })
   expect(latest?.messages.map(({ position }) => position)).toStrictEqual([2, 3, 4])
   expect(latest?.messages[1]?.createdAt).toStrictEqual(later(7))
   expect(latest?.hasEarlier).toBe(true)
   expect(latest?.conversation).toStrictEqual(await conversations.find({ id, ownerId }))
-
   const page = await messages.list({ conversationId: id, limit: 3, after: 1 })
   expect(page).toStrictEqual({ found: latest?.messages })
-
   const all = await conversations.findWithLatestMessages({ id, ownerId, limit: 4 })
   expect(all?.hasEarlier).toBe(false)
 })
 
-test('the history holds the last messages with text before a position, oldest first', async () => {
+test('the history has the last messages with text before a position, oldest first', async () => {
   ownerId = (await givenAccount(opened.store)).id
   const first = newGeneration(ownerId)
   await givenStarted(opened.store, first)
   await opened.store.generations.finish(ending(first, ''))
   const conversationId = first.conversationId
   const second = newGeneration(ownerId, { inConversation: conversationId, userText: 'Well?' })
-
   await givenStarted(opened.store, second)
+
   const history = (beforePosition: number, limit: number) =>
     opened.store.messages.history({ conversationId, beforePosition, limit })
 
@@ -138,15 +134,17 @@ test('the history holds the last messages with text before a position, oldest fi
   expect(await history(4, 1)).toStrictEqual([{ role: 'user', content: 'Well?', position: 3 }])
 })
 
-test('the history holds the last messages that have no more than 256 kB of text', async () => {
+test('the history has at most 256 kB of text', async () => {
   ownerId = (await givenAccount(opened.store)).id
   const userText = '한'.repeat(31_900)
   const first = newGeneration(ownerId, { userText })
   const { conversationId } = first
-  for (const next of [first, ...Array.from({ length: 4 }, () => undefined)]) {
-    const one = next ?? newGeneration(ownerId, { inConversation: conversationId, userText })
-    await givenStarted(opened.store, one)
-    await opened.store.generations.finish(ending(one))
+  const next = Array.from({ length: 4 }, () =>
+    newGeneration(ownerId, { inConversation: conversationId, userText }),
+  )
+  for (const generation of [first, ...next]) {
+    await givenStarted(opened.store, generation)
+    await opened.store.generations.finish(ending(generation))
   }
 
   const history = await opened.store.messages.history({

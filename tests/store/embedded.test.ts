@@ -15,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(dataDir, { recursive: true, force: true }))
 
-// Ends by signal only; prints the id of each account once its write was acknowledged.
+/** Starts a process that prints the id of each account that it wrote, until it is killed. */
 function spawnWriter(): ChildProcess {
   const writer = join(import.meta.dirname, 'endless-writer.ts')
   return spawn(process.execPath, ['--import', 'tsx', writer, dataDir], {
@@ -34,8 +34,9 @@ async function killWhenWritten(writer: ChildProcess, rows: number): Promise<stri
   return ids
 }
 
-test('every acknowledged write is there after kill -9, and the directory opens again', async () => {
+test('every acknowledged write is stored after SIGKILL, and the directory can be opened again', async () => {
   const ids = await killWhenWritten(spawnWriter(), 60)
+
   const store = await openStore({ dataDir })
   try {
     for (const id of ids) expect(await store.accounts.find(id)).toBeDefined()
@@ -44,37 +45,39 @@ test('every acknowledged write is there after kill -9, and the directory opens a
   }
 }, 60_000)
 
-test('a second process is refused the directory while the first lives', async () => {
+test('a second process cannot open the directory while the first runs', async () => {
   const writer = spawnWriter()
   if (!writer.stdout) throw new Error('The writer has no output')
   await once(writer.stdout, 'data')
+
   const refusal = new RegExp(`Process ${String(writer.pid)} has this data directory open`)
   await expect(openStore({ dataDir })).rejects.toThrow(refusal)
-
   writer.kill('SIGKILL')
   await once(writer, 'exit')
   await (await openStore({ dataDir })).close()
 }, 60_000)
 
-test('one process cannot open the directory twice, and can again after closing it', async () => {
+test('a process can open the directory again only after closing it', async () => {
   const store = await openStore({ dataDir })
-  await expect(openStore({ dataDir })).rejects.toThrow(/DATABASE_URL/)
 
+  await expect(openStore({ dataDir })).rejects.toThrow(/DATABASE_URL/)
   await store.close()
   await (await openStore({ dataDir })).close()
 }, 60_000)
 
-test('a lock whose pid now belongs to another process is taken over', async () => {
+test('a lock whose process id now belongs to another process is taken over', async () => {
   const holder = JSON.stringify({ pid: process.ppid, startedAt: '1' })
   await writeFile(join(dataDir, 'database.lock'), holder)
+
   await (await openStore({ dataDir })).close()
 }, 60_000)
 
-test('a database that was made just now takes arrays of the types that it was made with', async () => {
+test('a new database accepts arrays of its own enum types', async () => {
   const store = await openStore({ dataDir })
   try {
-    const of = { role: 'service' as const, displayName: 'Help desk', now: new Date() }
-    await store.accounts.create({ id: randomUUID(), ...of })
+    const account = { role: 'service' as const, displayName: 'Help desk', now: new Date() }
+    await store.accounts.create({ id: randomUUID(), ...account })
+
     expect(await store.accounts.list({ roles: ['service'], limit: 10 })).toMatchObject([
       { displayName: 'Help desk' },
     ])
@@ -83,7 +86,7 @@ test('a database that was made just now takes arrays of the types that it was ma
   }
 }, 60_000)
 
-test('lets whatever else has come be heard between statements that wait', async () => {
+test('other callbacks run between the statements of a queue', async () => {
   const store = await openStore({ dataDir })
   let turns = 0
   const count = () => {
@@ -91,8 +94,10 @@ test('lets whatever else has come be heard between statements that wait', async 
     timer = setImmediate(count)
   }
   let timer = setImmediate(count)
+
   try {
     await Promise.all(Array.from({ length: 20 }, () => store.ping()))
+
     expect(turns).toBeGreaterThanOrEqual(19)
   } finally {
     clearImmediate(timer)
@@ -100,21 +105,22 @@ test('lets whatever else has come be heard between statements that wait', async 
   }
 })
 
-describe('a database that is not whole is refused with a sentence, and stays as it is', () => {
-  let whole: string
+describe('a damaged database', () => {
+  let intact: string
   beforeAll(async () => {
-    whole = await mkdtemp(join(tmpdir(), 'parley-whole-'))
-    await (await openStore({ dataDir: whole })).close()
+    intact = await mkdtemp(join(tmpdir(), 'parley-whole-'))
+    await (await openStore({ dataDir: intact })).close()
   }, 120_000)
-  afterAll(() => rm(whole, { recursive: true, force: true }))
+  afterAll(() => rm(intact, { recursive: true, force: true }))
 
-  /** All but the note of a PostgreSQL that found out for itself that it cannot start. */
+  /** All files but the one in which a PostgreSQL that cannot start says so. */
   const filesIn = async (database: string) =>
     (await readdir(database, { recursive: true }))
       .filter((name) => name !== 'postmaster.pid')
       .sort()
 
   const without = (part: string) => (folder: string) => rm(join(folder, part), { recursive: true })
+
   test.each<[string, (database: string) => Promise<void>, RegExp]>([
     ['without PG_VERSION', without('PG_VERSION'), /PG_VERSION is missing/],
     ['with an empty PG_VERSION', (to) => truncate(join(to, 'PG_VERSION')), /PG_VERSION is empty/],
@@ -124,11 +130,11 @@ describe('a database that is not whole is refused with a sentence, and stays as 
     ['without pg_wal', without('pg_wal'), /pg_wal is missing/],
     ['without its configuration', without('postgresql.conf'), /postgresql.conf is missing/],
     ['with half a pg_control', (to) => truncate(join(to, 'global/pg_control'), 100), /damaged/],
-    ['of another PostgreSQL', (to) => writeFile(join(to, 'PG_VERSION'), '9\n'), /another version/],
-  ])('%s', async (_what, spoil, sentence) => {
+    ['of another version', (to) => writeFile(join(to, 'PG_VERSION'), '9\n'), /another version/],
+  ])('%s is refused with the cause and left unchanged', async (_what, damage, sentence) => {
     const database = join(dataDir, 'database')
-    await cp(join(whole, 'database'), database, { recursive: true })
-    await spoil(database)
+    await cp(join(intact, 'database'), database, { recursive: true })
+    await damage(database)
     const before = await filesIn(database)
 
     const failure: unknown = await openStore({ dataDir }).catch((error: unknown) => error)
@@ -139,14 +145,14 @@ describe('a database that is not whole is refused with a sentence, and stays as 
     expect(await readdir(dataDir)).toEqual(['database'])
   })
 
-  test('a file in its place', async () => {
+  test('that is a file is refused', async () => {
     await writeFile(join(dataDir, 'database'), 'x')
 
     await expect(openStore({ dataDir })).rejects.toThrow(/it is a file/)
   })
 
   test.each(['null', '{}', '{"pid":"1","startedAt":""}', 'junk'])(
-    'a lock that says %s',
+    'whose lock contains %s is refused',
     async (text) => {
       await writeFile(join(dataDir, 'database.lock'), text)
 
@@ -155,9 +161,8 @@ describe('a database that is not whole is refused with a sentence, and stays as 
   )
 })
 
-test('a folder of data that cannot be made is refused with a sentence', async () => {
+test('a data directory that cannot be created is refused with the cause', async () => {
   const file = join(dataDir, 'file')
-
   await writeFile(file, 'x')
 
   await expect(openStore({ dataDir: file })).rejects.toThrow(/a file with that name/)

@@ -14,8 +14,8 @@ import {
 import { administer } from '../support/database/server-database.ts'
 
 /*
- * A server with a certificate that it has signed itself, as Debian's has, and one without any. Each
- * way of asking for encryption does what psql does with it.
+ * A server with a self-signed certificate, as Debian's has, and one without a certificate. Each
+ * parameter of the URL does what psql does with it.
  */
 
 const tls = join(import.meta.dirname, '../support/process/tls')
@@ -54,7 +54,7 @@ afterAll(async () => {
   await rm(sockets, { recursive: true })
 })
 
-/** Whether a connection by this URL is encrypted, or the sentence with which it is refused. */
+/** Whether a connection by this URL is encrypted, or the message with which it is refused. */
 async function connect(url: string): Promise<boolean | string> {
   try {
     const database = await openDatabase({ databaseUrl: url })
@@ -66,9 +66,9 @@ async function connect(url: string): Promise<boolean | string> {
   }
 }
 
-const as = (user: string, url: string) => url.replace('postgres@', `${user}@`)
+const asUser = (user: string, url: string) => url.replace('postgres@', `${user}@`)
 
-describe.skipIf(!hasPostgres)('a server with a certificate that it signed itself', () => {
+describe.skipIf(!hasPostgres)('a connection to a server with a self-signed certificate', () => {
   test.each([
     '',
     '?sslmode=prefer',
@@ -79,12 +79,12 @@ describe.skipIf(!hasPostgres)('a server with a certificate that it signed itself
     `?sslmode=verify-ca&sslrootcert=${certFile}`,
     `?sslmode=verify-full&sslrootcert=${certFile}`,
     '?channel_binding=prefer',
-  ])('is spoken to encrypted with "%s"', async (parameters) => {
+  ])('is encrypted with "%s"', async (parameters) => {
     expect(await connect(`${encrypting.url}${parameters}`)).toBe(true)
-    expect(await connect(as('onlyencrypted', `${encrypting.url}${parameters}`))).toBe(true)
+    expect(await connect(asUser('onlyencrypted', `${encrypting.url}${parameters}`))).toBe(true)
   })
 
-  test('is spoken to in the clear with sslmode=disable', async () => {
+  test('is not encrypted with sslmode=disable', async () => {
     expect(await connect(`${encrypting.url}?sslmode=disable`)).toBe(false)
   })
 
@@ -93,18 +93,15 @@ describe.skipIf(!hasPostgres)('a server with a certificate that it signed itself
     `?sslmode=verify-full&sslrootcert=${otherCertFile}`,
     `?sslmode=require&sslrootcert=${otherCertFile}`,
     `?sslmode=verify-ca&sslrootcert=${otherCertFile}`,
-  ])(
-    'is refused with "%s", and the sentence says what is wrong and what helps',
-    async (parameters) => {
-      const sentence = await connect(`${encrypting.url}${parameters}`)
+  ])('is refused with "%s", with the cause and the parameter that helps', async (parameters) => {
+    const sentence = await connect(`${encrypting.url}${parameters}`)
 
-      expect(sentence).toMatch(
-        /certificate of PostgreSQL is not trusted \(self.signed certificate.*sslrootcert/,
-      )
-    },
-  )
+    expect(sentence).toMatch(
+      /certificate of PostgreSQL is not trusted \(self.signed certificate.*sslrootcert/,
+    )
+  })
 
-  test('is refused under another name than its own, unless only its authority counts', async () => {
+  test('is refused for another host by verify-full, but not by verify-ca', async () => {
     // The certificate is for localhost and 127.0.0.1.
     const url = encrypting.url.replace('127.0.0.1', '127.0.0.2')
     const trusted = `?sslrootcert=${certFile}&sslmode=`
@@ -113,33 +110,33 @@ describe.skipIf(!hasPostgres)('a server with a certificate that it signed itself
     expect(await connect(`${url}${trusted}verify-ca`)).toBe(true)
   })
 
-  test('says what is missing where pg_hba.conf wants encryption and the URL does not', async () => {
-    const sentence = await connect(as('onlyencrypted', `${encrypting.url}?sslmode=disable`))
+  test('is refused with the cause when pg_hba.conf requires encryption and the URL disables it', async () => {
+    const sentence = await connect(asUser('onlyencrypted', `${encrypting.url}?sslmode=disable`))
 
     expect(sentence).toMatch(/pg_hba\.conf.*sslmode/)
   })
 
   test.each(['', '?sslmode=disable', '?sslmode=require', '?sslmode=prefer&channel_binding=prefer'])(
-    'takes a password of reserved characters with "%s"',
+    'accepts a password of reserved characters with "%s"',
     async (parameters) => {
       const login = `secretive:${encodeURIComponent(PASSWORD)}`
 
-      expect(await connect(as(login, `${encrypting.url}${parameters}`))).toEqual(
+      expect(await connect(asUser(login, `${encrypting.url}${parameters}`))).toEqual(
         expect.any(Boolean),
       )
-      expect(await connect(as('secretive:wrong', `${encrypting.url}${parameters}`))).toMatch(
+      expect(await connect(asUser('secretive:wrong', `${encrypting.url}${parameters}`))).toMatch(
         /user or the password/,
       )
-      expect(await connect(as('secretive', `${encrypting.url}${parameters}`))).toMatch(
+      expect(await connect(asUser('secretive', `${encrypting.url}${parameters}`))).toMatch(
         /requires a password/,
       )
     },
   )
 })
 
-describe.skipIf(!hasPostgres)('a server that does not encrypt', () => {
+describe.skipIf(!hasPostgres)('a connection to a server without a certificate', () => {
   test.each(['', '?sslmode=prefer', '?sslmode=disable', '?ssl=false'])(
-    'is spoken to in the clear with "%s"',
+    'is not encrypted with "%s"',
     async (parameters) => {
       expect(await connect(`${plain.url}${parameters}`)).toBe(false)
     },
@@ -155,8 +152,8 @@ describe.skipIf(!hasPostgres)('a server that does not encrypt', () => {
   )
 })
 
-describe.skipIf(!hasPostgres)('a server on a socket', () => {
-  test('is migrated, counted on and answered by it, in each spelling of its folder', async () => {
+describe.skipIf(!hasPostgres)('a connection to a socket', () => {
+  test('serves the store and the limit counters, for each spelling of its folder', async () => {
     const server = await startPostgres({ settings: [`unix_socket_directories=/tmp`] })
     const { port } = new URL(server.url)
     const urls = [
@@ -164,6 +161,7 @@ describe.skipIf(!hasPostgres)('a server on a socket', () => {
       `postgresql:///postgres?host=/tmp&port=${port}&user=postgres&sslmode=verify-full`,
       `postgresql://postgres@%2Ftmp:${port}/postgres?schema=chat`,
     ]
+
     for (const databaseUrl of urls) {
       const store = await openStore({ databaseUrl })
       await store.ping()
@@ -172,10 +170,11 @@ describe.skipIf(!hasPostgres)('a server on a socket', () => {
       expect(await counters.find(['k'])).toEqual([undefined])
       await counters.close()
     }
+
     await server.close()
   }, 60_000)
 
-  test('says that nobody is there', async () => {
+  test('is refused with the cause when there is no socket', async () => {
     expect(await connect(`postgresql://postgres@/postgres?host=${sockets}`)).toMatch(
       /has no socket/,
     )

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { openStore } from '../../src/store/store.ts'
 
-/** A program for embedded.test.ts: writes accounts into a directory until it is killed. */
+/** The process of embedded.test.ts: writes accounts into a directory until it is killed. */
 const [, , dataDir] = process.argv
 if (dataDir === undefined) throw new Error('Usage: endless-writer.ts <dataDir>')
 const { accounts } = await openStore({ dataDir })

@@ -15,62 +15,72 @@ async function givenAnswer(accountId: string) {
   return { answer: generation.assistantMessageId, question: generation.userMessageId }
 }
 
-function opinion(accountId: string, messageId: string) {
+function newFeedback(accountId: string, messageId: string) {
   const tags = ['clear', 'with "quotes", {braces}']
   return { id: randomUUID(), accountId, messageId, rating: 'up' as const, tags, now }
 }
 
-test('a second opinion replaces the first and keeps its id and time', async () => {
+test('a second rating replaces the first and keeps its id and creation time', async () => {
   const { feedback } = opened.store
   const { id: accountId } = await givenAccount(opened.store)
   const { answer } = await givenAnswer(accountId)
-  const first = await feedback.give({ ...opinion(accountId, answer), comment: 'Good' })
+  const first = await feedback.give({ ...newFeedback(accountId, answer), comment: 'Good' })
   expect(first).toMatchObject({ comment: 'Good', tags: ['clear', 'with "quotes", {braces}'] })
 
-  const second = opinion(accountId, answer)
+  const second = newFeedback(accountId, answer)
   const replaced = await feedback.give({ ...second, rating: 'down', tags: [], now: later(9) })
-  const { comment: _, ...kept } = first ?? {}
-  const expected = { ...kept, rating: 'down', tags: [], updatedAt: later(9) }
+
+  const { comment: _, ...unchanged } = first ?? {}
+  const expected = { ...unchanged, rating: 'down', tags: [], updatedAt: later(9) }
   expect(replaced).toStrictEqual(expected)
   expect(await feedback.list({ accountId, limit: 9 })).toStrictEqual({ found: [replaced] })
 })
 
-test('of ten first opinions at once on one answer, one row remains', async () => {
+test('ten concurrent ratings of one answer leave one row', async () => {
   const { feedback } = opened.store
   const { id: accountId } = await givenAccount(opened.store)
   const { answer } = await givenAnswer(accountId)
-  const give = () => feedback.give(opinion(accountId, answer))
+  const give = () => feedback.give(newFeedback(accountId, answer))
 
   const given = await Promise.all(Array.from({ length: 10 }, give))
 
   expect(new Set(given.map((one) => one?.id)).size).toBe(1)
+  expect((await feedback.list({ accountId, limit: 9 })).found).toHaveLength(1)
 })
 
-test('nobody rates a question, or the answer of another', async () => {
+test('a question or the answer of another account cannot be rated', async () => {
   const { feedback } = opened.store
   const { id: accountId } = await givenAccount(opened.store)
   const { answer, question } = await givenAnswer(accountId)
-  expect(await feedback.give(opinion(accountId, question))).toBeUndefined()
+  expect(await feedback.give(newFeedback(accountId, question))).toBeUndefined()
 
-  const { id: stranger } = await givenAccount(opened.store)
-  expect(await feedback.give(opinion(stranger, answer))).toBeUndefined()
-  expect(await feedback.list({ accountId: stranger, limit: 9 })).toStrictEqual({ found: [] })
+  const { id: otherId } = await givenAccount(opened.store)
+  expect(await feedback.give(newFeedback(otherId, answer))).toBeUndefined()
+  expect(await feedback.list({ accountId: otherId, limit: 9 })).toStrictEqual({ found: [] })
 })
 
-test('pages lose and repeat nothing at equal times, and only the owner removes', async () => {
+test('pages contain each rating once when all have the same time', async () => {
   const { feedback } = opened.store
   const { id: accountId } = await givenAccount(opened.store)
   const ids: string[] = []
   for (let count = 0; count < 5; count += 1) {
     const { answer } = await givenAnswer(accountId)
-    ids.push((await feedback.give(opinion(accountId, answer)))?.id ?? '')
+    ids.push((await feedback.give(newFeedback(accountId, answer)))?.id ?? '')
   }
+
   const { found: first } = await feedback.list({ accountId, limit: 3 })
   const [, , last] = first
   const rest = last && (await feedback.list({ accountId, limit: 3, after: last }))
-  expect([...first, ...(rest?.found ?? [])].map(({ id }) => id)).toStrictEqual(ids.sort().reverse())
 
-  const [id = ''] = ids
+  expect([...first, ...(rest?.found ?? [])].map(({ id }) => id)).toStrictEqual(ids.sort().reverse())
+})
+
+test('only its owner can remove a rating', async () => {
+  const { feedback } = opened.store
+  const { id: accountId } = await givenAccount(opened.store)
+  const { answer } = await givenAnswer(accountId)
+  const id = (await feedback.give(newFeedback(accountId, answer)))!.id
+
   expect(await feedback.remove({ id, accountId: randomUUID() })).toBe(false)
   expect(await feedback.remove({ id, accountId })).toBe(true)
 })

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Account, NewGeneration, Start, Store } from '../../src/store/store.ts'
 
-/** The time of every test that does not care. */
+/** The time of the tests for which any time will do. */
 export const now = new Date('2026-03-01T10:20:30.123Z')
 
 /** `ms` milliseconds after {@link now}. */
 export const later = (ms: number): Date => new Date(now.getTime() + ms)
 
-/** An account of its own for one test. */
+/** Creates an account with a random email. */
 export async function givenAccount(store: Store): Promise<Account> {
   const id = randomUUID()
   const email = `${id}@example.com`
@@ -16,7 +16,7 @@ export async function givenAccount(store: Store): Promise<Account> {
   return account
 }
 
-/** A generation that starts a conversation unless told which one it goes on with. */
+/** A generation that starts a conversation, or continues the one in `inConversation`. */
 export function newGeneration(
   ownerId: string,
   changes: Partial<NewGeneration> & { inConversation?: string } = {},
@@ -39,7 +39,7 @@ export function newGeneration(
   }
 }
 
-/** Starts it; fails the test when it does not start. */
+/** Starts the generation; fails the test when it does not start. */
 export async function givenStarted(
   store: Store,
   generation: NewGeneration,
@@ -49,7 +49,7 @@ export async function givenStarted(
   return start
 }
 
-/** A finish with an answer of `content`. */
+/** The parameters that finish a generation with this answer. */
 export function ending(generation: NewGeneration, content = 'A tree.') {
   return {
     generationId: generation.generationId,
@@ -63,7 +63,7 @@ export function ending(generation: NewGeneration, content = 'A tree.') {
   }
 }
 
-/** All usage of the account, in one bucket a day. */
+/** All usage of the account, in one bucket per day. */
 export function allUsage(store: Store, accountId: string) {
   const [from, to] = [new Date('2026-01-01T00:00:00Z'), new Date('2027-01-01T00:00:00Z')]
   return store.usage.report({ accountId, from, to, granularity: 'day' })

@@ -32,30 +32,29 @@ function database() {
   return first
 }
 
-test('the schema and the migrations agree', async () => {
+test('the Prisma schema and the migrations agree', async () => {
   expect(await pendingMigrationSql()).toBe('')
 })
 
-test('an empty database gets every migration once, however often it is started', async () => {
+test('every migration is applied to an empty database once', async () => {
   const names = (await readMigrations()).map(({ name }) => name)
 
   expect(await migrate(database())).toStrictEqual(names)
   expect(await migrate(database())).toStrictEqual([])
 })
 
-// One process at a time has an embedded database.
+// Only one process can open an embedded database.
 test.skipIf('snapshot' in inject('migrated'))(
-  'of four instances that start at once on an empty database, each migration is applied by one',
+  'each migration is applied by one of four instances that start at the same time',
   async () => {
     const applied = await Promise.all(opened.databases.map((instance) => migrate(instance)))
 
     const names = (await readMigrations()).map(({ name }) => name)
-
     expect(applied.flat().sort()).toStrictEqual(names)
   },
 )
 
-test('a new migration is applied to a database that has the older ones', async () => {
+test('a new migration is applied after the older ones', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int);')
   await migrate(database(), directory)
 
@@ -68,7 +67,7 @@ test('a new migration is applied to a database that has the older ones', async (
   expect(await database().prisma.$queryRaw`SELECT id FROM trees`).toStrictEqual([{ id: 1 }])
 })
 
-test('an edited migration stops the start and is named', async () => {
+test('an edited migration fails the start and is named', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int);')
   await migrate(database(), directory)
 
@@ -77,40 +76,39 @@ test('an edited migration stops the start and is named', async () => {
   await expect(migrate(database(), directory)).rejects.toThrow(/1_trees was edited/)
 })
 
-test('a failing migration changes nothing, and stops this start and the next', async () => {
+test('a failing migration changes nothing and is tried again at the next start', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int); SELECT missing FROM nowhere;')
-  await expect(migrate(database(), directory)).rejects.toThrow(/nowhere/)
 
+  await expect(migrate(database(), directory)).rejects.toThrow(/nowhere/)
   const tables = await database().prisma.$queryRaw`SELECT to_regclass('trees')::text AS trees`
   expect(tables).toStrictEqual([{ trees: null }])
   await expect(migrate(database(), directory)).rejects.toThrow(/nowhere/)
 
-  // What kept it from being done was not the database's list: mended, it is done.
+  // The failure left no row that blocks the corrected migration.
   await write('1_trees', 'CREATE TABLE trees (id int);')
   expect(await migrate(database(), directory)).toStrictEqual(['1_trees'])
 })
 
-// Only a server can lose a connection and go on.
+// Only a database server survives the loss of a connection.
 test.skipIf('snapshot' in inject('migrated'))(
-  'a start that is broken off in the middle of a migration leaves it undone, and the next does it',
+  'a migration whose connection breaks is rolled back and applied at the next start',
   async () => {
     await write('1_trees', 'CREATE TABLE trees (id int);')
     await write(
       '2_leaves',
       'CREATE TABLE leaves (id int); SELECT pg_terminate_backend(pg_backend_pid());',
     )
-    await expect(migrate(database(), directory)).rejects.toThrow()
 
+    await expect(migrate(database(), directory)).rejects.toThrow()
     const rows = await database().prisma.$queryRaw`SELECT migration_name FROM _prisma_migrations`
     expect(rows).toStrictEqual([{ migration_name: '1_trees' }])
-
     await write('2_leaves', 'CREATE TABLE leaves (id int);')
     expect(await migrate(database(), directory)).toStrictEqual(['2_leaves'])
   },
 )
 
-/** A row as another version of the program, or another program, has left it. */
-async function leaveRow(name: string, state: { finished: boolean }): Promise<void> {
+/** Writes the row of a migration, as another version or another program does. */
+async function insertMigrationRow(name: string, state: { finished: boolean }): Promise<void> {
   const finishedAt = state.finished ? new Date() : null
   await database().prisma.$executeRaw`
     INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at)
@@ -118,29 +116,29 @@ async function leaveRow(name: string, state: { finished: boolean }): Promise<voi
 }
 
 test.each(['1_trees', '9_unknown'])(
-  'a migration that was begun and not finished stops the start: %s',
+  'a migration that was started but not finished fails the start: %s',
   async (name) => {
     await write('0_roots', 'CREATE TABLE roots (id int);')
     await migrate(database(), directory)
 
-    await leaveRow(name, { finished: false })
-    const refusal = new RegExp(`${name} was started but not finished`)
+    await insertMigrationRow(name, { finished: false })
 
+    const refusal = new RegExp(`${name} was started but not finished`)
     await expect(migrate(database(), directory)).rejects.toThrow(refusal)
   },
 )
 
-test('a migration of a newer version is no hindrance, and is named', async () => {
+test('a migration of a newer version does not fail the start and is named', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int);')
   await migrate(database(), directory)
   expect(await checkSchema(database(), directory)).toStrictEqual([])
 
-  await leaveRow('9_newer', { finished: true })
+  await insertMigrationRow('9_newer', { finished: true })
   expect(await migrate(database(), directory)).toStrictEqual([])
   expect(await checkSchema(database(), directory)).toStrictEqual(['9_newer'])
 })
 
-test('a table that was dropped by hand stops the start and is named', async () => {
+test('a missing table fails the start and is named', async () => {
   await write('1_trees', 'CREATE TABLE trees (id int);')
   await migrate(database(), directory)
 
@@ -149,25 +147,26 @@ test('a table that was dropped by hand stops the start and is named', async () =
   await expect(checkSchema(database(), directory)).rejects.toThrow(/lacks trees/)
 })
 
-test('every table of the schema is known to be one of the migrations', async () => {
+test('tablesMadeBy finds every table that the migrations create', async () => {
   await migrate(database())
   const tables = await database().prisma.$queryRaw<{ name: string }[]>`
     SELECT table_name::text AS name FROM information_schema.tables
     WHERE table_schema = 'public' AND table_name <> '_prisma_migrations'`
 
-  const made = tablesMadeBy((await readMigrations()).map(({ sql }) => sql))
+  const names = tablesMadeBy((await readMigrations()).map(({ sql }) => sql))
 
-  expect(made.sort()).toStrictEqual(tables.map(({ name }) => name).sort())
+  expect(names.sort()).toStrictEqual(tables.map(({ name }) => name).sort())
 })
 
 test.skipIf('snapshot' in inject('migrated'))(
-  'a database that can only be read, and a table that is another’s, stop the start',
+  'a read-only database and missing rights on a table fail the start',
   async () => {
     await write('1_trees', 'CREATE TABLE trees (id int);')
     await migrate(database(), directory)
     const { prisma } = database()
     const role = `parley_guest_${String(process.pid)}`
     await prisma.$executeRawUnsafe(`CREATE ROLE ${role}`)
+
     try {
       await prisma.$transaction(async (guest) => {
         await guest.$executeRawUnsafe(`GRANT SELECT ON _prisma_migrations TO ${role}`)

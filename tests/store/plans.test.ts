@@ -3,53 +3,38 @@ import { LOOKED_AT_ONCE } from '../../src/store/searching.ts'
 import type { Searched, Store, UsageQuery } from '../../src/store/store.ts'
 import { type LoggedTestStore, openLoggedTestStore } from '../support/database/query-log.ts'
 import { givenAccount, later, now } from './given.ts'
+import { RECORDS, explain, fillDatabase } from './plans.given.ts'
 
 /*
- * What the database does for each list, in a database where two users have very much: it looks at
- * about as many rows as it gives, wherever in the list that is.
+ * In a large database, each list reads about as many rows as it returns, at any position in the list.
  */
 
 const LIMIT = 20
-/** Rows looked at for each row that was asked for: a row by an index and what belongs to it. */
-const LOOKED_AT_EACH = 4
-const CONVERSATIONS = 10_000
-/** The ones that were not touched for longest. */
-const ARCHIVED = 100
-const ACCOUNTS = 10_000
-/** The ones that were made first. */
-const SERVICE_ACCOUNTS = 100
-const MESSAGES_IN_ONE = 50_000
-const RECORDS = 50_000
+/** Rows read for each requested row: one by an index, and the rows that belong to it. */
+const READ_PER_ROW = 4
 const USERS = 2
-/** One a minute. */
-const RECORDS_AN_HOUR = 60
-/** In how many hours they lie. */
-const HOURS = Math.ceil(RECORDS / RECORDS_AN_HOUR) + 1
+/** One per minute. */
+const RECORDS_PER_HOUR = 60
+/** The number of hours with records. */
+const HOURS = Math.ceil(RECORDS / RECORDS_PER_HOUR) + 1
 const DAY_MS = 86_400_000
 const MONTH_MS = 31 * DAY_MS
 const YEAR_MS = 366 * DAY_MS
-/** So long until now, which is in the middle of an hour. */
-const lately = (ms: number) => ({ from: later(-ms), to: now })
+/** The span until now, which is in the middle of an hour. */
+const lastSpan = (ms: number) => ({ from: later(-ms), to: now })
 
 let testStore: LoggedTestStore
 let store: Store
 let ownerId: string
-let long: string
+let longConversationId: string
 beforeAll(async () => {
   testStore = await openLoggedTestStore()
   store = testStore.store
-  ownerId = (await givenAccount(store)).id
-  const other = await givenAccount(store)
-  await fillAccounts()
-  for (const { id } of [other, { id: ownerId }]) await fill(id)
-  const [first] = await store.conversations.walk({ ownerId, limit: 1 })
-  long = first!.id
-  await fillOne(long)
-  await testStore.pglite.exec('ANALYZE')
+  ;({ ownerId, longConversationId } = await fillDatabase(testStore))
 }, 180_000)
 afterAll(() => testStore.close())
 
-describe('a database in which one user has very much', () => {
+describe('a large database', () => {
   const after = { updatedAt: later(-5_000_000), id: '00000000-0000-4000-8000-000000000000' }
   const middle = '80000000-0000-4000-8000-000000000000'
   const lists: [string, () => Promise<unknown[]>][] = [
@@ -77,22 +62,37 @@ describe('a database in which one user has very much', () => {
     ],
     [
       'messages',
-      async () => (await store.messages.list({ conversationId: long, limit: LIMIT })).found,
+      async () =>
+        (await store.messages.list({ conversationId: longConversationId, limit: LIMIT })).found,
     ],
     [
       'messages, later',
       async () =>
-        (await store.messages.list({ conversationId: long, limit: LIMIT, after: 40_000 })).found,
+        (
+          await store.messages.list({
+            conversationId: longConversationId,
+            limit: LIMIT,
+            after: 40_000,
+          })
+        ).found,
     ],
     [
       'the latest messages',
       async () =>
-        (await store.conversations.findWithLatestMessages({ id: long, ownerId, limit: LIMIT }))!
-          .messages,
+        (await store.conversations.findWithLatestMessages({
+          id: longConversationId,
+          ownerId,
+          limit: LIMIT,
+        }))!.messages,
     ],
     [
       'messages for the engine',
-      () => store.messages.history({ conversationId: long, beforePosition: 45_000, limit: LIMIT }),
+      () =>
+        store.messages.history({
+          conversationId: longConversationId,
+          beforePosition: 45_000,
+          limit: LIMIT,
+        }),
     ],
     ['usage to export', () => store.usage.list({ accountId: ownerId, limit: LIMIT })],
     [
@@ -112,7 +112,7 @@ describe('a database in which one user has very much', () => {
       'feedback, later',
       async () => (await store.feedback.list({ accountId: ownerId, limit: LIMIT, after })).found,
     ],
-    ['feedback of everybody', async () => (await store.feedback.list({ limit: LIMIT })).found],
+    ['feedback of all accounts', async () => (await store.feedback.list({ limit: LIMIT })).found],
     [
       'feedback of one rating',
       async () => (await store.feedback.list({ rating: 'down', limit: LIMIT })).found,
@@ -127,24 +127,27 @@ describe('a database in which one user has very much', () => {
       'audit events, later',
       () => store.auditEvents.list({ limit: LIMIT, after: { at: later(-5_000_000), id: middle } }),
     ],
-    ['audit events of one', () => store.auditEvents.list({ actorId: ownerId, limit: LIMIT })],
+    [
+      'audit events of one account',
+      () => store.auditEvents.list({ actorId: ownerId, limit: LIMIT }),
+    ],
   ]
-  test.each(lists)('gives a page by looking at little more than it: %s', async (_name, list) => {
+  test.each(lists)('reads few rows for a page: %s', async (_name, list) => {
     const { result, queries } = await testStore.during(list)
+
     expect(result).toHaveLength(LIMIT)
     expect(queries).toHaveLength(1)
-
-    const { looked, text } = await plan(queries[0]!)
-    expect(looked, text).toBeLessThanOrEqual(LIMIT * LOOKED_AT_EACH)
+    const { rowsRead, text } = await explain(testStore, queries[0]!)
+    expect(rowsRead, text).toBeLessThanOrEqual(LIMIT * READ_PER_ROW)
   })
 
   test.each<[string, () => Promise<unknown>]>([
     ['one account', () => store.accounts.find(ownerId)],
-    ['one conversation', () => store.conversations.find({ id: long, ownerId })],
-  ])('finds a thing by looking at it alone: %s', async (_name, find) => {
+    ['one conversation', () => store.conversations.find({ id: longConversationId, ownerId })],
+  ])('reads one row to find one: %s', async (_name, find) => {
     const { queries } = await testStore.during(find)
 
-    for (const query of queries) expect((await plan(query)).looked).toBe(1)
+    for (const query of queries) expect((await explain(testStore, query)).rowsRead).toBe(1)
   })
 
   const searches: [string, () => Promise<Searched<unknown>>][] = [
@@ -162,49 +165,59 @@ describe('a database in which one user has very much', () => {
       () => store.accounts.search({ roles: ['user', 'admin'], text: 'nowhere', limit: LIMIT }),
     ],
   ]
-  test.each(searches)('searches in vain by looking at 5,000: %s', async (_name, search) => {
-    const { result, queries } = await testStore.during(search)
-    expect(result).toMatchObject({ found: [], lookedUpTo: { id: expect.any(String) as string } })
-    expect(queries).toHaveLength(1)
+  test.each(searches)(
+    'reads 5,000 rows for a search without a match: %s',
+    async (_name, search) => {
+      const { result, queries } = await testStore.during(search)
 
-    const { looked, text } = await plan(queries[0]!)
-    expect(looked, text).toBe(LOOKED_AT_ONCE)
-  })
+      expect(result).toMatchObject({ found: [], lookedUpTo: { id: expect.any(String) as string } })
+      expect(queries).toHaveLength(1)
+      const { rowsRead, text } = await explain(testStore, queries[0]!)
+      expect(rowsRead, text).toBe(LOOKED_AT_ONCE)
+    },
+  )
 
   const reports: [string, () => UsageQuery, number][] = [
-    ['a day of one', () => ({ accountId: ownerId, ...lately(DAY_MS), granularity: 'hour' }), 25],
     [
-      'a month of one',
-      () => ({ accountId: ownerId, ...lately(MONTH_MS), granularity: 'hour' }),
+      'a day of one account',
+      () => ({ accountId: ownerId, ...lastSpan(DAY_MS), granularity: 'hour' }),
+      25,
+    ],
+    [
+      'a month of one account',
+      () => ({ accountId: ownerId, ...lastSpan(MONTH_MS), granularity: 'hour' }),
       745,
     ],
-    ['all of one', () => ({ accountId: ownerId, ...lately(YEAR_MS), granularity: 'day' }), HOURS],
-    ['all of everybody', () => ({ ...lately(YEAR_MS), granularity: 'day' }), HOURS],
+    [
+      'a year of one account',
+      () => ({ accountId: ownerId, ...lastSpan(YEAR_MS), granularity: 'day' }),
+      HOURS,
+    ],
+    ['a year of all accounts', () => ({ ...lastSpan(YEAR_MS), granularity: 'day' }), HOURS],
   ]
   test.each(reports)(
-    'sums usage by looking at hours, and at what happened in two of them: %s',
+    'reads hours and the records of two of them for a usage report: %s',
     async (_name, query, hours) => {
       const { result, queries } = await testStore.during(() => store.usage.report(query()))
-      const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
-      expect(requests).toBeGreaterThan(23 * RECORDS_AN_HOUR)
-      expect(queries).toHaveLength(1)
 
-      const { looked, text } = await plan(queries[0]!)
-      expect(looked, text).toBeLessThanOrEqual(USERS * (hours + 2 * 2 * RECORDS_AN_HOUR))
+      const requests = result.reduce((sum, bucket) => sum + bucket.requests, 0)
+      expect(requests).toBeGreaterThan(23 * RECORDS_PER_HOUR)
+      expect(queries).toHaveLength(1)
+      const { rowsRead, text } = await explain(testStore, queries[0]!)
+      expect(rowsRead, text).toBeLessThanOrEqual(USERS * (hours + 2 * 2 * RECORDS_PER_HOUR))
     },
   )
 })
 
-test('takes a closed account off its usage 5,000 records at a time, and reports them on', async () => {
+test('disownUsage takes 5,000 records at a time, and reports of all accounts keep them', async () => {
   const { id } = await givenAccount(store)
   const records = 12_000
-
   await testStore.pglite.exec(`
     INSERT INTO usage_records (generation_id, account_id, at, answered)
     SELECT gen_random_uuid(), '${id}', timestamptz '2020-01-01T10:00:00Z' + i * interval '1 second', 1
     FROM generate_series(1, ${records}) i`)
   const span = { from: new Date('2020-01-01T10:10:00Z'), to: new Date('2020-01-02T00:00:00Z') }
-  const report = (whose: object) => store.usage.report({ ...span, ...whose, granularity: 'day' })
+  const report = (owner: object) => store.usage.report({ ...span, ...owner, granularity: 'day' })
 
   expect(await report({ accountId: id })).toMatchObject([{ requests: records - 599 }])
   for (const left of [7_000, 2_000, 0]) {
@@ -216,73 +229,3 @@ test('takes a closed account off its usage 5,000 records at a time, and reports 
   }
   expect(await store.closedAccounts.disownUsage(id)).toBe(false)
 })
-
-/** Conversations of one message, feedback, usage and audit events, a second or a minute apart. */
-async function fill(accountId: string): Promise<void> {
-  const at = (step: string) => `timestamptz '${now.toISOString()}' - i * interval '${step}'`
-  const account = `'${accountId}'::uuid`
-  await testStore.pglite.exec(`
-    INSERT INTO conversations (id, owner_id, title, mode, created_at, updated_at, message_count,
-      archived)
-    SELECT gen_random_uuid(), ${account}, 'Conversation ' || i, 'balanced', ${at('1 second')},
-      ${at('1 second')}, 1, i > ${CONVERSATIONS - ARCHIVED}
-    FROM generate_series(1, ${CONVERSATIONS}) i;
-    INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
-    SELECT gen_random_uuid(), id, 1, 'assistant', 'Hello', 'complete', created_at
-    FROM conversations WHERE owner_id = ${account};
-    INSERT INTO feedback (id, account_id, message_id, rating, created_at, updated_at)
-    SELECT gen_random_uuid(), ${account}, m.id,
-      (CASE WHEN c.archived THEN 'down' ELSE 'up' END)::rating, m.created_at, m.created_at
-    FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE c.owner_id = ${account};
-    INSERT INTO usage_records (generation_id, account_id, at, answered, total_tokens)
-    SELECT gen_random_uuid(), ${account}, ${at('1 minute')}, 1, 10
-    FROM generate_series(1, ${RECORDS}) i;
-    INSERT INTO audit_events (id, at, event, actor_id, target_id, request_id)
-    SELECT gen_random_uuid(), ${at('1 second')}, 'session.created', ${account},
-      gen_random_uuid(), 'test'
-    FROM generate_series(1, ${RECORDS}) i;`)
-}
-
-async function fillAccounts(): Promise<void> {
-  await testStore.pglite.exec(`
-    INSERT INTO accounts (id, role, email, display_name, created_at, updated_at)
-    SELECT gen_random_uuid(), (CASE WHEN i > ${ACCOUNTS} THEN 'service' ELSE 'user' END)::role,
-      'person' || i || '@example.com', CASE WHEN i > ${ACCOUNTS} THEN 'Robot' ELSE 'Person' END,
-      timestamptz '${now.toISOString()}' - i * interval '1 second', now()
-    FROM generate_series(1, ${ACCOUNTS + SERVICE_ACCOUNTS}) i`)
-}
-
-async function fillOne(conversationId: string): Promise<void> {
-  await testStore.pglite.exec(`
-    INSERT INTO messages (id, conversation_id, position, role, content, status, created_at)
-    SELECT gen_random_uuid(), '${conversationId}', i, 'assistant', 'Hello', 'complete', now()
-    FROM generate_series(2, ${MESSAGES_IN_ONE}) i;
-    UPDATE conversations SET message_count = ${MESSAGES_IN_ONE} WHERE id = '${conversationId}';`)
-}
-
-type Node = {
-  'Node Type': string
-  'Actual Rows': number
-  'Actual Loops': number
-  'Rows Removed by Filter'?: number
-  'Rows Removed by Index Recheck'?: number
-  Plans?: Node[]
-}
-
-/** Runs a statement again with EXPLAIN; `looked` is how many rows its scans came by. */
-async function plan({ sql, parameters }: { sql: string; parameters: unknown[] }) {
-  const { rows } = await testStore.pglite.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
-    `EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`,
-    parameters,
-  )
-  const root = rows[0]!['QUERY PLAN'][0].Plan
-  return { looked: lookedAt(root), text: JSON.stringify(root, null, 1) }
-}
-
-function lookedAt(node: Node): number {
-  const below = (node.Plans ?? []).reduce((sum, child) => sum + lookedAt(child), 0)
-  if (!node['Node Type'].includes('Scan') || node['Node Type'] === 'Subquery Scan') return below
-  const removed =
-    (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0)
-  return below + (node['Actual Rows'] + removed) * node['Actual Loops']
-}

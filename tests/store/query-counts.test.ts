@@ -5,8 +5,8 @@ import type { Exchange } from '../support/recorded-scenario/exchange.ts'
 import { recordScenario } from '../support/recorded-scenario/scenario.ts'
 
 /**
- * How many statements each operation makes when it succeeds, once what is cached is there: none to
- * authenticate, none to limit. A number may only shrink.
+ * The most statements of a call that succeeds, with warm caches: none to authenticate, none to limit.
+ * A number may only shrink.
  */
 const MOST: Record<string, number> = {
   getHealth: 0,
@@ -65,13 +65,13 @@ const operationIds = policies.operations
   .map(({ operationId }) => operationId)
   .filter((operationId) => !moved.has(operationId))
 
-describe('the statements of one call', () => {
+describe('the statements of a call', () => {
   const counted = new Map<string, number>()
 
   beforeAll(async () => {
     const testStore = await openLoggedTestStore()
-    const watch = async (ask: () => Promise<Exchange>): Promise<Exchange> => {
-      const { result, queries } = await testStore.during(ask)
+    const watch = async (call: () => Promise<Exchange>): Promise<Exchange> => {
+      const { result, queries } = await testStore.during(call)
       const { operationId, status } = result
       if (status !== 200 && status !== 201 && status !== 204) return result
       const fewest = counted.get(operationId) ?? Infinity
@@ -81,8 +81,8 @@ describe('the statements of one call', () => {
     await recordScenario({ testStore, watch })
   }, 120_000)
 
-  test.each(operationIds)('are no more than they were: %s', (operationId) => {
-    expect(counted.get(operationId), 'the story does not come by here').toBeDefined()
+  test.each(operationIds)('do not exceed their limit: %s', (operationId) => {
+    expect(counted.get(operationId), 'the scenario does not contain the operation').toBeDefined()
     expect(counted.get(operationId)).toBeLessThanOrEqual(MOST[operationId]!)
   })
 })

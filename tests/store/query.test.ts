@@ -4,11 +4,11 @@ import { type Query, queryIn } from '../../src/store/database/query.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { givenAccount } from './given.ts'
 
-let own: TestStore
+let opened: TestStore
 beforeAll(async () => {
-  own = await openTestStore()
+  opened = await openTestStore()
 })
-afterAll(() => own.close())
+afterAll(() => opened.close())
 
 describe('a statement', () => {
   const id = randomUUID()
@@ -19,21 +19,22 @@ describe('a statement', () => {
       ${JSON.stringify({ a: [1, null] })}::jsonb AS json, ${['a,b', 'c"']}::text[] AS texts,
       ${[1, 2]}::int[] AS ints, 'admin'::role AS role, ${Buffer.from([0, 255])}::bytea AS bytes`
 
-  test('gives the same rows past Prisma’s client as through it', async () => {
-    const rows = await everyType(own.database.query)
-    expect(rows).toMatchObject([{ id, at, int: 7, json: { a: [1, null] }, texts: ['a,b', 'c"'] }])
+  test('returns the same rows with and without Prisma’s client', async () => {
+    const rows = await everyType(opened.database.query)
 
+    expect(rows).toMatchObject([{ id, at, int: 7, json: { a: [1, null] }, texts: ['a,b', 'c"'] }])
     const [{ bytes, ...row }] = rows as [{ bytes: Uint8Array }]
-    const [{ bytes: sameBytes, ...sameRow }] = (await everyType(queryIn(own.database.prisma))) as [
-      { bytes: Uint8Array },
-    ]
+    const [{ bytes: sameBytes, ...sameRow }] = (await everyType(
+      queryIn(opened.database.prisma),
+    )) as [{ bytes: Uint8Array }]
     expect(row).toEqual(sameRow)
     expect([...bytes]).toEqual([...sameBytes])
   })
 
-  test('gives text as it was written, whatever its first character, after a failure too', async () => {
+  test('returns text that begins with a byte order mark unchanged, also after a failure', async () => {
     const text = '\ufeff\ufeffHello\ufeff'
-    for (const query of [own.database.query, queryIn(own.database.prisma)]) {
+
+    for (const query of [opened.database.query, queryIn(opened.database.prisma)]) {
       const read = () => query`
         SELECT ${text}::text AS text, ${'\ufeff'}::text AS mark, ${[text]}::text[] AS texts,
           to_jsonb(${text}::text) AS json`
@@ -43,27 +44,29 @@ describe('a statement', () => {
     }
   })
 
-  test('is refused where a column has a type that nobody has thought of', async () => {
-    await expect(own.database.query`SELECT 1.5::numeric AS price`).rejects.toThrow('No statement')
+  test('is refused when a column has an unsupported type', async () => {
+    await expect(opened.database.query`SELECT 1.5::numeric AS price`).rejects.toThrow(
+      'No statement',
+    )
   })
 
-  test('that fails says why, with the code of the database', async () => {
-    const failure = own.database.query`SELECT 1 / 0 AS nothing`
+  test('that fails has the error code of the database as its cause', async () => {
+    const failure = opened.database.query`SELECT 1 / 0 AS nothing`
 
     await expect(failure).rejects.toMatchObject({ cause: { originalCode: '22012' } })
   })
 
-  test('in a transaction is undone with it', async () => {
-    const { id: ownerId } = await givenAccount(own.store)
+  test('in a transaction is rolled back with it', async () => {
+    const { id: ownerId } = await givenAccount(opened.store)
     const id = randomUUID()
-    const given = { id, ownerId, title: 'A walk', mode: 'general', now: at }
+    const conversation = { id, ownerId, title: 'A walk', mode: 'general', now: at }
 
-    const undone = own.store.atomically(async ({ conversations }) => {
-      await conversations.create(given)
+    const transaction = opened.store.atomically(async ({ conversations }) => {
+      await conversations.create(conversation)
       throw new Error('changed my mind')
     })
 
-    await expect(undone).rejects.toThrow('changed my mind')
-    expect(await own.store.conversations.find({ id, ownerId })).toBeUndefined()
+    await expect(transaction).rejects.toThrow('changed my mind')
+    expect(await opened.store.conversations.find({ id, ownerId })).toBeUndefined()
   })
 })

@@ -13,9 +13,9 @@ import { openEmptyServerDatabase } from '../support/database/database.ts'
 import { administer, dropDatabase, queryServer } from '../support/database/server-database.ts'
 import { ending, givenAccount, givenStarted, newGeneration, now } from './given.ts'
 
-/* Everything of a Parley is in the schema that its URL names, and nothing of it elsewhere. */
+/* All objects of a Parley are in the schema that its URL names. */
 
-describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
+describe.skipIf('snapshot' in inject('migrated'))('the schema in the URL', () => {
   let url: string
   let drop: () => Promise<void>
   let roles: string[]
@@ -30,8 +30,8 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
 
   const inSchema = (name: string, from = url) => `${from}?schema=${encodeURIComponent(name)}`
 
-  /** How many things of each kind are where, but for what PostgreSQL has made itself. */
-  const things = () =>
+  /** The number of objects of each kind in each schema, without those of PostgreSQL itself. */
+  const countObjects = () =>
     queryServer(
       url,
       `SELECT n.nspname AS schema,
@@ -41,8 +41,8 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
        FROM pg_namespace n WHERE nspname !~ '^pg_|^information_schema$' ORDER BY 1`,
     )
 
-  /** An answer with all that its triggers write. */
-  async function useAll(store: Store): Promise<string> {
+  /** Writes an account and an answer, so that all triggers and functions run. Returns the id of the account. */
+  async function writeAnswer(store: Store): Promise<string> {
     const { id } = await givenAccount(store)
     const generation = newGeneration(id)
     await givenStarted(store, generation)
@@ -54,26 +54,26 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
     return id
   }
 
-  test('is made, has all tables, types and functions, and the rest of the database none', async () => {
+  test('is created and contains all tables, types and functions', async () => {
     const store = await openStore({ databaseUrl: inSchema('채팅-room') })
-    await useAll(store)
-
+    await writeAnswer(store)
     await store.close()
 
-    expect(await things()).toEqual([
+    expect(await countObjects()).toEqual([
       { schema: 'public', tables: 0, functions: 0, enums: 0 },
       { schema: '채팅-room', tables: 15, functions: 8, enums: 6 },
     ])
   })
 
-  test('keeps two Parleys of one database apart, their limits too, and a third in public', async () => {
+  test('separates the accounts, limits and reports of three Parleys in one database', async () => {
     const urls = [url, inSchema('chat'), inSchema('Other')]
     const stores = await Promise.all(urls.map((databaseUrl) => openStore({ databaseUrl })))
     const counters = urls.map(openLimitCounters)
+
     for (const [index, store] of stores.entries()) {
-      const id = await useAll(store)
-      const asked = [{ key: 'k', points: 1, windowSeconds: 60, quota: 1 }]
-      expect((await counters[index]!.take([asked]))[0]![0]!.consumed).toBe(1)
+      const id = await writeAnswer(store)
+      const requested = [{ key: 'k', points: 1, windowSeconds: 60, quota: 1 }]
+      expect((await counters[index]!.take([requested]))[0]![0]!.consumed).toBe(1)
       for (const other of stores) {
         expect((await other.accounts.find(id)) !== undefined).toBe(other === store)
       }
@@ -86,90 +86,88 @@ describe.skipIf('snapshot' in inject('migrated'))('a schema in the URL', () => {
       }),
     )
     expect((await Promise.all(reports)).map(([day]) => day!.requests)).toEqual([1, 1, 1])
-
     await Promise.all([...stores, ...counters].map((one) => one.close()))
-    expect((await things()).map(({ tables }) => tables)).toEqual([15, 15, 15])
+    expect((await countObjects()).map(({ tables }) => tables)).toEqual([15, 15, 15])
   })
 
-  test('of another Parley lets this one migrate meanwhile', async () => {
+  test('can be migrated while another schema is being migrated', async () => {
     const [ours, others] = await Promise.all(
       ['chat', 'other'].map((name) => openDatabase({ databaseUrl: inSchema(name) })),
     )
-    const held = await others!.lockForMigration()
-    expect(await migrate(ours!)).not.toEqual([])
+    const lock = await others!.lockForMigration()
 
-    await held.release()
+    expect(await migrate(ours!)).not.toEqual([])
+    await lock.release()
     await Promise.all([ours!.close(), others!.close()])
   })
 
-  test('is used by a role that may make none, and refused with a sentence where it is missing', async () => {
+  test('must exist for a role that may not create it; otherwise the start is refused with the command', async () => {
     const role = `parley_test_${randomUUID()}`
     roles.push(role)
     await administer(url, `CREATE ROLE "${role}" LOGIN`)
-    const own = Object.assign(new URL(url), { username: role }).href
-    await expect(openStore({ databaseUrl: inSchema('chat', own) })).rejects.toThrow(
+    const roleUrl = Object.assign(new URL(url), { username: role }).href
+
+    await expect(openStore({ databaseUrl: inSchema('chat', roleUrl) })).rejects.toThrow(
       /schema chat does not exist.*CREATE SCHEMA "chat"/,
     )
-
     await administer(url, 'CREATE SCHEMA chat')
-    await expect(openStore({ databaseUrl: inSchema('chat', own) })).rejects.toThrow()
-
+    await expect(openStore({ databaseUrl: inSchema('chat', roleUrl) })).rejects.toThrow()
     await administer(url, `ALTER SCHEMA chat OWNER TO "${role}"`)
-    const store = await openStore({ databaseUrl: inSchema('chat', own) })
-    await useAll(store)
+    const store = await openStore({ databaseUrl: inSchema('chat', roleUrl) })
+    await writeAnswer(store)
     await store.close()
   })
 
-  test('is where commands beside the server look, and nowhere else', async () => {
+  test('is the only one that commands beside the server use', async () => {
     await (await openStore({ databaseUrl: inSchema('chat') })).close()
 
     await (await openMigratedStore({ databaseUrl: inSchema('chat') })).close()
-
     await expect(openMigratedStore({ databaseUrl: url })).rejects.toThrow('start a server')
     await expect(openMigratedStore({ databaseUrl: inSchema('x') })).rejects.toThrow(
       'start a server',
     )
   })
 
-  test('is where a move goes, whatever another Parley has in the same database', async () => {
+  test('is the target of a move and leaves another Parley in the database unchanged', async () => {
     const other = await openStore({ databaseUrl: url })
-    await useAll(other)
+    await writeAnswer(other)
     await other.close()
     const dataDir = await mkdtemp(join(tmpdir(), 'parley-schemas-'))
     const source = await openDatabase({ dataDir })
     await migrate(source)
-    const id = await useAll(storeOf(source))
+    const id = await writeAnswer(storeOf(source))
     await source.close()
+
     await copyToPostgres(dataDir, inSchema('chat'))
+
     const moved = await openMigratedStore({ databaseUrl: inSchema('chat') })
     expect(await moved.accounts.find(id)).toBeDefined()
-
-    await useAll(moved)
+    await writeAnswer(moved)
     await moved.close()
     expect(await queryServer(url, 'SELECT count(*)::int AS n FROM public.accounts')).toEqual([
       { n: 1 },
     ])
     await expect(copyToPostgres(dataDir, inSchema('chat'))).rejects.toThrow(CopyRefused)
-
     await rm(dataDir, { recursive: true })
   }, 120_000)
 })
 
-describe.skipIf('snapshot' in inject('migrated'))('a database that is encoded in', () => {
+describe.skipIf('snapshot' in inject('migrated'))('a database with the encoding', () => {
   test.each(['LATIN1', 'SQL_ASCII', 'EUC_KR'])(
-    '%s is refused and left as it was',
+    '%s is refused and left unchanged',
     async (encoding) => {
       const { serverUrl } = inject('migrated') as { serverUrl: string }
       const name = `parley_test_${randomUUID()}`
-      const made = `CREATE DATABASE "${name}" TEMPLATE template0 ENCODING '${encoding}' LOCALE 'C'`
-      await administer(serverUrl, made)
+      const creation = `CREATE DATABASE "${name}" TEMPLATE template0 ENCODING '${encoding}' LOCALE 'C'`
+      await administer(serverUrl, creation)
       onTestFinished(() => dropDatabase(serverUrl, name))
       const databaseUrl = Object.assign(new URL(serverUrl), { pathname: `/${name}` }).href
-      const start = openStore({ databaseUrl: `${databaseUrl}?schema=chat` })
-      await expect(start).rejects.toThrow(`encoded in ${encoding}`)
 
-      const left = `SELECT count(*)::int AS n FROM pg_namespace WHERE nspname = 'chat'`
-      expect(await queryServer(databaseUrl, left)).toEqual([{ n: 0 }])
+      const start = openStore({ databaseUrl: `${databaseUrl}?schema=chat` })
+
+      await expect(start).rejects.toThrow(`encoded in ${encoding}`)
+      const schemas = `SELECT count(*)::int AS n FROM pg_namespace WHERE nspname = 'chat'`
+      expect(await queryServer(databaseUrl, schemas)).toEqual([{ n: 0 }])
     },
   )
 })

@@ -7,8 +7,8 @@ import { openTestStore } from '../support/database/database.ts'
 import { administer, dropDatabase } from '../support/database/server-database.ts'
 import { givenAccount, now } from './given.ts'
 
-/** What is kept, and what finds it. */
-const FINDS: readonly (readonly [kept: string, ...searches: string[]])[] = [
+/** A stored text, and the searches that find it. */
+const MATCHES: readonly (readonly [stored: string, ...searches: string[]])[] = [
   ['Привет, мир', 'ПРИВЕТ', 'привет', 'пРиВеТ, М'],
   ['ÄRGER im Büro', 'ärger', 'BÜRO', 'Ärger'],
   ['ΟΔΥΣΣΕΥΣ και άλλος', 'οδυσσευς', 'οδυσσευσ', 'ΆΛΛΟΣ', 'άλλοσ'],
@@ -24,8 +24,8 @@ const FINDS: readonly (readonly [kept: string, ...searches: string[]])[] = [
   ['100% of a_b', '100%', 'A_B', '% OF'],
   ['ﬁne № 5', 'ﬁNE', '№'],
 ]
-/** What is kept, and what does not find it. */
-const MISSES: readonly (readonly [kept: string, search: string])[] = [
+/** A stored text, and a search that does not find it. */
+const MISSES: readonly (readonly [stored: string, search: string])[] = [
   ['Äpfel', 'apfel'],
   ['Ä'.normalize('NFD') + 'pfel', 'apfel'],
   ['한국', '하'],
@@ -36,14 +36,16 @@ const MISSES: readonly (readonly [kept: string, search: string])[] = [
 
 type Opened = { store: Store; close(): Promise<void> }
 
-function findsInAnyCase(open: () => Promise<Opened>) {
+/** The tests of a search, in the database that `open` opens. */
+function testSearch(open: () => Promise<Opened>) {
   let opened: Opened
   beforeAll(async () => {
     opened = await open()
   }, 120_000)
   afterAll(() => opened.close())
 
-  const keep = async (title: string) => {
+  /** Stores a title and a display name; returns the search for both. */
+  const storeText = async (title: string) => {
     const ownerId = (await givenAccount(opened.store)).id
     await opened.store.conversations.create({
       id: randomUUID(),
@@ -65,19 +67,24 @@ function findsInAnyCase(open: () => Promise<Opened>) {
     }
   }
 
-  test.each(FINDS)('%s', async (kept, ...searches) => {
-    const search = await keep(kept)
+  test.each(MATCHES)(
+    'finds %s in any case and Unicode form, and returns it as stored',
+    async (stored, ...searches) => {
+      const search = await storeText(stored)
 
-    for (const text of searches) {
-      expect(await search(text), text).toEqual({ titles: [kept], names: [kept] })
-    }
+      for (const text of searches) {
+        expect(await search(text), text).toEqual({ titles: [stored], names: [stored] })
+      }
+    },
+  )
+
+  test.each(MISSES)('does not find %s by %s', async (stored, text) => {
+    const search = await storeText(stored)
+
+    expect(await search(text)).toEqual({ titles: [], names: [] })
   })
 
-  test.each(MISSES)('%s is not found by %s', async (kept, text) => {
-    expect(await (await keep(kept))(text)).toEqual({ titles: [], names: [] })
-  })
-
-  test('an email in any case', async () => {
+  test('finds an email in any case', async () => {
     const { id, email } = await givenAccount(opened.store)
 
     const { found } = await opened.store.accounts.search({
@@ -90,8 +97,8 @@ function findsInAnyCase(open: () => Promise<Opened>) {
   })
 }
 
-describe('a search finds in any case and in either form of Unicode, and gives what was kept', () => {
-  findsInAnyCase(openTestStore)
+describe('a search', () => {
+  testSearch(openTestStore)
 })
 
 const migrated = inject('migrated')
@@ -100,9 +107,9 @@ const LOCALES = {
   'C.UTF-8': `LOCALE 'C.UTF-8'`,
   ICU: `LOCALE_PROVIDER icu ICU_LOCALE 'tr' LOCALE 'C'`,
 }
-describe.skipIf('snapshot' in migrated)('the same in a database whose locale is', () => {
+describe.skipIf('snapshot' in migrated)('a search in a database with the locale', () => {
   describe.each(Object.entries(LOCALES))('%s', (_name, locale) => {
-    findsInAnyCase(async () => {
+    testSearch(async () => {
       const { serverUrl } = migrated as { serverUrl: string }
       const name = `parley_test_${randomUUID()}`
       await administer(

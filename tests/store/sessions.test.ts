@@ -4,7 +4,7 @@ import type { NewSession } from '../../src/store/store.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
 import { givenAccount, later, now } from './given.ts'
 
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 
 let opened: TestStore
 beforeAll(async () => {
@@ -18,18 +18,19 @@ async function givenSession(changes: Partial<NewSession> = {}) {
     id: randomUUID(),
     accountId,
     now,
-    expiresAt: later(7 * DAY),
-    endsAt: later(30 * DAY),
+    expiresAt: later(7 * DAY_MS),
+    endsAt: later(30 * DAY_MS),
     address: '192.0.2.1',
     userAgent: 'test',
     ...changes,
   })
 }
 
-test('of twenty rotations from one counter, exactly one gets the session', async () => {
+test('one of twenty concurrent rotations of one counter succeeds', async () => {
   const { sessions } = opened.store
   const { id } = await givenSession()
-  const rotate = () => sessions.rotate({ id, counter: 0, now: later(5), expiresAt: later(8 * DAY) })
+  const rotate = () =>
+    sessions.rotate({ id, counter: 0, now: later(5), expiresAt: later(8 * DAY_MS) })
 
   const rotated = await Promise.all(Array.from({ length: 20 }, rotate))
 
@@ -38,57 +39,56 @@ test('of twenty rotations from one counter, exactly one gets the session', async
     refreshCounter: 1,
     rotatedAt: later(5),
     lastUsedAt: later(5),
-    expiresAt: later(8 * DAY),
+    expiresAt: later(8 * DAY_MS),
   })
 })
 
-test('a rotation never carries a session beyond its absolute end', async () => {
+test('a rotation does not extend a session beyond its absolute end', async () => {
   const { id } = await givenSession()
-  const rotation = { id, counter: 0, now: later(5), expiresAt: later(99 * DAY) }
+  const rotation = { id, counter: 0, now: later(5), expiresAt: later(99 * DAY_MS) }
 
   const session = await opened.store.sessions.rotate(rotation)
 
-  expect(session?.expiresAt).toStrictEqual(later(30 * DAY))
+  expect(session?.expiresAt).toStrictEqual(later(30 * DAY_MS))
 })
 
-test('a revoked or an expired session cannot be rotated', async () => {
+test('a revoked or expired session cannot be rotated', async () => {
   const { sessions } = opened.store
   const [revoked, expired] = [await givenSession(), await givenSession({ expiresAt: later(1) })]
   expect(await sessions.revoke({ id: revoked.id, now })).toBe(true)
   expect(await sessions.revoke({ id: revoked.id, now: later(9) })).toBe(false)
 
-  const rotation = { counter: 0, now: later(1), expiresAt: later(DAY) }
+  const rotation = { counter: 0, now: later(1), expiresAt: later(DAY_MS) }
   expect(await sessions.rotate({ id: revoked.id, ...rotation })).toBeUndefined()
   expect(await sessions.rotate({ id: expired.id, ...rotation })).toBeUndefined()
   expect((await sessions.find(revoked.id))?.revokedAt).toStrictEqual(now)
 })
 
-test('all sessions of one account but the excepted one are revoked, and of no other', async () => {
+test('revokeOwned revokes all sessions of one account except the given one', async () => {
   const { sessions } = opened.store
   const { id: accountId } = await givenAccount(opened.store)
-  const [kept, first, second] = [
+  const [excepted, first, second] = [
     await givenSession({ accountId }),
     await givenSession({ accountId }),
     await givenSession({ accountId }),
   ]
   const other = await givenSession()
-  const at = later(DAY / 2)
+  const at = later(DAY_MS / 2)
 
-  const revoked = await sessions.revokeOwned({ accountId, exceptId: kept.id, now: at })
+  const revoked = await sessions.revokeOwned({ accountId, exceptId: excepted.id, now: at })
 
   expect(revoked.sort()).toStrictEqual([first.id, second.id].sort())
   expect((await sessions.find(other.id))?.revokedAt).toBeUndefined()
-  expect(await sessions.listLive({ accountId, now, limit: 10 })).toStrictEqual([kept])
+  expect(await sessions.listLive({ accountId, now, limit: 10 })).toStrictEqual([excepted])
   expect((await sessions.revokedSince(at)).map(({ id }) => id).sort()).toStrictEqual(revoked)
-  expect(await sessions.revokedSince(later(DAY / 2 + 1))).toStrictEqual([])
+  expect(await sessions.revokedSince(later(DAY_MS / 2 + 1))).toStrictEqual([])
 })
 
-test('only sessions that have expired are forgotten', async () => {
+test('deleteExpired deletes only expired sessions', async () => {
   const { sessions } = opened.store
-
-  const [old, live] = [await givenSession({ expiresAt: later(-DAY) }), await givenSession()]
+  const [expired, live] = [await givenSession({ expiresAt: later(-DAY_MS) }), await givenSession()]
 
   expect(await sessions.deleteExpired(now)).toBe(1)
-  expect(await sessions.find(old.id)).toBeUndefined()
+  expect(await sessions.find(expired.id)).toBeUndefined()
   expect(await sessions.find(live.id)).toBeDefined()
 })

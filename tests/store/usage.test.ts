@@ -29,12 +29,11 @@ async function givenUsage(ownerId: string, at: string, usage?: Usage) {
 
 const upstream = { inputTokens: 10, outputTokens: 5, totalTokens: 15, source: 'upstream' } as const
 
-test('buckets are UTC hours that hold something, from the start up to but not at the end', async () => {
+test('a report has the UTC hours with usage, including its start and excluding its end', async () => {
   const { id: accountId } = await givenAccount(opened.store)
   await givenUsage(accountId, '2026-03-01T09:59:59.999Z', upstream)
   await givenUsage(accountId, '2026-03-01T10:00:00.000Z', upstream)
   await givenUsage(accountId, '2026-03-01T10:59:59.999Z')
-
   await givenUsage(accountId, '2026-03-01T12:00:00.000Z', upstream)
   const [from, to] = [new Date('2026-03-01T09:59:59.999Z'), new Date('2026-03-01T12:00:00Z')]
   const query = { accountId, from, to, granularity: 'hour' } as const
@@ -46,7 +45,7 @@ test('buckets are UTC hours that hold something, from the start up to but not at
   ])
 })
 
-test('deleting a conversation leaves its usage', async () => {
+test('deleting a conversation keeps its usage', async () => {
   const { id: accountId } = await givenAccount(opened.store)
   const id = await givenUsage(accountId, '2026-03-01T23:00:00Z', upstream)
   const before = await allUsage(opened.store, accountId)
@@ -63,8 +62,8 @@ const WIDTH_MS = { hour: HOUR_MS, day: 24 * HOUR_MS }
 const START_MS = Date.parse('2026-05-10T22:00:00Z')
 const SPAN_MS = 30 * HOUR_MS
 
-/** What a report should say: the records themselves, one after the other. */
-async function summed({ prisma }: Database, query: UsageQuery): Promise<UsageBucket[]> {
+/** The expected report, summed from the single records. */
+async function sumRecords({ prisma }: Database, query: UsageQuery): Promise<UsageBucket[]> {
   const { accountId, from, to, granularity } = query
   const at = { gte: from, lt: to }
   const where = { at, ...(accountId !== undefined && { accountId }) }
@@ -88,7 +87,7 @@ function emptyBucket(start: number): UsageBucket {
 }
 
 const tokens = fc.option(fc.nat({ max: 2 ** 31 - 1 }))
-/** Also on the edges of hours, where sums begin and end. */
+/** Also at the limits of hours, where sums begin and end. */
 const instant = fc.oneof(
   fc.nat({ max: SPAN_MS }).map((ms) => new Date(START_MS + ms)),
   fc
@@ -96,7 +95,7 @@ const instant = fc.oneof(
     .map(([hours, ms]) => new Date(START_MS + hours * HOUR_MS + ms)),
 )
 const record = fc.record({
-  whose: fc.nat({ max: 2 }),
+  owner: fc.nat({ max: 2 }),
   at: instant,
   answered: fc.nat({ max: 1 }),
   inputTokens: tokens,
@@ -105,44 +104,51 @@ const record = fc.record({
 })
 type Span = [Date, Date, UsageQuery['granularity']]
 const span: fc.Arbitrary<Span> = fc.tuple(instant, instant, fc.constantFrom('hour', 'day'))
-const spans = fc.array(span, { minLength: 1, maxLength: 4 })
+const anySpans = fc.array(span, { minLength: 1, maxLength: 4 })
 
-/** Each report of each of them, and of everybody, is what the records come to. */
-async function expectSums(of: TestStore, ids: string[], asked: Span[]) {
-  for (const [one, other, granularity] of asked) {
+/** Expects the reports of each account and of all accounts to equal the sums of the records. */
+async function expectSums(testStore: TestStore, ids: string[], spans: Span[]) {
+  for (const [one, other, granularity] of spans) {
     const [from, to] = one < other ? [one, other] : [other, one]
     for (const accountId of [undefined, ...ids]) {
       const query = { from, to, granularity, ...(accountId !== undefined && { accountId }) }
-      const expected = await summed(of.database, query)
-      expect(await of.store.usage.report(query)).toStrictEqual(expected)
+      const expected = await sumRecords(testStore.database, query)
+      expect(await testStore.store.usage.report(query)).toStrictEqual(expected)
     }
   }
 }
 
-test('a report of any span is the sum of the records in it, also after accounts are gone', async () => {
+test('a report of any span equals the sum of its records, also after an account is deleted', async () => {
   const own = await openTestStore()
   const { prisma } = own.database
-  const statements = fc.array(fc.array(record, { maxLength: 6 }), { minLength: 1, maxLength: 5 })
-  const run = fc.asyncProperty(statements, spans, fc.nat({ max: 2 }), async (said, asked, gone) => {
-    const accounts = await Promise.all([0, 1, 2].map(() => givenAccount(own.store)))
-    const ids = accounts.map(({ id }) => id)
-    for (const records of said) {
-      const data = records.map(({ whose, ...rest }) => {
-        return { ...rest, generationId: randomUUID(), accountId: ids[whose]! }
-      })
-      await prisma.usageRecord.createMany({ data })
-    }
-    await expectSums(own, ids, asked)
-    await prisma.account.delete({ where: { id: ids[gone]! } })
-    await expectSums(own, ids, asked)
-  })
+  const batches = fc.array(fc.array(record, { maxLength: 6 }), { minLength: 1, maxLength: 5 })
+  const run = fc.asyncProperty(
+    batches,
+    anySpans,
+    fc.nat({ max: 2 }),
+    async (statements, spans, deleted) => {
+      const accounts = await Promise.all([0, 1, 2].map(() => givenAccount(own.store)))
+      const ids = accounts.map(({ id }) => id)
+      for (const records of statements) {
+        const data = records.map(({ owner, ...rest }) => {
+          return { ...rest, generationId: randomUUID(), accountId: ids[owner]! }
+        })
+        await prisma.usageRecord.createMany({ data })
+      }
+      await expectSums(own, ids, spans)
+      await prisma.account.delete({ where: { id: ids[deleted]! } })
+      await expectSums(own, ids, spans)
+    },
+  )
+
   await fc.assert(run, { numRuns: 60 })
+
   await own.close()
 }, 120_000)
 
-// The embedded database has one connection: nothing happens at once.
+// The embedded database has one connection: nothing is concurrent.
 test.skipIf('snapshot' in inject('migrated'))(
-  'of answers that end at the same moment none is lost, and none waits in a circle',
+  'all answers that end concurrently are counted, without a deadlock',
   async () => {
     const own = await openTestStore()
     const accounts = await Promise.all([1, 2, 3, 4, 5].map(() => givenAccount(own.store)))
@@ -162,36 +168,36 @@ test.skipIf('snapshot' in inject('migrated'))(
         }),
       ),
     )
+
     await Promise.all([
       ...written,
       ...finished.map((generation) => generations.finish({ ...ending(generation), now })),
       generations.interruptAbandoned({ now, all: true, except }),
     ])
+
     expect(await own.database.prisma.usageRecord.count()).toBe(80 + started.length)
     expect(abandoned).toHaveLength(10)
-
     const hour: Span = [now, new Date(now.getTime() + 1), 'hour']
     await expectSums(
       own,
       accounts.map(({ id }) => id),
       [hour],
     )
-
     await own.close()
   },
 )
 
-test('what was recorded before the sums were kept is in them', async () => {
+test('the migration that introduces the sums includes older records', async () => {
   const opened = await openEmptyDatabases(1)
   const database = opened.databases[0]!
-  const before = await mkdtemp(join(tmpdir(), 'parley-before-'))
+  const olderMigrations = await mkdtemp(join(tmpdir(), 'parley-before-'))
   for (const { name } of await readMigrations()) {
     if (name.endsWith('_usage_hours')) break
-    await cp(join(migrationsDirectory, name), join(before, name), { recursive: true })
+    await cp(join(migrationsDirectory, name), join(olderMigrations, name), { recursive: true })
   }
-  await migrate(database, before)
-  const of: TestStore = { store: storeOf(database), database, options: {}, ...opened }
-  const { id: accountId } = await givenAccount(of.store)
+  await migrate(database, olderMigrations)
+  const testStore: TestStore = { store: storeOf(database), database, options: {}, ...opened }
+  const { id: accountId } = await givenAccount(testStore.store)
   const data = [0, 20, 70, 1500].map((minutes) => ({
     generationId: randomUUID(),
     accountId: minutes === 20 ? null : accountId,
@@ -200,13 +206,12 @@ test('what was recorded before the sums were kept is in them', async () => {
     totalTokens: 7,
   }))
   await database.prisma.usageRecord.createMany({ data })
-  await migrate(database)
-  const asked: Span = [new Date(START_MS), new Date(START_MS + SPAN_MS), 'hour']
-  await expectSums(of, [accountId], [asked])
-  expect(
-    await summed(database, { from: asked[0], to: asked[1], granularity: 'hour' }),
-  ).toHaveLength(3)
 
+  await migrate(database)
+
+  const [from, to] = [new Date(START_MS), new Date(START_MS + SPAN_MS)]
+  await expectSums(testStore, [accountId], [[from, to, 'hour']])
+  expect(await sumRecords(database, { from, to, granularity: 'hour' })).toHaveLength(3)
   await opened.close()
-  await rm(before, { recursive: true })
+  await rm(olderMigrations, { recursive: true })
 })

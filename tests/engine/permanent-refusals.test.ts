@@ -5,16 +5,18 @@ import { OpenAiCompatibleEngine } from '../../src/engine/upstream/openai-compati
 import { TestClock } from '../support/clock/clock.ts'
 import { until } from '../support/clock/until.ts'
 import { startUpstream } from '../support/upstream/upstream.ts'
-import { FOR_GOOD, PASSING, TOO_LONG } from './refusals.ts'
 import { KEY, SAID, endOf, engineFor, failureOf, turnOf } from './negotiation.given.ts'
+import { TOO_LONG } from './refusals/context.ts'
+import { PERMANENT } from './refusals/permanent.ts'
+import { TRANSIENT } from './refusals/transient.ts'
 
-const forGood = Object.entries(FOR_GOOD).flatMap(([kind, refusals]) =>
+const permanentRefusals = Object.entries(PERMANENT).flatMap(([kind, refusals]) =>
   refusals.map((refusal, index) => [kind, index, refusal] as const),
 )
 
-describe('a refusal for good', () => {
-  it.each(forGood)(
-    '(%s, form %i) is told once, with a sentence that gives nothing away, and is not tried again',
+describe('a permanent refusal', () => {
+  it.each(permanentRefusals)(
+    '(%s, form %i) fails the call without a retry, with a sentence that reveals no secret',
     async (_kind, _index, refusal) => {
       await using upstream = await startUpstream({ refuses: () => refusal, retryAfter: '9' })
       const { engine } = engineFor(upstream, { model: 'm' })
@@ -31,37 +33,36 @@ describe('a refusal for good', () => {
     },
   )
 
-  it('has a sentence and a reason of its own for each kind', async () => {
+  it('has a different sentence and reason for each kind', async () => {
     await using upstream = await startUpstream()
     const { engine } = engineFor(upstream, { model: 'm' })
     const failures: EngineFailure[] = []
 
-    for (const [refusal] of Object.values(FOR_GOOD)) {
+    for (const [refusal] of Object.values(PERMANENT)) {
       upstream.script = { refuses: () => refusal }
       failures.push(await failureOf(engine))
     }
-    const kinds = Object.keys(FOR_GOOD).length
 
+    const kinds = Object.keys(PERMANENT).length
     expect(new Set(failures.map(({ detail }) => detail)).size).toBe(kinds)
     expect(new Set(failures.map(({ message }) => message)).size).toBe(kinds)
   })
 
-  it('is read no further than it has to be', async () => {
+  it('with a body of 10 MB is upstream-refused', async () => {
     const long = { error: { message: `top_p is bad ${'x'.repeat(10_000_000)}` } }
-
     await using upstream = await startUpstream({ refuses: () => ({ status: 400, body: long }) })
 
     expect((await failureOf(engineFor(upstream).engine)).code).toBe('upstream-refused')
   })
 
-  it('whose words never end is upstream-timeout', async () => {
+  it('with a body that never ends fails with upstream-timeout', async () => {
     const head = 'HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\n{"error":'
-    let isAsked = false
+    let hasHead = false
     const server = createServer((socket) => {
       socket
         .on('error', () => undefined)
         .once('data', () => {
-          socket.write(head, () => (isAsked = true))
+          socket.write(head, () => (hasHead = true))
         })
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -70,15 +71,16 @@ describe('a refusal for good', () => {
     const options = { model: 'm', idleTimeoutMs: 5_000, clock, random: () => 0 }
     const engine = new OpenAiCompatibleEngine({ url: `http://127.0.0.1:${port}`, ...options })
     const failing = failureOf(engine)
-    await until(() => isAsked)
-    await clock.advance(5_000)
-    expect((await failing).code).toBe('upstream-timeout')
+    await until(() => hasHead)
 
+    await clock.advance(5_000)
+
+    expect((await failing).code).toBe('upstream-timeout')
     await new Promise((resolve) => server.close(resolve))
   })
 
-  it.each(PASSING.map((refusal, index) => [index, refusal] as const))(
-    'is not what may pass by itself (form %i)',
+  it.each(TRANSIENT.map((refusal, index) => [index, refusal] as const))(
+    'does not include a transient failure, which is upstream-failed (form %i)',
     async (_index, refusal) => {
       await using upstream = await startUpstream({ refuses: () => refusal })
 
@@ -87,9 +89,9 @@ describe('a refusal for good', () => {
   )
 
   it.each(['access', 'credit', 'unknown-model'])(
-    'of every call (%s) shows in the check, whatever the list of models says, until a call is taken',
+    '(%s) makes the check report down until a call succeeds, although models are listed',
     async (kind) => {
-      await using upstream = await startUpstream({ refuses: () => FOR_GOOD[kind]![0] })
+      await using upstream = await startUpstream({ refuses: () => PERMANENT[kind]![0] })
       const { engine } = engineFor(upstream, { model: 'm' })
       expect(await engine.check()).toBe('up')
 
@@ -102,19 +104,19 @@ describe('a refusal for good', () => {
     },
   )
 
-  it('of five requests in a row shows in the check, of what they contain never', async () => {
-    await using upstream = await startUpstream({ refuses: () => FOR_GOOD['content']![0] })
+  it('makes the check report down after five refused requests, but never for refused content', async () => {
+    await using upstream = await startUpstream({ refuses: () => PERMANENT['content']![0] })
     const { engine } = engineFor(upstream, { model: 'm' })
     for (let calls = 0; calls < 6; calls++) await failureOf(engine)
     expect(await engine.check()).toBe('up')
 
-    upstream.script = { refuses: () => FOR_GOOD['request']![0] }
+    upstream.script = { refuses: () => PERMANENT['request']![0] }
     for (let calls = 0; calls < 5; calls++) await failureOf(engine)
     expect(await engine.check()).toBe('down')
   })
 })
 
-describe('a refusal that comes with 200', () => {
+describe('a refusal with status 200', () => {
   const tooLong = TOO_LONG[1]!.body
   const lmStudio = {
     error: {
@@ -129,20 +131,20 @@ describe('a refusal that comes with 200', () => {
 
   it.each([
     ['as the first event', stream(`data: ${JSON.stringify(tooLong)}`)],
-    ['as an event of its own', stream(`event: error\ndata: ${JSON.stringify(lmStudio)}`)],
+    ['as an event named error', stream(`event: error\ndata: ${JSON.stringify(lmStudio)}`)],
     ['as JSON', { contentType: 'application/json', body: JSON.stringify(tooLong) }],
-  ])('%s is one all the same', async (_name, instead) => {
-    await using upstream = await startUpstream({ reply: instead })
+  ])('is recognised %s', async (_name, reply) => {
+    await using upstream = await startUpstream({ reply })
 
     const failure = await failureOf(engineFor(upstream).engine)
 
     expect(failure.code).toBe('context-too-long')
   })
 
-  it('after a part of the answer is a failure, and nobody is asked again', async () => {
-    const begun = 'data: {"choices":[{"delta":{"role":"assistant"}}]}'
-    const instead = stream(begun, `data: ${JSON.stringify(tooLong)}`)
-    await using upstream = await startUpstream({ reply: instead })
+  it('after the answer began is upstream-failed without a retry', async () => {
+    const beginning = 'data: {"choices":[{"delta":{"role":"assistant"}}]}'
+    const reply = stream(beginning, `data: ${JSON.stringify(tooLong)}`)
+    await using upstream = await startUpstream({ reply })
 
     const failure = await failureOf(engineFor(upstream).engine, turnOf('a', 'b', 'c'))
 
@@ -150,10 +152,9 @@ describe('a refusal that comes with 200', () => {
     expect(upstream.completions).toHaveLength(1)
   })
 
-  it('and does not say what it is about may pass', async () => {
-    const instead = stream('data: {"error":{"message":"overloaded","code":503}}')
-
-    await using upstream = await startUpstream({ reply: instead })
+  it('is upstream-failed when it names no permanent cause', async () => {
+    const reply = stream('data: {"error":{"message":"overloaded","code":503}}')
+    await using upstream = await startUpstream({ reply })
 
     expect((await failureOf(engineFor(upstream).engine)).code).toBe('upstream-failed')
   })
