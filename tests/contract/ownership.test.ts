@@ -3,13 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Policy } from '../../src/contract/policy.ts'
 import type { Client } from '../support/client.ts'
 import { openTestStore, type TestStore } from '../support/database/database.ts'
-import {
-  databaseDump,
-  exampleBody,
-  fillPath,
-  operations,
-  parametersOf,
-} from '../support/contract/operations.ts'
+import { exampleBody, fillPath, operations, parametersOf } from '../support/contract/operations.ts'
+import { databaseDump } from '../support/database/database-dump.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import {
   createAdminResources,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createUserResources } from '../support/resources.ts'
 import { DAY_MS, HOUR_MS } from '../support/clock/jumping-clock.ts'
-import { databaseDump } from '../support/contract/operations.ts'
+import { databaseDump } from '../support/database/database-dump.ts'
 import { createAccount, idOf, logIn, newAccount, type Role } from './accounts.ts'
 import { admin, clock, logInAdmin, server, testStore } from './administration.given.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Client } from '../support/client.ts'
-import { databaseDump } from '../support/contract/operations.ts'
+import { databaseDump } from '../support/database/database-dump.ts'
 import { createServiceAccount } from '../support/resources.ts'
 import { createAccount, newAccount } from './accounts.ts'
 import { admin, server, testStore } from './administration.given.ts'
