@@ -73,7 +73,9 @@ function refuseWrongPrefix({ info, servers }: ContractDocument): void {
 function refuse({ breaks, additions }: Comparison, last: string, version: string): void {
   if (breaks.length > 0) {
     const lines = [...new Set(breaks.map(({ place, what }) => `  ${place}: ${what}`))]
-    throw new Error(`These changes break clients of ${last}:\n${lines.join('\n')}`)
+    throw new Error(
+      `These changes break clients of ${last} (openapi/changes.md says what to do instead):\n${lines.join('\n')}`,
+    )
   }
   const [major, minor] = parseVersion(last)
   const needed = additions.length > 0 ? `${major}.${minor + 1}.0` : last

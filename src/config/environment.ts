@@ -11,7 +11,10 @@ export interface Environment {
   read<T>(name: VariableName, parse: Parse<T>): T
   /** A variable that may be missing; the name need not be in the table. */
   find<T>(name: string, parse: Parse<T>): T | undefined
-  /** Whether a variable is set. An empty one is not. */
+  /**
+   * Whether a variable is set. An empty one is not. A variable with a default must never be refused for being
+   * set: a copied .env.example contains it.
+   */
   has(name: VariableName): boolean
   /** Adds a mistake that concerns more than one variable. */
   refuse(mistake: string): void

@@ -25,7 +25,7 @@ describe('the configuration', () => {
         trustProxy: 0,
         corsOrigins: [],
         securityContacts: [],
-        metricsPort: undefined,
+        metrics: undefined,
         shutdownGraceSeconds: 30,
       },
       store: { dataDir: './data', databaseUrl: undefined, redisUrl: undefined },

@@ -12,9 +12,11 @@ export function withCases(document: string, cases: readonly UpstreamCase[]): str
   return [before + BEGIN, ...tables, END + after].join('\n\n')
 }
 
-/** Returns the folders that the table of families names. */
+/** Returns the folders that the table of families names. @throws if a marker is missing */
 export function familiesIn(document: string): string[] {
-  return [...document.matchAll(/^\| [^|]+ \| `([^`|]+)` \|/gm)].map(([, folder]) => folder!)
+  const [, rest] = split(document, '<!-- families: begin -->')
+  const [table] = split(rest, '<!-- families: end -->')
+  return [...table.matchAll(/^\| [^|]+ \| `([^`|]+)` \|/gm)].map(([, folder]) => folder!)
 }
 
 function split(text: string, marker: string): [string, string] {
